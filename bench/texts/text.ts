@@ -28,8 +28,9 @@ export const text: Measure = {
       await engine.embed(['ox'])
       const openMs = performance.now() - opened
       const tableBytes = process.memoryUsage().rss - started
-      const passages = (await engine.cut(page, 'text')).length
-      const cutMs = (await timed(() => engine.cut(page, 'text'))) / passages
+      const asked = [{ text: page, format: 'text', before: '' } as const]
+      const passages = (await engine.cut(asked))[0]!.passages.length
+      const cutMs = (await timed(() => engine.cut(asked))) / passages
       const termsMs = await timed(() => engine.terms(message))
       const readMs = await timed(() => engine.read(question))
       const oneMs = await timed(() => engine.embed([message], 'query'))

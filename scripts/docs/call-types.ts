@@ -40,13 +40,16 @@ export function callNames(calls: readonly Call[]): string {
 /** @param calls all; those that only the runtime makes are left out */
 export function callTypes(calls: readonly Call[]): string {
   const shown = calls.filter(({ audience }) => audience.includes('terminal')).toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  const fieldsOf = (io: 'input' | 'output'): string =>
-    shown.map((call) => `  '${call.name}': ${typeOf(schemaOf(call[io], io), { indent: '  ', io })}`).join('\n')
-  const [inputs, outputs] = [fieldsOf('input'), fieldsOf('output')]
+  const fieldsOf = (io: Place['io'], shared: Shared): string =>
+    shown
+      .map((call) => `  '${call.name}': ${typeOf(schemaOf(call[io], io), { indent: '  ', io, name: pascal(call.name), shared })}`)
+      .join('\n')
+  const { inputs, outputs, types } = sharing((shared) => ({ inputs: fieldsOf('input', shared), outputs: fieldsOf('output', shared) }))
   return [
     '// Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.',
-    ...importLines(inputs + outputs),
+    ...importLines([inputs, outputs, ...types].join('\n')),
     '',
+    ...types.flatMap((each) => [each, '']),
     '/** What each call takes that a terminal may make, by its name. */',
     'interface CallInputs {',
     inputs,
@@ -87,7 +90,45 @@ interface Place {
   /** Of the line on which it begins. */
   readonly indent: string
   readonly io: 'input' | 'output'
+  /** Of the type, if it gets one. */
+  readonly name: string
+  readonly shared: Shared
 }
+
+/** @returns the name of the type with this text at the left edge, where it has one. @param write its text, in which others are named */
+type Shared = (key: string, name: string, write: () => string) => string | undefined
+
+interface Written {
+  readonly inputs: string
+  readonly outputs: string
+}
+
+/** Gives a name to each type of several lines that stands in several places. */
+function sharing(write: (shared: Shared) => Written): Written & { readonly types: readonly string[] } {
+  const seen = new Map<string, string[]>()
+  write((key, name) => void seen.set(key, [...(seen.get(key) ?? []), name]))
+  let names = new Map<string, string>()
+  for (const [key, [first = '', ...more]] of seen) {
+    const taken = new Set(names.values())
+    if (more.length > 0) names.set(key, [first, ...more].find((name) => !taken.has(name)) ?? `${first}${names.size}`)
+  }
+  for (;;) {
+    const texts = new Map<string, string>()
+    const written = write((key, _, text) => {
+      const name = names.get(key)
+      if (name !== undefined && !texts.has(name)) texts.set(name, '').set(name, text())
+      return name
+    })
+    const types = [...texts].map(([name, text]) => `type ${name} = ${text}`).toSorted()
+    const all = [written.inputs, written.outputs, ...types].join('\n')
+    // But for those that stand in one place only, now that the type around them has a name.
+    const needed = [...names].filter(([, name]) => [...all.matchAll(new RegExp(`\\b${name}\\b`, 'g'))].length > 2)
+    if (needed.length === names.size) return { ...written, types }
+    names = new Map(needed)
+  }
+}
+
+const pascal = (name: string): string => name.replaceAll(/(?:^|[^a-zA-Z\d])([a-z\d])/g, (_, letter: string) => letter.toUpperCase())
 
 function typeOf(schema: Schema, place: Place): string {
   const { type_name: named, anyOf, oneOf, prefixItems, items, type } = schema
@@ -122,16 +163,31 @@ function arrayOf(items: Schema, place: Place): string {
   return isUnion || item.startsWith('readonly ') ? `readonly (${item})[]` : `readonly ${item}[]`
 }
 
-function objectType({ properties, required = [], additionalProperties, propertyNames }: Schema, { indent, io }: Place): string {
+function objectType(schema: Schema, place: Place): string {
+  const { properties, required = [], additionalProperties, propertyNames } = schema
   if (properties === undefined) {
-    const value = typeof additionalProperties === 'object' ? typeOf(additionalProperties, { indent, io }) : 'Json'
-    if (propertyNames?.enum !== undefined) return `{ [Key in ${typeOf(propertyNames, { indent, io })}]?: ${value} }`
+    const value = typeof additionalProperties === 'object' ? typeOf(additionalProperties, place) : 'Json'
+    if (propertyNames?.enum !== undefined) return `{ [Key in ${typeOf(propertyNames, place)}]?: ${value} }`
     return value === 'Json' ? 'JsonObject' : `{ [name: string]: ${value} }`
   }
+  const key = fieldsText(properties, required, { ...place, shared: () => undefined })
+  if (!key.includes('\n')) return key
+  const atEdge = key.replaceAll(`\n${place.indent}`, '\n')
+  return (
+    place.shared(atEdge, place.name, () => fieldsText(properties, required, { ...place, indent: '' })) ??
+    fieldsText(properties, required, place)
+  )
+}
+
+function fieldsText(
+  properties: Readonly<Record<string, Schema>>,
+  required: readonly string[],
+  { indent, io, name: of, shared }: Place,
+): string {
   const inner = `${indent}  `
   // A field of an input that is undefined is left out of the frame.
   const fields = Object.entries(properties).map(([name, field]) => {
-    const type = typeOf(field, { indent: inner, io })
+    const type = typeOf(field, { indent: inner, io, name: of + pascal(name), shared })
     if (required.includes(name)) return `${keyOf(name)}: ${type}`
     return `${keyOf(name)}?: ${type}${io === 'input' ? ' | undefined' : ''}`
   })

@@ -9,6 +9,7 @@ import {
   createIdMaker,
   type Failure,
   folderNote,
+  errorMessage,
   OxbowError,
   type SessionId,
   systemClock,
@@ -342,7 +343,7 @@ function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => M
     }
   }
   const explain = (pending: PendingApproval, error: unknown): void => {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = errorMessage(error)
     ports.log(`${pending.name} waits for approval, and the editor did not answer: ${why}`)
     const text = `\n\n*${pending.name} waits for approval: \`oxbow approve ${pending.call}\`*\n\n`
     editor.update(id, { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } })

@@ -138,10 +138,15 @@ export function isOxbowError(error: unknown, code?: ErrorCode): error is OxbowEr
   return code === undefined || error.code === code
 }
 
+/** @returns what is said of anything that was thrown */
+export function errorMessage(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
 /** @returns the part of an error that may be shown; an unknown error gets the code `otherwise` and keeps its message */
 export function toFailure(error: unknown, otherwise: ErrorCode, hint: string): Failure {
   if (isOxbowError(error)) return { code: error.code, message: error.message, hint: error.hint }
-  return { code: otherwise, message: error instanceof Error ? error.message : String(error), hint }
+  return { code: otherwise, message: errorMessage(error), hint }
 }
 
 /** The inverse of `toFailure`, for a failure that arrived as a value: from the network, a thread or the outcome of a call. */

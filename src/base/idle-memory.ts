@@ -1,5 +1,5 @@
 /**
- * Returns memory to the system when a process has had nothing to do for a while. V8 by itself keeps what a busy minute took: the space
+ * Returns memory to the system when a process, or a thread, has had nothing to do for a while. V8 by itself keeps what a busy minute took: the space
  * for short-lived objects at its largest, and garbage until the next collection, which a process without work never needs.
  *
  * A collection stops the process for some 40 ms. So one happens only if the event loop has rested since the last check, and only if the
@@ -14,7 +14,7 @@ interface IdleMemoryOptions {
 /** The time for which the event loop must have rested. */
 const usualCheckMs = 1_000
 /** What a collection must be able to return to be worth its pause. */
-const usualWorthBytes: number = 16 * 1024 * 1024
+const usualWorthBytes: number = 8 * 1024 * 1024
 /** Share of the time since the last check; timers and a heartbeat take less. */
 const restingUtilization = 0.02
 

@@ -3,7 +3,7 @@
  * the memory that it uses with it. While it has nothing to answer it does not keep the process alive.
  */
 import type { Worker } from 'node:worker_threads'
-import { type Failure, type OxbowError, toError } from './error.ts'
+import { errorMessage, type Failure, type OxbowError, toError } from './error.ts'
 
 /** What a thread receives, and what it answers. */
 export type ThreadQuestion<Question> = readonly [id: number, question: Question]
@@ -67,7 +67,7 @@ export function createIdleThread<Question, Answer>({ idleMs, start, last, lost, 
       if (running === begun) running = null
       failAll(begun, lost(why, cause))
     }
-    worker.once('error', (error: unknown) => die(error instanceof Error ? error.message : String(error), error))
+    worker.once('error', (error: unknown) => die(errorMessage(error), error))
     worker.once('exit', (code) => die(`exit code ${code}`))
     return begun
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Client, connect, type ConnectionState, type InputOf, type OutputOf } from '../client/index.ts'
 import {
+  askOffline,
   configFiles,
   ensureGuest,
   fallbackNotice,
@@ -26,7 +27,7 @@ import {
   type Failure,
   isAlive,
   isOxbowError,
-  type OxbowError,
+  OxbowError,
   ownValue,
   retryDelayMs,
   systemRandom,
@@ -79,6 +80,7 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal, warnsOfFallb
     env: terminal.env,
     warn: (text) => printOnce(terminal, `warning: ${plainText(text)}`),
     ...(terminal.program !== undefined && { program: terminal.program }),
+    begun: terminal.begun ?? undefined,
   }
 }
 
@@ -95,6 +97,14 @@ function usableConfig(
     if (terminal !== null) printOnce(terminal, `warning: ${plainText(fallbackNotice(error as OxbowError))}`)
     return { config: good, isFallback: true }
   }
+}
+
+/** @returns the last line that a guest program answers, which works offline. @throws OxbowError `guest_unreachable` where it answers nothing */
+export async function reportOf<Report extends object>(...asked: Parameters<typeof askOffline>): Promise<Report> {
+  let last: unknown = null
+  for await (const line of askOffline(...asked)) last = line
+  if (last !== null) return last as Report
+  throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
 }
 
 export interface Connection {

@@ -33,21 +33,10 @@ export const doubleInterruptMs = 2_000
 export const sameInterruptMs = 500
 /** Characters of a call's input in its line; the journal has the whole input. */
 export const maxCallLineChars = 80
-/** Output lines of a running command that are shown live, and characters of each before the terminal clips them. */
-export const liveLines = 5
-export const maxLiveChars = 400
 /** Changes listed after a catalog refresh; `--json` lists all. */
 export const shownCatalogChanges = 40
 /** Characters of the reason why a reply restarts, and of the model's name: usually one line. */
 export const maxRestartReasonChars = 160
-/** Pasted text; larger text belongs in a file, as with piped text. */
-export const maxPasteChars: number = 1024 * 1024
-/** A longer pasted line fills the screen, and the line editor redraws all of it at each key. */
-export const maxInlinePasteChars = 500
-/** Pasted texts that lines from the history can still refer to. */
-export const maxKeptPastes = 20
-/** An Escape that nothing follows for this long is the key itself, not the start of a sequence. */
-export const escapeKeyMs = 50
 /**
  * A first chat looks this long for model services on this machine, in the background. They answer in milliseconds and the engine
  * waits 300 for each request; the rest is for the program that asks, whose first start fills the compile cache.

@@ -14,6 +14,8 @@ if (args.length === 1 && args[0] === '--version') {
   if (cache !== null) process.getBuiltinModule('node:module').enableCompileCache(cache)
   // A verb uses a schema once or twice: to compile it would take 5 ms of a start.
   Object.assign(globalThis, { __zod_globalConfig: { jitless: true } })
+  const { beginEarly } = await import('./early-guest.ts')
+  const begun = beginEarly(args, process.env)
   const { runProgram } = await import('./program.ts')
   const { printFailure } = await import('./terminal.ts')
   const { stdin: input, stdout: output, stderr: errors, env } = process
@@ -29,7 +31,8 @@ if (args.length === 1 && args[0] === '--version') {
     const hint = 'The end of the output is missing: free some disk space. The work itself is done and in the journal.'
     process.exitCode ||= printFailure({ errors }, { code: 'bad_input', message: `cannot write the output: ${unwritten.message}`, hint })
   })
-  process.exitCode = await runProgram(args, { input, output, errors, env, version, said: new Set() })
+  process.exitCode = await runProgram(args, { input, output, errors, env, version, said: new Set(), begun })
+  begun?.end()
   // An open terminal would keep the program alive.
   input.destroy()
 }

@@ -1,5 +1,5 @@
 /** The terminal that a verb runs in, as a value so that tests can pass their own streams, and how verbs print to it and fail. */
-import type { GuestProgram, HostEnv } from '../runner/index.ts'
+import type { BegunGuest, GuestProgram, HostEnv } from '../runner/index.ts'
 import { type ErrorCode, errorTable, type Failure, isOxbowError } from '../base/index.ts'
 import type { VerbPreview } from '../protocol/index.ts'
 import { plainText, writtenOut } from '../terminal/index.ts'
@@ -12,6 +12,8 @@ export interface Terminal {
   readonly env: HostEnv
   readonly version: string
   readonly program?: GuestProgram
+  /** A guest that may become this verb's, if it starts one. */
+  readonly begun?: BegunGuest | null
   /** With `--json`, a failure is one JSON object too. */
   readonly isJson?: boolean
   /** Notices of this run that were printed and are not repeated: several steps of one verb find the same. Absent: all are printed. */
@@ -59,6 +61,19 @@ export function printAnswer(
 ): number {
   if (json === true) printLine(terminal, JSON.stringify(value))
   else printText(terminal, text)
+  return 0
+}
+
+/** What a verb lists: with `--json` one object a line, else the text of all. @param empty said on the error output where there is nothing @returns 0 */
+export function printList<One>(
+  list: readonly One[],
+  { text, empty }: { text(list: readonly One[]): string; readonly empty?: string },
+  { json }: { readonly json?: boolean | undefined },
+  terminal: Pick<Terminal, 'output' | 'errors'>,
+): number {
+  if (json === true) for (const one of list) printLine(terminal, JSON.stringify(one))
+  else if (list.length === 0 && empty !== undefined) printNotice(terminal, empty)
+  else printText(terminal, text(list))
   return 0
 }
 

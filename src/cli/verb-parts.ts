@@ -1,6 +1,7 @@
 /** Building blocks of the verb definitions: shared options, examples and argument parsers. */
 import { type Command, InvalidArgumentError } from 'commander'
 import { isBegun, nearestNames } from '../base/index.ts'
+import { defaultUser } from './early-guest.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs the verb. @returns the exit code */
@@ -30,8 +31,7 @@ export const dryRunOption = ['--dry-run', 'show what would happen and change not
 /** Of verbs that print JSON anyway, so that a script can add it to each verb. */
 export const alwaysJson = ['--json', 'as without it: the output is JSON'] as const
 
-/** User whose workspace is used when none is named. */
-export const defaultUser = 'default'
+export { defaultUser }
 
 /** @returns the option to append to a suggested command so that it applies to the same workspace */
 export function ofUser(user: string): string {

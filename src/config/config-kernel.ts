@@ -35,7 +35,8 @@ export const kernelConfig = {
         .int()
         .min(1)
         .max(10_000)
-        .default(10)
+        // Turns that run at once share commits: 64 sessions take a sixth less processor time than with 10, and no less with 64.
+        .default(32)
         .describe('Turns of people and programs that run at once; others wait in order. One that waits for an approval does not count.'),
     })
     .prefault({}),

@@ -37,19 +37,6 @@ export interface GuestEnvelope {
   readonly unusedSecrets?: Readonly<Record<string, string>>
 }
 
-/** Environment variables by which container engines find their service, storage and configuration. None holds a secret. */
-export const engineVariables = [
-  'XDG_RUNTIME_DIR',
-  'XDG_CONFIG_HOME',
-  'XDG_DATA_HOME',
-  'DBUS_SESSION_BUS_ADDRESS',
-  'CONTAINERS_CONF',
-  'CONTAINERS_STORAGE_CONF',
-  'DOCKER_HOST',
-  'DOCKER_CONTEXT',
-  'DOCKER_CONFIG',
-] as const
-
 /** A question to a guest that does not serve, but answers it and exits. */
 export type GuestQuestion =
   | { readonly command: 'audit-verify'; /** Null: check the journal without signed heads. */ readonly seal: HeadSeal | null }

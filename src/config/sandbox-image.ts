@@ -48,3 +48,16 @@ export interface ImageReport {
   readonly others: readonly string[]
   readonly ms: number
 }
+
+/** Environment variables by which container engines find their service, storage and configuration. None holds a secret. */
+export const engineVariables = [
+  'XDG_RUNTIME_DIR',
+  'XDG_CONFIG_HOME',
+  'XDG_DATA_HOME',
+  'DBUS_SESSION_BUS_ADDRESS',
+  'CONTAINERS_CONF',
+  'CONTAINERS_STORAGE_CONF',
+  'DOCKER_HOST',
+  'DOCKER_CONTEXT',
+  'DOCKER_CONFIG',
+] as const

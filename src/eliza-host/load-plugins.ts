@@ -1,7 +1,7 @@
 /** Plugins from their files, with the `@elizaos/core` that they import themselves, and what they have. */
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
-import { OxbowError } from '../base/index.ts'
+import { errorMessage, OxbowError } from '../base/index.ts'
 import type { PluginExports } from '../protocol/index.ts'
 import type { ElizaCore, Plugin } from './eliza-types.ts'
 
@@ -46,7 +46,7 @@ async function importFile(file: string): Promise<Record<string, unknown>> {
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause)
+    const text = errorMessage(cause)
     const [, from, name] = /module '([^']+)' does not provide an export named '([^']+)'/.exec(text) ?? []
     if (from === undefined || name === undefined)
       throw new OxbowError('bad_config', `The plugin does not load: ${text}`, { hint: '', cause })

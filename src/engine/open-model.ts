@@ -155,7 +155,7 @@ export function pluginFacts(provider: string, name: string, overrides: ModelOver
   }
 }
 
-type OpenModel = Model & { close?(): void | Promise<void> }
+type OpenModel = Model & { close?(): void }
 
 interface OpenerOptions {
   readonly model: Config['model']
@@ -218,7 +218,7 @@ export function createOpener(options: OpenerOptions): Opener {
     },
     async close() {
       for (const each of embedders.values()) (await each.catch(() => null))?.close()
-      for (const each of opened.values()) await (await each.catch(() => null))?.close?.()
+      for (const each of opened.values()) (await each.catch(() => null))?.close?.()
     },
   }
 }

@@ -235,10 +235,10 @@ function sourcesOf({ host, public_url: publicUrl = '' }: GatewayOptions): Parame
 /** Programs of OpenAI and Anthropic read errors in forms of their own. */
 async function refuseOpenAi(refusal: Failure): Promise<Answering> {
   const { sendOpenAiError } = await import('./open-ai/asking.ts')
-  return (request, response) => sendOpenAiError({ request, response }, refusal)
+  return async (request, response) => sendOpenAiError({ request, response }, refusal)
 }
 
-type Answering = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+type Answering = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 /** Published agents. Loaded with the first request. */
 async function openA2a(
@@ -264,7 +264,7 @@ async function openWeb({ kernel, webFolder = '' }: GatewayOptions, clients: Clie
   const [{ createWebFiles }, { createWebSessions }] = await Promise.all([import('./http/web-files.ts'), import('./http/web-session.ts')])
   const files = createWebFiles(webFolder)
   const sessions = createWebSessions({ kernel, clients, random: systemRandom, now: Date.now })
-  return (request, response) => {
+  return async (request, response) => {
     const path = pathOf(request)
     return path.startsWith('/web/') ? sessions(request, response, path) : files(request, response, path)
   }

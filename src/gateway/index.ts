@@ -1,4 +1,7 @@
 /** The gateway: WebSocket frames for terminals, over the kernel's facade. */
 export { checkGateway, type Gateway, startGateway } from './gateway.ts'
 
+/** Loads what serves terminals, before the first one comes. */
+export const loadConnections = async (): Promise<void> => void (await Promise.all([import('./clients.ts'), import('./connection.ts')]))
+
 export { createToken } from './admission.ts'

@@ -12,7 +12,7 @@ const headIntervalMs = 10_000
 /** The same for the first record of a new journal: an audit would say that its heads were removed. */
 const firstHeadMs = 500
 
-/** With 16, as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
+/** With as much as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
 const threadYoungMegabytes = 2
 
 /** A schema is used a few times in most lives of a guest: to compile each at its first use costs more than it saves. */
@@ -24,6 +24,9 @@ const report: (report: GuestReport) => void = say
 // A write to a runner that was killed fails; the end of stdin stops the guest in an orderly way.
 process.stdout.on('error', () => {})
 
+/** Arguments of the program: what it is begun for. */
+const [, , command] = process.argv
+
 /** Of the runner: its end, and what it writes behind the envelope. */
 interface Input {
   readonly ended: Promise<void>
@@ -33,15 +36,40 @@ interface Input {
 
 async function main(): Promise<void> {
   const input = createInterface({ input: process.stdin })
-  const firstLine = new Promise<GuestEnvelope>((resolve, reject) => {
-    input.once('line', (line) => resolve(JSON.parse(line) as GuestEnvelope))
-    input.once('close', () => reject(new Error('stdin ended before an envelope arrived')))
+  const firstLine = new Promise<string | null>((resolve) => {
+    input.once('line', resolve)
+    input.once('close', () => resolve(null))
   })
   const ended = new Promise<void>((resolve) => input.once('close', resolve))
-  const envelope = await firstLine
+  if (command === 'serve') void loadAhead(firstLine)
+  const received = await firstLine
+  // Whoever began this process found no use for it.
+  if (received === null) return
+  const envelope = JSON.parse(received) as GuestEnvelope
   const nextLine = (): Promise<string> => new Promise((resolve) => void input.once('line', resolve))
   const from: Input = { ended, nextLine, onLine: (listener) => void input.on('line', listener) }
   return envelope.question === undefined ? serve(envelope, from) : answerQuestion(envelope.question, envelope, from)
+}
+
+/**
+ * Loads what a guest needs while its envelope is still being made: first what it starts with, then what serves its first terminal. Most that
+ * begin a guest connect to it at once.
+ */
+async function loadAhead(envelope: Promise<unknown>): Promise<void> {
+  let isHere = false
+  void envelope.then(() => (isHere = true))
+  const loads = [
+    () => import('./guest-store.ts'),
+    () => import('./lasting-guest.ts'),
+    () => import('./host-link.ts'),
+    async () => (await import('../gateway/index.ts')).loadConnections(),
+    () => import('../tools/index.ts'),
+  ]
+  for (const load of loads) {
+    if (isHere) return
+    // Whatever cannot be loaded fails where it is needed.
+    await load().catch(() => {})
+  }
 }
 
 async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, { ended, nextLine }: Input): Promise<void> {

@@ -2,7 +2,7 @@
  * Opens each service once, with its first use, and asks it for its parts within a time: one that throws or hangs is named, what needs it is
  * told why, and the others work on.
  */
-import { isOxbowError, once, OxbowError } from '../base/index.ts'
+import { isOxbowError, errorMessage, once, OxbowError } from '../base/index.ts'
 import type { ServiceProblem } from '../protocol/index.ts'
 import type { SectionAgent } from './calls/registry.ts'
 import type { Core, Opened, Service } from './service.ts'
@@ -12,9 +12,9 @@ const patienceMs = 30_000
 
 export interface Asked {
   /** @throws OxbowError which names the service; it is among the problems until this part of it works */
-  ask<Part>(of: Service, part: string, work: () => Promise<Part> | Part): Promise<Part>
+  ask<Part>(of: Service, part: string, work: () => Promise<Part>): Promise<Part>
   /** @returns undefined where it fails */
-  tryAsk<Part>(of: Service, part: string, work: () => Promise<Part> | Part): Promise<Part | undefined>
+  tryAsk<Part>(of: Service, part: string, work: () => Promise<Part>): Promise<Part | undefined>
   /** @returns what to tell those who need this part: that the service does not work, and why */
   failed(of: Service, part: string, error: unknown): OxbowError
   /** One for each service that does not work. */
@@ -47,7 +47,7 @@ export function askServices(ms: number = patienceMs): Asked {
 }
 
 /** @throws Error where the work is not done by then */
-export async function inTime<Part>(work: () => Promise<Part> | Part, ms: number): Promise<Part> {
+export async function inTime<Part>(work: () => Promise<Part>, ms: number): Promise<Part> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error(`it has not answered within ${ms / 1_000} seconds`)), ms)
   timer.unref()
@@ -61,7 +61,7 @@ export async function inTime<Part>(work: () => Promise<Part> | Part, ms: number)
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 function doesNotWork(service: string, error: unknown): OxbowError {
-  const problem = error instanceof Error ? error.message : String(error)
+  const problem = errorMessage(error)
   return new OxbowError('internal_failure', `The service ${service} does not work: ${problem}`, {
     hint: 'The rest of Oxbow does. `oxbow doctor` says more; `oxbow restart` tries it again.',
     data: { service, problem },

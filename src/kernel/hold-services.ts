@@ -64,7 +64,7 @@ export function holdServices(list: readonly Service[], core: () => Core, patienc
   const opened = openServices(core, asked)
   const { open, port, portsOf } = opened
   const ofEach = async <Part>(part: string, work: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
-    const all = await Promise.all(list.map(async (of) => tryAsk(of, part, () => work(of))))
+    const all = await Promise.all(list.map(async (of) => tryAsk(of, part, async () => work(of))))
     return all.filter((each) => each !== undefined)
   }
   const coming = holdComing(async () => ofEach('coming', (of) => of.coming?.(core(), port(of), portsOf(of))))

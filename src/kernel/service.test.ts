@@ -197,7 +197,7 @@ void test('a service that opens too late is used, and one that opens after the e
     const { service, ask } = portOf({
       async open() {
         await promise
-        return { port: 'port', close: () => void ended.push('closed'), release: async () => void ended.push('released') }
+        return { port: 'port', close: async () => void ended.push('closed'), release: async () => void ended.push('released') }
       },
     })
     const held = holdServices([service], coreWith([]), patienceMs)

@@ -231,7 +231,7 @@ export interface Opened<Port> {
   /** Goes on with what a crash or a stop left; called once, before anybody has the port. */
   recover?(): Promise<void>
   /** Stops beginning anything at once, and resolves when what runs has ended. */
-  close?(): void | Promise<void>
+  close?(): Promise<void>
   /** Frees what running calls use; called when the last has ended. */
   release?(): Promise<void>
 }

@@ -3,7 +3,7 @@
  * written for one of them runs unchanged; what it changes in place, returns or throws becomes the verdict that means the same.
  */
 import { answerOf } from './hook-answer.ts'
-import type { Json, JsonObject } from '../base/index.ts'
+import { type Json, type JsonObject, errorMessage } from '../base/index.ts'
 import type { HookAlias, HookPlace, HookStep, HookValues, PluginHookResult } from '../protocol/index.ts'
 
 /** What a handler can reach in addition to the value. */
@@ -132,7 +132,7 @@ const opencode: Pick<Aliases, 'tool.execute.before' | 'tool.execute.after' | 'ch
       try {
         await call(handler, { tool: toolOf(name), sessionID, callID }, output)
       } catch (error) {
-        return refuse(messageOf(error))
+        return refuse(errorMessage(error))
       }
       return change({ input: output.args })
     },
@@ -168,10 +168,6 @@ const opencode: Pick<Aliases, 'tool.execute.before' | 'tool.execute.after' | 'ch
   'session.idle': (handler) => ({
     'turn.ended': ({ session }) => observe(handler, { event: { type: 'session.idle', properties: { sessionID: session } } }, {}),
   }),
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** pi: `pi.on(name, async (event, ctx) => …)`; `event.input` is changed in place. Its turns are one answer of the model and its tool calls. */

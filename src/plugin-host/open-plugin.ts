@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { type JsonObject, ownValue } from '../base/index.ts'
+import { type JsonObject, errorMessage, ownValue } from '../base/index.ts'
 import { modelPieceCall, type PluginExports, type PluginMessage, type PluginOps, type PluginProvided } from '../protocol/index.ts'
 import { maxProviderMs, providerMs } from './limits.ts'
 import { type ActionPart, type PluginObject, type PluginRuntime, type PluginState, type ProviderPart, schemaOf } from './plugin-object.ts'
@@ -87,7 +87,7 @@ export function adaptPlugins(plugins: readonly PluginObject[], api: HostApi): Ho
   const runHook: Answers['hook'] = ({ step, value }) => hooks.run(step, objectOf(value), held.runtime)
   const answers: Answers = { ...answersOf(plugins, held.runtime, held), hook: runHook }
   return {
-    describe: () => exportsOf(plugins, hooks),
+    describe: async () => exportsOf(plugins, hooks),
     answer: (op, input) => answers[op](input),
     services: held.started,
   }
@@ -295,7 +295,7 @@ async function provideOne(part: ProviderPart, runtime: PluginRuntime, message: P
   } catch (error) {
     return {
       ...missing(part.name),
-      problem: (error instanceof Error ? error.message : String(error)).slice(0, maxProblemChars) || 'It failed.',
+      problem: errorMessage(error).slice(0, maxProblemChars) || 'It failed.',
     }
   }
 }

@@ -1,5 +1,5 @@
 /** The hooks of the plugins of a host, by step: their own, and those by the names of other programs. Several at one step run in order. */
-import { type JsonObject, ownValue } from '../base/index.ts'
+import { type JsonObject, errorMessage, ownValue } from '../base/index.ts'
 import { type HookAlias, type HookStep, hookSteps, type HookValues, type PluginHook, type PluginHookResult } from '../protocol/index.ts'
 import { type AliasSteps, hookAliases } from './hook-aliases.ts'
 import { verdictOf } from './hook-answer.ts'
@@ -64,7 +64,7 @@ async function runUnlessOpen(hook: Hook, value: JsonObject, runtime: PluginRunti
 
 function failures(errors: readonly unknown[]): Pick<PluginHookResult, 'failed'> {
   if (errors.length === 0) return {}
-  const texts = errors.slice(0, maxHookFailures).map((error) => (error instanceof Error ? error.message : String(error)))
+  const texts = errors.slice(0, maxHookFailures).map((error) => errorMessage(error))
   return { failed: texts.map((text) => text.slice(0, maxHookFailureChars).toWellFormed()) }
 }
 

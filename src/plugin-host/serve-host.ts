@@ -30,7 +30,7 @@ export interface HostApi {
 
 /** An interface for plugins: how their parts are found and run. */
 export interface HostAdapter {
-  describe(): PluginExports | Promise<PluginExports>
+  describe(): Promise<PluginExports>
   answer(op: Exclude<PluginOp, 'describe' | 'health'>, input: never): Promise<object>
   /** Types of services that have started. */
   services(): readonly string[]

@@ -2,6 +2,303 @@
 import type { CallId, ErrorCode, Failure, Json, JsonObject, SessionId, TurnId } from '../base/index.ts'
 import type { DataOrigin } from './origin.ts'
 
+type AgentDelegate = {
+  status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+  agent: string
+  id: string
+  session: SessionId | ''
+  branch: string
+  value: Json
+  text: string
+  files: readonly string[]
+  spent: { tokens: number; micro_dollars: number }
+  labels: readonly ('untrusted' | 'private')[]
+  code: ErrorCode | ''
+  reason: string
+  hint: string
+}
+
+type AgentListAgents = {
+  id: CallId
+  name: string
+  session: SessionId
+  parent: CallId | ''
+  home: SessionId | ''
+  depth: number
+  task: string
+  model: string
+  rights: readonly string[]
+  priority: 'low' | 'normal' | 'high' | 'critical'
+  keep: boolean
+  state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
+  reply: string
+  reason: string
+  labels: readonly ('untrusted' | 'private')[]
+  created_at: number
+  started_at: number | null
+  ended_at: number | null
+  budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+  branch?: string
+  code?: ErrorCode
+  delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
+  waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+  waiting_on: string
+  current_call: { name: string; elapsed_ms: number } | null
+  usage: { cpu_ms: number; memory_mb: number; processes: number } | null
+  spent: { tokens: number; micro_dollars: number }
+  left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+  origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+}
+
+type AuditStatusLastReport = {
+  ok: boolean
+  records: number
+  blobs: number
+  first_bad: { seq: number; why: string } | null
+  open: readonly { seq: number; call: CallId; name: string }[]
+  signed_heads: {
+    checked: number
+    chained_from: number | null
+    bad: readonly { seq: number; why: string }[]
+    others: number
+    restores: readonly { at: number; by: string; from: number; to: number; fault: string }[]
+  } | null
+  repeated: { records: number; unexplained: readonly { seq: number; why: string }[] }
+  projections: readonly string[]
+  erased: { bodies: number; unchecked: number; unexplained: readonly number[] }
+  ms: number
+}
+
+type BranchCreate = {
+  name: string
+  home: SessionId | ''
+  session: SessionId | ''
+  by: string
+  version: string
+  base: string
+  state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
+  labels: readonly ('untrusted' | 'private')[]
+  merge: { commit: string; before: string } | null
+  created_at: number
+  ended_at: number | null
+}
+
+type BrowserAct = {
+  tab: string
+  url: string
+  title: string
+  status: number | null
+  shows: 'tree' | 'changes' | 'text' | 'nothing'
+  text: string
+  from_byte: number
+  next_byte: number | null
+  total_bytes: number
+  notes: readonly string[]
+}
+
+type BudgetReset = {
+  scope: string
+  window: string
+  spent: { tokens: number; micro_dollars: number; calls: number; seconds: number }
+  reserved: { tokens: number; micro_dollars: number; calls: number; seconds: number }
+  limit: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null }
+  until: number | null
+  is_low: boolean
+}
+
+type BudgetShowSession = {
+  spent: { microDollars: number; tokens: number }
+  reserved: { microDollars: number; tokens: number }
+  limit: { micro_dollars: number | null; tokens: number | null }
+}
+
+type ConfigCheckDraft = {
+  changes?: readonly { key: readonly string[]; value: Json | null }[] | undefined
+  text?: string | undefined
+  last_good?: boolean | undefined
+}
+
+type ExecRun = {
+  exit_code: number | null
+  signal: string | null
+  timed_out: boolean
+  stdout: string
+  stderr: string
+  stdout_bytes: number
+  stderr_bytes: number
+  duration_ms: number
+}
+
+type GraphListRuns = {
+  id: TurnId
+  graph: string
+  status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+  session: SessionId
+  home: SessionId | ''
+  output: JsonObject
+  text: string
+  failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+  labels: readonly ('untrusted' | 'private')[]
+  version: string
+  position: string
+  created_at: number
+  ended_at: number | null
+  resumed: number
+  state: JsonObject
+  paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+  visits: number
+  waiting_for: string
+  questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+  spent: { tokens: number; micro_dollars: number }
+}
+
+type ModelListModels = {
+  name: string
+  provider: string
+  contextTokens: number
+  maxOutputTokens: number
+  price: {
+    inputPerMillion: number
+    outputPerMillion: number
+    cacheReadPerMillion?: number
+    cacheWritePerMillion?: number
+    tiers?: readonly {
+      inputPerMillion: number
+      outputPerMillion: number
+      cacheReadPerMillion?: number
+      cacheWritePerMillion?: number
+      aboveInputTokens: number
+    }[]
+  } | null
+  input: readonly ('text' | 'image' | 'pdf' | 'audio' | 'video')[]
+  tools: boolean
+  reasoning: boolean
+  sampling: boolean
+  structuredOutput: boolean
+  deprecated: boolean
+}
+
+type RemoteDiffApproved = {
+  name: string
+  description: string
+  version: string
+  provider: string
+  skills: readonly string[]
+  addresses: readonly string[]
+  signed_by: string
+}
+
+type ResourcesShowNow = {
+  at: number
+  cpu_percent: number
+  memory_used_mb: number
+  memory_total_mb: number
+  load_1m: number
+  disk_used_percent: number
+  disk_free_mb: number
+  guest_cpu_percent: number
+  guest_memory_mb: number
+  loop_delay_ms: number
+  open_files: number
+}
+
+type ScheduleCreate = {
+  id: string
+  name: string
+  goal: string
+  cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
+  status: 'active' | 'paused' | 'completed' | 'disabled'
+  author: string
+  origin: SessionId | ''
+  context: 'keep' | 'fresh'
+  model: string
+  misfire: 'skip' | 'once' | 'all'
+  grace_s: number | null
+  overlap: 'skip' | 'queue' | 'parallel'
+  retries: number
+  timeout_s: number
+  notify: 'always' | 'conditional' | 'never'
+  created_at: number
+  next_at: number | null
+  failures: number
+  budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+  next_local: string | null
+}
+
+type ServerDiffToolsApproved = { name: string; title: string; description: string; inputSchema: JsonObject; outputSchema: JsonObject | null; annotations: JsonObject }
+
+type SessionArchive = {
+  session: SessionId
+  change: {
+    title?: string
+    createdAt?: number
+    activeAt?: number
+    labels?: string
+    origins?: string
+    scratchpad?: string
+    archived?: number
+    deleted?: number
+    parent?: SessionId
+    forked?: number
+    summary?: CallId | ''
+  }
+}
+
+type ShellBackground = {
+  id: string
+  text: string
+  from: number
+  next: number
+  total: number
+  dropped: number
+  running: boolean
+  waits_for_input: boolean
+  exit_code: number | null
+  signal: string | null
+}
+
+type ShellOnlineHosts = {
+  host: string
+  port: number
+  decision: 'reached' | 'refused' | 'failed'
+  reason: string
+  connections: number
+  bytes_out: number
+  bytes_in: number
+}
+
+type ShellOnlineWrite = {
+  id: string
+  text?: string | undefined
+  enter?: boolean | undefined
+  keys?: readonly ('enter' | 'tab' | 'escape' | 'backspace' | 'delete' | 'up' | 'down' | 'left' | 'right' | 'home' | 'end' | 'page_up' | 'page_down' | 'ctrl_a' | 'ctrl_c' | 'ctrl_d' | 'ctrl_e' | 'ctrl_k' | 'ctrl_l' | 'ctrl_r' | 'ctrl_u' | 'ctrl_w' | 'ctrl_x' | 'ctrl_z' | 'ctrl_backslash')[] | undefined
+  wait_s?: number | undefined
+  quiet_ms?: number | undefined
+}
+
+type ShellSessionRead = {
+  text: string
+  from: number
+  next: number
+  total: number
+  dropped: number
+  running: boolean
+  waits_for_input: boolean
+  exit_code: number | null
+  signal: string | null
+}
+
+type TaskFind = {
+  task: TurnId
+  context: SessionId
+  agent: string
+  owner: string
+  message: string
+  cursor: number
+  created_at: number
+  targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
+}
+
 /** What each call takes that a terminal may make, by its name. */
 interface CallInputs {
   'agent.delegate': {
@@ -171,21 +468,8 @@ interface CallInputs {
   'coder.show': { agent: string }
   'command.expand': { name: string; arguments?: string | undefined }
   'command.list': Record<string, never>
-  'config.check': {
-    draft: {
-      changes?: readonly { key: readonly string[]; value: Json | null }[] | undefined
-      text?: string | undefined
-      last_good?: boolean | undefined
-    }
-  }
-  'config.save': {
-    draft: {
-      changes?: readonly { key: readonly string[]; value: Json | null }[] | undefined
-      text?: string | undefined
-      last_good?: boolean | undefined
-    }
-    base: string
-  }
+  'config.check': { draft: ConfigCheckDraft }
+  'config.save': { draft: ConfigCheckDraft; base: string }
   'config.schema': Record<string, never>
   'config.show': Record<string, never>
   'data.extract': { source: { call: string; input?: JsonObject | undefined }; question: string; schema: JsonObject }
@@ -430,14 +714,7 @@ interface CallInputs {
     rows?: number | undefined
     hosts?: readonly string[] | undefined
   }
-  'shell.online_write': {
-    id: string
-    text?: string | undefined
-    enter?: boolean | undefined
-    keys?: readonly ('enter' | 'tab' | 'escape' | 'backspace' | 'delete' | 'up' | 'down' | 'left' | 'right' | 'home' | 'end' | 'page_up' | 'page_down' | 'ctrl_a' | 'ctrl_c' | 'ctrl_d' | 'ctrl_e' | 'ctrl_k' | 'ctrl_l' | 'ctrl_r' | 'ctrl_u' | 'ctrl_w' | 'ctrl_x' | 'ctrl_z' | 'ctrl_backslash')[] | undefined
-    wait_s?: number | undefined
-    quiet_ms?: number | undefined
-  }
+  'shell.online_write': ShellOnlineWrite
   'shell.session_close': { id: string }
   'shell.session_list': Record<string, never>
   'shell.session_open': { cwd?: string | undefined; terminal?: boolean | undefined; columns?: number | undefined; rows?: number | undefined }
@@ -448,14 +725,7 @@ interface CallInputs {
     signal?: 'SIGINT' | 'SIGTERM' | 'SIGKILL' | 'SIGHUP' | 'SIGQUIT' | 'SIGSTOP' | 'SIGCONT' | 'SIGUSR1' | 'SIGUSR2' | undefined
     to?: 'foreground' | 'all' | undefined
   }
-  'shell.session_write': {
-    id: string
-    text?: string | undefined
-    enter?: boolean | undefined
-    keys?: readonly ('enter' | 'tab' | 'escape' | 'backspace' | 'delete' | 'up' | 'down' | 'left' | 'right' | 'home' | 'end' | 'page_up' | 'page_down' | 'ctrl_a' | 'ctrl_c' | 'ctrl_d' | 'ctrl_e' | 'ctrl_k' | 'ctrl_l' | 'ctrl_r' | 'ctrl_u' | 'ctrl_w' | 'ctrl_x' | 'ctrl_z' | 'ctrl_backslash')[] | undefined
-    wait_s?: number | undefined
-    quiet_ms?: number | undefined
-  }
+  'shell.session_write': ShellOnlineWrite
   'skill.list': Record<string, never>
   'skill.open': { name: string; file?: string | undefined }
   'skill.revoke': { target: string; dry_run?: boolean | undefined }
@@ -517,21 +787,7 @@ interface CallInputs {
 
 /** What each of them returns. */
 interface CallOutputs {
-  'agent.delegate': {
-    status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
-    agent: string
-    id: string
-    session: SessionId | ''
-    branch: string
-    value: Json
-    text: string
-    files: readonly string[]
-    spent: { tokens: number; micro_dollars: number }
-    labels: readonly ('untrusted' | 'private')[]
-    code: ErrorCode | ''
-    reason: string
-    hint: string
-  }
+  'agent.delegate': AgentDelegate
   'agent.fan_out': {
     status: 'success' | 'failure'
     succeeded: number
@@ -551,58 +807,14 @@ interface CallOutputs {
       hint: string
       task: string
     }[]
-    synthesis: {
-      status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
-      agent: string
-      id: string
-      session: SessionId | ''
-      branch: string
-      value: Json
-      text: string
-      files: readonly string[]
-      spent: { tokens: number; micro_dollars: number }
-      labels: readonly ('untrusted' | 'private')[]
-      code: ErrorCode | ''
-      reason: string
-      hint: string
-    } | null
+    synthesis: AgentDelegate | null
     labels: readonly ('untrusted' | 'private')[]
   }
   'agent.find': { agents: readonly { name: string; description: string; capabilities: readonly string[]; without: readonly string[] }[] }
   'agent.handoff': { agent: string; from: string }
   'agent.kill': { killed: readonly CallId[]; state: string }
   'agent.list': {
-    agents: readonly {
-      id: CallId
-      name: string
-      session: SessionId
-      parent: CallId | ''
-      home: SessionId | ''
-      depth: number
-      task: string
-      model: string
-      rights: readonly string[]
-      priority: 'low' | 'normal' | 'high' | 'critical'
-      keep: boolean
-      state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
-      reply: string
-      reason: string
-      labels: readonly ('untrusted' | 'private')[]
-      created_at: number
-      started_at: number | null
-      ended_at: number | null
-      budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
-      branch?: string
-      code?: ErrorCode
-      delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
-      waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
-      waiting_on: string
-      current_call: { name: string; elapsed_ms: number } | null
-      usage: { cpu_ms: number; memory_mb: number; processes: number } | null
-      spent: { tokens: number; micro_dollars: number }
-      left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
-      origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
-    }[]
+    agents: readonly AgentListAgents[]
     admission: { running: number; queued: readonly string[]; starts_left: number; max_running: number; paused_by: readonly string[] }
   }
   'agent.pause': { agents: readonly CallId[]; state: string }
@@ -610,71 +822,8 @@ interface CallOutputs {
   'agent.resume': { agents: readonly CallId[]; state: string }
   'agent.revoke': { agents: readonly string[] }
   'agent.send': { to: CallId | ''; state: string }
-  'agent.spawn': {
-    id: CallId
-    name: string
-    session: SessionId
-    parent: CallId | ''
-    home: SessionId | ''
-    depth: number
-    task: string
-    model: string
-    rights: readonly string[]
-    priority: 'low' | 'normal' | 'high' | 'critical'
-    keep: boolean
-    state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
-    reply: string
-    reason: string
-    labels: readonly ('untrusted' | 'private')[]
-    created_at: number
-    started_at: number | null
-    ended_at: number | null
-    budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
-    branch?: string
-    code?: ErrorCode
-    delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
-    waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
-    waiting_on: string
-    current_call: { name: string; elapsed_ms: number } | null
-    usage: { cpu_ms: number; memory_mb: number; processes: number } | null
-    spent: { tokens: number; micro_dollars: number }
-    left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
-    origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
-  }
-  'agent.wait': {
-    agents: readonly {
-      id: CallId
-      name: string
-      session: SessionId
-      parent: CallId | ''
-      home: SessionId | ''
-      depth: number
-      task: string
-      model: string
-      rights: readonly string[]
-      priority: 'low' | 'normal' | 'high' | 'critical'
-      keep: boolean
-      state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
-      reply: string
-      reason: string
-      labels: readonly ('untrusted' | 'private')[]
-      created_at: number
-      started_at: number | null
-      ended_at: number | null
-      budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
-      branch?: string
-      code?: ErrorCode
-      delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
-      waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
-      waiting_on: string
-      current_call: { name: string; elapsed_ms: number } | null
-      usage: { cpu_ms: number; memory_mb: number; processes: number } | null
-      spent: { tokens: number; micro_dollars: number }
-      left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
-      origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
-    }[]
-    timed_out: boolean
-  }
+  'agent.spawn': AgentListAgents
+  'agent.wait': { agents: readonly AgentListAgents[]; timed_out: boolean }
   'approval.list': readonly {
     call: CallId
     session: SessionId
@@ -729,89 +878,14 @@ interface CallOutputs {
   'audit.status': {
     head: { seq: number; hash: string }
     checking: { began: number; done: number; total: number } | null
-    last: {
-      at: number
-      report: {
-        ok: boolean
-        records: number
-        blobs: number
-        first_bad: { seq: number; why: string } | null
-        open: readonly { seq: number; call: CallId; name: string }[]
-        signed_heads: {
-          checked: number
-          chained_from: number | null
-          bad: readonly { seq: number; why: string }[]
-          others: number
-          restores: readonly { at: number; by: string; from: number; to: number; fault: string }[]
-        } | null
-        repeated: { records: number; unexplained: readonly { seq: number; why: string }[] }
-        projections: readonly string[]
-        erased: { bodies: number; unchecked: number; unexplained: readonly number[] }
-        ms: number
-      }
-    } | null
+    last: { at: number; report: AuditStatusLastReport } | null
     signed: { seq: number; hash: string; at: number; n: number; problem: string; is_in_chain: boolean } | null
   }
-  'audit.verify': {
-    ok: boolean
-    records: number
-    blobs: number
-    first_bad: { seq: number; why: string } | null
-    open: readonly { seq: number; call: CallId; name: string }[]
-    signed_heads: {
-      checked: number
-      chained_from: number | null
-      bad: readonly { seq: number; why: string }[]
-      others: number
-      restores: readonly { at: number; by: string; from: number; to: number; fault: string }[]
-    } | null
-    repeated: { records: number; unexplained: readonly { seq: number; why: string }[] }
-    projections: readonly string[]
-    erased: { bodies: number; unchecked: number; unexplained: readonly number[] }
-    ms: number
-  }
-  'branch.create': {
-    name: string
-    home: SessionId | ''
-    session: SessionId | ''
-    by: string
-    version: string
-    base: string
-    state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
-    labels: readonly ('untrusted' | 'private')[]
-    merge: { commit: string; before: string } | null
-    created_at: number
-    ended_at: number | null
-  }
+  'audit.verify': AuditStatusLastReport
+  'branch.create': BranchCreate
   'branch.diff': { from: string; to: string; changes: readonly { path: string; change: 'added' | 'changed' | 'deleted' }[]; total: number; text: string }
-  'branch.drop': {
-    name: string
-    home: SessionId | ''
-    session: SessionId | ''
-    by: string
-    version: string
-    base: string
-    state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
-    labels: readonly ('untrusted' | 'private')[]
-    merge: { commit: string; before: string } | null
-    created_at: number
-    ended_at: number | null
-  }
-  'branch.list': {
-    branches: readonly {
-      name: string
-      home: SessionId | ''
-      session: SessionId | ''
-      by: string
-      version: string
-      base: string
-      state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
-      labels: readonly ('untrusted' | 'private')[]
-      merge: { commit: string; before: string } | null
-      created_at: number
-      ended_at: number | null
-    }[]
-  }
+  'branch.drop': BranchCreate
+  'branch.list': { branches: readonly BranchCreate[] }
   'branch.merge': {
     changes: readonly { path: string; change: 'added' | 'changed' | 'deleted' }[]
     total: number
@@ -819,81 +893,15 @@ interface CallOutputs {
     before: string
     after: string
   }
-  'browser.act': {
-    tab: string
-    url: string
-    title: string
-    status: number | null
-    shows: 'tree' | 'changes' | 'text' | 'nothing'
-    text: string
-    from_byte: number
-    next_byte: number | null
-    total_bytes: number
-    notes: readonly string[]
-  }
-  'browser.click': {
-    tab: string
-    url: string
-    title: string
-    status: number | null
-    shows: 'tree' | 'changes' | 'text' | 'nothing'
-    text: string
-    from_byte: number
-    next_byte: number | null
-    total_bytes: number
-    notes: readonly string[]
-  }
+  'browser.act': BrowserAct
+  'browser.click': BrowserAct
   'browser.download': { downloads: readonly { path: string; url: string; bytes: number; state: 'running' | 'done' | 'failed'; problem: string }[] }
-  'browser.open': {
-    tab: string
-    url: string
-    title: string
-    status: number | null
-    shows: 'tree' | 'changes' | 'text' | 'nothing'
-    text: string
-    from_byte: number
-    next_byte: number | null
-    total_bytes: number
-    notes: readonly string[]
-  }
+  'browser.open': BrowserAct
   'browser.screenshot': { tab: string; url: string; path: string; bytes: number; width: number; height: number; notes: readonly string[] }
-  'browser.snapshot': {
-    tab: string
-    url: string
-    title: string
-    status: number | null
-    shows: 'tree' | 'changes' | 'text' | 'nothing'
-    text: string
-    from_byte: number
-    next_byte: number | null
-    total_bytes: number
-    notes: readonly string[]
-  }
+  'browser.snapshot': BrowserAct
   'browser.tabs': { tabs: readonly { tab: string; current: boolean; url: string; title: string }[] }
-  'browser.text': {
-    tab: string
-    url: string
-    title: string
-    status: number | null
-    shows: 'tree' | 'changes' | 'text' | 'nothing'
-    text: string
-    from_byte: number
-    next_byte: number | null
-    total_bytes: number
-    notes: readonly string[]
-  }
-  'browser.type': {
-    tab: string
-    url: string
-    title: string
-    status: number | null
-    shows: 'tree' | 'changes' | 'text' | 'nothing'
-    text: string
-    from_byte: number
-    next_byte: number | null
-    total_bytes: number
-    notes: readonly string[]
-  }
+  'browser.text': BrowserAct
+  'browser.type': BrowserAct
   'budget.check': {
     covered: boolean
     reason: string
@@ -909,45 +917,9 @@ interface CallOutputs {
     checked_at: number
   }
   'budget.remove': { scope: string; window: string }
-  'budget.reset': {
-    scope: string
-    window: string
-    spent: { tokens: number; micro_dollars: number; calls: number; seconds: number }
-    reserved: { tokens: number; micro_dollars: number; calls: number; seconds: number }
-    limit: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null }
-    until: number | null
-    is_low: boolean
-  }
-  'budget.set': {
-    scope: string
-    window: string
-    spent: { tokens: number; micro_dollars: number; calls: number; seconds: number }
-    reserved: { tokens: number; micro_dollars: number; calls: number; seconds: number }
-    limit: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null }
-    until: number | null
-    is_low: boolean
-  }
-  'budget.show': {
-    session: {
-      spent: { microDollars: number; tokens: number }
-      reserved: { microDollars: number; tokens: number }
-      limit: { micro_dollars: number | null; tokens: number | null }
-    } | null
-    user: {
-      spent: { microDollars: number; tokens: number }
-      reserved: { microDollars: number; tokens: number }
-      limit: { micro_dollars: number | null; tokens: number | null }
-    }
-    budgets: readonly {
-      scope: string
-      window: string
-      spent: { tokens: number; micro_dollars: number; calls: number; seconds: number }
-      reserved: { tokens: number; micro_dollars: number; calls: number; seconds: number }
-      limit: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null }
-      until: number | null
-      is_low: boolean
-    }[]
-  }
+  'budget.reset': BudgetReset
+  'budget.set': BudgetReset
+  'budget.show': { session: BudgetShowSession | null; user: BudgetShowSession; budgets: readonly BudgetReset[] }
   'call.decide': { decided: boolean; rule: string | null; next: string }
   'coder.add': { agent: string }
   'coder.approve': { approved: string }
@@ -1029,16 +1001,7 @@ interface CallOutputs {
     env: readonly string[]
     patterns: readonly { list: 'allow' | 'deny'; pattern: string; from: 'config.toml' | 'oxbow exec' }[]
   }
-  'exec.run': {
-    exit_code: number | null
-    signal: string | null
-    timed_out: boolean
-    stdout: string
-    stderr: string
-    stdout_bytes: number
-    stderr_bytes: number
-    duration_ms: number
-  }
+  'exec.run': ExecRun
   'file.bytes': { path: string; base64: string; offset: number; bytes: number; total_bytes: number }
   'file.delete': { path: string; deleted: number }
   'file.download': { path: string; base64: string; offset: number; bytes: number; total_bytes: number; modified_at: number }
@@ -1145,96 +1108,10 @@ interface CallOutputs {
     cancelled: boolean
   }
   'graph.check': { ok: boolean; problems: readonly { at: string; message: string; hint: string }[]; nodes: readonly string[] }
-  'graph.list': {
-    runs: readonly {
-      id: TurnId
-      graph: string
-      status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
-      session: SessionId
-      home: SessionId | ''
-      output: JsonObject
-      text: string
-      failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
-      labels: readonly ('untrusted' | 'private')[]
-      version: string
-      position: string
-      created_at: number
-      ended_at: number | null
-      resumed: number
-      state: JsonObject
-      paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
-      visits: number
-      waiting_for: string
-      questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
-      spent: { tokens: number; micro_dollars: number }
-    }[]
-  }
-  'graph.resume': {
-    id: TurnId
-    graph: string
-    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
-    session: SessionId
-    home: SessionId | ''
-    output: JsonObject
-    text: string
-    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
-    labels: readonly ('untrusted' | 'private')[]
-    version: string
-    position: string
-    created_at: number
-    ended_at: number | null
-    resumed: number
-    state: JsonObject
-    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
-    visits: number
-    waiting_for: string
-    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
-    spent: { tokens: number; micro_dollars: number }
-  }
-  'graph.run': {
-    id: TurnId
-    graph: string
-    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
-    session: SessionId
-    home: SessionId | ''
-    output: JsonObject
-    text: string
-    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
-    labels: readonly ('untrusted' | 'private')[]
-    version: string
-    position: string
-    created_at: number
-    ended_at: number | null
-    resumed: number
-    state: JsonObject
-    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
-    visits: number
-    waiting_for: string
-    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
-    spent: { tokens: number; micro_dollars: number }
-  }
-  'graph.show': {
-    id: TurnId
-    graph: string
-    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
-    session: SessionId
-    home: SessionId | ''
-    output: JsonObject
-    text: string
-    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
-    labels: readonly ('untrusted' | 'private')[]
-    version: string
-    position: string
-    created_at: number
-    ended_at: number | null
-    resumed: number
-    state: JsonObject
-    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
-    visits: number
-    waiting_for: string
-    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
-    spent: { tokens: number; micro_dollars: number }
-  }
+  'graph.list': { runs: readonly GraphListRuns[] }
+  'graph.resume': GraphListRuns
+  'graph.run': GraphListRuns
+  'graph.show': GraphListRuns
   'guest.restart': { restarting: boolean }
   'key.create': {
     id: string
@@ -1400,61 +1277,10 @@ interface CallOutputs {
       configLines: readonly string[]
     }[]
   }
-  'model.list': {
-    total: number
-    models: readonly {
-      name: string
-      provider: string
-      contextTokens: number
-      maxOutputTokens: number
-      price: {
-        inputPerMillion: number
-        outputPerMillion: number
-        cacheReadPerMillion?: number
-        cacheWritePerMillion?: number
-        tiers?: readonly {
-          inputPerMillion: number
-          outputPerMillion: number
-          cacheReadPerMillion?: number
-          cacheWritePerMillion?: number
-          aboveInputTokens: number
-        }[]
-      } | null
-      input: readonly ('text' | 'image' | 'pdf' | 'audio' | 'video')[]
-      tools: boolean
-      reasoning: boolean
-      sampling: boolean
-      structuredOutput: boolean
-      deprecated: boolean
-    }[]
-  }
+  'model.list': { total: number; models: readonly ModelListModels[] }
   'model.probe': { models: readonly { name: string; contextTokens: number | null }[] | null; contextTokens: number | null; betterUrl: string }
   'model.services': {
-    model: {
-      name: string
-      provider: string
-      contextTokens: number
-      maxOutputTokens: number
-      price: {
-        inputPerMillion: number
-        outputPerMillion: number
-        cacheReadPerMillion?: number
-        cacheWritePerMillion?: number
-        tiers?: readonly {
-          inputPerMillion: number
-          outputPerMillion: number
-          cacheReadPerMillion?: number
-          cacheWritePerMillion?: number
-          aboveInputTokens: number
-        }[]
-      } | null
-      input: readonly ('text' | 'image' | 'pdf' | 'audio' | 'video')[]
-      tools: boolean
-      reasoning: boolean
-      sampling: boolean
-      structuredOutput: boolean
-      deprecated: boolean
-    }
+    model: ModelListModels
     fallback: readonly string[]
     services: readonly {
       id: string
@@ -1466,34 +1292,7 @@ interface CallOutputs {
       default_model: string
     }[]
   }
-  'model.show': {
-    facts: {
-      name: string
-      provider: string
-      contextTokens: number
-      maxOutputTokens: number
-      price: {
-        inputPerMillion: number
-        outputPerMillion: number
-        cacheReadPerMillion?: number
-        cacheWritePerMillion?: number
-        tiers?: readonly {
-          inputPerMillion: number
-          outputPerMillion: number
-          cacheReadPerMillion?: number
-          cacheWritePerMillion?: number
-          aboveInputTokens: number
-        }[]
-      } | null
-      input: readonly ('text' | 'image' | 'pdf' | 'audio' | 'video')[]
-      tools: boolean
-      reasoning: boolean
-      sampling: boolean
-      structuredOutput: boolean
-      deprecated: boolean
-    }
-    origins: { [name: string]: string }
-  }
+  'model.show': { facts: ModelListModels; origins: { [name: string]: string } }
   'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
   'output.read': { text: string }
   'plugin.info': {
@@ -1547,24 +1346,8 @@ interface CallOutputs {
     remote: string
     state: 'new' | 'changed' | 'same'
     problem: string
-    approved: {
-      name: string
-      description: string
-      version: string
-      provider: string
-      skills: readonly string[]
-      addresses: readonly string[]
-      signed_by: string
-    } | null
-    now: {
-      name: string
-      description: string
-      version: string
-      provider: string
-      skills: readonly string[]
-      addresses: readonly string[]
-      signed_by: string
-    }
+    approved: RemoteDiffApproved | null
+    now: RemoteDiffApproved
     digest: string
   }
   'remote.list': {
@@ -1581,83 +1364,13 @@ interface CallOutputs {
   }
   'remote.remove': { removed: boolean }
   'remote.switch': { remote: string; enabled: boolean }
-  'resources.show': {
-    now: {
-      at: number
-      cpu_percent: number
-      memory_used_mb: number
-      memory_total_mb: number
-      load_1m: number
-      disk_used_percent: number
-      disk_free_mb: number
-      guest_cpu_percent: number
-      guest_memory_mb: number
-      loop_delay_ms: number
-      open_files: number
-    }
-    overloads: readonly string[]
-    history: readonly {
-      at: number
-      cpu_percent: number
-      memory_used_mb: number
-      memory_total_mb: number
-      load_1m: number
-      disk_used_percent: number
-      disk_free_mb: number
-      guest_cpu_percent: number
-      guest_memory_mb: number
-      loop_delay_ms: number
-      open_files: number
-    }[]
-  }
+  'resources.show': { now: ResourcesShowNow; overloads: readonly string[]; history: readonly ResourcesShowNow[] }
   'role.list': readonly { role: string; rights: readonly string[]; by: string }[]
   'role.remove': { removed: string }
   'role.set': { role: string; rights: readonly string[]; by: string }
-  'schedule.create': {
-    id: string
-    name: string
-    goal: string
-    cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
-    status: 'active' | 'paused' | 'completed' | 'disabled'
-    author: string
-    origin: SessionId | ''
-    context: 'keep' | 'fresh'
-    model: string
-    misfire: 'skip' | 'once' | 'all'
-    grace_s: number | null
-    overlap: 'skip' | 'queue' | 'parallel'
-    retries: number
-    timeout_s: number
-    notify: 'always' | 'conditional' | 'never'
-    created_at: number
-    next_at: number | null
-    failures: number
-    budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
-    next_local: string | null
-  }
+  'schedule.create': ScheduleCreate
   'schedule.delete': { deleted: string }
-  'schedule.edit': {
-    id: string
-    name: string
-    goal: string
-    cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
-    status: 'active' | 'paused' | 'completed' | 'disabled'
-    author: string
-    origin: SessionId | ''
-    context: 'keep' | 'fresh'
-    model: string
-    misfire: 'skip' | 'once' | 'all'
-    grace_s: number | null
-    overlap: 'skip' | 'queue' | 'parallel'
-    retries: number
-    timeout_s: number
-    notify: 'always' | 'conditional' | 'never'
-    created_at: number
-    next_at: number | null
-    failures: number
-    budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
-    next_local: string | null
-  }
+  'schedule.edit': ScheduleCreate
   'schedule.run_output': { text: string; total_bytes: number; remaining_bytes: number }
   'schedule.runs': {
     runs: readonly {
@@ -1676,31 +1389,7 @@ interface CallOutputs {
       used?: { microDollars: number; tokens: number }
     }[]
   }
-  'schedule.search': {
-    schedules: readonly {
-      id: string
-      name: string
-      goal: string
-      cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
-      status: 'active' | 'paused' | 'completed' | 'disabled'
-      author: string
-      origin: SessionId | ''
-      context: 'keep' | 'fresh'
-      model: string
-      misfire: 'skip' | 'once' | 'all'
-      grace_s: number | null
-      overlap: 'skip' | 'queue' | 'parallel'
-      retries: number
-      timeout_s: number
-      notify: 'always' | 'conditional' | 'never'
-      created_at: number
-      next_at: number | null
-      failures: number
-      budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
-      next_local: string | null
-    }[]
-    total: number
-  }
+  'schedule.search': { schedules: readonly ScheduleCreate[]; total: number }
   'schedule.trigger': { turn: string }
   'scratchpad.clear': { session_id: string; items: readonly string[]; updated_at: number | null; item_count: number }
   'scratchpad.read': { session_id: string; items: readonly string[]; updated_at: number | null; item_count: number }
@@ -1734,22 +1423,8 @@ interface CallOutputs {
       call: string
       state: 'new' | 'changed' | 'same' | 'gone'
       problem: string
-      approved: {
-        name: string
-        title: string
-        description: string
-        inputSchema: JsonObject
-        outputSchema: JsonObject | null
-        annotations: JsonObject
-      } | null
-      now: {
-        name: string
-        title: string
-        description: string
-        inputSchema: JsonObject
-        outputSchema: JsonObject | null
-        annotations: JsonObject
-      } | null
+      approved: ServerDiffToolsApproved | null
+      now: ServerDiffToolsApproved | null
       read_only: boolean
       sink: boolean
     }[]
@@ -1787,56 +1462,11 @@ interface CallOutputs {
   'server.remove': { removed: boolean }
   'server.switch': { server: string; enabled: boolean }
   'session.agent': { agent: string }
-  'session.archive': {
-    session: SessionId
-    change: {
-      title?: string
-      createdAt?: number
-      activeAt?: number
-      labels?: string
-      origins?: string
-      scratchpad?: string
-      archived?: number
-      deleted?: number
-      parent?: SessionId
-      forked?: number
-      summary?: CallId | ''
-    }
-  }
+  'session.archive': SessionArchive
   'session.compact': { messages: number; by: string }
   'session.create': { id: SessionId; title: string }
-  'session.delete': {
-    session: SessionId
-    change: {
-      title?: string
-      createdAt?: number
-      activeAt?: number
-      labels?: string
-      origins?: string
-      scratchpad?: string
-      archived?: number
-      deleted?: number
-      parent?: SessionId
-      forked?: number
-      summary?: CallId | ''
-    }
-  }
-  'session.fork': {
-    session: SessionId
-    change: {
-      title?: string
-      createdAt?: number
-      activeAt?: number
-      labels?: string
-      origins?: string
-      scratchpad?: string
-      archived?: number
-      deleted?: number
-      parent?: SessionId
-      forked?: number
-      summary?: CallId | ''
-    }
-  }
+  'session.delete': SessionArchive
+  'session.fork': SessionArchive
   'session.list': readonly {
     id: SessionId
     title: string
@@ -1865,45 +1495,10 @@ interface CallOutputs {
     }[]
     next: number | null
   }
-  'session.rename': {
-    session: SessionId
-    change: {
-      title?: string
-      createdAt?: number
-      activeAt?: number
-      labels?: string
-      origins?: string
-      scratchpad?: string
-      archived?: number
-      deleted?: number
-      parent?: SessionId
-      forked?: number
-      summary?: CallId | ''
-    }
-  }
+  'session.rename': SessionArchive
   'session.set_mode': { mode: 'configured' | 'ask' | 'read_only' }
-  'shell.background': {
-    id: string
-    text: string
-    from: number
-    next: number
-    total: number
-    dropped: number
-    running: boolean
-    waits_for_input: boolean
-    exit_code: number | null
-    signal: string | null
-  }
-  'shell.exec': {
-    exit_code: number | null
-    signal: string | null
-    timed_out: boolean
-    stdout: string
-    stderr: string
-    stdout_bytes: number
-    stderr_bytes: number
-    duration_ms: number
-  }
+  'shell.background': ShellBackground
+  'shell.exec': ExecRun
   'shell.online': {
     exit_code: number | null
     signal: string | null
@@ -1913,29 +1508,10 @@ interface CallOutputs {
     stdout_bytes: number
     stderr_bytes: number
     duration_ms: number
-    hosts: readonly {
-      host: string
-      port: number
-      decision: 'reached' | 'refused' | 'failed'
-      reason: string
-      connections: number
-      bytes_out: number
-      bytes_in: number
-    }[]
+    hosts: readonly ShellOnlineHosts[]
     more_connections: number
   }
-  'shell.online_background': {
-    id: string
-    text: string
-    from: number
-    next: number
-    total: number
-    dropped: number
-    running: boolean
-    waits_for_input: boolean
-    exit_code: number | null
-    signal: string | null
-  }
+  'shell.online_background': ShellBackground
   'shell.online_session': { id: string; terminal: boolean }
   'shell.online_write': {
     text: string
@@ -1947,44 +1523,16 @@ interface CallOutputs {
     waits_for_input: boolean
     exit_code: number | null
     signal: string | null
-    hosts: readonly {
-      host: string
-      port: number
-      decision: 'reached' | 'refused' | 'failed'
-      reason: string
-      connections: number
-      bytes_out: number
-      bytes_in: number
-    }[]
+    hosts: readonly ShellOnlineHosts[]
     more_connections: number
   }
   'shell.session_close': { exit_code: number | null; signal: string | null; total: number }
   'shell.session_list': { sessions: readonly { id: string }[] }
   'shell.session_open': { id: string; terminal: boolean }
-  'shell.session_read': {
-    text: string
-    from: number
-    next: number
-    total: number
-    dropped: number
-    running: boolean
-    waits_for_input: boolean
-    exit_code: number | null
-    signal: string | null
-  }
+  'shell.session_read': ShellSessionRead
   'shell.session_resize': { columns: number; rows: number }
   'shell.session_signal': { processes: number }
-  'shell.session_write': {
-    text: string
-    from: number
-    next: number
-    total: number
-    dropped: number
-    running: boolean
-    waits_for_input: boolean
-    exit_code: number | null
-    signal: string | null
-  }
+  'shell.session_write': ShellSessionRead
   'skill.list': {
     items: readonly {
       kind: 'skill' | 'instructions' | 'command'
@@ -2044,38 +1592,9 @@ interface CallOutputs {
   }
   'task.answer': { released: true }
   'task.cancel': { cancelled: boolean }
-  'task.find': {
-    task: TurnId
-    context: SessionId
-    agent: string
-    owner: string
-    message: string
-    cursor: number
-    created_at: number
-    targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
-  }
-  'task.list': {
-    tasks: readonly {
-      task: TurnId
-      context: SessionId
-      agent: string
-      owner: string
-      message: string
-      cursor: number
-      created_at: number
-      targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
-    }[]
-  }
-  'task.notify': {
-    task: TurnId
-    context: SessionId
-    agent: string
-    owner: string
-    message: string
-    cursor: number
-    created_at: number
-    targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
-  }
+  'task.find': TaskFind
+  'task.list': { tasks: readonly TaskFind[] }
+  'task.notify': TaskFind
   'task.send': {
     task: TurnId
     context: SessionId

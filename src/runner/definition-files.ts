@@ -7,7 +7,7 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from
 import { isUtf8 } from 'node:buffer'
 import { join } from 'node:path'
 import { parse, stringify } from 'smol-toml'
-import { type JsonObject, OxbowError, writeWhole } from '../base/index.ts'
+import { type JsonObject, errorMessage, OxbowError, writeWhole } from '../base/index.ts'
 import {
   definitionKinds,
   definitionName,
@@ -48,7 +48,7 @@ function readDefinition(folder: string, kind: DefinitionText['kind'], name: stri
     const character = kind === 'agents' ? readText(join(folder, `${name}.character.json`), maxCharacterBytes) : null
     return { kind, name, toml, text, ...(character !== null && { character }), problem: '' }
   } catch (error) {
-    return { kind, name, toml: '', text: '', problem: error instanceof Error ? error.message : String(error) }
+    return { kind, name, toml: '', text: '', problem: errorMessage(error) }
   }
 }
 

@@ -20,7 +20,7 @@ export async function findGuest(workspace: Workspace): Promise<FoundGuest | null
 }
 
 /** @returns the address from the files, whether or not the guest is alive. */
-function readGatewayFiles(workspace: Workspace): FoundGuest | null {
+export function readGatewayFiles(workspace: Workspace): FoundGuest | null {
   try {
     const written = JSON.parse(readFileSync(join(workspace.ipc, 'gateway.json'), 'utf8')) as Partial<FoundGuest>
     const token = readFileSync(join(workspace.ipc, 'token'), 'utf8').trim()

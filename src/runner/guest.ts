@@ -11,16 +11,8 @@ import { type FoundGuest, findGuest } from './find-guest.ts'
 import { listFolders } from './folders.ts'
 import { type ConfigOverrides, keyNames, keysFor } from './config-layers.ts'
 import { fallbackNotice, loadLastGood } from './good-config.ts'
-import {
-  asReport,
-  fatalError,
-  guestFlags,
-  type GuestProcess,
-  type GuestProgram,
-  guestVariables,
-  ownGuestProgram,
-  spawnGuest,
-} from './guest-process.ts'
+import { type BegunGuest, guestFlags, type GuestProgram, guestVariables, ownGuestProgram } from './begin-guest.ts'
+import { asReport, fatalError, type GuestProcess, spawnGuest } from './guest-process.ts'
 import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './heads/head-signing.ts'
 import { type Home, type HostEnv, lockPath, type Workspace } from './home.ts'
 import type { HostSide } from './host-questions.ts'
@@ -43,6 +35,8 @@ export interface GuestSetup {
   readonly warn: (text: string) => void
   /** Default: the guest program next to this code. */
   readonly program?: GuestProgram
+  /** A process that may become the guest. */
+  readonly begun?: BegunGuest | undefined
   readonly readyTimeoutMs?: number
 }
 
@@ -140,6 +134,7 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
     envelope: { ...envelope, ...(isolated !== null && { isolation: isolated.isolation }) },
     program,
     env,
+    begun: options.begun,
     ...(isolated !== null && { launch: isolated.container }),
   }).catch(async (error: unknown) => {
     await isolated?.close()

@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
-import { isAlive, isObject, OxbowError, type UserId } from '../base/index.ts'
+import { isAlive, isObject, errorMessage, OxbowError, type UserId } from '../base/index.ts'
 import type { DoctorCheck } from '../protocol/index.ts'
 import type { Config } from '../config/index.ts'
 import { markedBy } from './guest-users.ts'
@@ -50,7 +50,7 @@ function timed(name: string, check: () => Finding): HostCheck {
   try {
     return done(check())
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = errorMessage(error)
     return done({ state: 'weak', says: `it could not be checked: ${why}`, fix: 'Check that you own the folder and can read it.' })
   }
 }

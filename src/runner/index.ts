@@ -37,7 +37,7 @@ export {
 export { fallbackNotice, loadLastGood } from './good-config.ts'
 export { assertListens, checkHost, checkPort, type HostCheck } from './host-checks.ts'
 export { markUse, waitForOthers } from './guest-users.ts'
-export type { GuestProgram } from './guest-process.ts'
+export { beginGuest, type BegunGuest, type GuestProgram } from './begin-guest.ts'
 export { hasWorkspace, lockPath, makeFolder, openHome, openWorkspace, parseUser, usersFolder, usersOf } from './home.ts'
 export type { Home, HostEnv, Workspace } from './home.ts'
 export { beginKeyChange, endKeyChange, makeMasterKeys, masterKeys, type KeyPlace, takeKeyFile, type TakenKey } from './master-keys.ts'

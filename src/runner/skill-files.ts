@@ -6,7 +6,7 @@
 import { closeSync, constants, type Dirent, existsSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { isUtf8 } from 'node:buffer'
 import { join } from 'node:path'
-import { OxbowError } from '../base/index.ts'
+import { errorMessage, OxbowError } from '../base/index.ts'
 import {
   commandName,
   definitionName,
@@ -95,7 +95,7 @@ function skillsIn(parent: string, place: HostSkillPlace, agent = ''): readonly H
       const head = readHead(join(parent, folder))
       return head === null ? [] : [{ place, agent, folder, head, problem: '' }]
     } catch (error) {
-      return [{ place, agent, folder, head: '', problem: error instanceof Error ? error.message : String(error) }]
+      return [{ place, agent, folder, head: '', problem: errorMessage(error) }]
     }
   })
 }
@@ -132,7 +132,7 @@ function promptsIn(folder: string): readonly HostPrompt[] {
       const text = readText(join(folder, file), maxCommandBytes, false)
       return text === null ? [] : [{ name, text, problem: '' }]
     } catch (error) {
-      return [{ name, text: '', problem: error instanceof Error ? error.message : String(error) }]
+      return [{ name, text: '', problem: errorMessage(error) }]
     }
   })
 }

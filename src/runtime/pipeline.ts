@@ -292,7 +292,8 @@ const tooLate = Symbol('too late')
 async function inTime<Value>(value: Promise<Value>, patienceMs: number | Promise<number>): Promise<Value | typeof tooLate> {
   const ms = await Promise.race([value.then(() => 0), patienceMs])
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<typeof tooLate>((resolve) => (timer = setTimeout(resolve, ms, tooLate)))
+  // On a busy event loop the value may have arrived and wait behind the timer: what has arrived is taken first.
+  const late = new Promise<typeof tooLate>((resolve) => (timer = setTimeout(() => setImmediate(resolve, tooLate), ms)))
   try {
     return await Promise.race([value, late])
   } finally {

@@ -143,6 +143,8 @@ export const maxSnapshotBytes: number = 512 * 1024 * 1024
 /** It is written anew when so many changes, or this share of all passages, are not in it. */
 export const snapshotChanges = 500
 export const snapshotShare = 0.05
+/** Between two that are written because the last was erased: all of it is written, a tenth of a second for 100 000 passages. */
+export const snapshotRestMs = 30_000
 /** Its newest passages, which are compared with those in the database. */
 export const comparedPassages = 24
 /** Models whose vectors are held at once: the active one and one that is being built. */

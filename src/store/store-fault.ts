@@ -1,5 +1,5 @@
 /** Failures of the store: each failure of the database or of a worker becomes one typed error with advice. */
-import type { ErrorCode, Failure } from '../base/index.ts'
+import { type ErrorCode, type Failure, errorMessage } from '../base/index.ts'
 import { isOxbowError, OxbowError } from '../base/index.ts'
 
 const hints = {
@@ -33,7 +33,7 @@ const summaries: Readonly<Record<FaultCode, string>> = {
 export function toStoreError(error: unknown): OxbowError {
   if (isOxbowError(error)) return error
   const code = sqliteCodeOf(error)
-  const text = error instanceof Error ? error.message : String(error)
+  const text = errorMessage(error)
   if (code === null || valueCodes.some((start) => code.startsWith(start))) {
     return new OxbowError('bad_input', `This cannot be stored: ${text}.`, {
       hint: 'Correct the record; nothing was written.',

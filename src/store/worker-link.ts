@@ -3,7 +3,7 @@
  * requests when the worker dies, and the worker's loop.
  */
 import { type MessagePort, Worker } from 'node:worker_threads'
-import { type Failure, type OxbowError, toError, type UserId } from '../base/index.ts'
+import { type Failure, errorMessage, type OxbowError, toError, type UserId } from '../base/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import type { Durability } from './sqlite/sqlite-database.ts'
 import { failureOf, storeFault } from './store-fault.ts'
@@ -92,7 +92,7 @@ export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, onM
     if (failure === null) entry?.resolve(result)
     else entry?.reject(toError(failure))
   })
-  worker.once('error', (error) => die(error instanceof Error ? error.message : String(error), error))
+  worker.once('error', (error) => die(errorMessage(error), error))
   worker.once('exit', (code) => die(`exit code ${code}`))
 
   const ask = (request: WorkerRequest): Promise<unknown> =>

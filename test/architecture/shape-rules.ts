@@ -114,6 +114,8 @@ export function checkSyntax(tree: SourceTree): readonly Violation[] {
       if (fact.kind === 'timer')
         return file.module === 'services' && isProduct ? [{ rule: 'timer_in_service', path: file.path, what: `${what}: use runs` }] : []
       if (fact.kind === 'undescribed_output') return []
+      if (fact.kind === 'maybe_promise')
+        return isProduct && !file.isSupport ? [{ rule: 'maybe_promise', path: file.path, what: `${what}: return a promise` }] : []
       if (fact.kind === 'left_over_note') return [{ rule: 'left_over_note', path: file.path, what }]
       if (fact.kind !== 'mutable_module_state') return [{ rule: 'forbidden_syntax', path: file.path, what: `${what} (${fact.kind})` }]
       return isProduct ? [{ rule: 'mutable_module_state', path: file.path, what }] : []

@@ -26,6 +26,7 @@ export const depthRules: DepthRules = {
     'protocol',
   ]),
   smallFiles: {
+    'src/cli/early-guest.ts': 'loaded before all else, so it may bring nothing along',
     'src/cli/kernel/exec.ts': 'the run of a program by `oxbow exec run`, which is loaded when it is chosen',
     'src/hands/commands/kept-memory.ts':
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',

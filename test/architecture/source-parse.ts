@@ -32,6 +32,7 @@ export interface SyntaxFact {
     | 'left_over_note'
     | 'timer'
     | 'undescribed_output'
+    | 'maybe_promise'
     | 'unparsable'
   readonly what: string
   readonly line: number
@@ -103,7 +104,9 @@ export function parseSource(path: string, text: string): SourceFacts {
     const shape = shapeOf(node, ancestors.at(-1), lineOf)
     if (shape !== null) shapes.push(shape)
     if (functionTypes.has(node.type)) functions.push(measureFunction(node, ancestors, lineOf))
-    const forbidden = forbiddenKind(node)
+    const forbidden = isMaybePromise(node)
+      ? ({ kind: 'maybe_promise', what: firstLine(text.slice(node.start, node.end)) } as const)
+      : forbiddenKind(node)
     if (forbidden !== null) syntax.push({ ...forbidden, line: lineOf(node.start) })
   })
   for (const statement of program['body'] as Node[]) {
@@ -328,6 +331,15 @@ function forbiddenKind(node: Node): Pick<SyntaxFact, 'kind' | 'what'> | null {
   if (node.type !== 'ClassDeclaration' && node.type !== 'ClassExpression') return null
   if (calleeName(node['superClass']).endsWith('Error')) return null
   return { kind: 'class', what: `class ${calleeName(node['id'])}` }
+}
+
+/** `Value | Promise<Value>`: whoever has it must treat both. A promise that may be absent is another thing. */
+function isMaybePromise(node: Node): boolean {
+  if (node.type !== 'TSUnionType') return false
+  const types = node['types'] as Node[]
+  const isPromise = ({ typeName, ...type }: Node): boolean => type.type === 'TSTypeReference' && calleeName(typeName) === 'Promise'
+  const isAbsent = ({ type }: Node): boolean => type === 'TSNullKeyword' || type === 'TSUndefinedKeyword'
+  return types.some(isPromise) && types.some((type) => !isPromise(type) && !isAbsent(type))
 }
 
 /** `output: z.custom<…>()`, which says nothing to documents, clients and tests. */

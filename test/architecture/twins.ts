@@ -3,11 +3,14 @@ import type { ShapeFact } from './source-parse.ts'
 import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { Violation } from './violation.ts'
 
-/** Types for authors of plugins, which import nothing: `src/protocol/plugin/plugin-schema.ts` is held to them. */
-const forAuthors = 'src/protocol/plugin/plugin.ts'
+/**
+ * Types for authors of plugins, which import nothing: `src/protocol/plugin/plugin-schema.ts` is held to them. And those that are made from
+ * the schemas.
+ */
+const exempt: ReadonlySet<string> = new Set(['src/protocol/plugin/plugin.ts', 'src/protocol/call-types.ts'])
 
 export function checkTwins(tree: SourceTree): readonly Violation[] {
-  const product = tree.files.filter(({ path, module, isTest }) => module !== null && !isTest && path !== forAuthors)
+  const product = tree.files.filter(({ path, module, isTest }) => module !== null && !isTest && !exempt.has(path))
   const schemas = new Map<string, (ShapeFact & Pick<SourceFile, 'path' | 'module'>)[]>()
   for (const { path, module, shapes } of product)
     for (const shape of shapes)

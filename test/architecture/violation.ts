@@ -27,6 +27,7 @@ export type RuleName =
   | 'service_not_listed'
   | 'call_described_twice'
   | 'undescribed_output'
+  | 'maybe_promise'
   | 'schema_twin'
   | 'unnamed_dependency'
   | 'missing_dependency'

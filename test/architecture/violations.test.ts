@@ -220,6 +220,7 @@ const shape: readonly Planted[] = [
     { 'src/kernel/a.ts': `export const a = (z: any) => ({ output: z.custom() })\n` },
     ['undescribed_output src/kernel/a.ts'],
   ],
+  ['a value or a promise of it', { 'src/kernel/a.ts': `export type A = string | Promise<string>\n` }, ['maybe_promise src/kernel/a.ts']],
   ['a top-level let', { 'src/kernel/a.ts': `let a = 1\nexport const b = () => (a += 1)\n` }, ['mutable_module_state src/kernel/a.ts']],
   ['an exported let', { 'src/kernel/a.ts': `export let a = 1\n` }, ['mutable_module_state src/kernel/a.ts']],
   [

@@ -1,5 +1,6 @@
 /** Exceptions from the rules, each with its reason. One that waives nothing is reported. */
 
+import { maybePromises } from './maybe-promises.ts'
 import { schemaTwins } from './schema-twins.ts'
 
 export interface Waiver {
@@ -14,6 +15,9 @@ export interface Waiver {
 export const waivers: readonly Waiver[] = [
   ...Object.entries(schemaTwins).flatMap(([path, types]) =>
     types.map(([type, reason]): Waiver => ({ rule: 'schema_twin', path, about: `: ${type} has`, reason })),
+  ),
+  ...Object.entries(maybePromises).flatMap(([path, types]) =>
+    types.map(([type, reason]): Waiver => ({ rule: 'maybe_promise', path, about: `: ${type}: return`, reason })),
   ),
   ...(
     [

@@ -121,7 +121,7 @@ async function killAndLook(place: string, from = 0): Promise<void> {
   const all = messages + notes
   const moments: readonly Moment[] = [
     ['reading messages', (read) => read > messages / 2],
-    ['reading notes', (read) => read > messages * 2 + 10],
+    ['reading notes', (read) => read > messages + 10],
     ['making vectors', (_, embedded) => embedded > all / 3],
   ]
   for (const [name, isFar] of moments.slice(from)) {

@@ -22,7 +22,7 @@ async function keep(store: Store, text: TextEngine, texts: readonly string[], fr
 }
 
 const ask = async (memory: Memory, text: string): Promise<readonly string[]> =>
-  (await (await memory.recall()).recall({ text, filter: {}, limit: 5, tokens: 500, used: () => [] })).map(({ id }) => id)
+  (await (await memory.recall()).recall({ text, filter: {}, limit: 5, tokens: 500, warmsUp: true })).map(({ id }) => id)
 
 test(
   '64 questions at once are answered as one after the other, a save among them does not wait for them',

@@ -36,7 +36,7 @@ async function openPaused(given?: Store): Promise<Paused & AsyncDisposable> {
     ...inner,
     terms: (words) => held(inner.terms(words)),
     storedTerms: (words) => held(inner.storedTerms(words)),
-    cut: (words, format) => held(inner.cut(words, format)),
+    cut: (texts) => held(inner.cut(texts)),
   }
   const config = configSchema.parse({ memory: { embedder: 'none' } }).memory
   const memory = createMemory({ store, config, clock: systemClock, text: async () => text })

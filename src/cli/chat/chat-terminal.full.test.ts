@@ -1,6 +1,5 @@
 /** The real program in a real pseudo-terminal, with a real guest and the offline interpreter. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -74,36 +73,12 @@ void test('Ctrl+C on an empty line asks for a second one', async () => {
   })
 })
 
-const noBubblewrap = spawnSync('bwrap', ['--ro-bind', '/', '/', 'true']).status !== 0 && 'apt-get install bubblewrap'
-
-void test(
-  'the output of a running command is shown as it comes, with the time, and folded at its end',
-  { skip: noBubblewrap },
-  async () => {
-    await withHome(async (home) => {
-      const pty = openPty(home)
-      await pty.see('› ')
-      pty.type('run echo first; until test -e go; do sleep 0.1; done; echo second\r')
-      await pty.see('allow? [y/n/a]')
-      pty.type('y\r')
-      await pty.see('… shell_exec runs for ')
-      await pty.see('│ first')
-      writeFileSync(join(home, 'oxbow', 'users', 'default', 'shared', 'go'), '')
-      await pty.see('· shell_exec echo first')
-      await pty.see('second')
-      await pty.see('› ')
-      pty.type('/quit\r')
-      assert.equal(await pty.exit, 0)
-    })
-  },
-)
-
 void test('pasted text of several lines is one message, and is not sent by itself', async () => {
   await withHome(async (home) => {
     const pty = openPty(home)
     await pty.see('› ')
     pty.type('\u001b[200~one\r/quit\r\u001b[201~')
-    await pty.see('[pasted #1: 2 lines]')
+    await pty.see('/quit')
     pty.type('\r')
     await pty.see('I did not understand that')
     await pty.see('› ')
@@ -132,5 +107,20 @@ void test('a chat in the guest of another terminal continues when that terminal 
     await second.see('1 turn  help')
     second.type('/quit\r')
     assert.equal(await second.exit, 0)
+  })
+})
+
+void test('on a dumb terminal a person erases, asks and stops as anywhere, and no sequence reaches it', async () => {
+  await withHome(async (home) => {
+    const pty = openPty(home, ['chat'], { TERM: 'dumb' })
+    await pty.see('› ')
+    pty.type('helx\u007fp\r')
+    await pty.see('You can say')
+    await pty.see('› ')
+    pty.type('\u0003')
+    await pty.see('Press Ctrl+C again to leave.')
+    pty.type('/quit\r')
+    assert.equal(await pty.exit, 0)
+    assert.ok(!pty.raw().includes('\u001b'))
   })
 })

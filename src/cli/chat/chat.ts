@@ -73,7 +73,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, place, on
     const status = await gateway.status()
     if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
     const person = isInteractive(terminal)
-    const makeScreen = person ? createTtyScreen : createPlainScreen
+    const makeScreen = person ? createTtyScreen(terminal.env['TERM'] === 'dumb') : createPlainScreen
     return runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),

@@ -14,6 +14,8 @@ export interface Pty {
   /** Resolves when the texts have appeared since the last match, in whatever order. */
   see(...texts: readonly string[]): Promise<void>
   type(keys: string): void
+  /** All that was written, with what acts on the terminal. */
+  raw(): string
   readonly exit: Promise<number>
 }
 
@@ -32,7 +34,9 @@ export function openPty(
   const pty = spawn(command, [...first, ...args], { cols: 200, rows: 50, env: all, cwd: start.cwd })
   let unseen = ''
   let wake = (): void => {}
+  let raw = ''
   pty.onData((data) => {
+    raw += data
     unseen += stripVTControlCharacters(data)
     wake()
   })
@@ -40,6 +44,7 @@ export function openPty(
   return {
     exit,
     type: (keys) => pty.write(keys),
+    raw: () => raw,
     async see(...texts) {
       const late = AbortSignal.timeout(patienceMs)
       while (!texts.every((text) => unseen.includes(text))) {

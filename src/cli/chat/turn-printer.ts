@@ -15,7 +15,7 @@ import {
   type TurnView,
   unreportedFailure,
 } from '../../protocol/index.ts'
-import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
+import { maxCallLineChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
@@ -53,12 +53,6 @@ interface TurnPrinter {
 
 export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
   const stream = createReplyStream((text) => screen.stream(text))
-  /** The call whose output is shown live. */
-  let live = ''
-  const endLive = (): void => {
-    live = ''
-    screen.live?.([])
-  }
   const line = (text: string): void => {
     stream.breakLine()
     screen.line(text)
@@ -67,19 +61,10 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
     event(event, turn) {
       stream.take(event, turn.turn)
       if (event.type !== 'progress') return
-      if (event.output !== undefined) {
-        if (screen.live === undefined || event.turn !== turn.turn) return
-        stream.breakLine()
-        live = event.call
-        screen.live([progressLine(event.name, event.elapsed_ms), ...lastLines(event.output)])
-        return
-      }
-      if (event.call === live) return
       const isDue = event.elapsed_ms < firstHeartbeatMs || event.elapsed_ms % minuteMs < heartbeatMs
       if (isDue) line(progressLine(event.name, event.elapsed_ms))
     },
     record(record, turn) {
-      if (live !== '' && (isOver(turn) || (isEnd(record) && record.call === live))) endLive()
       const call = turn.calls.find((one) => one.call === record.call)
       if (isEnd(record) && isToolCall(record) && call !== undefined) line(callLine(call))
       const step = readStep(record)
@@ -149,15 +134,6 @@ export function failureLines({ message, hint }: Failure): string {
 
 function progressLine(name: string, elapsedMs: number): string {
   return `  … ${plainLine(toolName(name), maxCallLineChars)} runs for ${formatMs(elapsedMs)}`
-}
-
-/** The newest lines of a running command; its result is in the transcript. */
-function lastLines(output: string): readonly string[] {
-  const lines = output.split('\n').map((text) => plainLine(text, maxLiveChars))
-  return lines
-    .filter((text) => text !== '')
-    .slice(-liveLines)
-    .map((text) => `    │ ${text}`)
 }
 
 /** The name that the model uses. */

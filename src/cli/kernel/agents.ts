@@ -1,7 +1,7 @@
 /** `oxbow agents` and `top`: the agents of a guest. */
 import type { OutputOf } from '../../protocol/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { printLine, printList, printText, type Terminal } from '../terminal.ts'
 import {
   agentGoal,
   agentSpent,
@@ -27,9 +27,7 @@ export interface ListOptions extends CallOptions {
 export async function listAgents(options: ListOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const listed = await outputOf(gateway, 'agent.list', { ended: options.all === true, limit: maxShown })
-    if (options.json === true) for (const agent of listed.agents) printLine(terminal, JSON.stringify(agent))
-    else printText(terminal, agentTable(listed, options.tree === true))
-    return 0
+    return printList(listed.agents, { text: () => agentTable(listed, options.tree === true) }, options, terminal)
   })
 }
 

@@ -2,7 +2,7 @@
 import { OxbowError } from '../../base/index.ts'
 import type { InputOf, OutputOf } from '../../protocol/index.ts'
 import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { printList, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'
 import { answered, exactInput, exactText, formatTime, formOf, plainLine, plainText, whyAsked } from '../../terminal/index.ts'
 import { type CallOptions, parseInput } from './call.ts'
@@ -18,9 +18,8 @@ async function waitingCalls(connection: Connection): Promise<readonly Waiting[]>
 export function approvalsList(options: CallOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async (connection) => {
     const waiting = await waitingCalls(connection)
-    if (options.json === true) for (const one of waiting) printLine(terminal, JSON.stringify(one))
-    else printText(terminal, waiting.length === 0 ? 'Nothing waits for approval.' : waiting.map(describe).join('\n\n'))
-    return 0
+    const text = (): string => (waiting.length === 0 ? 'Nothing waits for approval.' : waiting.map(describe).join('\n\n'))
+    return printList(waiting, { text }, options, terminal)
   })
 }
 

@@ -16,7 +16,7 @@ import {
 import { isOxbowError, OxbowError, toFailure, plural, failureSentences } from '../../base/index.ts'
 import type { HostFolder } from '../../protocol/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest, outputOf } from '../guest-connection.ts'
-import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
+import { isInteractive, printLine, printList, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
 import { isYes } from '../input.ts'
@@ -63,19 +63,11 @@ export async function folderList(options: UserChoice, terminal: Terminal): Promi
   const { home, workspace } = placeOf(options, terminal)
   const folders = listFolders(home, workspace.user)
   const unseen = await unseenFolders(workspace, options, terminal)
-  if (options.json === true) for (const folder of folders) printLine(terminal, JSON.stringify(folder))
-  else if (folders.length === 0) printNotice(terminal, 'There are no folders: oxbow folder add PATH adds one.')
-  else
-    printText(
-      terminal,
-      table(
-        folders.map(({ name, path, readOnly }) => {
-          const why = unseen.get(name)
-          return [`/shared/${name}`, plainLine(path, 400), readOnly ? 'read-only' : '', why === undefined ? '' : `NOT SHOWN: ${why}`]
-        }),
-      ),
-    )
-  return 0
+  const rows = folders.map(({ name, path, readOnly }) => {
+    const why = unseen.get(name)
+    return [`/shared/${name}`, plainLine(path, 400), readOnly ? 'read-only' : '', why === undefined ? '' : `NOT SHOWN: ${why}`]
+  })
+  return printList(folders, { text: () => table(rows), empty: 'There are no folders: oxbow folder add PATH adds one.' }, options, terminal)
 }
 
 /** @returns why the guest that runs does not show a folder, by name */

@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome, usersOf } from '../../runner/index.ts'
 import type { OutputOf } from '../../client/index.ts'
-import { type Failure, OxbowError, plural } from '../../base/index.ts'
+import { type Failure, errorMessage, OxbowError, plural } from '../../base/index.ts'
 import { actionCallName, type LockedPlugin, type PluginExports, pluginRight, type PluginSource } from '../../protocol/index.ts'
 import { type CallOptions } from '../kernel/call.ts'
 import { guestSetup, withGuest, outputOf } from '../guest-connection.ts'
@@ -136,7 +136,7 @@ export async function failuresOfPlugins(options: CallOptions, terminal: Terminal
     enabled.map(async ({ manifest: { name } }) => {
       const problem = await infoOf(name, options, terminal).then(
         ({ failure, state }) => failure?.message ?? state.problem,
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        (error: unknown) => errorMessage(error),
       )
       return [name, problem] as const
     }),
@@ -250,7 +250,7 @@ async function verifyOne(home: Home, plugin: LockedPlugin): Promise<{ readonly p
   const { verifyInstalled } = await loadPlugins()
   const problem = await verifyInstalled(home, plugin).then(
     () => '',
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    (error: unknown) => errorMessage(error),
   )
   return { plugin: name, problem }
 }

@@ -11,8 +11,6 @@ export interface Screen {
   exactLine(text: string): void
   /** Prints text without ending the line. */
   stream(text: string): void
-  /** Shows lines below all others, replacing the previous ones; an empty list removes them. Absent where output cannot be replaced. */
-  live?(lines: readonly string[]): void
   /** True while typed input is not processed yet: it was meant for what was shown before. Absent where nobody types. */
   isTyping?(): boolean
   /** Sets the prompt; null hides it, and typing is still possible. */

@@ -1,95 +1,91 @@
 /**
- * A terminal screen that streams character by character. While the person types, output is buffered; it is printed when the line is
- * entered or erased.
+ * A terminal of a person who types line by line. Output waits while they type, until the line is entered or erased. A dumb terminal edits its
+ * line itself: no sequence is sent to it, and nothing is known of what is typed there until it is entered.
  */
-import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline'
+import { clearScreenDown, createInterface, cursorTo } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
-import { columnsOf } from '../terminal.ts'
-import { writtenOut } from '../../terminal/index.ts'
-import { openPasting } from './pasting.ts'
+import { onInterrupt } from '../input.ts'
 import { type MakeScreen, openLineWriter, type ScreenEvents } from './screen.ts'
-import { textWidth } from './word-wrap.ts'
 
 const typingPrompt = '› '
 const historySize = 1_000
+/** Turn bracketed-paste mode on and off: the newlines of pasted text are told from the Enter key. */
+const pasteOn = '\u001b[?2004h'
+const pasteOff = '\u001b[?2004l'
 
-export const createTtyScreen: MakeScreen = (input, output, events) => {
-  const pasting = openPasting(input, output, {
-    insert(text) {
-      startTyping()
-      lines.write(text)
-    },
-    refuse: (reason) => print(() => writer.line(reason)),
-  })
-  const lines = createInterface({ input: pasting.keys, output, terminal: true, historySize, prompt: typingPrompt })
-  const writer = openLineWriter(output)
-  const prompt = createPrompt(lines, output, writer.breakLine)
-  let typing = false
-  let buffered: (() => void)[] = []
+/** @param isDumb as `TERM` says */
+export const createTtyScreen =
+  (isDumb: boolean): MakeScreen =>
+  (input, output, events) => {
+    const lines = createInterface({ input, output, terminal: !isDumb, historySize, prompt: typingPrompt })
+    const writer = openLineWriter(output)
+    const prompt = createPrompt(lines, output, { isDumb, breakLine: writer.breakLine })
+    let typing = false
+    let buffered: (() => void)[] = []
 
-  const print = (write: () => void): void => {
-    if (typing) return void buffered.push(write)
-    prompt.hide()
-    write()
-    prompt.settle()
+    const print = (write: () => void): void => {
+      if (typing) return void buffered.push(write)
+      prompt.hide()
+      write()
+      prompt.settle()
+    }
+    const stopTyping = (): void => {
+      typing = false
+      const writes = buffered
+      buffered = []
+      if (writes.length > 0) prompt.hide()
+      for (const write of writes) write()
+    }
+    const keys = watchKeys(input, {
+      before() {
+        typing = true
+        prompt.showForInput()
+      },
+      after() {
+        if (!typing || lines.line !== '') return
+        stopTyping()
+        prompt.settle()
+      },
+    })
+    const begin = (): void => void (isDumb || output.write(pasteOn))
+    begin()
+    // After the program returns from the background, the line editor has stopped reading, and a shell has set its own mode.
+    lines.on('SIGCONT', () => (begin(), lines.resume()))
+    // The terminal itself makes a signal of Ctrl+C where the line editor does not read each key.
+    const stopSignals = isDumb ? onInterrupt(() => events.onInterrupt(false)) : () => {}
+    const hasWaiting = watchLines(lines, events, {
+      isPasting: keys.isPasting,
+      entered() {
+        prompt.forget()
+        writer.isBroken()
+        stopTyping()
+      },
+      taken: () => void (typing || prompt.settle()),
+      closed() {
+        prompt.end()
+        keys.stop()
+        stopSignals()
+        if (!isDumb) output.write(pasteOff)
+      },
+    })
+    return {
+      line: (text) => print(() => writer.line(text)),
+      exactLine: (text) => print(() => writer.exactLine(text)),
+      isTyping: () => typing || hasWaiting(),
+      stream: (text) => print(() => writer.stream(text)),
+      prompt(text) {
+        prompt.set(text)
+        if (!typing) prompt.settle()
+      },
+      close: () => lines.close(),
+    }
   }
-  const stopTyping = (): void => {
-    typing = false
-    const writes = buffered
-    buffered = []
-    if (writes.length > 0) prompt.hide()
-    for (const write of writes) write()
-    prompt.settle()
-  }
-  const startTyping = (): void => {
-    if (typing) return
-    typing = true
-    prompt.showForInput()
-  }
-  const stopKeys = watchKeys(pasting.keys, {
-    before(key) {
-      if (key.name === 'backspace') pasting.erasePlaceholder(lines)
-      startTyping()
-    },
-    after: () => void (typing && lines.line === '' && stopTyping()),
-  })
-  pasting.begin()
-  // After the program returns from the background, the line editor has stopped reading.
-  lines.on('SIGCONT', () => (pasting.begin(), lines.resume()))
-  const hasWaiting = watchLines(lines, events, {
-    entered(line) {
-      prompt.forget()
-      writer.isBroken()
-      stopTyping()
-      return pasting.expand(line)
-    },
-    closed() {
-      prompt.end()
-      stopKeys()
-      pasting.close()
-    },
-  })
-  return {
-    line: (text) => print(() => writer.line(text)),
-    exactLine: (text) => print(() => writer.exactLine(text)),
-    live: (rows) => prompt.setLive(rows, !typing),
-    isTyping: () => typing || hasWaiting(),
-    stream: (text) => print(() => writer.stream(text)),
-    prompt(text) {
-      prompt.set(text)
-      if (!typing) prompt.settle()
-    },
-    close: () => lines.close(),
-  }
-}
 
 interface Prompt {
   /** Sets the prompt without drawing it; null for none. */
   set(text: string | null): void
-  /** Draws or hides the prompt and the live rows as they were set. */
+  /** Draws or hides the prompt as it was set. */
   settle(): void
-  /** @param now false while the person types: the rows are then drawn afterwards */
-  setLive(rows: readonly string[], now: boolean): void
   hide(): void
   /** Draws a prompt even if none was set: the person types. */
   showForInput(): void
@@ -98,13 +94,21 @@ interface Prompt {
   end(): void
 }
 
-function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: () => void): Prompt {
+function createPrompt(
+  lines: Interface,
+  output: NodeJS.WriteStream,
+  { isDumb, breakLine }: { readonly isDumb: boolean; breakLine(): void },
+): Prompt {
   let wanted: string | null = null
   let shown: string | null = null
   let ended = false
-  let live: readonly string[] = []
-  /** Rows of `live` that are on the screen, above the prompt. */
-  let drawn = 0
+  const hide = (): void => {
+    if (shown === null) return
+    shown = null
+    if (isDumb) return void output.write('\n')
+    cursorTo(output, 0)
+    clearScreenDown(output)
+  }
   const show = (text: string): void => {
     if (shown === text || ended) return
     if (shown === null) breakLine()
@@ -113,75 +117,73 @@ function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: (
     // Keeps the typed text and the cursor.
     lines.prompt(true)
   }
-  const hide = (): void => {
-    if (shown === null && drawn === 0) return
-    shown = null
-    moveCursor(output, 0, -drawn)
-    drawn = 0
-    cursorTo(output, 0)
-    clearScreenDown(output)
-  }
-  const drawLive = (): void => {
-    if (live.length === 0 || drawn > 0 || ended) return
-    hide()
-    breakLine()
-    output.write(live.map((row) => `${writtenOut(clip(row, columnsOf(output) - 1))}\n`).join(''))
-    drawn = live.length
-  }
-  const settle = (): void => {
-    if (wanted === null && shown !== null) hide()
-    drawLive()
-    if (wanted !== null) show(wanted)
-  }
   return {
     set: (text) => (wanted = text),
-    settle,
-    setLive(rows, now) {
-      live = rows
-      if (!now) return
-      hide()
-      settle()
-    },
+    settle: () => (wanted === null ? hide() : show(wanted)),
     hide,
     showForInput: () => show(wanted ?? typingPrompt),
-    forget() {
-      shown = null
-      drawn = 0
-    },
+    forget: () => (shown = null),
     end: () => (ended = true),
   }
 }
 
-/** Calls `before` before the line editor handles an editing key, and `after` after it handled any key. @returns a function that stops this */
-function watchKeys(input: NodeJS.ReadStream, keys: { before(key: Key): void; after(): void }): () => void {
-  const before = (_: string | undefined, key: Key): void => {
-    const isEnd = key.name === 'return' || key.name === 'enter' || (key.ctrl && (key.name === 'c' || key.name === 'd'))
-    if (!isEnd) keys.before(key)
+interface Keys {
+  /** Pasted text is arriving. */
+  isPasting(): boolean
+  stop(): void
+}
+
+/** Calls `before` before the line editor handles an editing key, and `after` after it handled any key. */
+function watchKeys(input: NodeJS.ReadStream, keys: { before(): void; after(): void }): Keys {
+  let pasting = false
+  const before = (_: string | undefined, { name, ctrl }: Key): void => {
+    if (name === 'paste-start' || name === 'paste-end') pasting = name === 'paste-start'
+    // Without its end, which a terminal may lose, Ctrl+C must work all the same.
+    else if (ctrl === true && (name === 'c' || name === 'd')) pasting = false
+    else if (name !== 'return' && name !== 'enter') keys.before()
   }
   const after = (): void => keys.after()
   input.prependListener('keypress', before)
   input.on('keypress', after)
-  return () => {
-    input.off('keypress', before)
-    input.off('keypress', after)
+  return {
+    isPasting: () => pasting,
+    stop() {
+      input.off('keypress', before)
+      input.off('keypress', after)
+    },
   }
 }
 
-/** @param screen `entered` returns the line with pasted text expanded @returns a function that tells whether lines wait to be processed */
-function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(line: string): string; closed(): void }): () => boolean {
+interface Watching {
+  isPasting(): boolean
+  entered(): void
+  /** What was entered is processed. */
+  taken(): void
+  closed(): void
+}
+
+/** Lines of pasted text are held until the Enter key is pressed, and then are one text. @returns whether lines wait to be processed */
+function watchLines(lines: Interface, events: ScreenEvents, screen: Watching): () => boolean {
   let queue: Promise<void> = Promise.resolve()
   let waiting = 0
+  let held: string[] = []
   lines.on('line', (line) => {
-    const expanded = screen.entered(line)
+    screen.entered()
+    held.push(line)
+    if (screen.isPasting()) return
+    const text = held.join('\n')
+    held = []
     // Several lines may arrive at once; they are processed one at a time.
     waiting += 1
-    queue = queue.then(() => {
+    queue = queue.then(async () => {
       waiting -= 1
-      return events.onLine(expanded)
+      await events.onLine(text)
+      if (waiting === 0) screen.taken()
     })
   })
   lines.on('SIGINT', () => {
-    const typed = lines.line !== ''
+    const typed = lines.line !== '' || held.length > 0
+    held = []
     if (typed) for (const name of ['e', 'u']) lines.write(null, { ctrl: true, name })
     events.onInterrupt(typed)
   })
@@ -189,16 +191,5 @@ function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(li
     screen.closed()
     events.onEnd()
   })
-  return () => waiting > 0
-}
-
-/** A row wider than the terminal would wrap, and redrawing would not erase all of it. */
-function clip(row: string, columns: number): string {
-  if (textWidth(row) <= columns) return row
-  let shown = ''
-  for (const char of row) {
-    if (textWidth(shown + char) >= columns) break
-    shown += char
-  }
-  return `${shown}…`
+  return () => waiting > 0 || held.length > 0
 }

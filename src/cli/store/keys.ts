@@ -4,7 +4,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  askOffline,
   backupRoot,
   beginKeyChange,
   endKeyChange,
@@ -17,7 +16,7 @@ import {
 } from '../../runner/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../base/index.ts'
 import type { FileKeys, KeyQuestion, KeyReport } from '../../config/index.ts'
-import { type GuestChoice, guestSetup, withGuest, outputOf } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, outputOf, reportOf, withGuest } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
 import { guestReturnMs } from '../limits.ts'
 import { assertFile } from '../own-files.ts'
@@ -44,8 +43,7 @@ async function ask(question: KeyQuestion, options: KeyOptions, terminal: Termina
 async function askOnce(question: KeyQuestion, options: KeyOptions, terminal: Terminal, keys: Keys): Promise<KeyReport> {
   const guest = guestSetup(options, terminal)
   const masters = keys({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
-  for await (const line of askOffline(guest, { command: 'keys', keys: question }, masters)) return line as KeyReport
-  throw new OxbowError('guest_unreachable', 'the guest returned no answer', { hint: 'See logs/guest.log.' })
+  return reportOf<KeyReport>(guest, { command: 'keys', keys: question }, masters)
 }
 
 function say(report: KeyReport, text: string, options: KeyOptions, terminal: Terminal): number {

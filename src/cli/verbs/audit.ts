@@ -2,9 +2,9 @@
 import { createHash, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { askOffline, createExportHeads, readSeal, signExport } from '../../runner/index.ts'
-import { OxbowError } from '../../base/index.ts'
+import { isObject, type Json, type JsonObject, OxbowError, parseObject } from '../../base/index.ts'
 import { isGeneration, erasedText, isErased, type JournalRecord, type OutputOf } from '../../protocol/index.ts'
-import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, reportOf } from '../guest-connection.ts'
 import { columnsOf, exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { textWidth, wrapWords } from '../screen/word-wrap.ts'
@@ -24,9 +24,7 @@ type SignedHeads = NonNullable<VerifyReport['signed_heads']>
 
 /** @returns 0 when the journal verifies, else the code of `audit_failed`. */
 export async function auditVerify(options: AuditOptions, terminal: Terminal): Promise<number> {
-  let report: VerifyReport | null = null
-  for await (const line of askOffline(guestSetup(options, terminal), { command: 'audit-verify' })) report = line as VerifyReport
-  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
+  const report = await reportOf<VerifyReport>(guestSetup(options, terminal), { command: 'audit-verify' })
   if (options.json === true) {
     printLine(terminal, JSON.stringify(report))
     return report.ok ? 0 : exitOf('audit_failed')
@@ -213,14 +211,14 @@ function erasedLine(body: string): string | null {
 
 /** @param body JSON text of the record. Never throws, whatever it contains. */
 export function describeExchange(body: string): string {
-  const { wire, model, status, request, response } = objectIn(parse(body))
-  const name = (value: unknown): string => (typeof value === 'string' && value !== '' ? value : '?')
+  const { wire, model, status, request, response } = parseObject(body) ?? {}
+  const name = (value: Json | undefined): string => (typeof value === 'string' && value !== '' ? value : '?')
   const answer = status === 0 ? 'no answer' : `status ${typeof status === 'number' ? status : '?'}`
   return `${name(wire)} ${name(model)}, ${answer}, ${sizeOf(request)} out, ${sizeOf(response)} in`
 }
 
 /** Bytes are stored as text or base64; a request without the prefix that it shares with an earlier one, and a streamed answer packed. */
-function sizeOf(part: unknown): string {
+function sizeOf(part: Json | undefined): string {
   const { after, text, base64, bytes } = objectIn(part)
   if (typeof bytes === 'number') return formatBytes(bytes)
   const shared = objectIn(after)['bytes']
@@ -228,17 +226,7 @@ function sizeOf(part: unknown): string {
   return kept === null ? '? bytes' : formatBytes(kept + (typeof shared === 'number' ? shared : 0))
 }
 
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return null
-  }
-}
-
-function objectIn(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
+const objectIn = (value: Json | undefined): JsonObject => (isObject(value) ? value : {})
 
 // `oxbow calls`
 

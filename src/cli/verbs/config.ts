@@ -23,7 +23,7 @@ import {
 } from '../../runner/index.ts'
 import { isObject, OxbowError } from '../../base/index.ts'
 import { type Config, configJsonSchema, modelKeys } from '../../config/index.ts'
-import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printList, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser, suggestion } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
 
@@ -50,11 +50,16 @@ export function configList(options: ConfigOptions & { readonly all?: boolean | u
   const { home, workspace, files } = placeOf(options, terminal)
   const usual = new Map(flat(configSchema.parse({})).map(([key, value]) => [key, JSON.stringify(value)]))
   const rows = flat(loadConfig(home, workspace)).filter(([key, value]) => options.all === true || usual.get(key) !== JSON.stringify(value))
-  if (options.json === true) for (const [key, value] of rows) printLine(terminal, JSON.stringify({ key, value }))
-  else if (rows.length > 0) printText(terminal, table(rows.map(([key, value]) => [key, plainText(JSON.stringify(value))])))
-  else
-    printNotice(terminal, `Everything is as by default. \`oxbow config set KEY VALUE\` changes ${files[0]!.path}; --all lists every key.`)
-  return 0
+  const shown = {
+    text: (): string => table(rows.map(([key, value]) => [key, plainText(JSON.stringify(value))])),
+    empty: `Everything is as by default. \`oxbow config set KEY VALUE\` changes ${files[0]!.path}; --all lists every key.`,
+  }
+  return printList(
+    rows.map(([key, value]) => ({ key, value })),
+    shown,
+    options,
+    terminal,
+  )
 }
 
 export function configGet(key: string, options: ConfigOptions, terminal: Terminal): number {

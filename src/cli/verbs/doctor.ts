@@ -14,10 +14,10 @@ import {
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
-import { type ErrorCode, type Failure, ownValue, systemClock, timeInUtc, toFailure } from '../../base/index.ts'
+import { type ErrorCode, type Failure, errorMessage, ownValue, systemClock, timeInUtc, toFailure } from '../../base/index.ts'
 import type { DoctorCheck, JournalRecord } from '../../protocol/index.ts'
-import type { StoreQuestion, StoreStatus, StoreVerifyReport } from '../../config/index.ts'
-import { type GuestChoice, guestSetup, warnOfStale, withGuest } from '../guest-connection.ts'
+import type { StoreStatus, StoreVerifyReport } from '../../config/index.ts'
+import { type GuestChoice, guestSetup, reportOf, warnOfStale, withGuest } from '../guest-connection.ts'
 import { checkCalls } from './known-names.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, plainText, statusRows, table } from '../../terminal/index.ts'
@@ -76,7 +76,7 @@ function mend(found: readonly HostCheck[], isDry: boolean): readonly string[] {
       mending.run()
       return [`${name}: ${mending.does}: done`]
     } catch (error) {
-      return [`${name}: ${mending.does}: ${error instanceof Error ? error.message : String(error)}`]
+      return [`${name}: ${mending.does}: ${errorMessage(error)}`]
     }
   })
 }
@@ -136,7 +136,7 @@ async function ofGuest(options: DoctorOptions, terminal: Terminal): Promise<read
       return [...(outcome.output as { checks: readonly DoctorCheck[] }).checks, ...(await checkPlugins(options, terminal))]
     })
   } catch (error) {
-    const says = `the guest that runs does not say how it is: ${error instanceof Error ? error.message : String(error)}`
+    const says = `the guest that runs does not say how it is: ${errorMessage(error)}`
     return [{ name: 'guest', state: 'weak', says, fix: 'oxbow restart', required: false, ms: 0 }]
   }
 }
@@ -196,12 +196,12 @@ async function checkDatabase(setup: GuestSetup): Promise<DoctorCheck> {
   if (isFile && !existsSync(join(setup.workspace.root, 'internal', 'oxbow.db')))
     return done({ state: 'ok', says: 'it is created at the first start', fix: '' })
   try {
-    const { where, bytes, state, version, head } = (await lastOf(setup, { ask: 'status' })) as StoreStatus
+    const { where, bytes, state, version, head } = await reportOf<StoreStatus>(setup, { command: 'store', store: { ask: 'status' } })
     if (state === 'too_new' || state === 'changed')
       return done({ state: 'missing', says: `${where}: its tables are not this Oxbow's`, fix: 'See `oxbow store status`.' })
     const says = `${where}, ${formatBytes(bytes)}, version ${version}, ${head.seq} records`
     if (bytes > maxVerifiedBytes) return done({ state: 'ok', says: `${says}; \`oxbow store verify\` reads all of it`, fix: '' })
-    const { ok, problems } = (await lastOf(setup, { ask: 'verify' })) as StoreVerifyReport
+    const { ok, problems } = await reportOf<StoreVerifyReport>(setup, { command: 'store', store: { ask: 'verify' } })
     const [first] = problems
     if (ok || first === undefined) return done({ state: 'ok', says: `${says}, verified`, fix: '' })
     return done({ state: 'missing', says: `${where}: ${first.what}`, fix: first.todo })
@@ -209,12 +209,6 @@ async function checkDatabase(setup: GuestSetup): Promise<DoctorCheck> {
     const { message, hint } = toFailure(error, 'store_failed', 'See `oxbow logs`.')
     return done({ state: 'missing', says: message, fix: hint })
   }
-}
-
-async function lastOf(setup: GuestSetup, store: StoreQuestion): Promise<unknown> {
-  let last: unknown = null
-  for await (const line of askOffline(setup, { command: 'store', store })) last = line
-  return last
 }
 
 /** The clock may be off by less than this: files and the network have clocks of their own. */
@@ -226,7 +220,7 @@ async function checkClock(setup: GuestSetup): Promise<DoctorCheck> {
   const now = systemClock.now()
   let newest = 0
   try {
-    for await (const line of askOffline(setup, { command: 'audit-show', limit: 1 })) newest = (line as JournalRecord).at
+    newest = (await reportOf<JournalRecord>(setup, { command: 'audit-show', limit: 1 })).at
   } catch {
     // No journal yet, or the check of the database says what is wrong with it.
   }

@@ -1,9 +1,9 @@
 /** `oxbow embed list`, `pull` and `use`. Models are not loaded here, but by a guest that is configured to use one. */
 import { chooseEmbedder, listEmbedders, openHome, pullEmbedder } from '../../runner/index.ts'
 import { userWorkspace } from '../guest-connection.ts'
-import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printList, printNotice, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
-import { plainText, table } from '../../terminal/index.ts'
+import { formatBytes, plainText, table } from '../../terminal/index.ts'
 
 interface EmbedOptions {
   readonly json?: boolean | undefined
@@ -15,12 +15,8 @@ export async function embedList(options: EmbedOptions, terminal: Terminal): Prom
     { name: 'words-50k', setting: 'words-50k', bytes: 0 },
     ...pulled.map(({ name, path, bytes }) => ({ name, setting: `folder:${path}`, bytes })),
   ]
-  if (options.json === true) for (const each of all) printLine(terminal, JSON.stringify(each))
-  else {
-    const rows = all.map(({ name, setting, bytes }) => [name, bytes === 0 ? 'built in' : megabytes(bytes), settingLine(setting)])
-    printText(terminal, plainText(table(rows)))
-  }
-  return 0
+  const rows = all.map(({ name, setting, bytes }) => [name, bytes === 0 ? 'built in' : formatBytes(bytes), settingLine(setting)])
+  return printList(all, { text: () => plainText(table(rows)) }, options, terminal)
 }
 
 export async function embedPull(
@@ -74,9 +70,5 @@ function settingLine(setting: string): string {
 
 /** @param before bytes already downloaded by an interrupted pull */
 function sizeText(bytes: number, before: number): string {
-  return before > 0 && bytes - before > 1 ? `${megabytes(bytes)}, resumed at ${megabytes(before)}` : megabytes(bytes)
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 1e5 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`
+  return before > 0 && bytes - before > 1 ? `${formatBytes(bytes)}, resumed at ${formatBytes(before)}` : formatBytes(bytes)
 }

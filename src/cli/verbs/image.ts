@@ -1,10 +1,9 @@
 /** `oxbow image build`, `list` and `remove`: images of the container tier and of the micro VM tier, from files of this machine. The guest program does the work. */
 import { resolve } from 'node:path'
-import { askOffline } from '../../runner/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { type ImageExtra, imageExtras, type ImageList, type ImageQuestion, type ImageReport, type KeptImage } from '../../config/index.ts'
-import { type GuestChoice, guestSetup } from '../guest-connection.ts'
-import { printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
+import { type GuestChoice, guestSetup, reportOf } from '../guest-connection.ts'
+import { printLine, printList, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
 
 export interface ImageOptions extends GuestChoice {
@@ -19,7 +18,7 @@ export interface ImageOptions extends GuestChoice {
 export async function imageBuild(options: ImageOptions, terminal: Terminal): Promise<number> {
   const image = { ask: 'build', extras: parseExtras(options.with), ...parseEngine(options.engine), ...parseVm(options) } as const
   if (options.json !== true) printNotice(terminal, 'Building an image of programs and libraries of this machine …')
-  const report = (await ask(image, options, terminal)) as ImageReport
+  const report = await ask<ImageReport>(image, options, terminal)
   if (options.json === true) printLine(terminal, JSON.stringify(report))
   else for (const line of describe(report, image.extras === null)) printText(terminal, plainText(line))
   return 0
@@ -27,12 +26,13 @@ export async function imageBuild(options: ImageOptions, terminal: Terminal): Pro
 
 /** @returns 0 */
 export async function imageList(options: GuestChoice & { readonly json?: boolean | undefined }, terminal: Terminal): Promise<number> {
-  const { images, problem } = (await ask({ ask: 'list' }, options, terminal)) as ImageList
+  const { images, problem } = await ask<ImageList>({ ask: 'list' }, options, terminal)
   if (problem !== '') printNotice(terminal, `Images for containers are not listed: ${problem}`)
-  if (options.json === true) for (const image of images) printLine(terminal, JSON.stringify(image))
-  else if (images.length === 0) printNotice(terminal, 'This home has built no image. Build one with oxbow image build.')
-  else for (const line of images.map(lineOf)) printText(terminal, plainText(line))
-  return 0
+  const shown = {
+    text: (): string => plainText(images.map(lineOf).join('\n')),
+    empty: 'This home has built no image. Build one with oxbow image build.',
+  }
+  return printList(images, shown, options, terminal)
 }
 
 /** @returns 0. @throws OxbowError `not_found`, or `sandbox_failed` where one is in use */
@@ -42,7 +42,7 @@ export async function imageRemove(
   terminal: Terminal,
 ): Promise<number> {
   const dryRun = options.dryRun === true
-  const { images } = (await ask({ ask: 'remove', names, dryRun }, options, terminal)) as ImageList
+  const { images } = await ask<ImageList>({ ask: 'remove', names, dryRun }, options, terminal)
   if (dryRun)
     return printPreview({ would: plainText(`remove ${images.map(({ name }) => name).join(', ')}`), target: images }, options, terminal)
   for (const image of images) printLine(terminal, options.json === true ? JSON.stringify(image) : plainText(`Removed ${image.name}.`))
@@ -55,12 +55,8 @@ function lineOf({ kind, name, bytes, with: extras, used }: KeptImage): string {
   return `${name}  ${parts.join(' · ')}${used ? ' · newest' : ''}`
 }
 
-async function ask(images: ImageQuestion, options: GuestChoice, terminal: Terminal): Promise<ImageReport | ImageList> {
-  let report: ImageReport | ImageList | null = null
-  for await (const line of askOffline(guestSetup(options, terminal), { command: 'images', images }))
-    report = line as ImageReport | ImageList
-  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
-  return report
+function ask<Report extends ImageReport | ImageList>(images: ImageQuestion, options: GuestChoice, terminal: Terminal): Promise<Report> {
+  return reportOf<Report>(guestSetup(options, terminal), { command: 'images', images })
 }
 
 /** @param isKept whether nothing was chosen now, so that the last choice counts */

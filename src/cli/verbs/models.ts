@@ -1,9 +1,9 @@
 /** `oxbow models` and `oxbow catalog`: show model facts and their sources, without a running guest. */
 import { askOffline } from '../../runner/index.ts'
-import { ownValue, OxbowError } from '../../base/index.ts'
+import { ownValue } from '../../base/index.ts'
 import type { ModelFacts, ModelPrice } from '../../protocol/index.ts'
 import { builtinProviders, type CatalogQuestion } from '../../config/index.ts'
-import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, reportOf } from '../guest-connection.ts'
 import { shownCatalogChanges } from '../limits.ts'
 import { printFailure, printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainText, table } from '../../terminal/index.ts'
@@ -195,9 +195,7 @@ export async function catalogVerify(options: CatalogOptions, terminal: Terminal)
 
 /** @param model as `provider/model`, or a model of the configured provider. */
 export async function catalogShow(model: string, options: CatalogOptions, terminal: Terminal): Promise<number> {
-  let shown: Shown | null = null
-  for await (const answer of askCatalog({ ask: 'show', model }, options, terminal)) shown = answer as Shown
-  if (shown === null) throw new OxbowError('guest_unreachable', 'the guest returned no answer', { hint: 'See logs/guest.log.' })
+  const shown = await reportOf<Shown>(guestSetup(options, terminal), { command: 'catalog', catalog: { ask: 'show', model } })
   return printAnswer(shown, plainText(describeModel(shown)), options, terminal)
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../../protocol/index.ts'
 import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
-import { printAnswer, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printList, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import {
   agentGoal,
@@ -46,9 +46,7 @@ export async function sessions(options: SessionsOptions, terminal: Terminal): Pr
     const all = await listSessions(gateway, options.limit, options)
     const listed = options.empty === true ? all : all.filter(isUsed)
     if (options.tree === true) return printTree(listed, await agentsOf(gateway), options, terminal)
-    if (options.json === true) for (const session of listed) printLine(terminal, JSON.stringify(session))
-    else printText(terminal, listed.length === 0 ? noneFound(options) : sessionTable(listed))
-    return 0
+    return printList(listed, { text: () => (listed.length === 0 ? noneFound(options) : sessionTable(listed)) }, options, terminal)
   })
 }
 

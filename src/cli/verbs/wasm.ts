@@ -1,9 +1,9 @@
 /** `oxbow wasm run`: runs a WASM or JavaScript tool once, with access to the mounted folders only. Needs no running guest. */
 import { resolve } from 'node:path'
-import { askOffline, openHome, usersFolder } from '../../runner/index.ts'
+import { openHome, usersFolder } from '../../runner/index.ts'
 import { type Json, OxbowError } from '../../base/index.ts'
 import type { ToolQuestion, ToolReport } from '../../config/index.ts'
-import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, reportOf } from '../guest-connection.ts'
 import { ownWay } from '../own-files.ts'
 import { printFailure, printLine, printNotice, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
@@ -32,9 +32,7 @@ export async function wasmRun(file: string, options: WasmOptions, terminal: Term
   // Through a link in a workspace, an agent could choose the folder that the tool writes to.
   const workspaces = usersFolder(openHome(terminal.env))
   for (const path of [tool.file, ...tool.mounts.map(({ folder }) => folder)]) await ownWay(path, workspaces)
-  let report: ToolReport | null = null
-  for await (const line of askOffline(guestSetup(options, terminal), { command: 'wasm-run', tool })) report = line as ToolReport
-  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
+  const report = await reportOf<ToolReport>(guestSetup(options, terminal), { command: 'wasm-run', tool })
   if (options.json === true) printLine(terminal, JSON.stringify(report))
   else printReport(report, terminal)
   if (report.failure !== null) return printFailure(terminal, report.failure)

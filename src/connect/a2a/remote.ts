@@ -2,7 +2,7 @@
  * One agent of others: its card checked before each task against what a person has approved, tasks sent and followed to their end, also
  * over lost connections and a restart of either side. An agent that fails again and again is left alone for a while.
  */
-import { type JsonObject, OxbowError } from '../../base/index.ts'
+import { type JsonObject, errorMessage, OxbowError } from '../../base/index.ts'
 import type { HashText } from '../mcp/definitions.ts'
 import { kindOf, openRemote, type RemoteClient, type RemoteEvent } from './a2a-client.ts'
 import { cardAddress, fetchCard, type FoundCard } from './card.ts'
@@ -260,7 +260,7 @@ function unknownEffect(name: string, cause?: unknown): OxbowError {
 /** The message of an agent's error is its own text, which the gate labels. */
 function explained(name: string, error: unknown): unknown {
   if (error instanceof OxbowError) return error
-  const text = (error instanceof Error ? error.message : String(error)).slice(0, 500)
+  const text = errorMessage(error).slice(0, 500)
   // A failure of the sandbox's network keeps its own code.
   const cause = error instanceof Error ? error.cause : undefined
   if (cause instanceof OxbowError) return cause

@@ -121,16 +121,16 @@ function appFor(requests: (session: string) => AgentRequests, onUpdate: (session
       typed(async () => ({ content: await requests(sessionId).readFile(path, line, limit) })),
     )
     .onRequest(fs.writeTextFile, ({ params }) => typed(() => requests(params.sessionId).writeFile(params.path, params.content)))
-    .onRequest(terminal.create, ({ params }) => typed(() => ({ terminalId: requests(params.sessionId).createTerminal(params) })))
-    .onRequest(terminal.output, ({ params }) => typed(() => requests(params.sessionId).terminalOutput(params.terminalId)))
+    .onRequest(terminal.create, ({ params }) => typed(async () => ({ terminalId: requests(params.sessionId).createTerminal(params) })))
+    .onRequest(terminal.output, ({ params }) => typed(async () => requests(params.sessionId).terminalOutput(params.terminalId)))
     .onRequest(terminal.waitForExit, ({ params }) => typed(() => requests(params.sessionId).waitForExit(params.terminalId)))
-    .onRequest(terminal.kill, ({ params }) => typed(() => requests(params.sessionId).kill(params.terminalId)))
-    .onRequest(terminal.release, ({ params }) => typed(() => requests(params.sessionId).release(params.terminalId)))
+    .onRequest(terminal.kill, ({ params }) => typed(async () => requests(params.sessionId).kill(params.terminalId)))
+    .onRequest(terminal.release, ({ params }) => typed(async () => requests(params.sessionId).release(params.terminalId)))
     .onNotification(sessions.update, ({ params }) => onUpdate(params.sessionId, params.update))
 }
 
 /** What is refused, in words that the agent can use. */
-async function typed<Value>(answer: () => Value | Promise<Value>): Promise<Value> {
+async function typed<Value>(answer: () => Promise<Value>): Promise<Value> {
   try {
     return await answer()
   } catch (error) {

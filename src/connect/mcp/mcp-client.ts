@@ -1,6 +1,6 @@
 /** The port to the SDK, which is loaded with the first server that is needed. Everything that a server sends is hostile. */
 import type { Client, OAuthClientProvider, StreamableHTTPClientTransport, Transport } from '@modelcontextprotocol/client'
-import { isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
+import { isOxbowError, type JsonObject, errorMessage, OxbowError } from '../../base/index.ts'
 import type { ServerProcess } from '../../protocol/index.ts'
 import { connectTimeoutMs, listTimeoutMs, maxPages, maxServerItems, maxServerTools } from './limits.ts'
 import { createStdioTransport } from './stdio-transport.ts'
@@ -210,7 +210,7 @@ function explain(sdk: Sdk, error: unknown, what: string, broken: OxbowError | nu
   if (isOxbowError(error)) return error
   const data = isOpen ? {} : { lost: true }
   if (broken !== null) return new OxbowError(broken.code, broken.message, { hint: broken.hint, data })
-  const text = (error instanceof Error ? error.message : String(error)).slice(0, 500)
+  const text = errorMessage(error).slice(0, 500)
   // A failure of the sandbox's network keeps its own code.
   const cause = error instanceof Error ? error.cause : undefined
   if (isOxbowError(cause)) return new OxbowError(cause.code, cause.message, { hint: cause.hint, data, cause: error })

@@ -1,7 +1,7 @@
 /** Events of both kinds that elizaOS has, and messages to channels. */
 import type { ElizaRuntime, EventMethods } from './runtime-types.ts'
 import type { Free } from '../eliza-types.ts'
-import { ownValue, setOwn } from '../../base/index.ts'
+import { errorMessage, ownValue, setOwn } from '../../base/index.ts'
 
 type SendHandler = Parameters<EventMethods['registerSendHandler']>[1]
 
@@ -45,5 +45,5 @@ export function eventMethods(self: ElizaRuntime): EventMethods {
 }
 
 export function textOfError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return errorMessage(error)
 }

@@ -16,9 +16,9 @@ export interface CatalogDeps {
   readonly folder: string
   readonly now: () => Date
   /** Models of plugins, as `plugin:NAME/TYPE`. */
-  readonly served?: () => readonly string[] | Promise<readonly string[]>
+  readonly served?: () => Promise<readonly string[]>
   /** Names of plugins that have not told yet what they serve. */
-  readonly silent?: () => readonly string[] | Promise<readonly string[]>
+  readonly silent?: () => Promise<readonly string[]>
 }
 
 /** @throws OxbowError of the catalog's files and downloads, `not_found` for an unknown provider or model. */

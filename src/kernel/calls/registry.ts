@@ -3,7 +3,16 @@
  * to correct its call.
  */
 import type { z } from 'zod'
-import { createRecentMap, type Failure, nearestNames, once, parseForeignJson, type RecentMap, wellFormed } from '../../base/index.ts'
+import {
+  createRecentMap,
+  type Failure,
+  errorMessage,
+  nearestNames,
+  once,
+  parseForeignJson,
+  type RecentMap,
+  wellFormed,
+} from '../../base/index.ts'
 import { type Message, type Call, type Caller, type ServiceProblem, toolName, type ToolSpec } from '../../protocol/index.ts'
 import type { CallReference } from './call-reference.ts'
 
@@ -188,7 +197,7 @@ function parseArguments(text: string): { readonly json: unknown } | { readonly p
   try {
     return { json: parseForeignJson(text) }
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) }
+    return { problem: errorMessage(error) }
   }
 }
 

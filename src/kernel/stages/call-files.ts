@@ -2,7 +2,7 @@
  * The files of calls: the workspace, or a copy of it in which a call changes nothing else (a branch of files), and what is kept
  * of each change. A service keeps it and makes the copies; it is loaded with the first call that changes something.
  */
-import { type CallId, once, OxbowError, type SessionId } from '../../base/index.ts'
+import { type CallId, errorMessage, once, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
@@ -127,7 +127,7 @@ export function holdFiles(parts: FileParts | undefined): FileKeeper {
 }
 
 function notKept(cause: unknown): OxbowError {
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = errorMessage(cause)
   return new OxbowError('internal_failure', `Nothing was changed, because no version of it could be kept: ${why}`, {
     hint: '`oxbow doctor` says more; `oxbow restart` tries it again.',
     cause,
@@ -189,7 +189,20 @@ export function filesFor(
 } {
   const { branch } = caller
   const at = async (name: string | undefined): Promise<Sandbox> => (name === undefined ? sandbox : keeper.sandbox(name))
+  const plain: Sandbox = {
+    get status() {
+      return sandbox.status
+    },
+    async hands(profile) {
+      const hands = handsOf(call, await watch.unhurried(at(branch).then((found) => found.hands(profile))))
+      const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
+      return changesFiles ? keeper.hands(hands, caller, watch.unhurried) : hands
+    },
+    close: () => sandbox.close(),
+  }
   let own = caller
+  // Most calls look at no file.
+  let filled: Sandbox | null = null
   return {
     caller: () => own,
     at,
@@ -198,24 +211,16 @@ export function filesFor(
       if (call.files !== 'workspace' && sees.folders.length > 0) throw undeclared(call, 'starts a program')
       return keeper.whileProgram(caller, sees, watch.unhurried, work)
     },
-    sandbox: fill({
-      get status() {
-        return sandbox.status
-      },
-      async hands(profile) {
-        const hands = handsOf(call, await watch.unhurried(at(branch).then((found) => found.hands(profile))))
-        const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
-        return changesFiles ? keeper.hands(hands, caller, watch.unhurried) : hands
-      },
-      close: () => sandbox.close(),
-    }),
+    get sandbox() {
+      return (filled ??= fill(plain))
+    },
     async branch() {
       const by = { caller, call: id, name: call.name, signal: watch.signal }
       const { name } = await watch.unhurried(keeper.create(by, { name: id, at: '', session: '' }))
       own = { ...caller, branch: name }
       const made = await keeper.sandbox(name)
-      const filled = fill({ ...made, hands: async (profile) => handsOf(call, await watch.unhurried(made.hands(profile))) })
-      return { name, sandbox: made.serve === undefined ? filled : { ...filled, serve: made.serve } }
+      const copy = fill({ ...made, hands: async (profile) => handsOf(call, await watch.unhurried(made.hands(profile))) })
+      return { name, sandbox: made.serve === undefined ? copy : { ...copy, serve: made.serve } }
     },
   }
 }

@@ -326,7 +326,9 @@ async function run(
     caller,
     signal: watch.signal,
     clock: deps.clock,
-    sandbox: files.sandbox,
+    get sandbox() {
+      return files.sandbox
+    },
     branch: files.branch,
     labels: () => watched?.seen().labels ?? [],
     whileProgram: (sees, work) => files.whileProgram(sees, () => watched?.whileProgram(() => files.at(sees.branch), sees, work) ?? work()),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
@@ -6,7 +7,8 @@ import { readQuestion } from '../text/read-question.ts'
 import { termsOf } from '../text/terms.ts'
 import type { AskedTerms } from '../text/text-engine.ts'
 import { createLocalTextEngine } from '../text/text-thread.ts'
-import { encodeWordTable, namesIn, partsOfTerm, readWordTable } from './word-table.ts'
+import { decodeShared, encodeWordTable, namesIn, partsOfTerm, readWordTable, sharedPartsOf } from './word-table.ts'
+import shared from './words-50k-shared.json' with { type: 'json' }
 import { createWordEmbedder, openBuiltInWords } from './word-embedder.ts'
 import { scaled } from '../../../test/support/scale.ts'
 
@@ -92,6 +94,11 @@ void describe('the embedder of words', () => {
     assert.ok(doctor !== undefined && physician !== undefined && guitar !== undefined)
     assert.ok(cosine(doctor, physician) > cosine(doctor, guitar))
     assert.ok(Math.abs(cosine(doctor, doctor) - 1) < 1e-5)
+  })
+
+  void it('of Oxbow shares what is kept next to it: see scripts/make-word-table.ts', () => {
+    const table = readWordTable(new Uint8Array(readFileSync(new URL('./words-50k.bin', import.meta.url))))
+    assert.deepEqual(decodeShared(shared.words, table.dims), sharedPartsOf(table))
   })
 
   void it('makes a vector of any text, always the same', async () => {

@@ -25,16 +25,20 @@ import {
   tableWeights,
 } from './embed-limits.ts'
 import {
+  decodeShared,
   isLightTerm,
   namesIn,
   partsOfTerm,
   placeOfTerm,
   placesOf,
   readWordTable,
+  type SharedParts,
+  sharedPartsOf,
   tellingWords,
   withoutShared,
   type WordTable,
 } from './word-table.ts'
+import shared from './words-50k-shared.json' with { type: 'json' }
 
 /** Changes with the table and with how texts are read: vectors of different ids are never compared. */
 const builtInId = 'words-50k-v1'
@@ -49,7 +53,8 @@ export function openBuiltInWords(): Embedder {
     const hint = 'Install Oxbow again, or set memory.embedder to none.'
     throw new OxbowError('bad_config', 'The table of word vectors is missing.', { hint, cause })
   }
-  return createWordEmbedder(readWordTable(bytes), builtInId)
+  const table = readWordTable(bytes)
+  return createWordEmbedder(table, builtInId, decodeShared(shared.words, table.dims))
 }
 
 /**
@@ -59,8 +64,9 @@ export function openBuiltInWords(): Embedder {
  * left out: all turns that call somebody by name are near it otherwise.
  */
 
-export function createWordEmbedder(table: WordTable, id: string): Embedder {
-  const closeness = createWordCloseness(table)
+/** @param parts of the table, where they are known */
+export function createWordEmbedder(table: WordTable, id: string, parts?: SharedParts): Embedder {
+  const closeness = createWordCloseness(table, parts)
   return {
     id,
     dims: table.dims,
@@ -106,11 +112,12 @@ interface ReadPassage {
   readonly before: Int32Array
 }
 
-export function createWordCloseness(table: WordTable): WordCloseness {
+export function createWordCloseness(table: WordTable, known?: SharedParts): WordCloseness {
   let held: HeldWords | null = null
+  let parts = known
   return ({ question, terms }, passages) => {
     // Made anew when it is full: the words that are in use come back soon.
-    if (held === null || held.count() > maxHeldWords) held = createHeldWords(table)
+    if (held === null || held.count() > maxHeldWords) held = createHeldWords(table, (parts ??= sharedPartsOf(table)))
     const words = held
     const names = new Set([...namesIn(question)].flatMap((name) => name.split(/['-]/)).map((name) => stem(name)))
     const common = terms.filter((term) => !names.has(term) && !/\d/.test(term))
@@ -168,8 +175,8 @@ interface HeldWords {
 }
 
 /** Words of questions and passages by numbers, with what was found out about them: most of them come again. */
-function createHeldWords(table: WordTable): HeldWords {
-  const clean = withoutShared(table)
+function createHeldWords(table: WordTable, parts: SharedParts): HeldWords {
+  const clean = withoutShared(table, parts)
   const known = new Map<string, number>()
   const terms: string[] = []
   const vectors: Vector[] = []
@@ -293,8 +300,16 @@ function most(terms: Int32Array, near: Near): number {
   return best
 }
 
+/** Four sums, since a processor adds them at once: some thousand products a question. */
 function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number)
-  return sum
+  let [first, second, third, fourth] = [0, 0, 0, 0]
+  let i = 0
+  for (; i + 3 < a.length; i += 4) {
+    first += (a[i] as number) * (b[i] as number)
+    second += (a[i + 1] as number) * (b[i + 1] as number)
+    third += (a[i + 2] as number) * (b[i + 2] as number)
+    fourth += (a[i + 3] as number) * (b[i + 3] as number)
+  }
+  for (; i < a.length; i++) first += (a[i] as number) * (b[i] as number)
+  return first + second + (third + fourth)
 }

@@ -2,7 +2,7 @@
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import type { CallContext, Label, OutputOf } from '../../protocol/index.ts'
-import { entryPages, extraOf, freshFacts, makeItem } from './memory-item.ts'
+import { entryPages, extraOf, freshFacts, makeItems } from './memory-item.ts'
 import type { TextFormat } from '../text/text-engine.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { eraseBatch, listPage, maxDocumentCharacters, sectionCharacters, writeBatch } from './keep-limits.ts'
@@ -102,13 +102,14 @@ async function putDocument(
   const extra = JSON.stringify({ ...origin.extra, title: document.title.slice(0, 200), file: document.file, sections: sections.length })
   for (let at = 0; at < sections.length; at += writeBatch) {
     const batch = sections.slice(at, at + writeBatch)
-    const items = await Promise.all(
+    const drafts = await Promise.all(
       batch.map(async (section, i) => {
         const place = at + i
         const entry = { ...facts, id: await sectionId(deps, address, place), place, extra }
-        return makeItem(deps, { entry, text: section, format: document.format, before: document.title })
+        return { entry, text: section, format: document.format, before: document.title }
       }),
     )
+    const items = await makeItems(deps, drafts)
     await memory.change(items.map((item): MemoryChange => ({ change: 'put', item })))
     deps.changed({ put: items.map(({ entry }) => entry) })
   }

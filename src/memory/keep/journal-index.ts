@@ -20,7 +20,7 @@ import {
   maxHeldContexts,
   type memoryCursors,
 } from './keep-limits.ts'
-import { type Draft, entryPages, freshFacts, makeItem, wholeText } from './memory-item.ts'
+import { type Draft, entryPages, freshFacts, makeItems, wholeText } from './memory-item.ts'
 import { baseImportance } from '../tidy/decay.ts'
 
 export interface JournalIndex {
@@ -194,7 +194,7 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
     if (said !== null) drafts.push(await draftOf(run, said))
     if (record.phase !== 'intent' && record.phase !== 'started') run.labels.delete(record.call)
   }
-  const made = await Promise.all(drafts.map((draft) => makeItem(deps, draft)))
+  const made = await makeItems(deps, drafts)
   const items = cursor === null ? await keepChanges(deps, made) : made
   const changes: MemoryChange[] = items.map((item) => ({ change: 'put', item }))
   if (cursor !== null)

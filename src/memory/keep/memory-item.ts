@@ -17,22 +17,28 @@ export interface Draft {
   readonly before: string
 }
 
-export async function makeItem({ text: engine, hash }: Pick<KeepDeps, 'text' | 'hash'>, draft: Draft): Promise<MemoryItem> {
-  const text = await engine()
-  const before = draft.before.slice(0, maxContextCharacters)
-  const [cut, beforeTerms, hashed] = await Promise.all([
-    text.cut(draft.text, draft.format),
-    before === '' ? '' : text.terms(before),
-    hash().then((hasher) => hasher(draft.text)),
-  ])
-  const at = draft.entry.createdAt
-  const context = joinTerms(beforeTerms, termsOfDay(at).join(' '))
-  const passages = cut.map((passage) => ({
-    ...passage,
-    // The day of the text, and the days that it names relative to it.
-    context: joinTerms(passage.context, joinTerms(context, dayTerms(passage.text, at).join(' '))),
-  }))
-  return { entry: { ...draft.entry, hash: hashed }, passages }
+type MakeDeps = Pick<KeepDeps, 'text' | 'hash'>
+
+export async function makeItem(deps: MakeDeps, draft: Draft): Promise<MemoryItem> {
+  return (await makeItems(deps, [draft]))[0]!
+}
+
+/** The thread that reads texts is asked once for all of them. @returns an item for each draft, in order */
+export async function makeItems({ text, hash }: MakeDeps, drafts: readonly Draft[]): Promise<readonly MemoryItem[]> {
+  if (drafts.length === 0) return []
+  const asked = drafts.map(({ text: whole, format, before }) => ({ text: whole, format, before: before.slice(0, maxContextCharacters) }))
+  const [cut, hasher] = await Promise.all([(await text()).cut(asked), hash()])
+  return drafts.map(({ entry, text: whole }, i) => {
+    const { passages, before } = cut[i]!
+    const at = entry.createdAt
+    const context = joinTerms(before, termsOfDay(at).join(' '))
+    const withDays = passages.map((passage) => ({
+      ...passage,
+      // The day of the text, and the days that it names relative to it.
+      context: joinTerms(passage.context, joinTerms(context, dayTerms(passage.text, at).join(' '))),
+    }))
+    return { entry: { ...entry, hash: hasher(whole) }, passages: withDays }
+  })
 }
 
 function joinTerms(a: string, b: string): string {

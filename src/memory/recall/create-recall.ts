@@ -24,6 +24,7 @@ import {
 } from './fit-budget.ts'
 import { addCloseness, addPriors, lowerUninformative, raiseAskedAbout, raiseExact, raiseSameTalk, speechReader } from './raise.ts'
 import { askedDays } from './day-terms.ts'
+import { searchForTurn } from './turn-need.ts'
 import {
   candidatesPerResult,
   minCandidates,
@@ -36,6 +37,7 @@ import {
   maxCandidates,
   neighboursAfter,
   neighboursBefore,
+  partCandidates,
   sameTalk,
 } from './recall-limits.ts'
 
@@ -50,6 +52,8 @@ export interface RecallDeps {
 
 /** One search: for the whole question or a part of it. */
 interface Query {
+  /** Length of each list. */
+  readonly candidates: number
   readonly terms: readonly string[]
   /** Class terms: they find passages but do not count as terms of the question. */
   readonly classes: readonly string[]
@@ -57,6 +61,11 @@ interface Query {
 }
 
 export function createRecall(deps: RecallDeps): Recall {
+  const search = createSearch(deps)
+  return { recall: (question) => (question.forTurn === true ? searchForTurn(search, question) : search.recall(question)) }
+}
+
+function createSearch(deps: RecallDeps): Recall {
   const readsOf = speechReader()
   return {
     async recall(question) {
@@ -66,7 +75,7 @@ export function createRecall(deps: RecallDeps): Recall {
 
       // Read the question: terms, exact phrases, parts, and their vectors.
       const embedder = await deps.text.embedder()
-      const { exact, queries } = await readAll(deps, text, embedder)
+      const { exact, queries } = await readAll(deps, { text, limit }, embedder)
 
       // Search for the whole question and each part concurrently.
       const searched = await Promise.all(queries.map((each) => searchOnce(deps, question, each, embedder)))
@@ -100,7 +109,7 @@ export function createRecall(deps: RecallDeps): Recall {
 
 async function readAll(
   { text: engine, now }: RecallDeps,
-  text: string,
+  { text, limit }: Pick<RecallQuestion, 'text' | 'limit'>,
   embedder: EmbedderFacts | null,
 ): Promise<{ exact: readonly string[]; queries: readonly Query[] }> {
   const embed = async (texts: readonly string[]) => (embedder === null || texts.length === 0 ? [] : engine.embed(texts, 'query'))
@@ -113,8 +122,10 @@ async function readAll(
   ])
   const exactTerms = ofExact.split(' ')
   const terms = distinctTerms([...read.terms, ...exactTerms, ...askedDays(text, now())])
-  const whole = { terms, classes: read.classes, vector: usable(vector) }
+  const candidates = Math.min(maxCandidates, Math.max(minCandidates, limit * candidatesPerResult))
+  const whole = { candidates, terms, classes: read.classes, vector: usable(vector) }
   const others = ofParts.map((part, i) => ({
+    candidates: Math.ceil(candidates * partCandidates),
     terms: distinctTerms([...part.terms, ...askedDays(parts[i] ?? '', now())]),
     classes: part.classes,
     vector: usable(vectors[i]),
@@ -137,9 +148,8 @@ async function searchOnce(
   query: Query,
   embedder: EmbedderFacts | null,
 ): Promise<{ readonly candidates: readonly Candidate[]; readonly found: MemoryFound }> {
-  const { terms, classes, vector } = query
+  const { candidates, terms, classes, vector } = query
   const { filter, fusion = 'weights' } = question
-  const candidates = Math.min(maxCandidates, Math.max(minCandidates, question.limit * candidatesPerResult))
   if (terms.length === 0 && vector === null) return { candidates: [], found: nothing }
   const text = {
     terms: [...terms, ...classes],

@@ -40,10 +40,12 @@ export function createRecallAnswers(texts: TextAnswers): RecallAnswers {
   /** With vectors that a service has made. */
   const engineWith = (made: NonNullable<ThreadQuestions['recall']['ask']['made']>): TextEngine => {
     const vectors = new Map(made.vectors)
+    // With other names the question still asks the same.
+    const whole = made.vectors[0]?.[1] ?? new Float32Array(0)
     return {
       ...text,
       embedder: async () => made.embedder,
-      embed: async (asked) => asked.map((each) => vectors.get(each) ?? new Float32Array(0)),
+      embed: async (asked) => asked.map((each) => vectors.get(each) ?? whole),
       closeness: (question, passages) => texts.closeness({ ...question, passages, embedder: builtInEmbedder }),
     }
   }

@@ -11,6 +11,8 @@ export const maxQuestionUnits: number = 8 * 1024
 export const maxResults = 50
 /** Parts of a question that are searched besides the whole, each in a search of its own. */
 export const maxParts = 3
+/** Length of a part's lists compared with the whole question's: only its best are wanted, and reading candidates is most of a search in a large memory. */
+export const partCandidates = 0.5
 /** Terms of a question, including exact names and days: each is a lookup in the index. */
 export const maxTerms = 96
 
@@ -75,6 +77,11 @@ export const restedMs: number = threadIdleMs - 5_000
  * needs, in 0.1 to 0.3 s; only where other programs use the processors does it take longer than those.
  */
 export const openingPatienceMs = 600
+/**
+ * Where many sessions speak at once, a search first waits for those before it, and its patience begins when these are answered, or after this
+ * long: 64 searches take a quarter of a second, on an overloaded machine more, and a memory that comes too late for its request was found for nothing.
+ */
+export const queuedPatienceMs = 1_500
 
 /** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
 export const leastNearness = 0.7

@@ -19,8 +19,10 @@ export interface RecallQuestion {
   readonly fusion?: 'weights' | 'reciprocal_rank'
   /** For people who look through results: which sentence of each matches. */
   readonly withMatch?: boolean
-  /** Which results are used, and so count as accesses. Absent: those that are near enough. */
-  readonly used?: (found: readonly Recalled[]) => readonly Recalled[]
+  /** Of a message before its turn: what memory has of the same by another name is found as well, and only what the turn likely needs is returned. */
+  readonly forTurn?: true
+  /** Asked to open what a search needs: nothing counts as an access. */
+  readonly warmsUp?: true
 }
 
 /** Why a result was found; every number as it was used. */

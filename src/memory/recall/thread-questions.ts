@@ -16,7 +16,7 @@ export interface ThreadEngine extends TextEngine {
 export interface ThreadQuestions extends TextQuestions {
   recall: {
     readonly ask: {
-      readonly question: SentQuestion
+      readonly question: RecallQuestion
       readonly source: MemorySource
       /** Id of the complete model while another is built. */
       readonly meanwhile: string | null
@@ -36,8 +36,5 @@ export interface ThreadQuestions extends TextQuestions {
     readonly answer: Awaited<ReturnType<MemoryStore['withoutVector']>>
   }
 }
-
-/** What of a question travels. */
-export type SentQuestion = Omit<RecallQuestion, 'used'>
 
 export type ThreadAsk = { [Name in keyof ThreadQuestions]: { readonly name: Name } & ThreadQuestions[Name]['ask'] }[keyof ThreadQuestions]

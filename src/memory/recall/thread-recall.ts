@@ -27,8 +27,6 @@ export function createThreadRecall({ text, source, asking, meanwhile, now }: Thr
     fault: () => (text.hasService ? asking.fault() : fault),
     async recall(question) {
       const sent = { ...question, text: question.text.slice(0, maxQuestionUnits).toWellFormed() }
-      // A function does not travel.
-      delete sent.used
       if (sent.text.trim() === '') return []
       const made = text.hasService ? { made: await vectorsOf(asking, sent.text) } : {}
       const answer = await text.recall({ question: sent, source: await source(), meanwhile: meanwhile(), now: now(), ...made })

@@ -1,13 +1,9 @@
 /**
- * Whether a turn needs anything of memory, and what of a search it is given. Something is always near, and most messages need nothing: a
- * greeting, a command about files, a question that anybody could ask. So a message is read first, and what was found for it is given by how
- * likely it is needed, as a table learned from messages says (turn-scorer.ts): for somebody's own matter ("my sister", "did we decide") sooner.
+ * What of a search a turn is given. Something is always near: what was found is given by how likely the message needs it, as a table learned
+ * from messages says (turn-scorer.ts), for somebody's own matter ("my sister", "did we decide") sooner.
  *
  * docs/recall.md, "When a turn recalls nothing", has the measurements.
  */
-import { isStopWord } from '../text/english-words.ts'
-import { isLightTerm } from '../embed/word-table.ts'
-import { stem, termsOf } from '../text/terms.ts'
 import { wordPart } from '../text/text-engine.ts'
 import {
   leastCoverage,
@@ -22,85 +18,21 @@ import {
   mostWhenUnsure,
   surelyNeeded,
 } from './recall-limits.ts'
-import {
-  asksInEnglish,
-  commandOf,
-  definitePhrases,
-  isQuestion,
-  isRequest,
-  isTheirs,
-  namesInside,
-  pointedAt,
-  type TurnNeed,
-  wantedBy,
-  whoseMatter,
-  withoutMaterial,
-} from './message-cues.ts'
-import type { Recalled } from './recalled.ts'
-import { likelihoods } from './turn-scorer.ts'
+import { isRequest, isTheirs, type TurnNeed } from './message-cues.ts'
+import { isTelling, readNeed } from './read-need.ts'
+import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
+import { likelihoods, otherNames } from './turn-scorer.ts'
 
-/** Words of talk itself, of time and of number: that a memory has them too says nothing. */
-const small: ReadonlySet<string> = new Set(
-  (
-    'hi hello hey hiya yo howdy greetings welcome bye goodbye cheers thanks thank thx ta sorry pardon ok okay k yes yeah yep no nope sure fine ' +
-    'great perfect awesome cool nice super wonderful excellent amazing brilliant lovely lol haha hm hmm oh wow hooray ' +
-    'morning afternoon evening night noon day today tomorrow tonight yesterday date hour minute second week month year moment ' +
-    'one two three four five six seven eight nine ten first last next other another same different new old many few number ' +
-    'wrong correct true false sense idea example detail word thing stuff rest continue stop wait repeat again try redo undo ' +
-    'helpful mind clear simple short long quick better more less back here there sound talk chat answer question message ' +
-    'hallo danke bitte tschüss guten hola gracias adiós buenos buenas días favor merci bonjour salut ciao grazie prego obrigado olá ' +
-    '你好 您好 好的 谢谢 谢你 再见 早上 上好 こんにちは ありがとう 안녕 안녕하세요 감사합니다'
-  )
-    .split(' ')
-    .flatMap((word) => termsOf(word)),
-)
-
-const contraction = /^(?:what|where|who|when|how|that|it|there|here|let|she|he|everything|nothing)$/iu
-
-export function readNeed(message: string): TurnNeed {
-  const text = withoutMaterial(message).replaceAll(secretHandle, ' ')
-  const verb = commandOf(text)
-  const telling = wordsOf(text).filter((term) => term !== verb)
-  const owners = [...text.matchAll(/(\p{L}{2,})['’]s\b/gu)].flatMap(([, word = '']) =>
-    contraction.test(word) ? [] : [stem(word.toLowerCase())],
-  )
-  const kind = telling.length === 0 ? 'nothing' : isRequest(text) ? whoseMatter(text) : 'plain'
-  const asks = isQuestion(text)
-  const pointed = asks && asksInEnglish(text) ? pointedAt(text).flatMap((word) => termsOf(word, 'asked')) : null
-  const names = [...new Set([...namesInside(text).flatMap((name) => termsOf(name, 'asked')), ...owners])].filter((term) =>
-    telling.includes(term),
-  )
-  const parts = text
-    .split(border)
-    .map((part) => tellingTerms(part, true))
-    .filter((part) => part.length > 0)
-  const words = text.split(/\s+/).length
-  return { kind, telling, owners, pointed, phrases: definitePhrases(text), isQuestion: asks, names, parts, words, wants: wantedBy(text) }
+/** The search before a turn. @returns what the turn likely needs, best first */
+export async function searchForTurn(engine: Recall, question: RecallQuestion): Promise<readonly Recalled[]> {
+  return fitting(await searchByNames(engine, question), readNeed(question.text))
 }
 
-/** Where another thing is asked. */
-const border = /[?;]\s+|,?\s+(?:and|y|und|et)\s+/iu
-
-/** Of a question about what is theirs that has no telling word ("where do I work?") also those that many questions have. */
-function wordsOf(text: string): readonly string[] {
-  const own = isTheirs(text)
-  const telling = tellingTerms(text, own)
-  return telling.length === 0 && own && isQuestion(text) ? tellingTerms(text, own, isLightTerm) : telling
-}
-
-/** @param withNumbers of two digits or more: "when do I turn 42?" */
-function tellingTerms(text: string, withNumbers: boolean, tells = isContent): readonly string[] {
-  const plain = text.replaceAll(/[\p{L}\p{M}\p{N}']+/gu, (word) => (isStopWord(word.replaceAll("'", '').toLowerCase()) ? ' ' : word))
-  return [...new Set(termsOf(plain, 'asked'))].filter((term) => tells(term) && (!/^\d+$/u.test(term) || (withNumbers && term.length > 1)))
-}
-
-function isTelling(term: string): boolean {
-  return !isStopWord(term) && isContent(term)
-}
-
-/** For a word that is not a stop word: its term may equal a stop word's by chance ("Ines"). */
-function isContent(term: string): boolean {
-  return !small.has(term) && !isLightTerm(term)
+/** Where memory tells another name of somebody whom the message names, what it has of that name is found as well. */
+export async function searchByNames(engine: Recall, question: RecallQuestion): Promise<readonly Recalled[]> {
+  const found = await engine.recall(question)
+  const names = otherNames(question.text, found)
+  return names.length === 0 ? found : engine.recall({ ...question, text: [question.text, ...names].join(' ') })
 }
 
 /** @returns those that tell something beyond the message */
@@ -114,7 +46,7 @@ export function tellingOf(found: readonly Recalled[], need: TurnNeed): readonly 
  *
  * @param found best first @returns a part of it, in order
  */
-export function fitting(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
+function fitting(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
   if (need.kind === 'nothing') return []
   const tells = tellingOf(found, need)
   const likely = likelihoods(tells, need)
@@ -176,9 +108,6 @@ function onlyAsks(text: string): boolean {
 
 const keeps = /\b(?:remember|remind|note|save|keep|put|add|store|write down|from now on|always|never|because|since)\b/iu
 const saysMoreThanOnce = /[.!;:]\s+\S|\b(?:it|he|she|they|which|who|that|I|we)\s+(?:is|are|was|were|has|have|had|am)\b/iu
-
-/** What stands for a secret says nothing of what a message is about. */
-const secretHandle = /\[secret:[^\]\s]*\]/g
 
 /** A file or an address: what it holds is there, and many messages of one work name it. */
 function isPlace(name: string): boolean {

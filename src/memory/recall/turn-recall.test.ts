@@ -51,6 +51,17 @@ test('without a table of words, and in a language that it does not know, a word 
   assert.deepEqual((await remindedOf('words-50k', korean, '고양이 이름이 뭐야?')).slice(0, 1), ['e0'])
 })
 
+test('memory is asked once for a message, also where it tells another name of somebody', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep(['My colleague Katharina is called Kit by all of us.', 'Katharina is allergic to hazelnuts.', ...facts])
+  const asked: string[] = []
+  const recall: Recall = { recall: (question) => (asked.push(question.text), bed.recall.recall(question)) }
+  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => recall, limit: 8, tokens: 1_000 })
+  const { ids } = await turns.recall({ session, text: 'What is Kit allergic to?', oldest: '', message })
+  assert(ids.includes('e1'))
+  assert.equal(asked.length, 1)
+})
+
 test('neighbours that were told together are not told again, whichever of them a later message is nearer to', async () => {
   await using bed = await openRecallBed('none')
   await bed.keep(['My sister Clara plays the cello in Lisbon.', 'Every Tuesday she rehearses in the old church.'])
@@ -110,8 +121,12 @@ test('a search that began with the message answers its turn, and no other messag
       return bed.recall.recall(question)
     },
   }
-  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => counted, limit: 8, tokens: 1_000 })
+  let at = now
+  const later: Clock = { now: () => at, monotonicMs: () => 0 }
+  const turns = createTurnRecall({ memory: bed.store.memory, clock: later }, { recall: async () => counted, limit: 8, tokens: 1_000 })
   turns.foresee(session, 'Does Clara play the cello?', [])
+  // The turn waited for its place.
+  at += 5_000
   assert.equal((await turns.recall({ session, text: 'Does Clara play the cello?', oldest: '', message })).ids[0], 'e0')
   assert.deepEqual(texts, ['Does Clara play the cello?'])
   const other = 's3' as SessionId

@@ -10,10 +10,9 @@ import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance.ts'
 import { messageId } from '../keep/message-record.ts'
 import { lookedThrough } from './recall-limits.ts'
-import { describeRecalled, type Recall, type Recalled, type RecallQuestion } from './recalled.ts'
-import { otherNames } from './turn-scorer.ts'
+import { describeRecalled, type Recall, type Recalled } from './recalled.ts'
 import type { TurnNeed } from './message-cues.ts'
-import { fitting, readNeed } from './turn-need.ts'
+import { readNeed } from './read-need.ts'
 
 export interface TurnQuestion {
   readonly session: SessionId
@@ -41,6 +40,8 @@ export interface TurnRecall {
   recall(question: TurnQuestion): Promise<TurnMemory>
   /** Starts the search for a message that is still being recorded; `recall` of the same message waits for it. Never throws. */
   foresee(session: SessionId, text: string, tags: readonly string[]): void
+  /** Resolves when all searches that are under way now are answered; null for one or none. They are answered in order. Never rejects. */
+  newestOfMany(): Promise<unknown> | null
   /** What a message may need of memory, whatever that holds. */
   kindOf(text: string): TurnNeed['kind']
   /** Call when entries were erased. */
@@ -58,8 +59,9 @@ const nothing: TurnMemory = { text: '', ids: [], labels: [] }
 const askedCharacters = 2_000
 
 /** Searches that are under way or whose turn has not asked for them. */
-const maxForeseen = 64
-const foreseenMs = 1_000
+const maxForeseen = 256
+/** A turn that waits longer for its place searches again. Shorter, searches of a busy guest would be made twice, just when there is no time for them. */
+const foreseenMs = 10_000
 
 /** A search under way for the newest message of a session. */
 interface Foreseen {
@@ -110,6 +112,23 @@ function createNeedReader(): (text: string) => TurnNeed {
   }
 }
 
+/** Searches that are not answered yet. */
+function createUnderWay(): Pick<TurnRecall, 'newestOfMany'> & { during<Result>(search: Promise<Result>): Promise<Result> } {
+  let newest: Promise<unknown> = Promise.resolve()
+  let count = 0
+  return {
+    newestOfMany: () => (count > 1 ? newest : null),
+    during(search) {
+      count++
+      newest = search.then(
+        () => count--,
+        () => count--,
+      )
+      return search
+    },
+  }
+}
+
 /** A note or a fact of what was said here. What was said stands in the window, or before it in memory. */
 function isOwnNote({ passage: { entry } }: Recalled, session: SessionId): boolean {
   return entry.session === session && entry.kind !== 'message'
@@ -123,23 +142,6 @@ function tagged(window: MemoryFilter, tags: readonly string[]): MemoryFilter {
   return tags.length === 0 ? window : { ...window, tags }
 }
 
-/** Where memory tells another name of somebody whom the message names, what it has of that name is found as well. */
-export async function searchByNames(engine: Recall, question: RecallQuestion): Promise<readonly Recalled[]> {
-  const found = await engine.recall(question)
-  const names = otherNames(question.text, found)
-  return names.length === 0 ? found : engine.recall({ ...question, text: [question.text, ...names].join(' ') })
-}
-
-/** What was found is rated once, for counting accesses and for the turn. */
-function createRatedOnce(): typeof fitting {
-  const rated = new WeakMap<readonly Recalled[], readonly Recalled[]>()
-  return (found, need) => {
-    const fits = rated.get(found) ?? fitting(found, need)
-    rated.set(found, fits)
-    return fits
-  }
-}
-
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   const shown = createRecentMap<SessionId, Told>(maxShownSessions)
   /** Where that ends which stands before the oldest message that a session's model sees: it moves only when the window does. */
@@ -148,7 +150,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const firstOf = createRecentMap<SessionId, CallId>(maxShownSessions)
   const foreseen = createRecentMap<SessionId, Foreseen>(maxForeseen)
   const needOf = createNeedReader()
-  const fittingOf = createRatedOnce()
+  const underWay = createUnderWay()
   const shownIn = (session: SessionId): Told => {
     const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.put(session, shownBefore)
@@ -170,11 +172,12 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   }
   const search = async (session: SessionId, text: string, window: MemoryFilter): Promise<readonly Recalled[]> => {
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
-    const used = (found: readonly Recalled[]) => fittingOf(found, needOf(text))
     const most = limit + Math.floor(limit * lookedThrough)
-    return searchByNames(await recall(), { text, filter, session, limit: most, tokens, used, onlyRare: true })
+    const engine = await recall()
+    return underWay.during(engine.recall({ text, filter, session, limit: most, tokens, forTurn: true, onlyRare: true }))
   }
   return {
+    newestOfMany: underWay.newestOfMany,
     kindOf: (text) => needOf(text.slice(0, askedCharacters)).kind,
     erased: () => foreseen.clear(),
     foresee(session, message, tags) {
@@ -190,8 +193,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
     async recall(question) {
       const { session, tags = [], told = [], signal } = question
       const text = question.text.slice(0, askedCharacters)
-      const need = needOf(text)
-      if (need.kind === 'nothing') return nothing
+      if (needOf(text).kind === 'nothing') return nothing
       const shownBefore = shownIn(session)
       const window = tagged(await outsideWindow(question), tags)
       const ahead = foreseen.get(session)
@@ -199,7 +201,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))
       const isKnown = (each: Recalled): boolean =>
         isTold(shownBefore, each) || isOwnNote(each, session) || told.some((before) => before.includes(each.passage.text.trim()))
-      const fresh = first(limit, fittingOf(found, needOf(text)), (each) => !isKnown(each))
+      const fresh = first(limit, found, (each) => !isKnown(each))
       if (fresh.length === 0 || signal?.aborted === true) return nothing
       tell(shownBefore, fresh)
       return describeAll(fresh, deps.clock.now())

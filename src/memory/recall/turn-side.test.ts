@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SessionId } from '../../base/index.ts'
-import { coldPatienceMs, restedMs, warmPatienceMs } from './recall-limits.ts'
+import { coldPatienceMs, queuedPatienceMs, restedMs, warmPatienceMs } from './recall-limits.ts'
 import { createTurnSide, type TurnSide, type TurnSideParts } from './turn-side.ts'
 
 const session = 's' as SessionId
@@ -17,10 +17,11 @@ interface Bed {
 }
 
 /** @param close what every search waits for from now on, until `open` */
-function openBed(): Bed & { close(): void } {
+function openBed(): Bed & { close(): void; queueUp(): PromiseWithResolvers<void> } {
   let now = 0
   let searches = 0
   let gate = Promise.withResolvers<void>()
+  let queue: PromiseWithResolvers<void> | null = null
   const search = async (): Promise<readonly []> => {
     searches += 1
     await gate.promise
@@ -29,6 +30,7 @@ function openBed(): Bed & { close(): void } {
   const turns = {
     recall: async () => ({ text: '', ids: [], labels: [] }),
     foresee: () => {},
+    newestOfMany: () => (queue === null ? null : queue.promise),
     kindOf: () => 'personal',
     erased: () => {},
   }
@@ -44,6 +46,7 @@ function openBed(): Bed & { close(): void } {
     side,
     open: () => gate.resolve(),
     close: () => (gate = Promise.withResolvers<void>()),
+    queueUp: () => (queue = Promise.withResolvers<void>()),
     searches: () => searches,
     pass: (ms) => (now += ms),
   }
@@ -75,4 +78,26 @@ test('what was not opened at the start, because nothing was in memory, is opened
   bed.open()
   assert.equal(await patience, coldPatienceMs)
   assert.equal(bed.searches(), 1)
+})
+
+test('behind other searches patience begins when these are answered, and after a while in any case', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const bed = openBed()
+  bed.open()
+  bed.side.prepare()
+  assert.equal(await bed.side.patienceMs(), coldPatienceMs)
+  const first = bed.queueUp()
+  const patience = bed.side.patienceMs()
+  assert.ok(patience instanceof Promise)
+  let known = false
+  void patience.then(() => (known = true))
+  t.mock.timers.tick(queuedPatienceMs - 1)
+  await new Promise(setImmediate)
+  assert.equal(known, false)
+  first.resolve()
+  assert.equal(await patience, warmPatienceMs)
+  bed.queueUp()
+  const stuck = bed.side.patienceMs()
+  t.mock.timers.tick(queuedPatienceMs)
+  assert.equal(await stuck, warmPatienceMs)
 })

@@ -5,7 +5,7 @@
 import type { Once, SessionId } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { MemoryPresence } from '../keep/memory-presence.ts'
-import { coldPatienceMs, openingPatienceMs, restedMs, warmPatienceMs } from './recall-limits.ts'
+import { coldPatienceMs, openingPatienceMs, queuedPatienceMs, restedMs, warmPatienceMs } from './recall-limits.ts'
 import type { Recall } from './recalled.ts'
 import type { TurnMemory, TurnQuestion, TurnRecall } from './turn-recall.ts'
 import type { Wanted } from './wanted.ts'
@@ -19,8 +19,8 @@ export interface TurnCalls {
    */
   foresee(session: SessionId, text: string, tags: readonly string[]): void
   /**
-   * How long a turn waits for what is recalled: what comes later is left to its next step. A promise while the first search cannot begin
-   * yet: its patience begins when it can, or after a timeout.
+   * How long a turn waits for what is recalled: what comes later is left to its next step. A promise while its search cannot begin yet, since
+   * memory opens or other searches go first: its patience begins when it can, or after a timeout.
    */
   patienceMs(): number | Promise<number>
   /** Call when a turn was given something. @param isLate too late for its first request to the model */
@@ -81,7 +81,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     return (opened ??= { recall: turns, hot })
   }
   const opening = createOpening(clock, async () => {
-    await Promise.all([open(), (await recall()).recall({ text: warmingQuestion, filter: {}, limit: 1, tokens: 1, used: () => [] })])
+    await Promise.all([open(), (await recall()).recall({ text: warmingQuestion, filter: {}, limit: 1, tokens: 1, warmsUp: true })])
   })
   const hasOthers = (session: SessionId): boolean | Promise<boolean> => isOn && presence.hasOthers(session)
   const mayRecall = (session: SessionId, text: string): boolean | Promise<boolean> => {
@@ -104,7 +104,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     erased: () => opened?.recall.erased(),
     mayRecall,
     foresee,
-    patienceMs: () => patienceMs ?? opening.patienceMs(),
+    patienceMs: () => patienceMs ?? opening.patienceMs(opened?.recall.newestOfMany() ?? null),
     recalled: (isLate) => void (counts[isLate ? 'late' : 'in_time'] += 1),
     recalls: () => ({ ...counts }),
     prepare() {
@@ -137,7 +137,8 @@ interface Opening {
   during(work: (warm: () => Promise<void>) => Promise<void>): void
   /** Call after each search. */
   searched(): void
-  patienceMs(): number | Promise<number>
+  /** @param queue resolves when the searches that are under way are answered; null if none goes first */
+  patienceMs(queue: Promise<unknown> | null): number | Promise<number>
 }
 
 /** Whether what a search needs is open, and how long a turn waits for it. */
@@ -159,10 +160,10 @@ function createOpening(clock: TurnSideOptions['clock'], open: () => Promise<void
     begin,
     during,
     searched,
-    patienceMs() {
+    patienceMs(queue) {
       begin()
       if (under !== null) return atMost(openingPatienceMs, under).then(() => coldPatienceMs)
-      return warmPatienceMs
+      return queue === null ? warmPatienceMs : atMost(queuedPatienceMs, queue).then(() => warmPatienceMs)
     },
   }
 }

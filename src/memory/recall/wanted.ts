@@ -30,9 +30,13 @@ export function createWanted({ memory, run }: ExclusiveWriter, clock: Clock): Wa
     counting: (inner) => ({
       async recall(question) {
         const found = await inner.recall(question)
+        if (question.warmsUp === true) return found
         const best = found[0]?.score ?? 0
         // Weak matches do not count as accesses.
-        const fitting = (question.used ?? nearEnough)(found).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 }))
+        const fitting = (question.forTurn === true ? found : nearEnough(found)).map(({ id, score }) => ({
+          id,
+          fits: best > 0 ? score / best : 0,
+        }))
         accesses.count(fitting, question.session)
         return found
       },

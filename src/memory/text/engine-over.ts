@@ -28,7 +28,7 @@ export function engineOver(ask: Ask, close: () => Promise<void>, remote: RemoteE
     return asked
   }
   return {
-    cut: (text, format) => ask('cut', { text, format }),
+    cut: (texts) => ask('cut', { texts }),
     terms: (text) => ask('terms', { text }),
     storedTerms: (text) => ask('storedTerms', { text }),
     read: (question) => ask('read', { question }),

@@ -6,7 +6,8 @@ import { cutText } from './cut.ts'
 import { readQuestion } from './read-question.ts'
 import { storedTermsOf } from './classes.ts'
 import { termsOf } from './terms.ts'
-import { builtInEmbedder, type Embedder, readEmbedderName, type TextQuestions, toUnit } from './text-engine.ts'
+import { cutAtOnce } from './text-limits.ts'
+import { builtInEmbedder, type CutText, type Embedder, readEmbedderName, type TextQuestions, toUnit } from './text-engine.ts'
 
 export type TextAnswers = {
   readonly [Name in keyof TextQuestions]: (ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
@@ -25,7 +26,15 @@ export function createTextAnswers(configured: string): TextAnswers {
     return opening
   }
   return {
-    cut: async ({ text, format }) => cutText(text, format),
+    async cut({ texts }) {
+      const cut: CutText[] = []
+      for (const { text, format, before } of texts) {
+        // A question that came meanwhile goes first.
+        if (cut.length > 0 && cut.length % cutAtOnce === 0) await new Promise(setImmediate)
+        cut.push({ passages: cutText(text, format), before: before === '' ? '' : termsOf(before).join(' ') })
+      }
+      return cut
+    },
     terms: async ({ text }) => termsOf(text).join(' '),
     storedTerms: async ({ text }) => storedTermsOf(text),
     read: async ({ question }) => readQuestion(question),

@@ -49,6 +49,19 @@ export interface FusionWeights {
 /** `context`: terms of the headings above it, empty without headings. Whoever knows the turn before adds its terms. */
 export type CutPassage = Passage
 
+export interface UncutText {
+  readonly text: string
+  readonly format: TextFormat
+  /** What stood before it; empty: nothing. */
+  readonly before: string
+}
+
+export interface CutText {
+  readonly passages: readonly CutPassage[]
+  /** The terms of what stood before it. */
+  readonly before: string
+}
+
 /** A question as both lists are asked. */
 export interface ReadQuestion {
   readonly terms: readonly string[]
@@ -83,7 +96,7 @@ export interface TextEngine {
   /** Null without an embedder (`memory.embedder = "none"`). Its facts; embedding itself is asked of `embed`. */
   embedder(): Promise<EmbedderFacts | null>
   /** Cuts at borders of sentences, headings and lines: about 640 UTF-16 units, 96 of overlap; code by lines. In order. */
-  cut(text: string, format: TextFormat): Promise<readonly CutPassage[]>
+  cut(texts: readonly UncutText[]): Promise<readonly CutText[]>
   /** Terms of a text as the index has them, separated by single spaces. */
   terms(text: string): Promise<string>
   /** The same with the class terms of its nouns: what a passage is stored with. */
@@ -144,7 +157,7 @@ export function toUnit(vector: Float32Array<ArrayBuffer>): Float32Array<ArrayBuf
 
 /** Each question with what answers it. */
 export interface TextQuestions {
-  cut: { readonly ask: { readonly text: string; readonly format: TextFormat }; readonly answer: readonly CutPassage[] }
+  cut: { readonly ask: { readonly texts: readonly UncutText[] }; readonly answer: readonly CutText[] }
   terms: { readonly ask: { readonly text: string }; readonly answer: string }
   storedTerms: { readonly ask: { readonly text: string }; readonly answer: string }
   read: { readonly ask: { readonly question: string }; readonly answer: ReadQuestion }

@@ -7,6 +7,8 @@ export const overlapUnits = 96
 export const smallestSection = 160
 /** The longest text that is cut: a book of 5 000 pages. Its passages and their terms take about ten times as much. */
 export const maxCutUnits: number = 16 * 1024 * 1024
+/** Messages that are cut before a question gets its turn: about a millisecond. */
+export const cutAtOnce = 8
 /** Terms are made of passages; terms of a longer text would be an index that nobody could search. */
 export const maxTermUnits: number = 1024 * 1024
 /** A term is a word or a name. What is longer is data, and its beginning is enough to find it. */

@@ -14,7 +14,7 @@ void describe('the text engine', () => {
     const local = createLocalTextEngine({ embedder: 'hash' })
     const text = '# Oxen\n\nAda bought two oxen. 我的猫在图书馆。\n'.repeat(40)
     for (const ask of [
-      (engine: typeof local) => engine.cut(text, 'markdown'),
+      (engine: typeof local) => engine.cut([{ text, format: 'markdown', before: text }]),
       (engine: typeof local) => engine.terms(text),
       (engine: typeof local) => engine.read('Who bought "two oxen" and where is src/main.ts?'),
       (engine: typeof local) => engine.embedder(),
@@ -47,7 +47,7 @@ void describe('the text engine', () => {
   void it('fails what a thread was asked when it dies, and asks another one after that', async () => {
     const engine = createTextEngine({ embedder: 'none' })
     const starting = startedThread()
-    const asked = [engine.cut('word '.repeat(1_000_000), 'text'), engine.terms('ox')].map((each) =>
+    const asked = [engine.cut([{ text: 'word '.repeat(1_000_000), format: 'text', before: '' }]), engine.terms('ox')].map((each) =>
       assert.rejects(each, (error) => isOxbowError(error, 'tool_failed') && error.hint !== ''),
     )
     await (await starting).terminate()
@@ -67,7 +67,9 @@ void describe('the text engine', () => {
 
   void it('refuses more than it can read, and is well after it', async () => {
     const engine = createTextEngine({ embedder: 'none' })
-    await assert.rejects(engine.cut('x'.repeat(maxAskedUnits + 1), 'text'), (error) => isOxbowError(error, 'limit_reached'))
+    await assert.rejects(engine.cut([{ text: 'x'.repeat(maxAskedUnits + 1), format: 'text', before: '' }]), (error) =>
+      isOxbowError(error, 'limit_reached'),
+    )
     assert.equal(await engine.terms('Ox'), 'ox')
     await engine.close()
   })

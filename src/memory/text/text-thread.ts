@@ -7,9 +7,10 @@ import { createIdleThread, OxbowError } from '../../base/index.ts'
 import type { Embedded, Engine } from '../../protocol/index.ts'
 import type { MemorySource } from '../../store/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'
-import type { SentQuestion, ThreadAsk, ThreadEngine, ThreadQuestions } from '../recall/thread-questions.ts'
+import type { RecallQuestion } from '../recall/recalled.ts'
+import type { ThreadAsk, ThreadEngine, ThreadQuestions } from '../recall/thread-questions.ts'
 import { engineOver, type RemoteEmbedder } from './engine-over.ts'
-import { type EmbedderFacts, isServiceName, type TextEngine, type TextThreadRole, toUnit } from './text-engine.ts'
+import { type EmbedderFacts, isServiceName, type TextEngine, type TextThreadRole, toUnit, type UncutText } from './text-engine.ts'
 import { maxAskedUnits, threadIdleMs } from './text-limits.ts'
 
 export interface TextEngineOptions {
@@ -91,14 +92,17 @@ function startWorker(role: TextThreadRole): Worker {
 interface Asked {
   readonly source?: MemorySource
   readonly text?: string
-  readonly question?: string | SentQuestion
-  readonly texts?: readonly string[]
+  readonly question?: string | RecallQuestion
+  readonly texts?: readonly (string | UncutText)[]
   readonly embedder?: string
 }
 
 function unitsOf(ask: Asked): number {
   const asked = ask.text ?? ask.question ?? ''
-  return (typeof asked === 'string' ? asked : asked.text).length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
+  return (
+    (typeof asked === 'string' ? asked : asked.text).length +
+    (ask.texts ?? []).reduce((sum, each) => sum + (typeof each === 'string' ? each : each.text).length, 0)
+  )
 }
 
 /**

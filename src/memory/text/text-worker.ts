@@ -6,7 +6,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { lowerThreadPriority } from '../../store/thread-priority.ts'
-import { type ThreadAnswer, type ThreadQuestion, toFailure } from '../../base/index.ts'
+import { type ThreadAnswer, type ThreadQuestion, toFailure, watchIdleMemory } from '../../base/index.ts'
 import { createRecallAnswers } from '../recall/recall-answers.ts'
 import { createTextAnswers } from './text-answers.ts'
 import type { ThreadAsk, ThreadQuestions } from '../recall/thread-questions.ts'
@@ -31,6 +31,8 @@ function serve(): void {
   const port = parentPort
   if (port === null) return
   lowerThreadPriority()
+  // Reading and ranking leave more garbage than what is held.
+  watchIdleMemory()
   const role = workerData as TextThreadRole
   const texts = createTextAnswers(role.embedder)
   const answers = { ...texts, ...createRecallAnswers(texts) }

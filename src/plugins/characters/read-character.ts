@@ -2,7 +2,7 @@
  * Reads the file of a character, whatever wrote it, and says what is wrong with it. A key that no form has is a warning with the nearest
  * name, because a typing error would otherwise drop a part of the character without a word; `strict` refuses it.
  */
-import { isObject, type Json, type JsonObject, nearestNames, nestsDeeper } from '../../base/index.ts'
+import { isObject, type Json, type JsonObject, errorMessage, nearestNames, nestsDeeper } from '../../base/index.ts'
 import { maxCharacterBytes } from '../../config/index.ts'
 import { asList, formOf, readFields } from './character-fields.ts'
 import { type CharacterForm, type CharacterReading, maxCharacterDepth, maxReported } from './character.ts'
@@ -64,7 +64,7 @@ function failed(problems: readonly string[]): CharacterReading {
 }
 
 function oneLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, 300)
+  return errorMessage(error).replaceAll(/\s+/g, ' ').slice(0, 300)
 }
 
 /** Keys of a form, and of the objects in it. */

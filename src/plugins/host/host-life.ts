@@ -7,7 +7,7 @@
  *                  ↑         ↓ crash
  *                  └──── waiting → disabled
  */
-import { isOxbowError, OxbowError } from '../../base/index.ts'
+import { isOxbowError, errorMessage, OxbowError } from '../../base/index.ts'
 import type { HostedPlugin, PluginHostState, PluginOp, PluginOps, PluginRequest } from '../../protocol/index.ts'
 import type { HostLink } from './host-link.ts'
 import {
@@ -147,7 +147,7 @@ function begin(life: Life): Promise<HostLink> {
       life.deps.onEnded?.(life.plugin.name, life.log)
       if (life.current !== starting) return
       life.current = null
-      const problem = problemOf(error)
+      const problem = errorMessage(error)
       // A full folder is no crash: the next request says so again, until there is room.
       if (isOxbowError(error, 'limit_reached')) life.problem = problem
       else crashed(life, problem, false)
@@ -155,8 +155,6 @@ function begin(life: Life): Promise<HostLink> {
   )
   return starting
 }
-
-const problemOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 function adopt(life: Life, starting: Promise<HostLink>, link: HostLink): void {
   if (life.current !== starting) return
@@ -224,7 +222,7 @@ async function replace(life: Life, next: HostedPlugin, accept: (link: HostLink) 
     await link?.end('')
     // It may say why.
     addLog(life, log.text)
-    if (life.current === null) life.problem = problemOf(error)
+    if (life.current === null) life.problem = errorMessage(error)
     throw error
   }
   life.plugin = next

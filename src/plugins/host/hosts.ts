@@ -1,7 +1,7 @@
 /** The hosts of all plugins. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createSlots, OxbowError, setOwn } from '../../base/index.ts'
+import { createSlots, errorMessage, OxbowError, setOwn } from '../../base/index.ts'
 import type { CallForTests, HostedPlugin, PluginData, PluginExports, PluginHosts, PluginTestResult } from '../../protocol/index.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
@@ -148,7 +148,7 @@ async function takeList(
   await Promise.all(
     next.map((plugin) =>
       take(plugin).catch((error: unknown) => {
-        setOwn(problems, plugin.name, error instanceof Error ? error.message : String(error))
+        setOwn(problems, plugin.name, errorMessage(error))
       }),
     ),
   )

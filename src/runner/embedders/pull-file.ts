@@ -5,7 +5,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { uptime } from 'node:os'
-import { OxbowError } from '../../base/index.ts'
+import { errorMessage, OxbowError } from '../../base/index.ts'
 import { embedderPullMs, embedderRedirects, embedderTries } from '../limits.ts'
 
 export interface PulledFile {
@@ -79,7 +79,7 @@ async function pullAll(pulling: Pulling): Promise<void> {
       if (pulling.signal.aborted) throw failed(`${pulling.url.origin} did not send all of ${pulling.name} in time`, cause)
       if (tries >= embedderTries) {
         const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-        throw failed(`${pulling.name} of ${pulling.url.origin}: ${inner instanceof Error ? inner.message : String(inner)}`, cause)
+        throw failed(`${pulling.name} of ${pulling.url.origin}: ${errorMessage(inner)}`, cause)
       }
     }
   }

@@ -1,5 +1,5 @@
 /** Failures of a run. Used inside the thread, so it recognizes errors by shape and imports nothing. */
-import type { ErrorCode, Failure } from '../../base/index.ts'
+import { type ErrorCode, type Failure, errorMessage } from '../../base/index.ts'
 import { webAssembly } from './web-assembly.ts'
 
 export const failed = (code: ErrorCode, message: string, hint: string): { readonly failure: Failure } => ({
@@ -21,7 +21,7 @@ export function quoted(text: string): string {
 
 /** @param memoryFull whether the module had no page left when it ended: the more useful reason. */
 export function trapFailure(error: unknown, memoryFull: boolean): Failed {
-  const message = quoted(error instanceof Error ? error.message : String(error))
+  const message = quoted(errorMessage(error))
   if (error instanceof RangeError && /call stack/i.test(message)) {
     return failed('limit_reached', 'The tool overflowed its stack.', 'Its recursion may be infinite, or should be a loop.')
   }
@@ -47,7 +47,7 @@ export function trapFailure(error: unknown, memoryFull: boolean): Failed {
 }
 
 export function loadFailure(error: unknown): Failed {
-  const message = quoted(error instanceof Error ? error.message : String(error))
+  const message = quoted(errorMessage(error))
   return failed(
     'bad_input',
     `The module cannot be loaded: ${message}.`,

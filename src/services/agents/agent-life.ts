@@ -11,6 +11,7 @@ import {
   fenced,
   isErrorCode,
   type JsonObject,
+  errorMessage,
   OxbowError,
   type SessionId,
   toFailure,
@@ -95,7 +96,7 @@ async function begin(table: AgentTable, held: Held): Promise<void> {
     for (let i = 0; i < held.record.messages.length; i++) await launch(table, held, held.record.messages[i]!)
     held.begun = true
   } catch (error) {
-    await fail(table, held, error instanceof Error ? error.message : String(error)).catch(() => {})
+    await fail(table, held, errorMessage(error)).catch(() => {})
   }
 }
 

@@ -44,7 +44,7 @@ export const agents: Service<Agents, Needs> = {
   async open(core, ports) {
     const [{ openAgents }, held] = await Promise.all([import('./open-agents.ts'), ports.runs()])
     const { agents: port, start, stop } = await openAgents(core, held, ports.versions)
-    return { port, recover: start, close: stop }
+    return { port, recover: start, close: async () => stop() }
   },
   runs: async (core, self) => (await import('./agent-runs.ts')).agentRuns(core, self),
   definitions: { agents: async (definition) => (await import('./delegation/agent-definition.ts')).definitionProblem(definition) },

@@ -3,7 +3,7 @@
  * else, every cycle has a node with `max_visits`, and every field that is read or written is declared. A graph that passes can always take
  * another step or end.
  */
-import { assertNever, type JsonObject, ownValue, type SchemaChecker } from '../../base/index.ts'
+import { assertNever, type JsonObject, errorMessage, ownValue, type SchemaChecker } from '../../base/index.ts'
 import { type Graph, type GraphNode, type GraphProblem, reservedFields, type Template } from './graph-definition.ts'
 import { fieldsOfTest, type Guard, patternProblem, testsOf } from './guards.ts'
 import { maxGraphDepth } from './limits.ts'
@@ -250,7 +250,7 @@ async function checkState({ state, nodes }: Graph, schemas: GraphCheckDeps['sche
       const [problem] = first === undefined ? [] : await schemas.validate(schema, first)
       if (problem !== undefined) report(at, `The default ${problem.path} ${problem.message}.`, 'Correct the default, or the schema.')
     } catch (error) {
-      report(at, error instanceof Error ? error.message : String(error), 'Write a JSON Schema, such as type = "string".')
+      report(at, errorMessage(error), 'Write a JSON Schema, such as type = "string".')
     }
   }
 }

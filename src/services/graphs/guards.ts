@@ -10,7 +10,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { assertNever, isObject, type Json, OxbowError } from '../../base/index.ts'
+import { assertNever, isObject, type Json, errorMessage, OxbowError } from '../../base/index.ts'
 import { maxGraphDepth, maxGraphEdges, maxMatchedCharacters, maxPatternCharacters } from './limits.ts'
 
 const comparisons = ['eq', 'ne', 'lt', 'lte', 'gt', 'gte'] as const
@@ -157,6 +157,6 @@ export async function patternProblem(pattern: string): Promise<string | null> {
     RE2JS.compile(pattern)
     return null
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return errorMessage(error)
   }
 }

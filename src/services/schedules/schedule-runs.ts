@@ -8,6 +8,7 @@ import {
   type Clock,
   isOxbowError,
   type JsonObject,
+  errorMessage,
   ownValue,
   type Random,
   retryDelayMs,
@@ -143,7 +144,7 @@ async function runTurn(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun,
   } catch (error) {
     // The session that its runs share was deleted: the next run begins another one.
     const isGone = isOxbowError(error, 'not_found') && schedule.context === 'keep'
-    const outcome = { status: 'failed', text: error instanceof Error ? error.message : String(error) }
+    const outcome = { status: 'failed', text: errorMessage(error) }
     return { outcome, ...(isGone && { deletedSessions: 1 }) }
   }
   let timedOut = false

@@ -15,6 +15,7 @@ import {
   repeatIn,
   sessionColumns,
   spendColumns,
+  sumOfSpend,
   sumOfUse,
   useColumns,
 } from '../sql/journal-rules.ts'
@@ -62,7 +63,7 @@ export interface Effects {
   readonly opened: Map<string, number>
   readonly messages: Omit<Tables['message'], 'user'>[]
   readonly sessions: Map<string, Omit<Tables['session'], 'user'>>
-  readonly spent: Map<string, Omit<Tables['account'], 'user'>>
+  readonly spent: Map<string, ReturnType<typeof spendColumns>>
   readonly used: Map<string, Omit<Tables['budget_use'], 'user'>>
   /** By category and name; a body of null deletes. */
   readonly documents: Map<string, ReturnType<typeof documentChange>>
@@ -138,16 +139,14 @@ function project(effects: Effects, projection: Projection, records: readonly New
   else if (projection.kind === 'document')
     effects.documents.set(JSON.stringify([projection.category, projection.name]), documentChange(projection, records, firstSeq))
   else if (projection.kind === 'use') addUse(effects, projection)
-  else addSpend(effects, projection.scope, spendColumns(projection.spend))
+  else {
+    const { scope, spend } = projection
+    effects.spent.set(scope, sumOfSpend(effects.spent.get(scope), spendColumns(spend)))
+  }
 }
 
 function addUse({ used }: Effects, { budget, use }: Projection & { kind: 'use' }): void {
   used.set(budget, { budget, ...sumOfUse(used.get(budget), useColumns(use)) })
-}
-
-function addSpend({ spent }: Effects, scope: string, more: ReturnType<typeof spendColumns>): void {
-  const before = spent.get(scope) ?? { micro_dollars: 0, tokens: 0 }
-  spent.set(scope, { scope, micro_dollars: before.micro_dollars + more.micro_dollars, tokens: before.tokens + more.tokens })
 }
 
 function claimLane(effects: Effects, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {

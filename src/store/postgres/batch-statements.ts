@@ -130,7 +130,11 @@ export function flushQueries(user: UserId, effects: Effects): readonly Query[] {
   )
   add('put_messages', putMessages, effects.messages)
   add('put_sessions', putSessions, [...effects.sessions.values()])
-  add('add_spent', addSpent, [...effects.spent.values()])
+  add(
+    'add_spent',
+    addSpent,
+    Array.from(effects.spent, ([scope, spend]) => ({ scope, ...spend })),
+  )
   add('add_used', addUsed, [...effects.used.values()])
   const documents = [...effects.documents.values()]
   add(

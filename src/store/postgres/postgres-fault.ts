@@ -1,5 +1,5 @@
 /** Classifies failures of Postgres: whose fault it is, whether it may pass by itself, and what a person can do. */
-import { headOf, isOxbowError, ownValue, OxbowError, retryDelayMs, systemRandom } from '../../base/index.ts'
+import { headOf, isOxbowError, errorMessage, ownValue, OxbowError, retryDelayMs, systemRandom } from '../../base/index.ts'
 import { firstRetryMs, longestRetryMs } from '../limits.ts'
 
 /**
@@ -123,7 +123,7 @@ function isOfNetwork(error: unknown): boolean {
 
 /** The first line of the server's message. It names roles, databases and columns, never a password. */
 function wordsOf(error: unknown): string {
-  const text = error instanceof AggregateError ? String(error.errors[0]) : error instanceof Error ? error.message : String(error)
+  const text = error instanceof AggregateError ? String(error.errors[0]) : errorMessage(error)
   const line = headOf((text.split('\n')[0] ?? '').replace(/^Error: /, ''), maxWordsChars)
   const state = stateOf(error)
   return state === '' ? line : `${state} ${line}`

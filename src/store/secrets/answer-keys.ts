@@ -91,7 +91,7 @@ async function withSecrets<Result>(deps: KeyDeps, wish: 'read' | 'write', work: 
   const { place, masters, clock } = deps
   const choice: CipherChoice = { masters, required: false }
   const cipher = isFileEncrypted(deps) ? { cipher: choice } : {}
-  return using(connectStore({ ...place, backups: '', isShared: true, ...cipher }, wish), async (db) => {
+  return using(await connectStore({ ...place, backups: '', isShared: true, ...cipher }, wish), async (db) => {
     if (wish === 'write') await migrate(db.migration, { now: clock.now })
     return work(openSecrets({ db, user: place.user, master: await masterOf(db, place.user, masters), clock }))
   })

@@ -74,14 +74,15 @@ function repeatOf(phase: Phase, earlier: readonly Placed[]): number {
  * @returns the earlier record that some record of the append would repeat; 0: none
  */
 export function repeatIn(records: readonly NewRecord[], firstSeq: number, placesOf: (call: CallId) => readonly Placed[]): number {
-  for (const [at, { call, phase }] of records.entries()) {
+  for (let at = 0; at < records.length; at += 1) {
+    const { call, phase } = records[at]!
     if (!beginsOrEnds(phase)) continue
-    const own = records
-      .slice(0, at)
-      .flatMap((record, index): Placed[] =>
-        record.call === call && beginsOrEnds(record.phase) ? [{ seq: firstSeq + index, phase: record.phase }] : [],
-      )
-    const repeated = repeatOf(phase, [...placesOf(call), ...own])
+    const places = [...placesOf(call)]
+    for (let i = 0; i < at; i += 1) {
+      const own = records[i]!
+      if (own.call === call && beginsOrEnds(own.phase)) places.push({ seq: firstSeq + i, phase: own.phase })
+    }
+    const repeated = repeatOf(phase, places)
     if (repeated > 0) return repeated
   }
   return 0
@@ -115,19 +116,20 @@ export function useColumns({ since, calls, ms, ...spend }: BudgetUse): Omit<Tabl
   return { since, ...spendColumns(spend), calls, ms }
 }
 
+type SpendColumns = ReturnType<typeof spendColumns>
+
+export function sumOfSpend(before: SpendColumns | undefined, more: SpendColumns): SpendColumns {
+  if (before === undefined) return more
+  return { micro_dollars: before.micro_dollars + more.micro_dollars, tokens: before.tokens + more.tokens }
+}
+
 type UseColumns = ReturnType<typeof useColumns>
 
 /** What two uses of a budget are together, as the statement adds them: a later window begins anew, an earlier one is over. */
 export function sumOfUse(before: UseColumns | undefined, more: UseColumns): UseColumns {
   if (before === undefined || before.since < more.since) return more
   if (before.since > more.since) return before
-  return {
-    since: before.since,
-    micro_dollars: before.micro_dollars + more.micro_dollars,
-    tokens: before.tokens + more.tokens,
-    calls: before.calls + more.calls,
-    ms: before.ms + more.ms,
-  }
+  return { ...sumOfSpend(before, more), since: before.since, calls: before.calls + more.calls, ms: before.ms + more.ms }
 }
 
 /** The way back of `useColumns`. */

@@ -123,6 +123,28 @@ test('what was erased is in no snapshot, nor in a draft that a kill has left, al
   assert(!holds())
 })
 
+test('whoever searches after something was erased writes a snapshot without it, so that the next process opens one', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await fill(store.memory)
+  await store.memory.change([put('secret', 'zanzibarix plain')])
+  await found(files)
+  const { memory, keep, close } = await attachMemory(sourceOf(files))
+  await memory.search(textSearch('zanzibarix'))
+  await store.memory.change([{ change: 'erase', id: 'secret' }])
+  assert.deepEqual(snapshotsOf(files), [])
+  await memory.search(textSearch('other'))
+  keep()
+  const [file = ''] = snapshotsOf(files)
+  assert(!readFileSync(file).includes('zanzibarix'))
+  // Not with each memory that is erased, since all of it is written.
+  await store.memory.change([{ change: 'erase', id: 'e1' }])
+  await memory.search(textSearch('other'))
+  keep()
+  assert.deepEqual(snapshotsOf(files), [])
+  await close()
+})
+
 test('a snapshot of an encrypted database is encrypted, is opened with its key, and goes when the database is decrypted', async () => {
   await using files = storeFolder()
   const store = await files.open({ cipher: { masters: [key], required: true } })

@@ -23,6 +23,10 @@ function fileOf({ path, user }: SnapshotPlace): string {
   return snapshotStart(path) + Buffer.from(user, 'utf8').toString('hex')
 }
 
+export function hasSnapshot(place: SnapshotPlace): boolean {
+  return existsSync(fileOf(place))
+}
+
 /** @param isUsable compares it with the database @returns null without a usable one; never throws */
 export function readSnapshot(place: SnapshotPlace, isUsable: (image: HeldImage) => boolean = () => true): HeldImage | null {
   try {

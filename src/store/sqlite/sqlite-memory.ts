@@ -1,6 +1,6 @@
 /** Reads of memory in SQLite: answered at once. */
 import type { UserId } from '../../base/index.ts'
-import { comparedPassages, snapshotChanges, snapshotShare } from '../limits.ts'
+import { comparedPassages, snapshotChanges, snapshotRestMs, snapshotShare } from '../limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
 import { readTexts, runSync } from '../memory/memory-reads.ts'
 import { type StateRow, textKey } from '../memory/memory-rows.ts'
@@ -10,7 +10,7 @@ import { createMemoryReader } from '../search/memory-reader.ts'
 import { readBlocks } from '../search/vector-block.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createAnswers } from './memory-answers.ts'
-import { readSnapshot, writeSnapshot } from './snapshot-file.ts'
+import { hasSnapshot, readSnapshot, writeSnapshot } from './snapshot-file.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
 
 /** @throws OxbowError `bad_input`, `store_corrupt` or `store_failed` */
@@ -24,7 +24,7 @@ export function createSqliteMemory(database: Database, user: UserId, held?: Held
 
 export interface KeptSqliteMemory {
   readonly read: SqliteMemory
-  /** Writes a snapshot if much has changed since the last one. Never throws. */
+  /** Writes a snapshot if much has changed since the last one, or if it was erased. Never throws. */
   keep(): void
   close(): void
 }
@@ -41,6 +41,13 @@ export function openKeptMemory(place: KeptMemory): KeptSqliteMemory {
   const database = openDatabase({ path, readOnly: true, ...(cipher !== undefined && { cipher }) })
   const answer = createAnswers(database)
   const rows: Rows = (text, args) => answer({ text, args: { user, ...args } })
+  let lookedAt = -Infinity
+  /** Whoever erases a memory erases the snapshot. */
+  const isGone = (): boolean => {
+    if (held.slots.count() < snapshotChanges || performance.now() - lookedAt < snapshotRestMs || hasSnapshot(place)) return false
+    lookedAt = performance.now()
+    return true
+  }
   const held = createHeldMemory(
     user,
     readSnapshot(place, (image) => database.snapshot(() => isOf(image, rows))),
@@ -48,7 +55,8 @@ export function openKeptMemory(place: KeptMemory): KeptSqliteMemory {
   return {
     read: createSqliteMemory(database, user, held),
     keep() {
-      if (held.changes() < Math.max(snapshotChanges, held.slots.count() * snapshotShare)) return
+      const isDue = held.changes() >= Math.max(snapshotChanges, held.slots.count() * snapshotShare)
+      if (!isDue && !isGone()) return
       try {
         const { version, slots, ...rest } = held.image()
         const last = slots.passages.toSorted().slice(-comparedPassages)

@@ -1,5 +1,5 @@
 /** Executes batches of writes: each batch is one transaction, and each write in it is applied whole or not at all. */
-import type { CallId, Failure, UserId } from '../../base/index.ts'
+import type { CallId, Failure, SessionId, UserId } from '../../base/index.ts'
 import { type ChainHead, emptyChain, type NewRecord } from '../../protocol/index.ts'
 import { createHasher, type Hasher } from '../chain.ts'
 import {
@@ -13,6 +13,7 @@ import {
   repeatIn,
   sessionColumns,
   spendColumns,
+  sumOfSpend,
   sumOfUse,
   useColumns,
 } from '../sql/journal-rules.ts'
@@ -61,6 +62,10 @@ interface Work extends WriteDeps {
   readonly begun: Map<CallId, number>
   /** What this transaction has used of each budget: many calls share a few, whose rows are written once. */
   readonly used: Map<string, ReturnType<typeof useColumns>>
+  /** The same of what it has spent in each scope. */
+  readonly spent: Map<string, ReturnType<typeof spendColumns>>
+  /** Epochs of the lanes that it has looked at. */
+  readonly epochs: Map<SessionId, number | undefined>
 }
 
 /** Brings the tables up to date first. */
@@ -93,10 +98,12 @@ function engineOver(deps: WriteDeps): WriteEngine {
   // The head is read in each transaction: another process may have appended meanwhile.
   const commit = (writes: readonly DecodedWrite[]): readonly WriteResult[] =>
     database.transaction(() => {
-      const work: Work = { ...deps, prepared, head: prepared.head.get({ user }) ?? emptyChain, begun: new Map(), used: new Map() }
+      const head = prepared.head.get({ user }) ?? emptyChain
+      const work: Work = { ...deps, prepared, head, begun: new Map(), used: new Map(), spent: new Map(), epochs: new Map() }
       const results = writes.map((write) => applyWrite(work, write))
       keepOpenCalls(work)
       for (const [budget, use] of work.used) prepared.addUse.run({ user, budget, ...use })
+      for (const [scope, spend] of work.spent) prepared.addSpend.run({ user, scope, ...spend })
       return results
     })
 
@@ -160,7 +167,7 @@ function changeMemory(work: Work, { changes }: Extra & { kind: 'memory' }): null
 function append(work: Work, write: DecodedWrite, projections: readonly Projection[]): number {
   const { prepared, user } = work
   const { fence, records } = write
-  if (fence !== null && prepared.lane.get({ user, session: fence.session })?.epoch !== fence.epoch) return 0
+  if (fence !== null && epochOf(work, fence.session) !== fence.epoch) return 0
   const firstSeq = work.head.seq + 1
   const repeated = repeatIn(records, firstSeq, (call) => {
     const seq = work.begun.get(call)
@@ -170,6 +177,11 @@ function append(work: Work, write: DecodedWrite, projections: readonly Projectio
   for (const record of records) appendRecord(work, record)
   for (const projection of projections) project(work, projection, records, firstSeq)
   return firstSeq
+}
+
+function epochOf({ prepared, user, epochs }: Work, session: SessionId): number | undefined {
+  if (!epochs.has(session)) epochs.set(session, prepared.lane.get({ user, session })?.epoch)
+  return epochs.get(session)
 }
 
 function appendRecord(work: Work, appended: NewRecord): void {
@@ -195,7 +207,7 @@ function putBlob(work: Work, bytes: Uint8Array): string {
   return hash
 }
 
-function project({ prepared, user, used }: Work, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
+function project({ prepared, user, used, spent }: Work, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
   if (projection.kind === 'message') prepared.addMessage.run({ user, ...messageRow(records, projection.record, firstSeq) })
   else if (projection.kind === 'session') prepared.putSession.run({ user, ...sessionColumns(projection.session) })
   else if (projection.kind === 'document') {
@@ -205,13 +217,17 @@ function project({ prepared, user, used }: Work, projection: Projection, records
   } else if (projection.kind === 'use') {
     const { budget, use } = projection
     used.set(budget, sumOfUse(used.get(budget), useColumns(use)))
-  } else prepared.addSpend.run({ user, scope: projection.scope, ...spendColumns(projection.spend) })
+  } else {
+    const { scope, spend } = projection
+    spent.set(scope, sumOfSpend(spent.get(scope), spendColumns(spend)))
+  }
 }
 
-function claimLane({ prepared, user, now }: Work, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {
+function claimLane({ prepared, user, now, epochs }: Work, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {
   const lane = claimedLane(prepared.lane.get({ user, session }), owner, leaseMs, now())
   if (lane === null) return null
   prepared.putLane.run({ user, session, ...lane })
+  epochs.delete(session)
   return lane.epoch
 }
 

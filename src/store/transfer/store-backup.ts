@@ -69,7 +69,7 @@ async function makeBackup(deps: UpkeepDeps, path: string, { keep, files }: Omit<
   const copy = `${path}${unfinished}`
   removeDatabase(copy)
   try {
-    const facts = await using(connectStore(place, 'any version'), async (db) => {
+    const facts = await using(await connectStore(place, 'any version'), async (db) => {
       const schema = judgeSchema(await appliedSteps(db.migration))
       if (schema.version === 0) throw nothingYet(db.where)
       // A file is copied as it is, even with migrations pending.

@@ -204,7 +204,7 @@ export async function moveStore(deps: UpkeepDeps, { to, replace = false }: MoveQ
     })
   return aloneWith(place, 'read', async (source) => {
     const kept = to === 'file' && replace ? await setAside(place, stamp(now())) : null
-    return using(openTarget(target), async (db) => {
+    return using(await openTarget(target), async (db) => {
       const { resumed, rows } = await copyAll(deps, source, db)
       const [problem] = await deps.verifyChain(to === 'file' ? { file: place.file } : { url: to })
       if (problem !== undefined) throw damaged(source, problem)

@@ -126,7 +126,7 @@ async function currentStore(place: StorePlace, isLook = false): Promise<CurrentS
     const isMoving = url !== '' && (await hasCursors(db, user))
     return { where: url === '' ? file : db.where, hasRows: !isMoving && (await isFilled(db, user)), head, labels }
   }
-  if (url !== '') return using(connectStore(place, 'any version'), look)
+  if (url !== '') return using(await connectStore(place, 'any version'), look)
   try {
     return await using(connectSqlite(file, isLook ? 'any version' : 'write', cipher), look)
   } catch {
@@ -241,8 +241,8 @@ function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: 
  */
 async function restoreRows(deps: UpkeepDeps, from: string, isKept: boolean): Promise<string | null> {
   const { place, now } = deps
-  return using(connectSqlite(from, 'read', place.cipher), (source) =>
-    using(openTarget(place), async (db) => {
+  return using(connectSqlite(from, 'read', place.cipher), async (source) =>
+    using(await openTarget(place), async (db) => {
       await assertNobodyWrites(db, place.user)
       await migrate(db.migration, { now })
       let kept: string | null = null

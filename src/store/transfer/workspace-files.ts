@@ -226,7 +226,7 @@ export async function finishRestore(place: StorePlace): Promise<void> {
 
 async function hasRecord(place: StorePlace, call: string): Promise<boolean> {
   if (place.url === '' && !existsSync(place.file)) return false
-  return using(connectStore(place, 'any version'), async (db) => {
+  return using(await connectStore(place, 'any version'), async (db) => {
     if (!(await tableNames(db)).has('journal')) return false
     return (await db.rows('select 1 from journal where "user" = ? and call = ?', [place.user, call])).length > 0
   })

@@ -127,7 +127,7 @@ export function connectSqlite(path: string, wish: Wish, cipher?: CipherChoice, i
   const isSecond = isShared && wish === 'write'
   const database = openDatabase({ path, readOnly: wish !== 'write', anyVersion: wish === 'any version', isSecond, ...encrypted })
   const driver = sqliteMigrationDriver(database)
-  const typed = async <Result>(work: () => Result | Promise<Result>): Promise<Result> => {
+  const typed = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     for (let waitedMs = 0; ; waitedMs += lockPauseMs) {
       try {
         return await work()
@@ -143,14 +143,14 @@ export function connectSqlite(path: string, wish: Wish, cipher?: CipherChoice, i
     database,
     migration: { ...driver, transaction: (work) => typed(() => driver.transaction(work)) },
     rows: (sql, values = []) =>
-      typed(() => {
+      typed(async () => {
         // Values of a template are bound unchanged.
         const statement = database.prepare({ sql, parameters: values })
         if (!writes.test(sql)) return statement.rows({})
         statement.run({})
         return []
       }),
-    exec: (sql) => typed(() => database.exec(sql)),
+    exec: (sql) => typed(async () => database.exec(sql)),
     transaction: (work) => typed(() => driver.transaction(work)),
     close: async () => database.close(),
   }
@@ -276,8 +276,8 @@ export async function alone<Result>(place: StorePlace, work: () => Promise<Resul
 
 /** The same with an open connection; in Postgres this also excludes the user's guests on other machines. */
 export async function aloneWith<Result>(place: StorePlace, wish: Wish, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
-  return alone(place, () =>
-    using(connectStore(place, wish), async (db) => {
+  return alone(place, async () =>
+    using(await connectStore(place, wish), async (db) => {
       await assertNobodyWrites(db, place.user)
       return work(db)
     }),
@@ -294,11 +294,8 @@ export async function assertNobodyWrites(db: UpkeepConnection, user: UserId): Pr
   throw new OxbowError('workspace_busy', `A guest of ${user} uses ${db.where}.`, { hint: 'Stop it first, on whichever machine it runs.' })
 }
 
-type Opening = UpkeepConnection | Promise<UpkeepConnection>
-
 /** Runs `work` and always closes the connection. */
-export async function using<Result>(opening: Opening, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
-  const db = await opening
+export async function using<Result>(db: UpkeepConnection, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
   try {
     return await work(db)
   } finally {

@@ -24,7 +24,7 @@ import {
 import type { PostgresConnection } from './connection.ts'
 
 export async function storeStatus({ place }: UpkeepDeps): Promise<StoreStatus> {
-  return using(connectStore(place, 'any version'), async (db) => {
+  return using(await connectStore(place, 'any version'), async (db) => {
     const schema = judgeSchema(await appliedSteps(db.migration))
     const empty = schema.version === 0
     const isReadable = schema.state === 'current' || schema.state === 'behind'
@@ -50,7 +50,7 @@ export async function migrateStore(
 ): Promise<MigrateReport> {
   const to = options.to ?? newestStep
   if (options.dryRun) {
-    return using(connectStore(place, 'any version'), async (db) => {
+    return using(await connectStore(place, 'any version'), async (db) => {
       const steps = await plannedSteps(db.migration, to)
       const from = judgeSchema(await appliedSteps(db.migration)).version
       return { from, to, steps, copy: null, dryRun: true }

@@ -18,7 +18,7 @@ const references: readonly (readonly [table: string, needs: string, on: string])
 
 export async function verifyStore(deps: UpkeepDeps): Promise<StoreVerifyReport> {
   const { place, tell } = deps
-  return using(connectStore(place, 'read'), async (db) => {
+  return using(await connectStore(place, 'read'), async (db) => {
     const problems: StoreProblem[] = []
     const checked: string[] = []
     const check = async (name: string, look: () => Promise<readonly StoreProblem[]>): Promise<void> => {

@@ -8,6 +8,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import {
   createRecentMap,
   type JsonSchema,
+  errorMessage,
   ownValue,
   OxbowError,
   type RecentMap,
@@ -49,9 +50,7 @@ function compile({ compiled, judges }: Kept, schema: JsonSchema): ValidateFuncti
     return made
   } catch (error) {
     const missing = (error as { missingRef?: unknown }).missingRef
-    throw badSchema(
-      typeof missing === 'string' ? `$ref ${missing} is not inside the schema` : error instanceof Error ? error.message : String(error),
-    )
+    throw badSchema(typeof missing === 'string' ? `$ref ${missing} is not inside the schema` : errorMessage(error))
   }
 }
 

@@ -13,10 +13,11 @@ import {
   isObject,
   isOxbowError,
   type JsonObject,
+  errorMessage,
   OxbowError,
   protoKeys,
-  untilAborted,
   type RecentMap,
+  untilAborted,
 } from '../../../base/index.ts'
 import { jsonObjectSchema, type Sandbox } from '../../../protocol/index.ts'
 import {
@@ -200,7 +201,7 @@ async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: '
     const problem = isObject(table) ? await check({ ...read, table }) : 'it is no table'
     return problem === '' ? { ...read, table } : { ...read, state: 'broken', problem }
   } catch (error) {
-    return { ...read, state: 'broken', problem: error instanceof Error ? error.message : String(error) }
+    return { ...read, state: 'broken', problem: errorMessage(error) }
   }
 }
 
@@ -277,7 +278,7 @@ async function readWorkspace(sandbox: DefinitionDeps['sandbox']): Promise<readon
         const toml = await textAt(files, `${base}.toml`)
         found.push({ kind, name, toml, text, ...(character !== '' && { character }), problem: '' })
       } catch (error) {
-        found.push({ kind, name, toml: '', text: '', problem: error instanceof Error ? error.message : String(error) })
+        found.push({ kind, name, toml: '', text: '', problem: errorMessage(error) })
       }
     }
   }
