@@ -129,7 +129,7 @@ type ExecRun = {
   duration_ms: number
 }
 
-type GraphCancel = {
+type GraphListRuns = {
   id: TurnId
   graph: string
   status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
@@ -1084,12 +1084,34 @@ interface CallOutputs {
   }
   'folder.sync': { folders: readonly { name: string; read_only: boolean; problem: string }[] }
   'graph.answer': { answered: string }
-  'graph.cancel': GraphCancel
+  'graph.cancel': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+    cancelled: boolean
+  }
   'graph.check': { ok: boolean; problems: readonly { at: string; message: string; hint: string }[]; nodes: readonly string[] }
-  'graph.list': { runs: readonly GraphCancel[] }
-  'graph.resume': GraphCancel
-  'graph.run': GraphCancel
-  'graph.show': GraphCancel
+  'graph.list': { runs: readonly GraphListRuns[] }
+  'graph.resume': GraphListRuns
+  'graph.run': GraphListRuns
+  'graph.show': GraphListRuns
   'guest.restart': { restarting: boolean }
   'key.create': {
     id: string

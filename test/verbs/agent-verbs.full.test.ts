@@ -47,7 +47,7 @@ void test('an agent that stays is killed, and what does not exist is named', asy
   assert.equal((await home.oxbow(['wait', 'stayer'])).exit, 0)
   assert.equal((await home.json<Listed>('ps'))[0]!.state, 'idle')
   assert.equal((await home.oxbow(['kill', 'stayer', '--reason', 'enough'])).out, 'Killed it.\n')
-  assert.equal((await home.oxbow(['kill', 'stayer'])).out, 'It was killed already.\n')
+  assert.equal((await home.oxbow(['kill', 'stayer'])).out, 'It has ended already: killed.\n')
   const waited = await home.oxbow(['wait', 'stayer'])
   assert.equal(waited.exit, errorTable.cancelled.exit)
   assert.match(waited.err, /was killed: enough/)
@@ -55,6 +55,9 @@ void test('an agent that stays is killed, and what does not exist is named', asy
   assert.equal(unknown.exit, errorTable.not_found.exit)
   assert.equal((await home.oxbow(['spawn', '--priority', 'urgent', 'x'])).exit, errorTable.bad_input.exit)
   assert.equal((await home.oxbow(['spawn', '--right', '*', 'x'])).exit, errorTable.denied.exit)
+  const mistyped = await home.oxbow(['spawn', '--right', 'file.raed', 'x'])
+  assert.equal(mistyped.exit, errorTable.bad_input.exit, mistyped.out)
+  assert.match(mistyped.err, /There is no right "file\.raed"\.\nhint: Did you mean file\.read/)
 })
 
 /** In this process, which takes a tenth of the time of a new one. */
@@ -110,6 +113,8 @@ void test('a graph of the person is checked, runs, asks, is answered, cancelled 
   assert.match((await typed('graph', 'show', id)).out, /ask asks: What of tea\? \(good, bad\)/)
   assert.match((await typed('graph', 'cancel', id, '--dry-run')).out, /Would cancel the run/)
   assert.equal((await typed('graph', 'cancel', id)).out, `Cancelled ${id}.\n`)
+  const over = { exit: 0, out: `${id} has ended already: cancelled.\n`, err: '' }
+  for (const how of [['--dry-run'], []]) assert.deepEqual(await typed('graph', 'cancel', id, ...how), over)
   const resumed = typed('graph', 'resume', id)
   for (let left = 100; left > 0 && !(await typed('graph', 'show', id)).out.includes('an answer'); left--);
   assert.equal((await typed('graph', 'answer', id, 'ugly')).exit, errorTable.bad_input.exit)

@@ -3,15 +3,15 @@ import type { Core, Judges, RefusedCalls } from '../../kernel/index.ts'
 import { once } from '../../base/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { createExecLists, type ExecLists } from './exec-lists.ts'
-import { withOwnRoles } from './roles.ts'
+import { assertKnownRights, withOwnRoles } from './roles.ts'
 import { copyMode, createSessionModes } from './session-modes.ts'
 import { execConfig } from './config.ts'
 
 export interface Access {
   readonly judges: Omit<Judges, 'actAs' | 'hosts'>
   readonly execLists: ExecLists
-  /** @returns the list with the rights of roles that were added; other names stay, and `grantOf` refuses them */
-  withOwnRoles(rights: readonly string[]): Promise<readonly string[]>
+  /** @returns the list with the rights of roles that were added @throws OxbowError `bad_input` that names what is no right */
+  grantable(rights: readonly string[]): Promise<readonly string[]>
   /** A session that continues from another one begins as strict as that. */
   copyMode(...copied: DropFirst<Parameters<typeof copyMode>>): Promise<void>
 }
@@ -36,7 +36,11 @@ export async function openAccess(core: Core): Promise<Access> {
   return {
     judges,
     execLists,
-    withOwnRoles: (rights) => withOwnRoles(documents, rights),
+    async grantable(rights) {
+      const granted = await withOwnRoles(documents, rights)
+      assertKnownRights(core, granted)
+      return granted
+    },
     copyMode: (...copied) => copyMode(documents, ...copied),
   }
 }

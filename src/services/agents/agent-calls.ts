@@ -46,7 +46,7 @@ export interface AgentCallDeps extends ParentDeps {
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
   readonly documents: Pick<Documents, 'all'>
-  readonly withOwnRoles: Access['withOwnRoles']
+  readonly grantable: Access['grantable']
   readonly versions: () => Promise<OpenVersions>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly references: () => readonly CallReference[]
@@ -121,7 +121,7 @@ function spawnCall(deps: SpawnDeps): Call {
       const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
       // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
       const isOwn = input.rights !== undefined && caller.audience === 'terminal'
-      const named = isOwn ? { ...input, rights: [...(await deps.withOwnRoles(input.rights ?? []))] } : input
+      const named = isOwn ? { ...input, rights: [...(await deps.grantable(input.rights ?? []))] } : input
       // Refuses what is no right.
       grantOf(named.rights ?? [])
       const { rights: found, beyond, delegable } = rightsOf(deps, named, caller)

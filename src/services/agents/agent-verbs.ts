@@ -109,15 +109,16 @@ export const agentVerbs: readonly ServiceVerb[] = [
     call: 'agent.kill',
     async preview(input, ask) {
       const target = (await ask('agent.wait', { agents: [textIn(input, 'agent')], timeout_s: 0 })).agents[0]!
-      if (isEnded(target)) return { would: '', nothing: `It was ${target.state} already.`, target }
-      return { would: `end the agent ${plainLine(target.name, 40)}, which is ${agentState(target)}, with everything that it runs`, target }
+      if (isEnded(target)) return { would: '', nothing: endedText(target), target }
+      return { would: `end the agent ${plainLine(target.name, 40)} (${agentState(target)}) with everything that it runs`, target }
     },
-    show: ({ killed, state }: { readonly killed: readonly string[]; readonly state: string }) =>
-      killed.length === 0 ? `It was ${state} already.` : `Killed ${withOthers(killed)}.`,
+    show: (ended: OutputOf<'agent.kill'>) => (ended.killed.length === 0 ? endedText(ended) : `Killed ${withOthers(ended.killed)}.`),
   },
 ]
 
 const isEnded = ({ state }: AgentView): boolean => state === 'done' || state === 'failed' || state === 'killed'
+
+const endedText = ({ state }: { readonly state: string }): string => `It has ended already: ${state}.`
 
 /** Of one request; the first one is short, so that a person soon reads what it waits for. */
 const waitS = 60
@@ -139,6 +140,7 @@ async function settled({ ask, tell }: Pick<Following, 'ask' | 'tell'>, id: strin
 
 async function waitText(agent: AgentView, ask: AskCall): Promise<string> {
   const what = `${plainLine(agent.name, 40)} ${agent.state === 'running' ? 'works' : agentState(agent)}`
+  if (agent.waiting_for === 'approval') return `${what}; \`oxbow approvals list\` shows what it asks.`
   if (agent.waiting_for !== 'admission') return `${what}; \`oxbow kill ${agent.id}\` ends it.`
   const { running, max_running: most, paused_by: overloads } = (await ask('agent.list', { limit: 1 })).admission
   const why = overloads.length > 0 ? `the machine is overloaded (${overloads.join(', ')})` : `${running} of at most ${most} run`

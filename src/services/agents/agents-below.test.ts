@@ -80,3 +80,15 @@ test('who waits for an agent reads after some seconds why it has not begun', asy
   assert.deepEqual(told, ['reader waits for a place: the machine is overloaded (memory).'])
   assert.deepEqual(asked[0], { agents: ['reader'], timeout_s: 3 })
 })
+
+test('who waits for an agent, or would end it, reads what it does as a sentence', async () => {
+  const agent = { id: 'a1', name: 'reader', state: 'waiting', waiting_for: 'approval', waiting_on: 'shell.exec', current_call: null }
+  const told: string[] = []
+  const ask = async (): Promise<object> => ({ agents: [agent], timed_out: true })
+  const verb = (words: string) => agentVerbs.find((each) => each.words === words)!
+  const options = { agent: 'reader', timeout: 1 }
+  await assert.rejects(verb('wait <agent>').follow!({} as never, { options, ask: ask as never, tell: (text) => told.push(text) }))
+  assert.deepEqual(told, ['reader waits for approval: shell.exec; `oxbow approvals list` shows what it asks.'])
+  const { would } = await verb('kill <agent>').preview!({ agent: 'reader' }, ask as never)
+  assert.equal(would, 'end the agent reader (waits for approval: shell.exec) with everything that it runs')
+})

@@ -22,7 +22,7 @@ export function allCalls(
   const { access, versions, runs } = ports
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
     ...core,
-    withOwnRoles: async (rights) => (await access()).withOwnRoles(rights),
+    grantable: async (rights) => (await access()).grantable(rights),
     versions,
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,

@@ -22,7 +22,7 @@ export interface GraphDesk {
   look(caller: Caller, run: TurnId, seen: string | null, seconds: number, signal: AbortSignal): Promise<void>
   cancel(run: TurnId, reason: string): Promise<GraphRun>
   resume(caller: Caller, call: CallId, run: TurnId, from: string): Promise<GraphRun>
-  answer(caller: Caller, run: GraphRun, answer: Json, node: string): Promise<string>
+  answer(caller: Caller, run: GraphRun, answer: Json, node: string, signal: AbortSignal): Promise<string>
 }
 
 export interface GraphCallDeps {
@@ -165,7 +165,7 @@ function cancelCall(load: Load): Call {
     name: 'graph.cancel',
     summary: 'Ends a run of a graph with everything that it runs.',
     input: z.strictObject({ run: runRef, reason: z.string().max(200).default('').meta(evident('Why.')) }),
-    output: graphView,
+    output: graphView.extend({ cancelled: z.boolean().describe('False: it had ended before.') }),
     example: { run: exampleId, reason: 'No longer needed.' },
     tier: 'side_effecting',
     does: ['delegate'],
@@ -174,9 +174,9 @@ function cancelCall(load: Load): Call {
     recordOutput: recorded,
     async run({ run: ref, reason }, { caller }) {
       const desk = await load()
-      const { id } = await desk.find(caller, ref)
+      const { id, status } = await desk.find(caller, ref)
       const view = await desk.view(await desk.cancel(id, reason || `It was cancelled by ${caller.actor}.`))
-      return { ...shown(view), ok: true }
+      return { ...shown(view), output: { ...view, cancelled: status === 'running' && view.status === 'cancelled' }, ok: true }
     },
   })
 }
@@ -245,9 +245,9 @@ function answerCall(load: Load): Call {
     tier: 'side_effecting',
     right: 'call.decide',
     effect: 'idempotent',
-    async run({ run: ref, answer, node }, { caller }) {
+    async run({ run: ref, answer, node }, { caller, signal }) {
       const desk = await load()
-      const answered = await desk.answer(caller, await desk.find(caller, ref), answer, node)
+      const answered = await desk.answer(caller, await desk.find(caller, ref), answer, node, signal)
       return { output: { answered }, text: `Answered ${answered}.` }
     },
   })

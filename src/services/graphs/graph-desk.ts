@@ -32,11 +32,12 @@ import { assertSeen, type CheckInput, type CheckOutput, type GraphDesk, type Run
 import { checkGraph } from './graph-check.ts'
 import { parseGraph } from './graph-definition.ts'
 import { callProblems, keptGraphs, loadGraphs } from './graph-load.ts'
+import { nodeOf, type Path } from './graph-path.ts'
 import type { GraphRun } from './graph-record.ts'
 import { createGraphRuns, type GraphRuns } from './graph-runs.ts'
 import { viewOfRun } from './graph-view.ts'
 import { createNodeWork } from './graph-work.ts'
-import { maxMailCharacters } from './limits.ts'
+import { maxTakeUpMs, maxMailCharacters } from './limits.ts'
 
 export interface GraphingDeps extends Pick<
   Core,
@@ -119,7 +120,14 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
     cancel: runs.cancel,
     resume: (caller, call, run, from) =>
       runs.resume({ caller, call, name: 'graph.resume' }, run, from, caller.rights.has('*') ? null : entriesOf(caller)),
-    answer: (caller, run, answer, node) => answerQuestion(deps, caller, run, { answer, node }),
+    async answer(caller, run, answer, node, signal) {
+      const isNamed = (each: { readonly node: string }): boolean => node === '' || each.node === node
+      const isAsked = (): boolean => openQuestions(approvals.pending(run.session), run.id).some(isNamed)
+      const asks = (path: Path): boolean => path.record.status === 'running' && isNamed(path.record) && nodeOf(path).type === 'ask'
+      const comes = async (): Promise<boolean> => (await runs.find(run.id))?.status === 'running' && (await runs.paths(run.id)).some(asks)
+      await runs.until(run.id, async () => isAsked() || !(await comes()), maxTakeUpMs, signal)
+      return answerQuestion(deps, caller, run, { answer, node })
+    },
   }
   return { desk, runs }
 }

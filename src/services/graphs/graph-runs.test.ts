@@ -185,6 +185,36 @@ test('a person answers a question with a choice, and a wrong answer is refused',
   assert.deepEqual((await guest.ended(id)).output, { verdict: 'no' })
 })
 
+test('a question can be answered at once after the start of its run, and after a restart', async () => {
+  const store = { ...(await openMemoryStore({ user })), close: async () => {} }
+  const toml = `start = "q"\n[state.verdict]\ntype = "string"\n[nodes.q]\ntype = "ask"\nquestion = "Publish it?"\nchoices = ["yes", "no"]\nsave = { verdict = "answer" }\nnext = "done"\n[nodes.done]\ntype = "end"\noutput = { verdict = "\${verdict}" }`
+  let id = ''
+  {
+    await using guest = await openGraphs({ 'graphs/q': toml }, { store })
+    ;({ id } = await guest.begin('q'))
+    // Not asked yet, either.
+    assert.match(failureOf(await guest.kernel.call('graph.answer', { run: id, answer: 'maybe' })), /bad_input/)
+  }
+  await using guest = await openGraphs({ 'graphs/q': toml }, { store })
+  await guest.ok('graph.answer', { run: id, answer: 'no' })
+  assert.deepEqual((await guest.ended(id)).output, { verdict: 'no' })
+  assert.match(failureOf(await guest.kernel.call('graph.answer', { run: id, answer: 'no' })), /not_found/)
+})
+
+test('a run is cancelled by the first call after a restart', async () => {
+  const store = { ...(await openMemoryStore({ user })), close: async () => {} }
+  const toml = `start = "w"\n[nodes.w]\ntype = "wait"\nseconds = 86400\nnext = "done"\n${done}`
+  let id = ''
+  {
+    await using guest = await openGraphs({ 'graphs/w': toml }, { store })
+    ;({ id } = await guest.begin('w'))
+  }
+  await using guest = await openGraphs({ 'graphs/w': toml }, { store })
+  const ended = await guest.ok<{ status: string; cancelled: boolean }>('graph.cancel', { run: id })
+  assert.deepEqual([ended.status, ended.cancelled], ['cancelled', true])
+  assert.equal((await guest.ok<{ cancelled: boolean }>('graph.cancel', { run: id })).cancelled, false)
+})
+
 test('a wait ends at its time, and a node that takes too long fails with `timeout`', async () => {
   const hangs = testCall(
     'test.hangs',

@@ -23,7 +23,7 @@ import { walk } from './graph-engine.ts'
 import { keptGraphs, type LoadDeps, loadGraphs } from './graph-load.ts'
 import { failureAt, Interrupted, type Path, PathFailed, type EngineDeps, type LiveRun } from './graph-path.ts'
 import { graphCategory, type GraphFailure, type GraphRun, pathChange, runChange, runOf } from './graph-record.ts'
-import { maxLiveGraphRuns } from './limits.ts'
+import { maxLiveGraphRuns, maxTakeUpMs } from './limits.ts'
 import { textOf } from './templates.ts'
 
 export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schemas' | 'runs'> {
@@ -61,6 +61,8 @@ export interface GraphRuns {
   position(id: TurnId): string
   /** Resolves when the run has ended, is elsewhere than `seen`, or the time is over. @param seen null: only its end counts */
   look(id: TurnId, seen: string | null, ms: number, signal: AbortSignal): Promise<void>
+  /** Resolves when a run fits, which is asked whenever it moves on, or the time is over. */
+  until(id: TurnId, fits: () => Promise<boolean>, ms: number, signal?: AbortSignal): Promise<void>
   /** Resolves when nothing of it runs. @returns the run as it is then */
   cancel(id: TurnId, reason: string): Promise<GraphRun>
   /** @param from a node outside of any map; empty: where it stopped */
@@ -94,11 +96,16 @@ export function createGraphRuns(deps: GraphRunsDeps): GraphRuns {
       return launch(by, hold(record, loaded.graphs, new Map([['', root]]), false), [...loaded.changes, ...changes, ...surplus])
     },
     async cancel(id, reason) {
+      await held.until(id, async () => live.has(id) || (await find(id))?.status !== 'running', maxTakeUpMs)
       const running = live.get(id)
       if (running !== undefined)
         await end(durable, running, { code: 'cancelled', message: reason, hint: 'Resume it with `oxbow graph resume`.', node: '' })
       const record = await find(id)
       if (record === null) throw unknownRun(id)
+      if (running === undefined && record.status === 'running')
+        throw new OxbowError('workspace_busy', `The run ${id} does not go on in this guest.`, {
+          hint: 'Try again, or cancel it where it runs.',
+        })
       return record
     },
     async resume(by, id, from, rights) {
@@ -131,13 +138,14 @@ export function createGraphRuns(deps: GraphRunsDeps): GraphRuns {
 
 /** The runs that go on in this worker, and those who wait for them. */
 function holdRuns(deps: GraphRunsDeps) {
-  const { runs, documents, clock } = deps
+  const { runs, documents } = deps
   const live = new Map<TurnId, Held>()
   const changed = (id: TurnId): void => runs.changed(topicOf(id))
   const hold = (record: GraphRun, graphs: LiveRun['graphs'], paths: LiveRun['paths'], isRecovered: boolean): Held => {
     const visits = [...paths.values()].reduce((sum, path) => sum + visitsOf(path.record), 0)
     const held: Held = { record, graphs, paths, visits, asking: 0, changed: () => changed(record.id), isRecovered, ending: null }
     live.set(record.id, held)
+    changed(record.id)
     return held
   }
   const durable: HeldRuns<GraphRun> = runs.hold<GraphRun>({
@@ -175,6 +183,7 @@ function holdRuns(deps: GraphRunsDeps) {
     deps.noteEvent('graph_started', { run: id, graph }, session)
     return held.record
   }
+  const until = untilIn(deps)
   return {
     live: live as ReadonlyMap<TurnId, Held>,
     durable,
@@ -186,17 +195,24 @@ function holdRuns(deps: GraphRunsDeps) {
       const held = live.get(id)
       return held === undefined ? '' : positionOf(held)
     },
-    async look(id: TurnId, seen: string | null, ms: number, signal: AbortSignal): Promise<void> {
-      const moved = async (): Promise<true | null> => {
+    until,
+    look(id: TurnId, seen: string | null, ms: number, signal: AbortSignal): Promise<void> {
+      const hasMoved = async (): Promise<boolean> => {
         const held = live.get(id)
-        if (held !== undefined) return seen !== null && positionOf(held) !== seen ? true : null
-        return (await documents.get<GraphRun>(graphCategory, id))?.value.status === 'running' ? null : true
+        if (held !== undefined) return seen !== null && positionOf(held) !== seen
+        return (await documents.get<GraphRun>(graphCategory, id))?.value.status !== 'running'
       }
-      const until = clock.now() + ms
-      await runs.until(topicOf(id), moved, { signal, until }).catch((error: unknown) => {
-        if (!signal.aborted) throw error
-      })
+      return until(id, hasMoved, ms, signal)
     },
+  }
+}
+
+function untilIn({ runs, clock }: Pick<GraphRunsDeps, 'runs' | 'clock'>): GraphRuns['until'] {
+  return async (id, fits, ms, signal) => {
+    const look = async (): Promise<true | null> => ((await fits()) ? true : null)
+    await runs.until(topicOf(id), look, { ...(signal && { signal }), until: clock.now() + ms }).catch((error: unknown) => {
+      if (signal?.aborted !== true) throw error
+    })
   }
 }
 

@@ -112,12 +112,14 @@ export const graphVerbs: readonly ServiceVerb[] = [
     async preview({ run }, ask) {
       const { id, graph, status } = await ask('graph.show', { run: run! })
       const target = { id, graph, status }
-      if (status !== 'running') return { would: '', nothing: `${id} was ${status} already.`, target }
+      if (status !== 'running') return { would: '', nothing: endedText(target), target }
       return { would: `cancel the run ${id} of ${plainLine(graph, nameChars)}`, target }
     },
-    show: ({ id, status }: GraphView) => (status === 'cancelled' ? `Cancelled ${id}.` : `${id} was ${status} already.`),
+    show: (run: OutputOf<'graph.cancel'>) => (run.cancelled ? `Cancelled ${run.id}.` : endedText(run)),
   },
 ]
+
+const endedText = ({ id, status }: Pick<GraphView, 'id' | 'status'>): string => `${id} has ended already: ${status}.`
 
 /** @throws OxbowError `not_found` */
 function readDefinition(path: string): string {

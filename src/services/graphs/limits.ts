@@ -29,5 +29,7 @@ export const maxLiveGraphRuns = 64
 export const maxEndedGraphRuns = 100
 /** Seconds that one look at a run waits for a change. */
 export const maxGraphWaitS = 60
+/** That an answer or the end of a run waits until the run goes on after a restart, or has asked what it is about to ask. */
+export const maxTakeUpMs = 10_000
 /** Of what a run has put out, in the message to the session that started it: `graph.show` has the whole. */
 export const maxMailCharacters = 4_000
