@@ -1,7 +1,7 @@
 /** A verb whose guest ends under it: the real program with real guests and a scripted model. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -95,6 +95,32 @@ void test('a turn whose guest ends with the terminal that started it continues i
     assert.match(err, /^notice: the guest that this verb used has ended: [^\n]*; starting another to finish the turn$/m)
     const { out: sessions } = await start(home, 'sessions').over
     assert.match(sessions, /^\S+ .* 1 turn  hello\n$/)
+  })
+})
+
+void test('a turn whose guest was killed continues in the guest that another terminal started at the same address', async () => {
+  await withHome(async (home) => {
+    const server = start(home, 'serve')
+    await server.says('Ctrl+C stops it.')
+    const port = readText(join(home, 'users/default/ipc/port'))
+    configure(home, says({ text: 'done' }))
+    // A port that is configured: whoever lost the guest keeps trying this address, with the token of the guest that is gone.
+    appendFileSync(join(home, 'config.toml'), `[gateway]\nport = ${port}\n`)
+    const run = start(home, 'run', 'hello', '--json')
+    await asking(home)
+    server.kill()
+    await killGuest(home, 0)
+    const next = start(home, 'serve')
+    try {
+      const { exit, out, err } = await run.over
+      assert.equal(exit, 0, err)
+      assert.equal((JSON.parse(out) as { reply: string }).reply, 'done')
+      assert.doesNotMatch(err, /API key/)
+      assert.match((await start(home, 'sessions').over).out, /^\S+ .* 1 turn {2}hello\n$/)
+    } finally {
+      next.interrupt()
+      await next.over
+    }
   })
 })
 

@@ -248,7 +248,7 @@ async function joinGuest(
     const guest = await ensureGuest(setup)
     const gone = Promise.withResolvers<Failure>()
     void guest.gone.then((failure) => failure !== null && gone.resolve(failure))
-    // With a random port, no other guest can appear at this address.
+    // With a configured port, the client waits for whoever starts the next guest there.
     const isOrphan = (): boolean => !guest.owned && setup.config.gateway.port === 0 && !isAlive(guest.pid)
     try {
       const gateway = await connect({

@@ -73,6 +73,8 @@ export function keepConnected(deps: ReconnectDeps): Promise<Link> {
   let closing = false
   let attempt = 0
   let lostAtMs: number | null = null
+  /** Of this machine; a page has none, and its key may be revoked. */
+  const isGuestToken = options.token !== '' && !options.token.startsWith('oxbow_')
 
   const open = (): void => {
     wire = openWire({ ...options, onOpen: opened, onFrame: deps.onFrame, onEnd: ended })
@@ -92,7 +94,7 @@ export function keepConnected(deps: ReconnectDeps): Promise<Link> {
     if (closing) return leave(closedHere)
     lostAtMs ??= clock.monotonicMs()
     const isLate = clock.monotonicMs() - lostAtMs >= options.limits.giveUpMs
-    if (!deps.reconnect || !mayReturn || isLate) return leave(failure)
+    if (!deps.reconnect || !mayReturn || isLate) return leave(failure.code === 'unauthenticated' && isGuestToken ? replaced : failure)
     deps.onDown(failure, tooBig ? 'sent' : 'unrepeatable')
     const delayMs = retryDelayMs(attempt++, random, { firstMs: options.limits.retryFirstMs, maxMs: options.limits.retryMostMs })
     retry = setTimeout(open, delayMs)
@@ -265,6 +267,12 @@ function closedBy(code: number, reason: string, last: Failure | null): WireEnd {
   const tooBig = { code: 'limit_reached', message: `A frame was too large for the gateway${detail}.`, hint: 'Send less at once.' } as const
   return { failure: last ?? tooBig, mayReturn: true, tooBig: true }
 }
+
+/** The token of a guest, which was right before, is refused. */
+const replaced: Failure = unreachable(
+  'The guest has ended, and another listens at its address, with a token of its own.',
+  'Try again: that finds the guest that runs now.',
+)
 
 export function unreachable(message: string, hint: string = startHint): Failure {
   return { code: 'guest_unreachable', message, hint }
