@@ -3,7 +3,8 @@
  * question and exits; its reports on stdout are one JSON document a line. Its argument only names it in process lists.
  */
 import { createInterface } from 'node:readline'
-import { assertNever, errorTable, leaveCrashMark, limitThreadMemory, toFailure, watchIdleMemory } from '../base/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { assertNever, errorTable, leaveCrashMark, limitHeapGrowth, limitThreadMemory, toFailure, watchIdleMemory } from '../base/index.ts'
 import type { GuestEnvelope, GuestQuestion, GuestReport } from '../config/index.ts'
 import type { LastingGuest } from './lasting-guest.ts'
 
@@ -14,6 +15,12 @@ const firstHeadMs = 500
 
 /** With as much as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
 const threadYoungMegabytes = 2
+
+/** After it is ready; by then it has loaded what its first turn needs, if somebody speaks with it. */
+const heapGrowthMs = 1_000
+
+/** An envelope that was written along with the start is read within it. */
+const envelopeMs = 5
 
 /** A schema is used a few times in most lives of a guest: to compile each at its first use costs more than it saves. */
 Object.assign(globalThis, { __zod_globalConfig: { jitless: true } })
@@ -58,6 +65,8 @@ async function main(): Promise<void> {
 async function loadAhead(envelope: Promise<unknown>): Promise<void> {
   let isHere = false
   void envelope.then(() => (isHere = true))
+  // One that is there already goes first: whoever wrote it waits for nothing but a guest that is ready.
+  await sleep(envelopeMs)
   const loads = [
     () => import('./guest-store.ts'),
     () => import('./lasting-guest.ts'),
@@ -177,6 +186,7 @@ async function serve(received: GuestEnvelope, { ended, onLine }: Input): Promise
   })
   report({ type: 'ready', url: guest.url, pid: process.pid })
   const idleMemory = watchIdleMemory()
+  setTimeout(limitHeapGrowth, heapGrowthMs).unref()
 
   let lastSeq = 0
   const reportHead = async (): Promise<void> => {

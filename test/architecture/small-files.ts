@@ -52,7 +52,6 @@ export const depthRules: DepthRules = {
     'src/memory/summary/summary-limits.ts': 'limits of summaries',
     'src/memory/text/text-limits.ts': 'limits of the text thread, which loads no other limits',
     'src/base/schema-checker.ts': 'the port to what checks JSON Schemas',
-    'src/base/idle-memory.ts': 'the only code in types that steers V8',
     'src/guest/config-check.ts': 'the one program of its process, which opens what a start opens by its configuration',
     'src/runner/signing-key.ts': 'one key for heads, exports, cards and the lock of plugins',
     'src/base/write-whole.ts': 'the only code in types that writes files of a guest whole',
