@@ -62,7 +62,7 @@ export function userWorkspace(home: Home, name: string, terminal: Pick<Terminal,
 }
 
 /**
- * Files that cannot be read as a configuration give way to the last one that worked, which the person is told.
+ * Where the files cannot be used as a configuration, takes the last one that worked and tells the person.
  * @param warnsOfFallback false where the caller says it
  * @throws OxbowError `bad_input` for the user name, `bad_config` for the files when nothing has worked yet.
  */
