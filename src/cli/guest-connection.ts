@@ -42,6 +42,7 @@ import { printNotice, printOnce, type Terminal } from './terminal.ts'
 import { defaultUser, ofUser } from './verb-parts.ts'
 import { isOffline, plainText } from '../terminal/index.ts'
 
+/** The options with which a verb chooses or starts its guest. */
 export interface GuestChoice {
   readonly user: string
   readonly insecure?: boolean | undefined
@@ -343,6 +344,7 @@ function changedAt(path: string): number | null {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? null
 }
 
+/** What verbs use of the client. */
 export type GatewayPort = Pick<
   Client,
   'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'approve' | 'call' | 'follow' | 'close'

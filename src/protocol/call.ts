@@ -24,6 +24,7 @@ export type Effect = 'none' | 'idempotent' | 'once'
 /** Who may make a call: a model (as a tool), a person's terminal, or only the runtime. */
 type Audience = 'model' | 'terminal' | 'runtime'
 
+/** The cost of a call that is free. */
 export const noSpend: Spend = { microDollars: 0, tokens: 0 }
 
 /** @param sign -1 subtracts `b` */

@@ -56,6 +56,7 @@ function describeRecalls({ in_time: inTime, late }: NonNullable<GuestStatus['rec
 /** The offline interpreter as a model. */
 const offlineLabel = 'offline/offline'
 
+/** @returns whether the guest answers without a model */
 export function isOffline({ model }: Pick<GuestStatus, 'model'>): boolean {
   return model === offlineLabel
 }

@@ -47,6 +47,7 @@ const maxRecordsBehind = 10_000
 /** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
 const maxErasedAtOnce = 200
 
+/** A record before it has a number and a time. */
 export interface Entry {
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
   readonly call: CallId

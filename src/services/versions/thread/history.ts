@@ -143,6 +143,7 @@ export interface Comparison {
   readonly limit: number
 }
 
+/** @returns the files that differ between two versions, at most `limit` of them, and their diff where `text` asks for it */
 export async function compare(repository: Repository, { from, to, path, text, limit }: Comparison): Promise<Difference> {
   const changes: FileChange[] = []
   const parts: string[] = []
