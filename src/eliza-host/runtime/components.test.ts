@@ -36,7 +36,7 @@ function open(plugins: readonly Plugin[] = []) {
   Object.assign(self, componentMethods(self, plugins, begin, migrate, ready))
   return { self, done, runtime }
 }
-const plugin = (name: string, more: object = {}): Plugin => ({ name, description: '', ...more }) as Plugin
+const plugin = (name: string, more: object = {}): Plugin => ({ name, description: '', ...more })
 
 test('a plugin that lacks a setting is warned of and keeps what needs none; any other failure of its start is one', async () => {
   const { self, done } = open()

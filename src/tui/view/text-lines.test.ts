@@ -1,12 +1,13 @@
 /** Lines of a width: nothing but our own styles leaves, and marking a match breaks no character. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import { visibleWidth } from '@earendil-works/pi-tui'
 import fc from 'fast-check'
 import { clip, clipPlain, filled, marked, onlyStyles, spread, wrapPlain } from './text-lines.ts'
 
 const mark = (text: string): string => `\u001b[7m${text}\u001b[27m`
-const bare = (line: string): string => line.replaceAll(/\u001b\[[0-9;]*m/g, '')
+const bare = stripVTControlCharacters
 
 test('a match is marked, whatever its case, and styles around and within it go on', () => {
   assert.equal(bare(marked('Say hello, Hello', 'hello', mark)), 'Say hello, Hello')
