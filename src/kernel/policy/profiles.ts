@@ -49,7 +49,6 @@ export async function characterProblem(text: string): Promise<string> {
   return (await import('../../plugins/index.ts')).characterProblem(text)
 }
 
-/** Category of the documents that hold profiles of agents. */
 export const profileCategory = 'system/agent_profiles'
 
 export interface Handoff {

@@ -47,7 +47,6 @@ const maxRecordsBehind = 10_000
 /** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
 const maxErasedAtOnce = 200
 
-/** A record before it has a number and a time. */
 export interface Entry {
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
   readonly call: CallId
@@ -370,5 +369,4 @@ export function rowIn(body: string): { readonly id: string; readonly mark: strin
   return id === undefined || mark === undefined ? null : { id, mark }
 }
 
-/** Longest text of an id and its mark. */
 const maxTailChars = 300

@@ -7,7 +7,6 @@ import type { StopReason } from './running-calls.ts'
 /** Bytes of the output of a durable call that its record keeps; of a longer one, only the text is known after a restart. */
 const maxKeptOutputBytes: number = 64 * 1024
 
-/** The outcome of a call that did not run or did not succeed. */
 export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
 /** What is recorded of a call, without `parked` and `exchange`: it may have any number of these. */
@@ -69,7 +68,6 @@ export function refusalText({ code, message, hint }: Failure): string {
   return `Error (${code}): ${hint === '' ? message : withHint}`
 }
 
-/** The outcome of a call that was stopped at the gate. */
 export function refusal(failure: Failure): Refusal {
   return { status: 'refused', failure, text: refusalText(failure) }
 }

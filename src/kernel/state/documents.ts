@@ -19,7 +19,6 @@ interface Document<Value = Json> {
   readonly at: number
 }
 
-/** A change of one document, committed with the record that makes it. */
 export interface DocumentChange {
   readonly category: string
   readonly name: string
