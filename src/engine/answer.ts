@@ -214,7 +214,7 @@ export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
-/** A count of an untrusted event; 0 if it is none. */
+/** A count of an untrusted event; 0 for anything else. */
 export function countOf(value: unknown): number {
   return isCount(value) ? value : 0
 }

@@ -28,7 +28,7 @@ export interface Preview {
   readonly scroll: number
 }
 
-/** A list without a filter. @param current id of the row that is selected first; the first row if there is none */
+/** A list without a filter. @param current id of the row that is selected first; the first row without a match */
 export function newPicker(purpose: Picker['purpose'], title: string, rows: readonly PickerRow[], current = ''): Picker {
   const selected = Math.max(
     0,

@@ -369,4 +369,5 @@ export function rowIn(body: string): { readonly id: string; readonly mark: strin
   return id === undefined || mark === undefined ? null : { id, mark }
 }
 
+/** Longest text of an id and its mark. */
 const maxTailChars = 300

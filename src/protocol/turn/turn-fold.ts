@@ -69,7 +69,7 @@ export interface TurnView {
   readonly end: TurnEnd | null
 }
 
-/** A turn of which no record was read yet. */
+/** A turn before its first record. */
 export function newTurnView(turn: string): TurnView {
   return {
     turn,

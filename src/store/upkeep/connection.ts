@@ -93,7 +93,7 @@ export async function tableNames(db: UpkeepConnection): Promise<ReadonlySet<stri
   return new Set(rows.map(([name]) => String(name)))
 }
 
-/** @returns the newest record of a user's journal; seq 0 if there is none */
+/** @returns the newest record of a user's journal; seq 0 without records */
 export async function headOf(db: UpkeepConnection, user: string): Promise<{ readonly seq: number; readonly hash: string }> {
   const [row] = await db.rows('select seq, hash from journal where "user" = ? order by seq desc limit 1', [user])
   return row === undefined ? { seq: 0, hash: '0'.repeat(64) } : { seq: Number(row[0]), hash: String(row[1]) }
