@@ -50,7 +50,7 @@ function describeIsolation(isolated: boolean): string {
 }
 
 function describeRecalls({ in_time: inTime, late }: NonNullable<GuestStatus['recalls']>): string {
-  return `something for ${inTime} turns since the start in time, and for ${late} after the first request; turns for which memory has nothing are not counted`
+  return `since the start: in time for ${inTime} turns, too late for ${late}; turns without a matching memory are not counted`
 }
 
 /** The offline interpreter as a model. */
