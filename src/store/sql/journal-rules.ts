@@ -24,6 +24,7 @@ export function closesCall(phase: Phase): boolean {
   return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
 }
 
+/** What a chain of hashes is made with. */
 export interface ChainDeps {
   readonly user: UserId
   readonly hash: Hasher
