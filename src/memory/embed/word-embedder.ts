@@ -202,15 +202,9 @@ function createHeldWords(table: WordTable, parts: SharedParts): HeldWords {
     return (vectors[of] = isVoid ? null : meanOf(places.map(clean)))
   }
   const numbersOf = (words: string): Int32Array => {
-    const distinct: number[] = []
     readings++
-    for (const term of wordPart(words).split(' ', maxClosenessTerms)) {
-      const number = numberOf(term)
-      if ((readIn[number] as number) >= readings) continue
-      readIn[number] = readings
-      distinct.push(number)
-    }
-    return Int32Array.from(distinct)
+    const isNew = (number: number): boolean => (readIn[number] as number) < readings && (readIn[number] = readings) > 0
+    return Int32Array.from(wordPart(words).split(' ', maxClosenessTerms).map(numberOf).filter(isNew))
   }
   /** By number; below 0 where it was not compared yet. */
   const rowOf = (of: number): Float32Array => {

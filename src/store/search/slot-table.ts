@@ -132,10 +132,7 @@ export function createSlotTable(opened?: SlotImage): SlotTable {
     passageOf,
     high: places.high,
     count: places.count,
-    lengthOf(passage) {
-      const slot = slotOf(passage)
-      return slot < 0 ? -1 : (columns.length[slot] ?? 0)
-    },
+    lengthOf: (passage) => lengthIn(columns, slotOf(passage)),
     averageLength: () => total / Math.max(1, places.count()),
     passing: (filter) => passingTest(filter, { columns, scopes, valid, passageOf }),
     beside: (slot, before, after) => streams.beside(slot, before, after).map(passageOf),
@@ -147,6 +144,10 @@ export function createSlotTable(opened?: SlotImage): SlotTable {
     },
     image: () => imageOf({ columns, scopes, valid, passageOf }, places.high()),
   }
+}
+
+function lengthIn({ length }: Columns, slot: number): number {
+  return slot < 0 ? -1 : (length[slot] ?? 0)
 }
 
 function fillColumns(
