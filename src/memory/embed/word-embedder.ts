@@ -183,10 +183,14 @@ function createHeldWords(table: WordTable, parts: SharedParts): HeldWords {
   const readBefore = new WeakMap<PassageTerms, ReadPassage>()
   const rows = createRecentMap<number, Float32Array>(maxHeldRows)
   const collect = createDistinct()
+  /** By number: the last reading that had it; Infinity for stop words. */
+  const readIn: number[] = []
+  let readings = 0
   const numberOf = (term: string): number => {
     const there = known.get(term)
     if (there !== undefined) return there
     known.set(term, terms.length)
+    readIn.push(term === '' || isStopWord(term) ? Infinity : 0)
     return terms.push(term) - 1
   }
   const vectorOf = (of: number): Vector => {
@@ -198,9 +202,9 @@ function createHeldWords(table: WordTable, parts: SharedParts): HeldWords {
     return (vectors[of] = isVoid ? null : meanOf(places.map(clean)))
   }
   const numbersOf = (words: string): Int32Array => {
-    const distinct = new Set<number>()
-    for (const term of wordPart(words).split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(numberOf(term))
-    return Int32Array.from(distinct)
+    readings++
+    const isNew = (number: number): boolean => (readIn[number] as number) < readings && (readIn[number] = readings) > 0
+    return Int32Array.from(wordPart(words).split(' ', maxClosenessTerms).map(numberOf).filter(isNew))
   }
   /** By number; below 0 where it was not compared yet. */
   const rowOf = (of: number): Float32Array => {

@@ -121,7 +121,7 @@ type Name =
   | 'withoutVector'
   | 'cursor'
   | 'models'
-  | 'block'
+  | 'blocks'
   | 'slotsSince'
   | 'bodiesFrom'
   | 'identity'
@@ -151,7 +151,8 @@ export const readTexts: Readonly<Record<Name, string>> = {
     and (v.mask is null or (v.mask >> cast(p.id % ${blockPassages} as integer)) & 1 = 0) order by p.id limit :limit`,
   cursor: 'select seq from memory_cursor where "user" = :user and name = :name',
   models: 'select model, dims, state, began, vectors from memory_model where "user" = :user order by model',
-  block: 'select block, mask, bytes from memory_vectors where "user" = :user and model = :model and block = :block',
+  blocks: `select block, mask, bytes from memory_vectors
+    where "user" = :user and model = :model and block in (${foundSlots.map((slot) => `:${slot}`).join(', ')})`,
   slotsSince: `select ${slotColumns} from ${joined} where e."user" = :user and e.version > :version`,
   identity: `select e.id, e.hash, e.created_at from ${joined} where p."user" = :user and p.id = :id`,
   bodiesFrom: 'select id, body from memory_passage where "user" = :user and id >= :from_id order by id limit :limit',

@@ -49,7 +49,7 @@ export function createMemorySearch(parts: SearchParts): Search {
       if (text?.onlyRare !== undefined && areCommon(words, text.onlyRare)) return { text: [], vector: [], passages: [], common: true }
       // Vectors first: candidates for exact comparison are read while passages found by words are.
       const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
-      const byText = text === undefined ? [] : held.hits(rankByWords(slots, words, filter, text))
+      const byText = text === undefined ? [] : held.hits(rankByWords(held, filter, text))
       const reading = createPassageReading(user, held)
       yield* reading.want(byText.map(({ passage }) => passage))
       const byVector = held.hits(typeof nearest === 'function' ? yield* nearest() : nearest)

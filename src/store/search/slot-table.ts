@@ -33,8 +33,8 @@ export interface SlotTable {
   /** All slots in use are below this one. */
   high(): number
   count(): number
-  /** Number of words of a passage. */
-  length(slot: number): number
+  /** Number of words of a passage; -1 if it has no slot. */
+  lengthOf(passage: number): number
   averageLength(): number
   /** @returns a function that tells whether the passage of a slot passes; false for a free slot */
   passing(filter: MemoryFilter): (slot: number) => boolean
@@ -132,7 +132,7 @@ export function createSlotTable(opened?: SlotImage): SlotTable {
     passageOf,
     high: places.high,
     count: places.count,
-    length: (slot) => columns.length[slot] ?? 0,
+    lengthOf: (passage) => lengthIn(columns, slotOf(passage)),
     averageLength: () => total / Math.max(1, places.count()),
     passing: (filter) => passingTest(filter, { columns, scopes, valid, passageOf }),
     beside: (slot, before, after) => streams.beside(slot, before, after).map(passageOf),
@@ -144,6 +144,10 @@ export function createSlotTable(opened?: SlotImage): SlotTable {
     },
     image: () => imageOf({ columns, scopes, valid, passageOf }, places.high()),
   }
+}
+
+function lengthIn({ length }: Columns, slot: number): number {
+  return slot < 0 ? -1 : (length[slot] ?? 0)
 }
 
 function fillColumns(
@@ -288,22 +292,12 @@ interface Places {
 
 export function createPlaces(): Places {
   /** By page: the slot of each passage plus one; 0 for none. */
-  const pages = new Map<number, Int32Array>()
+  const pages: (Int32Array | undefined)[] = []
   const free: number[] = []
   let high = 0
   let count = 0
   let passages = new Float64Array(firstSlots)
-  /** The last used page, which usually contains the next passage, too. */
-  let last = -1
-  let page: Int32Array | undefined
-  const pageOf = (passage: number): Int32Array | undefined => {
-    const number = Math.floor(passage / pagePassages)
-    if (number !== last) {
-      last = number
-      page = pages.get(number)
-    }
-    return page
-  }
+  const pageOf = (passage: number): Int32Array | undefined => pages[Math.floor(passage / pagePassages)]
   const slotOf = (passage: number): number => (pageOf(passage)?.[passage % pagePassages] ?? 0) - 1
   const nextSlot = (): number => {
     if (high >= passages.length) passages = widerColumn(passages, passages.length * 2)
@@ -313,8 +307,8 @@ export function createPlaces(): Places {
   const fill = (slot: number, passage: number): number => {
     let own = pageOf(passage)
     if (own === undefined) {
-      own = page = new Int32Array(pagePassages)
-      pages.set(last, own)
+      own = new Int32Array(pagePassages)
+      pages[Math.floor(passage / pagePassages)] = own
     }
     own[passage % pagePassages] = slot + 1
     passages[slot] = passage

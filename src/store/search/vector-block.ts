@@ -10,7 +10,7 @@ import { endianness } from 'node:os'
 import { OxbowError, type UserId } from '../../base/index.ts'
 import { blockPassages, minScaledDims } from '../limits.ts'
 import type { MemoryChange, PassageVector } from '../memory.ts'
-import { queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
+import { foundArgs, queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import { storeFault } from '../store-fault.ts'
 
@@ -187,10 +187,9 @@ export function readBlocks(user: UserId): VectorReading {
     *read({ model, dims }, passages) {
       const wanted = new Set(passages)
       const vectors = new Map<number, Float32Array>()
-      for (const block of new Set(passages.map(blockOf))) {
-        const [row] = yield* queryRows<BlockRow>({ text: readTexts.block, args: { user, model, block } })
-        if (row === undefined) continue
-        for (const [passage, vector] of openBlock(row, dims, wanted)) vectors.set(passage, vector)
+      for (const some of foundArgs([...new Set(passages.map(blockOf))])) {
+        for (const row of yield* queryRows<BlockRow>({ text: readTexts.blocks, args: { user, model, ...some } }))
+          for (const [passage, vector] of openBlock(row, dims, wanted)) vectors.set(passage, vector)
       }
       return vectors
     },

@@ -132,18 +132,22 @@ export function createVectorScan(dims: number, opened?: VectorImage): VectorScan
       for (let first = 0; first < end; first += atOnce) {
         const count = Math.min(atOnce, end - first)
         run(codesAt + first * stride, stride, 0, count, sumsAt)
-        for (let i = 0; i < count; i++) {
-          const scale = scales[first + i] as number
-          const score = (sums[i] as number) * scale
-          if (scale > 0 && score >= least && passes(first + i)) {
-            top.add(first + i, score)
-            least = top.least()
-          }
+        const own = scales.subarray(first, first + count)
+        for (let i = nextAbove(sums, own, 0, least); i < count; i = nextAbove(sums, own, i + 1, least)) {
+          if (own[i] === 0 || !passes(first + i)) continue
+          top.add(first + i, (sums[i] as number) * (own[i] as number))
+          least = top.least()
         }
       }
       return likely(top.taken(), limit, query, scales)
     },
   }
+}
+
+/** A loop by itself, which is compiled well. @returns the first place from `from` on with such a score; the length where there is none */
+function nextAbove(sums: Int32Array, scales: Float32Array, from: number, least: number): number {
+  for (let i = from; i < scales.length; i++) if ((sums[i] as number) * (scales[i] as number) >= least) return i
+  return scales.length
 }
 
 /**

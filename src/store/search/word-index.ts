@@ -23,14 +23,15 @@ export interface WordImage {
   readonly table: Uint32Array
 }
 
-/** Told of one passage: how often the word is in its terms, and in its context. */
-type Seen = (passage: number, terms: number, context: number) => void
-
 /** Where one word occurs. */
 export interface WordPlaces {
   /** At least the number of passages that have the word: those that were removed since the last merge count. */
   readonly count: number
-  each(seen: Seen): void
+  /**
+   * Writes the passages, in order, and how often each has the word: `oneTerm` for each time in its terms, 1 in its context.
+   * @param passages with room for `count`, as `uses` @returns how many there are
+   */
+  read(passages: Uint32Array, uses: Uint32Array): number
 }
 
 export interface WordIndex {
@@ -58,10 +59,11 @@ const noWords: WordImage = {
   table: new Uint32Array(1),
 }
 
-/** Counts in a tail are packed into one number. */
-const maxCount = 1_023
+/** How often a passage has a word is packed into one number: in its terms so much each, in its context 1 each. */
+export const oneTerm = 1_024
 /** How a passage has the word: once in its terms, once in its context, once in each, or as the two numbers that follow. */
 const kinds = 4
+const usesOfKind = [oneTerm, 1, oneTerm + 1]
 
 export function createWordIndex(opened: WordImage = noWords): WordIndex {
   let base = opened
@@ -83,26 +85,20 @@ export function createWordIndex(opened: WordImage = noWords): WordIndex {
       const last = list.length - 2
       if (list[last] !== passage) list.push(passage, one)
       // More in the context than can be counted would count as in the terms.
-      else if (one > 1 || (list[last + 1] as number) % (maxCount + 1) < maxCount) list[last + 1] = (list[last + 1] as number) + one
+      else if (one > 1 || (list[last + 1] as number) % oneTerm < oneTerm - 1) list[last + 1] = (list[last + 1] as number) + one
     }
   }
   return {
     next: () => next,
     add(passage, terms, context) {
-      addAll(passage, terms, maxCount + 1)
+      addAll(passage, terms, oneTerm)
       addAll(passage, context, 1)
       next = passage + 1
       waiting++
     },
     upTo: (end) => void (next = Math.max(next, end)),
     find(word) {
-      const place = placeOf(base, word)
-      const added = tail.get(word) ?? []
-      const each = (seen: Seen): void => {
-        eachPost(base, place, seen)
-        eachInTail(added, seen)
-      }
-      return { count: (base.counts[place] ?? 0) + added.length / 2, each }
+      return placesOf(base, placeOf(base, word), tail.get(word) ?? [])
     },
     isDue: () => waiting >= Math.max(mergedPassages, base.next * mergedShare),
     merge(isLive) {
@@ -111,13 +107,6 @@ export function createWordIndex(opened: WordImage = noWords): WordIndex {
       waiting = 0
     },
     image: () => base,
-  }
-}
-
-function eachInTail(list: readonly number[], seen: Seen): void {
-  for (let i = 0; i < list.length; i += 2) {
-    const packed = list[i + 1] as number
-    seen(list[i] as number, Math.floor(packed / (maxCount + 1)), packed % (maxCount + 1))
   }
 }
 
@@ -136,18 +125,35 @@ function placeOf({ table, letters, letterEnds }: WordImage, word: string): numbe
   return -1
 }
 
-function eachPost({ posts, postEnds }: WordImage, place: number, seen: Seen): void {
-  if (place < 0) return
+function placesOf(base: WordImage, place: number, added: readonly number[]): WordPlaces {
+  return {
+    count: (base.counts[place] ?? 0) + added.length / 2,
+    read(passages, uses) {
+      let count = readPosts(base, place, passages, uses)
+      for (let i = 0; i < added.length; i += 2, count++) {
+        passages[count] = added[i] as number
+        uses[count] = added[i + 1] as number
+      }
+      return count
+    },
+  }
+}
+
+/** @returns how many passages were written from the beginning of both */
+function readPosts({ posts, postEnds }: WordImage, place: number, passages: Uint32Array, uses: Uint32Array): number {
+  if (place < 0) return 0
   const end = postEnds[place] as number
   const reading = { at: place === 0 ? 0 : (postEnds[place - 1] as number) }
+  let count = 0
   let passage = 0
   while (reading.at < end) {
     const step = nextNumber(posts, reading)
     const kind = step % kinds
     passage += (step - kind) / kinds
-    if (kind === 3) seen(passage, nextNumber(posts, reading), nextNumber(posts, reading))
-    else seen(passage, kind === 1 ? 0 : 1, kind === 0 ? 0 : 1)
+    passages[count] = passage
+    uses[count++] = kind === 3 ? nextNumber(posts, reading) * oneTerm + nextNumber(posts, reading) : (usesOfKind[kind] as number)
   }
+  return count
 }
 
 /** Seven bits a byte, the lowest first; the last byte is below 128. */
@@ -197,22 +203,25 @@ function merged(base: WordImage, tail: Map<string, number[]>, next: number, isLi
     for (; rest >= 128; rest = Math.floor(rest / 128)) posts.push(128 + (rest % 128))
     posts.push(rest)
   }
+  let [passages, uses] = [new Uint32Array(0), new Uint32Array(0)]
   const write = (word: string, bytes: Uint8Array, place: number, added: readonly number[]): void => {
+    const places = placesOf(base, place, added)
+    if (places.count > passages.length) [passages, uses] = [new Uint32Array(places.count * 2), new Uint32Array(places.count * 2)]
     let last = 0
     let count = 0
-    const take: Seen = (passage, terms, context) => {
-      if (!isLive(passage)) return
-      const kind = context > 1 || terms > 1 ? 3 : context === 0 ? 0 : terms === 0 ? 1 : 2
-      push((passage - last) * kinds + kind)
-      if (kind === 3) {
+    for (let i = 0, end = places.read(passages, uses); i < end; i++) {
+      const [passage, use] = [passages[i] as number, uses[i] as number]
+      if (!isLive(passage)) continue
+      const [terms, context] = [Math.floor(use / oneTerm), use % oneTerm]
+      const kind = usesOfKind.indexOf(use)
+      push((passage - last) * kinds + (kind < 0 ? kinds - 1 : kind))
+      if (kind < 0) {
         push(terms)
         push(context)
       }
       last = passage
       count++
     }
-    eachPost(base, place, take)
-    eachInTail(added, take)
     // Nothing is left of a word that no passage has any more.
     if (count === 0) return
     letters.append(bytes)

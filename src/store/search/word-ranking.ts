@@ -1,14 +1,21 @@
 /** Ranking by words: BM25 as in FTS5. Words, lengths of passages and filters are held in memory. */
-import { maxPlaces } from '../limits.ts'
+import { heldPlaces, maxPlaces } from '../limits.ts'
 import type { MemoryFilter, MemorySearch } from '../memory.ts'
 import type { SlotTable } from './slot-table.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
-import type { WordIndex, WordPlaces } from './word-index.ts'
+import { oneTerm, type WordIndex, type WordPlaces } from './word-index.ts'
 
 type TextQuery = NonNullable<MemorySearch['text']>
 
 /** @returns the best passages that pass the filter and have one of the words, best first */
-export type WordRanking = (slots: SlotTable, index: WordIndex, filter: MemoryFilter, query: TextQuery) => readonly ScoredSlot[]
+export type WordRanking = (held: RankedWords, filter: MemoryFilter, query: TextQuery) => readonly ScoredSlot[]
+
+/** All of one version. */
+interface RankedWords {
+  readonly slots: SlotTable
+  readonly words: WordIndex
+  version(): number
+}
 
 /** Saturation of repeated words, and the influence of length. */
 const k1 = 1.2
@@ -16,78 +23,159 @@ const b = 0.75
 /** Minimum weight, for a word that occurs almost everywhere. */
 const leastIdf = 1e-6
 
-/** Buffers that are reused by the next search: a new megabyte for each would burden the garbage collector. */
-interface Columns {
-  /** Scores by slot; all 0 between searches. */
-  readonly scores: Float64Array
-  /** Slots that have a score. */
-  readonly scored: Int32Array
-  /** Slots that have the current word, and its weight there. */
-  readonly having: Int32Array
-  readonly weights: Float64Array
-}
-
-function columnsOf(room: number): Columns {
-  const [scores, weights] = [new Float64Array(room), new Float64Array(room)]
-  return { scores, scored: new Int32Array(room), having: new Int32Array(room), weights }
-}
+/** Passages whose scores are added up at once: they stay in the cache of a processor. */
+const windowPassages = 2_048
 
 export function createWordRanking(): WordRanking {
-  let columns = columnsOf(0)
-  return (slots, index, filter, { terms, contextWeight, limit }) => {
+  const weighed = createWeighedWords()
+  /** Of the passages of one window; all 0 between windows. */
+  const scores = new Float64Array(windowPassages)
+  return ({ slots, words, version }, filter, { terms, contextWeight, limit }) => {
     if (limit === 0) return []
-    if (columns.scores.length < slots.high()) columns = columnsOf(Math.ceil(slots.high() * 1.25))
-    const { scores, scored } = columns
-    const found = terms.map((term) => index.find(term)).filter((places) => places.count > 0)
+    const found = terms.map((term) => ({ term, places: words.find(term) })).filter(({ places }) => places.count > 0)
     // Words with very many passages weigh least and cost most; without a rarer word they are all there is.
-    const rarer = found.filter((places) => places.count < maxPlaces)
-    let count = 0
-    for (const places of rarer.length > 0 ? rarer : found) count = addWord(slots, columns, { places, contextWeight, before: count })
+    const rarer = found.filter(({ places }) => places.count < maxPlaces)
+    const asked = weighed.all(slots, rarer.length > 0 ? rarer : found, { version: version(), contextWeight })
     const passes = slots.passing(filter)
     const top = createTop(limit, slots.goesFirst)
-    let least = -Infinity
-    for (let i = 0; i < count; i++) {
-      const slot = scored[i] as number
-      const score = scores[slot] as number
-      scores[slot] = 0
-      // Before rounding, which is slow and changes less than this.
-      if (score * (1 + 1e-8) < least || !passes(slot)) continue
-      top.add(slot, roundScore(score))
-      least = top.least()
+    let least = Number.MIN_VALUE
+    for (let first = nextWindow(asked); first < Infinity; first = nextWindow(asked)) {
+      for (const word of asked) addWord(scores, word, first)
+      for (let i = nextAbove(scores, 0, least); i < windowPassages; i = nextAbove(scores, i + 1, least)) {
+        const slot = slots.slotOf(first + i)
+        if (!passes(slot)) continue
+        top.add(slot, roundScore(scores[i] as number))
+        // Before rounding, which is slow and changes less than this.
+        least = Math.max(least, top.least() * (1 - 1e-8))
+      }
+      scores.fill(0)
     }
     return top.taken()
   }
 }
 
-interface AddedWord {
-  readonly places: WordPlaces
-  readonly contextWeight: number
-  /** Number of slots with a score. */
-  readonly before: number
+/** Where a word occurs, in order, and its share of the score there. */
+interface WeighedWord {
+  readonly passages: Uint32Array
+  readonly weights: Float64Array
 }
 
-/** @returns the number of slots with a score after this word */
-function addWord(slots: SlotTable, columns: Columns, { places, contextWeight, before }: AddedWord): number {
-  const { scores, scored, having, weights } = columns
-  let count = 0
-  places.each((passage, terms, context) => {
-    const slot = slots.slotOf(passage)
-    if (slot < 0) return
-    having[count] = slot
-    weights[count++] = terms + contextWeight * context
-  })
-  const idf = Math.max(leastIdf, Math.log((slots.count() - count + 0.5) / (count + 0.5)))
-  const average = slots.averageLength()
-  let after = before
-  for (let i = 0; i < count; i++) {
-    const weight = weights[i] as number
-    if (weight === 0) continue
-    const slot = having[i] as number
-    const score = scores[slot] as number
-    if (score === 0) scored[after++] = slot
-    scores[slot] = score + (idf * weight * (k1 + 1)) / (weight + k1 * (1 - b + (b * slots.length(slot)) / average))
+/** As it is being read. */
+interface AskedWord extends WeighedWord {
+  next: number
+}
+
+/** @returns the first passage of the next window in which any of the words occurs; Infinity at the end */
+function nextWindow(asked: readonly AskedWord[]): number {
+  let first = Infinity
+  for (const { passages, next } of asked) if (next < passages.length) first = Math.min(first, passages[next] as number)
+  return first
+}
+
+function addWord(scores: Float64Array, word: AskedWord, first: number): void {
+  const { passages, weights } = word
+  let { next } = word
+  for (; next < passages.length; next++) {
+    const place = (passages[next] as number) - first
+    if (place >= windowPassages) break
+    scores[place] = (scores[place] as number) + (weights[next] as number)
   }
-  return after
+  word.next = next
+}
+
+/** @returns the first place from `from` on with such a score; the length where there is none */
+function nextAbove(scores: Float64Array, from: number, least: number): number {
+  for (let i = from; i < scores.length; i++) if ((scores[i] as number) >= least) return i
+  return scores.length
+}
+
+interface Version {
+  readonly version: number
+  readonly contextWeight: number
+}
+
+interface WeighedWords {
+  all(table: SlotTable, words: readonly FoundWord[], of: Version): readonly AskedWord[]
+}
+
+interface FoundWord {
+  readonly term: string
+  readonly places: WordPlaces
+}
+
+/**
+ * Words as they were weighed last, since the parts of a question have its words and most questions have some common words: until memory
+ * changes, or until there is no room for more.
+ */
+function createWeighedWords(): WeighedWords {
+  let [passages, weights, uses] = [new Uint32Array(0), new Float64Array(0), new Uint32Array(0)]
+  const held = new Map<string, WeighedWord>()
+  let used = 0
+  let last: unknown
+  let [version, contextWeight] = [-1, 0]
+  const clear = (): void => {
+    held.clear()
+    used = 0
+  }
+  /** Makes room for all words of a question at once, since they are read together. */
+  const makeRoom = (table: SlotTable, words: readonly FoundWord[]): void => {
+    const sum = (some: readonly FoundWord[]): number => some.reduce((all, { places: { count } }) => all + count, 0)
+    if (used + sum(words.filter(({ term }) => !held.has(term))) <= passages.length && passages.length <= heldPlaces) return
+    clear()
+    const places = sum(words)
+    const room = Math.max(places, Math.min(heldPlaces, 4 * table.high()))
+    // What a rare question took is given back by the next one.
+    if (room > passages.length || passages.length > heldPlaces) [passages, weights] = [new Uint32Array(room), new Float64Array(room)]
+  }
+  const read = (table: SlotTable, { term, places }: FoundWord): WeighedWord => {
+    if (places.count > uses.length) uses = new Uint32Array(places.count * 2)
+    const into = { passages: passages.subarray(used), weights: weights.subarray(used) }
+    const count = weigh(table, into, { uses, count: places.read(into.passages, uses), contextWeight })
+    const made = { passages: into.passages.subarray(0, count), weights: into.weights.subarray(0, count) }
+    used += count
+    held.set(term, made)
+    return made
+  }
+  return {
+    all(table, words, of) {
+      if (table !== last || version !== of.version || contextWeight !== of.contextWeight) clear()
+      ;[last, version, contextWeight] = [table, of.version, of.contextWeight]
+      makeRoom(table, words)
+      return words.map((word) => {
+        const { passages: own, weights: shares } = held.get(word.term) ?? read(table, word)
+        return { passages: own, weights: shares, next: 0 }
+      })
+    },
+  }
+}
+
+interface Occurrences {
+  readonly uses: Uint32Array
+  readonly count: number
+  readonly contextWeight: number
+}
+
+/** Turns uses into weights, and drops passages that were removed. @returns how many are left */
+function weigh(table: SlotTable, { passages, weights }: WeighedWord, { uses, count, contextWeight }: Occurrences): number {
+  let having = 0
+  let left = 0
+  const { lengthOf } = table
+  const average = table.averageLength()
+  for (let i = 0; i < count; i++) {
+    const passage = passages[i] as number
+    const length = lengthOf(passage)
+    if (length < 0) continue
+    having++
+    const use = uses[i] as number
+    const context = use % oneTerm
+    const weight = (use - context) / oneTerm + contextWeight * context
+    if (weight === 0) continue
+    passages[left] = passage
+    weights[left++] = (weight * (k1 + 1)) / (weight + k1 * (1 - b) + ((k1 * b) / average) * length)
+  }
+  const idf = Math.max(leastIdf, Math.log((table.count() - having + 0.5) / (having + 0.5)))
+  for (let i = 0; i < left; i++) weights[i] = (weights[i] as number) * idf
+  return left
 }
 
 /** Rounds, because sums of the same numbers in another order differ in their last digits, and such scores must be equal. */
