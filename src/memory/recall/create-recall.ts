@@ -24,7 +24,8 @@ import {
 } from './fit-budget.ts'
 import { addCloseness, addPriors, lowerUninformative, raiseAskedAbout, raiseExact, raiseSameTalk, speechReader } from './raise.ts'
 import { askedDays } from './day-terms.ts'
-import { searchForTurn } from './turn-need.ts'
+import { namesOfRelatives } from './other-names.ts'
+import { searchByNames, searchForTurn } from './turn-need.ts'
 import {
   candidatesPerResult,
   minCandidates,
@@ -62,7 +63,10 @@ interface Query {
 
 export function createRecall(deps: RecallDeps): Recall {
   const search = createSearch(deps)
-  return { recall: (question) => (question.forTurn === true ? searchForTurn(search, question) : search.recall(question)) }
+  return {
+    // A nickname brings others of that name along, which only a turn leaves out again.
+    recall: (question) => (question.forTurn === true ? searchForTurn(search, question) : searchByNames(search, question, namesOfRelatives)),
+  }
 }
 
 function createSearch(deps: RecallDeps): Recall {

@@ -45,6 +45,12 @@ export async function addCloseness(
 
 /** Speaker prefix in a transcript: `Ada:`, `Mrs. Tran:`. */
 const speaker = /^(\p{Lu}[\p{L}\p{M}'’.-]{1,30}(?: \p{Lu}[\p{L}\p{M}'’.-]{0,30}){0,2}): /u
+
+/** @returns who speaks in a transcript; empty: not known */
+export function speakerOf(text: string): string {
+  return speaker.exec(text)?.[1] ?? ''
+}
+
 const asksWhen = /\b(?:when|what day|which day|what date|what month|which month|what year|which year)\b/i
 const dayTerm = /^[dmy]\d{4,8}$/
 /** Terms of the turn's own day, which every turn has. */
@@ -98,9 +104,10 @@ export interface Speech {
 }
 
 function speechOf({ entry, text, terms }: FoundPassage): Speech {
-  const name = speaker.exec(text)?.[1]
-  const plain = name?.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
-  const names = plain === undefined ? [] : [` ${plain} `, ` ${plain.split(' ')[0]} `]
+  const plain = speakerOf(text)
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
+  const names = plain === '' ? [] : [` ${plain} `, ` ${plain.split(' ')[0]} `]
   return { names, cost: entry.kind === 'message' ? askingCost * askingShare(text) + reactionCost * (1 - tellingShare(terms)) : 0 }
 }
 

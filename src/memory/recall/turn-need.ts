@@ -21,17 +21,22 @@ import {
 import { isRequest, isTheirs, type TurnNeed } from './message-cues.ts'
 import { isTelling, readNeed } from './read-need.ts'
 import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
-import { likelihoods, otherNames } from './turn-scorer.ts'
+import { likelihoods } from './turn-scorer.ts'
+import { otherNames } from './other-names.ts'
 
 /** The search before a turn. @returns what the turn likely needs, best first */
 export async function searchForTurn(engine: Recall, question: RecallQuestion): Promise<readonly Recalled[]> {
   return fitting(await searchByNames(engine, question), readNeed(question.text))
 }
 
-/** Where memory tells another name of somebody whom the message names, what it has of that name is found as well. */
-export async function searchByNames(engine: Recall, question: RecallQuestion): Promise<readonly Recalled[]> {
+/**
+ * Where memory tells another name of somebody whom the question names, what it has of that name is found as well.
+ * @param namesIn which names count
+ */
+export async function searchByNames(engine: Recall, question: RecallQuestion, namesIn = otherNames): Promise<readonly Recalled[]> {
   const found = await engine.recall(question)
-  const names = otherNames(question.text, found)
+  const texts = found.map(({ passage }) => passage.text)
+  const names = namesIn(question.text, texts)
   return names.length === 0 ? found : engine.recall({ ...question, text: [question.text, ...names].join(' ') })
 }
 

@@ -9,6 +9,7 @@ import { termsOf } from '../text/terms.ts'
 import { wordPart } from '../text/text-engine.ts'
 import { isStopWord } from '../text/english-words.ts'
 import { namesInside, type TurnNeed, type Wanted } from './message-cues.ts'
+import { namePairs } from './other-names.ts'
 import type { Recalled } from './recalled.ts'
 import table from './turn-scorer.json' with { type: 'json' }
 
@@ -198,11 +199,6 @@ function isMisspelled(one: string, other: string): boolean {
   )
 }
 
-/** Behind these stands another name of somebody. */
-const alsoCalled =
-  /(?:\b(?:calls?|called|known(?: in \w+(?: \w+)?)? as|goes by|nicknamed?|aka|a\.k\.a\.|short for|real name(?: is)?|we (?:all |just )?(?:say|call)(?: (?:her|him|it|them))?|for (?:the |his |her )?friends|wants to be called|, or|, that's|genannt|sagen|alle nennen (?:sie|ihn)|para los amigos|dite?)\b(?: (?:her|him|them|by all of us))?|\()\s*["“]?([\p{L}\p{N}]{2,})/giu
-const wordsBefore = 9
-
 /** @returns for each term the other names of the same that these texts tell, both ways, as terms */
 function aliasesIn(texts: readonly string[]): Aliases {
   const found = new Map<string, string[]>()
@@ -216,30 +212,6 @@ function aliasesIn(texts: readonly string[]): Aliases {
     }
   }
   return found
-}
-
-/** Words that one text takes for names of the same. */
-function namePairs(text: string): readonly (readonly [also: string, first: string])[] {
-  return [...text.matchAll(alsoCalled)].flatMap(({ 1: also = '', index }) => {
-    if (isStopWord(also.toLowerCase())) return []
-    const before = (text.slice(0, index).match(/[\p{L}\p{N}]+/gu) ?? []).slice(-wordsBefore)
-    const capitals = before.filter((word) => /^\p{Lu}\p{Ll}/u.test(word) && !isStopWord(word.toLowerCase()))
-    const firsts = capitals.length > 0 ? capitals : before.filter((word) => word.length > 2 && !isStopWord(word.toLowerCase()))
-    return firsts.map((first) => [also, first] as const)
-  })
-}
-
-/** @returns names of those whom a message calls otherwise, by what was found: for a second search; empty: nothing to add */
-export function otherNames(message: string, found: readonly Recalled[]): readonly string[] {
-  const said = new Set(message.toLowerCase().match(/[\p{L}\p{N}]+/gu))
-  const has = (word: string): boolean => said.has(word.toLowerCase())
-  const isNamed = (word: string): boolean => /^\p{Lu}/u.test(word)
-  const pairs = found.flatMap(({ passage }) => namePairs(passage.text))
-  return [
-    ...new Set(
-      pairs.flatMap(([also, first]) => (has(also) && !has(first) ? [first] : has(first) && isNamed(first) && !has(also) ? [also] : [])),
-    ),
-  ]
 }
 
 /** What tells that something is not any more as it was. */
