@@ -23,6 +23,7 @@ export function allCalls(
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
     ...core,
     grantable: async (rights) => (await access()).grantable(rights),
+    waitingIn: async (...asked) => (await access()).waitingIn(...asked),
     versions,
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
