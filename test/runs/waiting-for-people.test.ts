@@ -39,7 +39,7 @@ const config = {
 interface Shown {
   readonly name?: string
   readonly graph?: string
-  readonly state?: string | object
+  readonly state?: string
   readonly status?: string
   readonly waiting_for: string | null
   readonly waiting_on?: string
@@ -49,7 +49,7 @@ async function shown(terminal: Terminal): Promise<readonly string[]> {
   const { agents } = await outputOf<{ agents: readonly Shown[] }>(terminal, 'agent.list', {})
   const { runs } = await outputOf<{ runs: readonly Shown[] }>(terminal, 'graph.list', {})
   const lines = [
-    ...agents.map(({ name, state, waiting_for: what, waiting_on: on }) => `${name}: ${String(state)}, ${what} ${on}`),
+    ...agents.map(({ name, state, waiting_for: what, waiting_on: on }) => `${name}: ${state}, ${what} ${on}`),
     ...runs.map(({ graph, status, waiting_for: what }) => `${graph}: ${status}, ${what}`),
   ]
   return lines.toSorted()
