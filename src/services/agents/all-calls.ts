@@ -28,6 +28,7 @@ export function allCalls(
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
     queue: async () => (await runs()).queue,
+    turns: async () => (await runs()).turns,
     agentConfig: sectionOf(agentsConfig, core.config),
     defaultRights: core.config.agent.rights,
     heldLabels: (caller) => core.sessions.held(caller),

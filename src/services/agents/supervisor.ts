@@ -8,7 +8,7 @@
 import { type AgentProfile, carve, type DocumentChange, processRight, profileCategory } from '../../kernel/index.ts'
 import { type CallId, type JsonObject, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
 import { grantOf, labelledFields, type RecordView, type Labels, type Limits } from '../../protocol/index.ts'
-import { cleanUp, deliver, dueAt, endRun, goOn, kill, marked, post, report, turnEnded } from './agent-life.ts'
+import { cleanUp, deliver, dueAt, endRun, goOn, kill, marked, post, report } from './agent-life.ts'
 import { pause, payerOf, raise, resume } from './agent-control.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, messageTurn, sessionOf } from './agent-record.ts'
 import {
@@ -63,6 +63,7 @@ export interface Supervisor {
   isBelow(agent: AgentRecord, session: SessionId | ''): boolean
   /** What a session of a graph spawns counts with what the session that started the graph spawns. */
   countWith(session: SessionId, home: SessionId): void
+  /** A turn that waited for an agent may have ended without its end. */
   turnEnded(outcome: RecordView): void
   observed(record: RecordView): void
   stop(): void
@@ -102,9 +103,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     runsPrograms: ({ id }) => agents.get(id)?.runsPrograms === true,
     isBelow: (agent, session) => isBelow(table, agent, session),
     countWith: (session, home) => void table.countedWith.set(session, home),
-    turnEnded({ session, call, body }) {
-      const held = session === '' ? undefined : bySession.get(session)
-      if (held !== undefined) turnEnded(table, held, call as string as TurnId, body as JsonObject)
+    turnEnded({ session }) {
       for (const each of agents.values()) if (each.awaited && each.record.home === session) void leave(table, each).catch(() => {})
     },
     observed({ session, name }) {
@@ -139,6 +138,7 @@ function runsOf(table: AgentTable): AgentTable['runs'] {
     name: 'agents',
     category: agentCategory,
     dueAt,
+    deadline: ({ delegation }) => delegation?.deadline_at ?? null,
     goOn: ({ state, signal }) => goOn(table, table.agents.get(state.id) ?? table.hold(state), signal),
     onLost() {
       // What is read again is what the other worker has made of them.
