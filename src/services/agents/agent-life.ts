@@ -25,21 +25,23 @@ import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled
 import { release } from './agent-control.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
 
-/** When an agent goes on: at once while it has messages, and at its deadline while it waits for its children. */
-export function dueAt({ state, queued_at: queuedAt, delegation }: AgentRecord): number | null {
-  if (state === 'starting' || state === 'running') return queuedAt
+/** When an agent goes on: at once while it has messages or its end is not reported, and at its deadline while it waits for its children. */
+export function dueAt({ state, queued_at: queuedAt, delegation, report: due }: AgentRecord): number | null {
+  if (state === 'starting' || state === 'running' || due === 'due') return queuedAt
   return state === 'waiting' ? (delegation?.deadline_at ?? null) : null
 }
 
 /** Takes an agent on from where its record says it is: to its place, and through its turns to the end of this run. */
 export async function goOn(table: AgentTable, held: Held, signal: AbortSignal): Promise<void> {
+  if (held.record.report === 'due') return report(table, held)
   const { queue } = table.deps.runs
   const { id, session, priority, queued_at: since, state } = held.record
   try {
     if (state === 'running') queue.occupy({ key: id, session })
-    else if (state === 'starting' && !(await queue.enter({ key: id, session, priority, since }, signal))) return
+    const isIn = state === 'running' || (state === 'starting' && (await queue.enter({ key: id, session, priority, since }, signal)))
     // One that waits for its children is taken on at its deadline.
     signal.throwIfAborted()
+    if (!isIn) return
     await begin(table, held)
     while (held.record.state === 'running') await goOnRunning(table, held, signal)
   } catch (error) {
@@ -199,7 +201,6 @@ export async function endRun(
     await cleanUp(table, held, messages, by)
   }
   table.waits.settled()
-  await report(table, held)
 }
 
 /** Ends what an agent that is over leaves behind: children, a running turn, processes. */

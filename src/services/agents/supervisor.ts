@@ -6,7 +6,7 @@
  * The end of an agent is reported to its parent: as the result of a wait where one waits for it, else by mail to the parent's session.
  */
 import { type AgentProfile, carve, type DocumentChange, processRight, profileCategory } from '../../kernel/index.ts'
-import { type CallId, type JsonObject, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
+import { type CallId, OxbowError, type SessionId } from '../../base/index.ts'
 import { grantOf, labelledFields, type RecordView, type Labels, type Limits } from '../../protocol/index.ts'
 import { cleanUp, deliver, dueAt, endRun, goOn, kill, marked, post, report } from './agent-life.ts'
 import { pause, payerOf, raise, resume } from './agent-control.ts'
@@ -138,7 +138,7 @@ function runsOf(table: AgentTable): AgentTable['runs'] {
     name: 'agents',
     category: agentCategory,
     dueAt,
-    deadline: ({ delegation }) => delegation?.deadline_at ?? null,
+    deadline: ({ report: due, delegation }) => (due === 'due' ? null : (delegation?.deadline_at ?? null)),
     goOn: ({ state, signal }) => goOn(table, table.agents.get(state.id) ?? table.hold(state), signal),
     onLost() {
       // What is read again is what the other worker has made of them.
@@ -217,7 +217,7 @@ function topOf({ bySession }: AgentTable, session: SessionId): { readonly sessio
   return agent === undefined || home === '' || bySession.has(home) ? null : { session: home, agent: agent.name }
 }
 
-/** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */
+/** Takes up what a crash left: agents that go on, ends that nobody has cleaned up. */
 async function takeUp(table: AgentTable): Promise<void> {
   const known = await takeIn(table)
   for (const held of known) {
@@ -226,7 +226,6 @@ async function takeUp(table: AgentTable): Promise<void> {
   }
   await table.runs.load()
   for (const held of known) if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
-  for (const held of known) if (isSettled(held.record)) await report(table, held)
   for (const held of known)
     if (held.record.state === 'waiting' && childrenOf(table, held).every(({ record }) => isSettled(record)))
       await endRun(table, held, { state: held.record.keep ? 'idle' : 'done' })
