@@ -7,7 +7,7 @@
  * off. Of heads before a restore, whose record is in the journal, only the restore counts. The key is in the file: with `--key` it must be the one that you kept, else compare the fingerprint that is printed.
  *
  * Exit code: 0 when everything holds, 12 when something does not, 2 for a wrong command line. The formats are those of src/store/chain.ts,
- * src/protocol/head-chain.ts and docs/audit.md; none of that code is used here.
+ * src/protocol/heads/head-chain.ts and docs/audit.md; none of that code is used here.
  */
 import { createHash, createPublicKey, verify } from 'node:crypto'
 import { createReadStream, readFileSync, realpathSync } from 'node:fs'

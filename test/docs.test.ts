@@ -7,7 +7,7 @@ import { stalePages } from '../scripts/generate-docs.ts'
 import { describedCalls } from '../src/guest/offline.ts'
 import { errorTable } from '../src/base/index.ts'
 import { parseConfig } from '../src/services/index.ts'
-import { noticeKinds } from '../src/protocol/record.ts'
+import { noticeKinds } from '../src/protocol/notices.ts'
 import { codesIn, findCodes } from './architecture/raised-codes.ts'
 
 const codes: ReadonlySet<string> = new Set(Object.keys(errorTable))

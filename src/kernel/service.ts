@@ -120,7 +120,7 @@ export interface Core {
   readonly lanes: Lanes
   readonly startTurn: StartTurn
   /** Turns that a crash interrupted and that are resuming, by the call of their message. */
-  readonly recovered: ReadonlyMap<CallId, TurnPast>
+  readonly recovered: ReadonlyMap<CallId, TurnPast & { readonly session: SessionId }>
   /** Rights that nobody passes on: what they allow runs as somebody else. */
   readonly neverPassedOn: readonly string[]
   /** Those, and what `agents.withheld_rights` keeps from agents of agents. */

@@ -132,7 +132,7 @@ type ExecRun = {
 type GraphListRuns = {
   id: TurnId
   graph: string
-  status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+  status: 'running' | 'waiting' | 'success' | 'failure' | 'failed' | 'cancelled'
   session: SessionId
   home: SessionId | ''
   output: JsonObject
@@ -1087,7 +1087,7 @@ interface CallOutputs {
   'graph.cancel': {
     id: TurnId
     graph: string
-    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    status: 'running' | 'waiting' | 'success' | 'failure' | 'failed' | 'cancelled'
     session: SessionId
     home: SessionId | ''
     output: JsonObject

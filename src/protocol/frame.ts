@@ -10,7 +10,7 @@ import type { Tier } from './call.ts'
 import type { ToolSpec } from './model.ts'
 import { type CallId, type Failure, isUuid, type Json, type JsonObject, type SessionId, type TurnId, type UserId } from '../base/index.ts'
 import { maxAttachments } from './message.ts'
-import type { noticeKinds } from './record.ts'
+import type { NoticeName } from './notices.ts'
 import type { SandboxStatus } from './hands/hands.ts'
 
 export const protocolVersion = 1
@@ -221,7 +221,7 @@ interface StepEvent {
 export interface Notice {
   readonly seq: number
   readonly at: number
-  readonly kind: (typeof noticeKinds)[number]
+  readonly kind: NoticeName
   readonly session: string
   readonly fields: JsonObject
 }

@@ -1,6 +1,6 @@
 /** Records of the journal, as they are stored, followed by terminals and checked by `audit verify`. */
 import type { CallId, JsonObject, SessionId, TurnId } from '../base/index.ts'
-import type { ChainHead } from './head-schema.ts'
+import type { ChainHead } from './heads/head-schema.ts'
 
 /**
  * - `intent`: the call is about to run; its input, reservation and labels
@@ -62,9 +62,6 @@ export interface JournalRecord extends NewRecord {
 
 /** The head of a journal without records. */
 export const emptyChain: ChainHead = { seq: 0, hash: '0'.repeat(64) }
-
-/** The kinds of events that are notices. Of `schedule_ended` only those runs whose schedule asks for it. */
-export const noticeKinds = ['schedule_ended', 'schedule_disabled', 'budget_warning', 'plugin_disabled'] as const
 
 /**
  * The labels of what a session has read. They are added with each read and never removed, so that a sink is judged by everything that

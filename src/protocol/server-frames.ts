@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { ServerFrame } from './frame.ts'
 import { isUuid, ownValue } from '../base/index.ts'
-import { noticeKinds } from './record.ts'
+import { noticeKinds } from './notices.ts'
 
 const requestId = z.string().describe('`request_id` of the request that this answers.')
 const uuid = z.string().refine(isUuid, 'must be a lower-case UUID')

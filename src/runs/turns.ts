@@ -49,6 +49,8 @@ export interface Turns {
   toEnd(run: TurnRun): Promise<JsonObject>
   /** Waits for the end of a turn. @throws the reason of the signal */
   ended(turn: TurnId, signal?: AbortSignal): Promise<JsonObject>
+  /** As `ended`, until a time, unix milliseconds. @returns null if it has not ended by then */
+  endedBy(turn: TurnId, until: number, signal?: AbortSignal): Promise<JsonObject | null>
 }
 
 type TurnsDeps = Pick<Core, 'user' | 'gate' | 'sessions' | 'startTurn' | 'outcomeOf' | 'recovered' | 'events'>
@@ -59,8 +61,9 @@ export function createTurns(core: TurnsDeps, { queue, until, changed }: Pick<Run
   const { sessions, outcomeOf } = core
   core.events.onTurnEnd(({ call }) => changed(topicOf(call)))
   const join = (session: SessionId, { labels, from = [] }: Cause): void => sessions.join({ session }, labels, from)
-  const ended: Turns['ended'] = async (turn, signal) =>
-    (await until(topicOf(turn), () => outcomeOf(turn), signal === undefined ? {} : { signal }))!
+  const endedBy: Turns['endedBy'] = (turn, time, signal) =>
+    until(topicOf(turn), () => outcomeOf(turn), { until: time, ...(signal && { signal }) })
+  const ended: Turns['ended'] = async (turn, signal) => (await endedBy(turn, Infinity, signal))!
   return {
     async openSession(session, title, cause) {
       const options = { id: session as string as CallId, signal: null }
@@ -75,6 +78,7 @@ export function createTurns(core: TurnsDeps, { queue, until, changed }: Pick<Run
       return core.startTurn({ session, clientId, text, ...(actor !== undefined && { actor }), ...(model !== '' && { model }) })
     },
     ended,
+    endedBy,
     async toEnd({ turn, session, kind, since, begin, signal }) {
       const known = await outcomeOf(turn)
       if (known !== null) return known

@@ -63,5 +63,6 @@ export {
   type LabelBadge,
   labelBadges,
   modeBadge,
+  noticeLine,
   statusRows,
 } from './status-text.ts'

@@ -1,6 +1,15 @@
-/** The guest's status in words, and what a conversation has read. */
+/** The guest's status in words, what a conversation has read, and what a person should hear of. */
 import { failureSentences } from '../base/index.ts'
-import { describeOrigin, type GuestStatus, parseOrigins, type SandboxStatus } from '../protocol/index.ts'
+import {
+  type AskMore,
+  describeOrigin,
+  type GuestStatus,
+  type Notice,
+  parseOrigins,
+  type SaidNotice,
+  type SandboxStatus,
+  sayNotice,
+} from '../protocol/index.ts'
 import { formatMoney, plainLine } from './terminal-text.ts'
 
 export interface SandboxText {
@@ -140,3 +149,14 @@ export function badgeText(badges: readonly LabelBadge[]): string {
   })
   return parts.join(' · ')
 }
+
+/** Never rejects. @returns what a person hears of in the middle of something else */
+export async function noticeLine(
+  notice: Notice,
+  { call }: { readonly call: AskMore },
+): Promise<{ readonly line: string; readonly tone: SaidNotice['tone'] }> {
+  const { tone, text, more } = await sayNotice(notice, call)
+  return { tone, line: `— ${plainLine(text, noticeChars)}: \`${plainLine(more, noticeChars)}\` —` }
+}
+
+const noticeChars = 200

@@ -29,8 +29,6 @@ export interface Ports {
   /** @throws OxbowError as the file cannot be attached */
   findFile(path: string): Promise<AttachedFile>
   uploadFiles(files: readonly AttachedFile[], gateway: Gateway): Promise<readonly SentFile[]>
-  /** What a notice says, in a sentence. */
-  noticeText(gateway: Gateway, notice: Notice): Promise<string>
   /** Tells what a person who has just come should know: interrupted turns, models on this machine. */
   news(link: Link, tell: (text: string) => void): void
   readonly version: string

@@ -3,7 +3,7 @@
  * started; a guest that dies is replaced, and the conversation goes on.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { formatMs, plainLine } from '../terminal/index.ts'
+import { formatMs, noticeLine, plainLine } from '../terminal/index.ts'
 import { type CallId, createIdMaker, type Failure, isOxbowError, systemClock, systemRandom, toFailure } from '../base/index.ts'
 import { createDriver, type Driver } from './driver.ts'
 import { createEffects, isOutside } from './effects.ts'
@@ -204,7 +204,7 @@ async function useLink(link: Link, { options, ports, app, left, isFirst }: Use):
   const { dispatch } = app
   link.onConnection(({ type }) => type !== 'gone' && dispatch({ type: 'connection', state: type }))
   link.onNotice((notice) => {
-    void ports.noticeText(link.gateway, notice).then((text) => dispatch({ type: 'heard', notice, text: text.trim() }))
+    void noticeLine(notice, link.gateway).then((said) => dispatch({ type: 'heard', seq: notice.seq, ...said }))
   })
   const begin = async (): Promise<void> => {
     // Before anything greets the person.

@@ -2,7 +2,7 @@
 import { type SlashCommand } from '../terminal/index.ts'
 import type { ConnectionState, FollowEvent } from '../client/index.ts'
 import type { CallId, Failure, SessionId } from '../base/index.ts'
-import type { GuestStatus, Notice, RecordView, SessionInfo } from '../protocol/index.ts'
+import type { GuestStatus, RecordView, SessionInfo } from '../protocol/index.ts'
 import type { LabelBadge } from '../terminal/index.ts'
 import type { Completion, FoundFile } from './completion.ts'
 import { type Editor, emptyEditor } from './editor.ts'
@@ -117,7 +117,7 @@ export type Event =
   | { readonly type: 'dialog'; readonly dialog: Picker | Preview | null }
   | { readonly type: 'note'; readonly text: string; readonly tone: 'info' | 'warning' | 'error' }
   | { readonly type: 'say'; readonly text: string; readonly isError?: boolean }
-  | { readonly type: 'heard'; readonly notice: Notice; readonly text: string }
+  | { readonly type: 'heard'; readonly seq: number; readonly tone: 'info' | 'warning'; readonly line: string }
   | { readonly type: 'title'; readonly title: string }
   /** Of the next messages. */
   | { readonly type: 'model'; readonly model: string }

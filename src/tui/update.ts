@@ -256,10 +256,8 @@ function applyResult(state: State, event: ResultEvent): Step {
       ]
     case 'say':
       return [say(state, event.text, event.isError), []]
-    case 'heard': {
-      const tone = event.notice.kind === 'budget_warning' ? 'warning' : 'info'
-      return [{ ...state, transcript: note(transcript, `notice-${event.notice.seq}`, tone, event.text) }, []]
-    }
+    case 'heard':
+      return [{ ...state, transcript: note(transcript, `notice-${event.seq}`, event.tone, event.line) }, []]
     case 'model':
       return [say({ ...state, model: event.model }, `The next messages go to ${event.model}.`), []]
     case 'title':

@@ -31,7 +31,7 @@ export const depthRules: DepthRules = {
     'src/hands/commands/kept-memory.ts':
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
-    'src/protocol/head-schema.ts':
+    'src/protocol/heads/head-schema.ts':
       'record.ts needs its type, and the schemas of views the phases of record.ts: in one file they import each other',
     'src/config/section.ts': 'what a start needs of the sections of services, which loads no zod',
     'src/config/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, type HostEnv, usersFolder } from '../../runner/index.ts'
 import { type Failure, isDerived, ownValue } from '../../base/index.ts'
-import type { GuestStatus, Notice } from '../../protocol/index.ts'
+import type { GuestStatus } from '../../protocol/index.ts'
 import { builtinProviders, type Config } from '../../config/index.ts'
 import { type Connection, type GuestChoice, guestSetup, withConnection } from '../guest-connection.ts'
 import { maxListedSessions, maxShortGuestLives, setupLookMs, shortGuestLifeMs, shownServices } from '../limits.ts'
@@ -14,7 +14,7 @@ import { columnsOf, isInteractive, printFailure, printLine, printText, type Term
 import { readRecent } from '../turn-watch.ts'
 import { askCatalog, type FoundService } from '../verbs/models.ts'
 import { assertAgent, chooseAgent, findSession, newestSession } from '../verbs/sessions.ts'
-import { isOffline, plainLine, plainText } from '../../terminal/index.ts'
+import { isOffline, noticeLine, plainLine, plainText } from '../../terminal/index.ts'
 import { runChat } from './chat-loop.ts'
 import { banner } from './turn-printer.ts'
 
@@ -91,7 +91,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, place, on
         // A pipe gets only the conversation.
         const connectionNews = createConnectionNews(person ? tell : () => {})
         connection.onConnection(connectionNews)
-        if (person) connection.onNotice((notice) => void noticeText(gateway, notice).then(tell))
+        if (person) connection.onNotice((notice) => void noticeLine(notice, gateway).then(({ line }) => tell(`  ${line}`)))
         const { config } = setup
         // A new guest resumes interrupted turns; with a guest of another terminal, running turns are expected.
         if (person && isFirst && session === undefined && guest.owned) void tellOfInterrupted(gateway, tell)
@@ -127,25 +127,6 @@ export async function tellOfServices(
   const text = await lookForServices(asked, shared?.path ?? 'config.toml', setupLookMs)
   if (text !== null) tell(text)
 }
-
-/** @returns what happened elsewhere, for a person who is in the middle of a conversation */
-export async function noticeText(gateway: Pick<Connection['gateway'], 'call'>, { kind, fields }: Notice): Promise<string> {
-  const text = (name: string): string => {
-    const value = ownValue(fields, name)
-    return plainLine(typeof value === 'string' ? value : JSON.stringify(value ?? ''), noticeChars)
-  }
-  if (kind === 'plugin_disabled')
-    return `  — the plugin ${text('plugin')} is disabled after too many crashes: \`oxbow plugin logs ${text('plugin')}\` —`
-  if (kind === 'budget_warning') return `  — the budget ${text('scope')} is nearly used up: \`oxbow budget list\` —`
-  const more = `\`oxbow schedule runs ${text('schedule').slice(0, 8)}\``
-  if (kind === 'schedule_disabled') return `  — ${text('name')} has failed ${text('failures')} times and does not run any more: ${more} —`
-  const runs = await gateway.call('schedule.runs', { id: text('schedule'), limit: 1 }).catch(() => null)
-  const found = runs?.status === 'ok' ? (runs.output as { readonly runs: readonly { readonly summary: string }[] }).runs[0] : undefined
-  const ended = fields['status'] === 'success' ? '' : ` (${text('status')})`
-  return `  — ${text('name')}${ended}: ${plainLine(found?.summary ?? '', noticeChars)} — ${more}`
-}
-
-const noticeChars = 200
 
 /** Prints one line when the connection is lost and one when it is restored, however many attempts it takes. */
 export function createConnectionNews(tell: (text: string) => void): (state: ConnectionState) => void {

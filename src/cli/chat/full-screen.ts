@@ -9,7 +9,7 @@ import { type Connection, guestSetup, openConnection } from '../guest-connection
 import { findLocalFile, uploadFiles } from '../own-files.ts'
 import { printFailure, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
-import { type ChatOptions, folderLine, needsSetup, noticeText, offerOnce, tellOfInterrupted, tellOfServices } from './chat.ts'
+import { type ChatOptions, folderLine, needsSetup, offerOnce, tellOfInterrupted, tellOfServices } from './chat.ts'
 
 /** @returns the exit code. */
 export async function fullScreen(options: ChatOptions, terminal: Terminal): Promise<number> {
@@ -59,7 +59,7 @@ function createPorts(options: ChatOptions, terminal: Terminal, place: string): P
         files.map((file) => ({ ...file, workspaces })),
         gateway,
       ),
-    noticeText,
+
     news(link, tell) {
       if (place !== '') tell(folderLine(place))
       const connection = links.get(link)

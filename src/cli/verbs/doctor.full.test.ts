@@ -104,11 +104,12 @@ describe('the names in a configuration', () => {
     const { state, says, fix } = names({
       approval: { rights: { 'web.reed': 'ask' }, calls: { 'file.raed': 'deny' } },
       flow: { sinks: { x: {} } },
+      a2a: { agents: { helper: { description: 'Helps.', rights: ['file.reda'] } } },
     })
     assert.equal(state, 'weak')
     assert.match(
       says,
-      /^approval\.rights names "web\.reed" \(Did you mean web\.read\?\), approval\.calls names "file\.raed" \(Did you mean file\.read\?\), flow\.sinks names "x", /,
+      /^a2a\.agents\.helper\.rights names "file\.reda" \(Did you mean file\.read\?\), approval\.rights names "web\.reed" \(Did you mean web\.read\?\), approval\.calls names "file\.raed" \(Did you mean file\.read\?\), flow\.sinks names "x", /,
     )
     assert.match(fix, /oxbow calls/)
   })

@@ -2,7 +2,7 @@
 import { askOffline, type GuestSetup, loadPlugins } from '../../runner/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { didYouMean } from '../../base/index.ts'
-import { type DoctorCheck, pluginRight } from '../../protocol/index.ts'
+import { type DoctorCheck, expandRights, pluginRight } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import { configSchema } from '../../services/index.ts'
 import { printOnce, type Terminal } from '../terminal.ts'
@@ -15,7 +15,7 @@ export interface KnownCall {
 /** Of a guest, what tells which calls there are. */
 type Place = Pick<GuestSetup, 'config' | 'home'> & Parameters<typeof askOffline>[0]
 
-type Named = Pick<Config, 'agent' | 'approval' | 'flow'>
+type Named = Pick<Config, 'agent' | 'a2a' | 'approval' | 'flow'>
 
 /** What tool servers, remote agents and coders add is known where they are reached: it is not judged here. */
 const ofConnections = /^(?:mcp|a2a|acp)\./
@@ -40,14 +40,17 @@ export async function checkCalls(setup: Place, calls?: readonly KnownCall[]): Pr
  * @param listed asks a guest that runs; absent: the list of calls takes a process
  */
 export async function warnOfNames(setup: Place, terminal: Terminal, listed?: () => Promise<readonly KnownCall[]>): Promise<void> {
-  const { agent, approval, flow } = setup.config
+  const { agent, a2a, approval, flow } = setup.config
   const usual: ReadonlySet<string> = new Set(configSchema.parse({}).agent.rights)
   const rules = [approval.calls, approval.rights, flow.sinks].flatMap((table) => Object.keys(table))
-  const rights = agent.rights.filter((right) => !usual.has(right))
+  const rights = [...agent.rights, ...rightsOf(a2a)].filter((right) => !usual.has(right))
   if (rights.length + rules.length + approval.two_person.length + namesOfRules(flow).length === 0) return
   const { state, says, fix } = await checkCalls(setup, await listed?.())
   if (state !== 'ok') printOnce(terminal, `warning: ${plainText(says)}. ${fix}.`)
 }
+
+/** Of the agents that others may ask. */
+const rightsOf = ({ agents }: Config['a2a']): readonly string[] => Object.values(agents).flatMap(({ rights }) => expandRights(rights))
 
 /** With a star a rule is for more than one call. */
 function namesOfRules({ source, sink }: Config['flow']): readonly string[] {
@@ -55,7 +58,11 @@ function namesOfRules({ source, sink }: Config['flow']): readonly string[] {
 }
 
 /** @param plugins names of the installed ones; their actions are not judged */
-export function checkNames({ agent, approval, flow }: Named, calls: readonly KnownCall[], plugins: readonly string[] = []): DoctorCheck {
+export function checkNames(
+  { agent, a2a, approval, flow }: Named,
+  calls: readonly KnownCall[],
+  plugins: readonly string[] = [],
+): DoctorCheck {
   const names = new Set(calls.map(({ name }) => name))
   const rights = new Set([...calls.map(({ right }) => right), ...plugins.map(pluginRight), '*', 'secret.use', 'model.use'])
   const isRight = (entry: string): boolean => rights.has(entry.replace(/^!/, '').replace(/:.*$/s, ''))
@@ -69,6 +76,7 @@ export function checkNames({ agent, approval, flow }: Named, calls: readonly Kno
       })
   const wrong = [
     ...unknown('agent.rights', agent.rights, isRight),
+    ...Object.entries(a2a.agents).flatMap(([name, each]) => unknown(`a2a.agents.${name}.rights`, expandRights(each.rights), isRight)),
     ...unknown('approval.rights', Object.keys(approval.rights), isRight),
     ...unknown('approval.calls', Object.keys(approval.calls), isCall),
     ...unknown('approval.two_person', approval.two_person, isCall),

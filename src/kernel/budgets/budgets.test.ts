@@ -3,7 +3,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { type Clock, type Json, type JsonObject, systemClock } from '../../base/index.ts'
-import { type CallOutcome, createAccount, noLimit, noSpend, type ModelEvent, type BudgetLine } from '../../protocol/index.ts'
+import {
+  type AskMore,
+  type BudgetLine,
+  type CallOutcome,
+  createAccount,
+  type ModelEvent,
+  noLimit,
+  noSpend,
+  type Notice,
+  sayNotice,
+} from '../../protocol/index.ts'
 import { asks, done, type Fixture, type FixtureOptions, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 import { spanAt } from './definitions.ts'
 import * as wallTime from './wall-time.ts'
@@ -104,6 +114,8 @@ test('a limit on money refuses models without a price, from the moment when it i
 
 test('most of a budget used is an event, once in a window', async () => {
   await using guest = await openFixture()
+  const heard = Promise.withResolvers<Notice>()
+  guest.kernel.onNotice(heard.resolve)
   await ok(guest, 'budget.set', { scope: 'user', window: 'day', calls: 10 })
   for (let i = 0; i < 10; i++) await guest.turn('hi')
   const warnings = await eventsOf(guest, 'budget_warning')
@@ -111,6 +123,8 @@ test('most of a budget used is an event, once in a window', async () => {
     warnings.map(({ budget, calls }) => [budget, calls]),
     [['user/day', { used: 8, limit: 10 }]],
   )
+  const { text } = await sayNotice(await heard.promise, guest.kernel.call as AskMore)
+  assert.equal(text, 'the budget user/day is nearly used up: 8 of 10 calls')
 })
 
 test('an answer that is streamed is stopped when there is no more time, and its text is kept and paid', async () => {

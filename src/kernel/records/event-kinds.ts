@@ -12,7 +12,7 @@ import {
   labelledFields,
   labelsIn,
   type Notice,
-  noticeKinds,
+  noticeKind,
   type RecordView,
 } from '../../protocol/index.ts'
 
@@ -88,9 +88,9 @@ function ownEvent(name: string, body: JsonObject): CallEvent {
 
 /** @returns the notice that a record is; null for all others */
 export function noticeOf(record: RecordView): Notice | null {
-  const kind = noticeKinds.find((each) => record.name === `event.${each}`)
-  const event = kind === undefined ? null : describeEvent(record, () => undefined)
-  if (kind === undefined || event === null || (kind === 'schedule_ended' && event.fields['notify'] !== true)) return null
+  const event = record.name.startsWith('event.') ? describeEvent(record, () => undefined) : null
+  const kind = event === null ? undefined : noticeKind(event.kind, event.fields)
+  if (event === null || kind === undefined) return null
   const { seq, at, session, fields } = event
   return { seq, at, kind, session, fields }
 }

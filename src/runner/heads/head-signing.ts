@@ -1,6 +1,6 @@
 /**
  * The runner's seal on a guest's journal. A compromised guest can rewrite its own chain but not the heads that are already signed,
- * because key and heads are in `runner/`, which no guest can access. See protocol/head-chain.ts for the format.
+ * because key and heads are in `runner/`, which no guest can access. See protocol/heads/head-chain.ts for the format.
  */
 import { createHash, createPublicKey, hkdfSync, type KeyObject, sign } from 'node:crypto'
 import { join } from 'node:path'

@@ -5,6 +5,7 @@ import {
   answerOf,
   type Approvals,
   boundDigest,
+  type Core,
   type Decided,
   type Documents,
   type Journal,
@@ -25,7 +26,7 @@ import {
   pendingApproval,
 } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
-import { decisionsOn, findParked, notWaiting } from './parked-calls.ts'
+import { allWaiting, decisionsOn, findParked, notWaiting, waitingIn } from './parked-calls.ts'
 import { makersOf } from './keys.ts'
 import { describeRule, learnRule, readRules, type Rule, ruleCategory, ruleScopes, settingsDigest } from './rules.ts'
 
@@ -40,8 +41,7 @@ export interface ApprovalCallDeps {
   readonly approvalConfig: Config['approval']
   /** Rules hold the digest of these. */
   readonly settings: Pick<Config, 'sandbox' | 'egress'>
-  /** Turns that resume after a restart, by the call of their message, until they end. */
-  readonly recovered: Pick<ReadonlyMap<CallId, unknown>, 'has'>
+  readonly recovered: Core['recovered']
 }
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 10_000 } as const satisfies Partial<Call>
@@ -62,7 +62,7 @@ const approvalView = pendingApproval.extend({
 type ApprovalView = z.infer<typeof approvalView>
 
 function listApprovals(deps: ApprovalCallDeps): Call {
-  const { approvals, journal, approvalConfig } = deps
+  const { journal, approvalConfig } = deps
   return defineCall({
     ...shared,
     name: 'approval.list',
@@ -79,7 +79,8 @@ function listApprovals(deps: ApprovalCallDeps): Call {
     labels: { adds: ['private'], sink: false },
     recordOutput: (waiting) => ({ waiting: waiting.length }),
     async run({ session }, { caller }) {
-      const views = approvals.pending(session).map(async (waiting): Promise<ApprovalView> => {
+      const all = await (session === undefined ? allWaiting(deps) : waitingIn(deps, session))
+      const views = all.map(async (waiting): Promise<ApprovalView> => {
         const records = await journal.store.records({
           call: waiting.call,
           phases: ['parked', 'decided'],

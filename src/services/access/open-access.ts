@@ -1,9 +1,11 @@
 /** What access decides for the gate, and what other services use of it. Rules, refused calls and keys are loaded where one is needed. */
 import type { Core, Judges, RefusedCalls } from '../../kernel/index.ts'
-import { once } from '../../base/index.ts'
+import { once, type SessionId } from '../../base/index.ts'
+import type { PendingApproval } from '../../protocol/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { createExecLists, type ExecLists } from './exec-lists.ts'
-import { assertKnownRights, withOwnRoles } from './roles.ts'
+import { waitingIn } from './parked-calls.ts'
+import { assertKnownRights, rightProblem, withOwnRoles } from './roles.ts'
 import { copyMode, createSessionModes } from './session-modes.ts'
 import { execConfig } from './config.ts'
 
@@ -12,6 +14,10 @@ export interface Access {
   readonly execLists: ExecLists
   /** @returns the list with the rights of roles that were added @throws OxbowError `bad_input` that names what is no right */
   grantable(rights: readonly string[]): Promise<readonly string[]>
+  /** @param run of the session that is no turn, and goes on @returns its calls that wait for a person, also those from before a restart */
+  waitingIn(session: SessionId, run?: string): Promise<readonly PendingApproval[]>
+  /** @returns what is no right, or no right of a call that there is, with what may be meant; empty: all are */
+  rightProblem(rights: readonly string[]): string
   /** A session that continues from another one begins as strict as that. */
   copyMode(...copied: DropFirst<Parameters<typeof copyMode>>): Promise<void>
 }
@@ -41,6 +47,8 @@ export async function openAccess(core: Core): Promise<Access> {
       assertKnownRights(core, granted)
       return granted
     },
+    rightProblem: (rights) => rightProblem(core, rights),
+    waitingIn: (session, run) => waitingIn(core, session, run),
     copyMode: (...copied) => copyMode(documents, ...copied),
   }
 }

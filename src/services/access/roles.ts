@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import type { Documents, Registry } from '../../kernel/index.ts'
-import { didYouMean, OxbowError } from '../../base/index.ts'
+import { didYouMean, isOxbowError, OxbowError } from '../../base/index.ts'
 import { type Call, type Caller, defineCall, type Grant, grantOf, roles } from '../../protocol/index.ts'
 
 /** Roles that a person may add. */
@@ -63,6 +63,17 @@ export function assertKnownRights(registry: Pick<Registry, 'references'>, list: 
   throw new OxbowError('bad_input', `There is no right ${JSON.stringify(unknown)}.`, {
     hint: `${didYouMean(unknown, known, maxEdits)}\`oxbow calls\` lists calls and rights.`,
   })
+}
+
+/** As `assertKnownRights`. @returns what is wrong; empty: nothing */
+export function rightProblem(registry: Pick<Registry, 'references'>, list: readonly string[]): string {
+  try {
+    assertKnownRights(registry, list)
+    return ''
+  } catch (error) {
+    if (isOxbowError(error, 'bad_input')) return `${error.message} ${error.hint}`
+    throw error
+  }
 }
 
 export interface RoleCallDeps {

@@ -4,7 +4,6 @@
  */
 import { z } from 'zod'
 import {
-  type Approvals,
   assertNoBranch,
   type BranchBy,
   type Budgets,
@@ -52,7 +51,7 @@ export interface AgentCallDeps extends ParentDeps {
   readonly references: () => readonly CallReference[]
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
   readonly running: Pick<RunningCalls, 'of'>
-  readonly approvals: Pick<Approvals, 'pending'>
+  readonly waitingIn: Access['waitingIn']
   readonly history: (session: SessionId) => Provenance
 }
 

@@ -25,68 +25,70 @@ import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled
 import { release } from './agent-control.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
 
-/** The topic that is woken when a turn of the agent, or the agent itself, has ended. */
-const topicOf = ({ id }: AgentRecord): string => `agent ${id}`
-
-/** When an agent goes on: at once while it has messages, and at its deadline while it waits for its children. */
-export function dueAt({ state, queued_at: queuedAt, delegation }: AgentRecord): number | null {
-  if (state === 'starting' || state === 'running') return queuedAt
+/** When an agent goes on: at once while it has messages or its end is not reported, and at its deadline while it waits for its children. */
+export function dueAt({ state, queued_at: queuedAt, delegation, report: due }: AgentRecord): number | null {
+  if (state === 'starting' || state === 'running' || due === 'due') return queuedAt
   return state === 'waiting' ? (delegation?.deadline_at ?? null) : null
 }
 
 /** Takes an agent on from where its record says it is: to its place, and through its turns to the end of this run. */
 export async function goOn(table: AgentTable, held: Held, signal: AbortSignal): Promise<void> {
-  const { runs, clock } = table.deps
-  const { id, session, priority, queued_at: since, state, delegation } = held.record
-  const late = (): Promise<void> => fail(table, held, 'Its deadline is over.', 'timeout')
-  const deadline = delegation?.deadline_at ?? null
-  if (state === 'waiting' && deadline !== null && deadline <= clock.now()) return late()
-  // It counts from the delegation: time in the queue is part of it.
-  using _ = deadline === null ? null : runs.at(deadline, () => void late().catch(() => {}))
+  if (held.record.report === 'due') return report(table, held)
+  const { queue } = table.deps.runs
+  const { id, session, priority, queued_at: since, state } = held.record
   try {
-    if (state === 'running') runs.queue.occupy({ key: id, session })
-    else if (state !== 'starting' || !(await runs.queue.enter({ key: id, session, priority, since }, signal))) return
+    if (state === 'running') queue.occupy({ key: id, session })
+    const isIn = state === 'running' || (state === 'starting' && (await queue.enter({ key: id, session, priority, since }, signal)))
+    // One that waits for its children is taken on at its deadline.
+    signal.throwIfAborted()
+    if (!isIn) return
     await begin(table, held)
     while (held.record.state === 'running') await goOnRunning(table, held, signal)
+  } catch (error) {
+    if (signal.reason !== 'deadline') throw error
+    await fail(table, held, 'Its deadline is over.', 'timeout')
   } finally {
-    if (signal.aborted) runs.queue.leave(id)
+    if (signal.aborted) queue.leave(id)
     await held.saved
   }
 }
 
-/** Waits until its turns have ended, and settles the run; closes it if it gives no sign of life. */
+/** Waits until the turns of its messages have ended, and settles the run; closes it if it gives no sign of life. */
 async function goOnRunning(table: AgentTable, held: Held, signal: AbortSignal): Promise<void> {
   const { runs, clock, config } = table.deps
   const { zombie_s: zombieS } = config
-  const isQuiet = (): true | null => (held.open.size === 0 || held.record.state !== 'running' ? true : null)
-  const until = clock.now() + Math.min(agentSweepMs, (zombieS * 1_000) / 4)
-  if ((await runs.until(topicOf(held.record), isQuiet, { signal, until })) !== null) {
-    if (held.record.state === 'running') await settle(table, held)
-  } else if (await isDead(table, held)) await fail(table, held, `no sign of life for ${zombieS} s`)
+  held.last = null
+  for (held.ended = 0; held.ended < held.record.messages.length;) {
+    const { turn } = held.record.messages[held.ended]!
+    const outcome = await runs.turns.endedBy(turn, clock.now() + Math.min(agentSweepMs, (zombieS * 1_000) / 4), signal)
+    if (held.record.state !== 'running') return
+    if (outcome === null) {
+      if (await isDead(table, held)) return fail(table, held, `no sign of life for ${zombieS} s`)
+      continue
+    }
+    held.ended += 1
+    if (outcome['status'] !== 'merged') held.last = outcome
+  }
+  await settle(table, held)
 }
 
-async function isDead(table: AgentTable, held: Held): Promise<boolean> {
-  const { clock, config, callsOf, isAsking, outcomeOf, lastRecordAt } = table.deps
+async function isDead({ deps }: AgentTable, held: Held): Promise<boolean> {
+  const { clock, config, callsOf, isAsking, lastRecordAt } = deps
   const { session, paused } = held.record
   const isLate = (): boolean => clock.now() - held.beat >= config.zombie_s * 1_000
   // A call has its own time limit, and an approval waits as long as it must.
   if (callsOf(session).length > 0 || isAsking(session) || paused === true) held.beat = clock.now()
   if (!isLate()) return false
   // Another guest may run it.
-  for (const turn of held.open) {
-    const outcome = await outcomeOf(turn)
-    if (outcome !== null) turnEnded(table, held, turn, outcome)
-  }
   held.beat = Math.max(held.beat, await lastRecordAt(session))
-  return isLate() && held.open.size > 0 && held.record.state === 'running'
+  return isLate() && held.record.state === 'running'
 }
 
 /** Sends all its messages to its session. Safe to repeat after a crash: those that were sent are not sent again. */
 async function begin(table: AgentTable, held: Held): Promise<void> {
   const { clock, noteEvent, sessions, runs } = table.deps
   const { session, name, id } = held.record
-  held.open = new Set(held.record.messages.map(({ turn }) => turn))
-  Object.assign(held, { last: null, begun: false, beat: clock.now() })
+  Object.assign(held, { ended: 0, last: null, begun: false, beat: clock.now() })
   try {
     const saved = save(table, held, { state: 'running', started_at: clock.now() })
     const title = truncate(`${name}: ${held.record.task.split('\n', 1)[0]}`, 100)
@@ -101,22 +103,11 @@ async function begin(table: AgentTable, held: Held): Promise<void> {
   }
 }
 
+/** One that was sent before a crash resumes here, has ended, or runs in another guest. */
 async function launch(table: AgentTable, held: Held, { turn, text, from, labels }: AgentMessage): Promise<void> {
   if (isOver(held.record) || table.stopped) return
-  const { runs, outcomeOf } = table.deps
   const { session, model } = held.record
-  held.open.add(turn)
-  const { duplicate } = await runs.turns.send({ session, turn, text, actor: from, model, labels, from: senderOf(from) })
-  // Sent before a crash: it resumes here, has ended, or runs in another guest, which the supervisor watches for signs of life.
-  const outcome = duplicate ? await outcomeOf(turn) : null
-  if (outcome !== null) turnEnded(table, held, turn, outcome)
-}
-
-/** Takes the outcome of a turn of one of its messages; outcomes of other turns are ignored. */
-export function turnEnded(table: AgentTable, held: Held, turn: TurnId, outcome: JsonObject): void {
-  if (!held.open.delete(turn)) return
-  if (outcome['status'] !== 'merged') held.last = outcome
-  if (held.open.size === 0) table.deps.runs.changed(topicOf(held.record))
+  await table.deps.runs.turns.send({ session, turn, text, actor: from, model, labels, from: senderOf(from) })
 }
 
 async function settle(table: AgentTable, held: Held): Promise<void> {
@@ -132,10 +123,10 @@ async function settle(table: AgentTable, held: Held): Promise<void> {
 
 /** The answer has to match the schema of the result. One that does not is returned to the agent, as often as `maxRepairs`. */
 async function settleDelegated(table: AgentTable, held: Held, delegation: Delegation, reply: string): Promise<void> {
-  const { record, last } = held
+  const { record } = held
   const verdict = await table.deps.delegated.judge(record, reply).catch(cannotJudge)
   // It was ended meanwhile, or answers another message.
-  if (held.record.state !== 'running' || held.open.size > 0 || held.last !== last) return
+  if (held.record.state !== 'running' || held.record.messages.length > held.ended) return
   switch (verdict.is) {
     case 'accepted':
       held.record = { ...held.record, delegation: { ...delegation, ...(verdict.value !== undefined && { value: verdict.value }) } }
@@ -161,14 +152,13 @@ function cannotJudge(error: unknown): Verdict {
 /** Closes an agent that cannot go on. */
 async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorCode): Promise<void> {
   if (isOver(held.record)) return
-  const failure = (held.failure ??= { reason, code })
-  const { session, delegation, runs } = held.record
-  if (held.open.size > 0) table.deps.lanes.cancel(session)
+  const { session, delegation, runs, messages } = held.record
+  if (messages.length > held.ended) table.deps.lanes.cancel(session)
   const reply = replyOf(held.last, held.record)
   const partial = reply === '' && delegation !== undefined ? await table.deps.delegated.partial(session).catch(() => '') : reply
   await loadLabels(table, held)
   if (isOver(held.record)) return
-  await endRun(table, held, { state: 'failed', ...failure, reply: partial, runs: runs + 1 })
+  await endRun(table, held, { state: 'failed', reason, code, reply: partial, runs: runs + 1 })
 }
 
 /** After a restart nobody may have needed its session yet, and one that is not known counts as having read everything. */
@@ -185,7 +175,7 @@ export async function endRun(
   more: readonly DocumentChange[] = [],
 ): Promise<void> {
   const { sessions, runs, lanes, clock, noteEvent } = table.deps
-  const { id, name, session, home, labels } = held.record
+  const { id, name, session, home, labels, messages } = held.record
   const isGoingOn = change.state === 'waiting'
   if (isOver(change)) table.deps.restrict(session, null)
   held.begun = false
@@ -200,7 +190,6 @@ export async function endRun(
   const back = held.record.budget !== undefined && isOver(change) ? [giveBack('child', id)] : []
   const saved = save(table, held, ended, by, [...more, ...back])
   runs.queue.leave(id)
-  runs.changed(topicOf(held.record))
   await saved
   if (change.state === 'killed') lanes.cancel(session)
   if (isGoingOn) return
@@ -209,25 +198,30 @@ export async function endRun(
   else noteEvent('agent_stopped', said({ state: change.state }), session)
   if (isOver(held.record)) {
     release(table, held)
-    await cleanUp(table, held, by)
+    await cleanUp(table, held, messages, by)
   }
   table.waits.settled()
-  await report(table, held)
 }
 
 /** Ends what an agent that is over leaves behind: children, a running turn, processes. */
-export async function cleanUp(table: AgentTable, held: Held, by: By = byKernel(table)): Promise<void> {
+export async function cleanUp(
+  table: AgentTable,
+  held: Held,
+  messages: readonly AgentMessage[] = [],
+  by: By = byKernel(table),
+): Promise<void> {
   const { orphans: rule, parent, home } = held.record
   const orphans = childrenOf(table, held)
   if (rule === 'kill') await Promise.all(orphans.map((child) => kill(table, child, 'its parent ended', by)))
   else if (rule === 'adopt') await Promise.all(orphans.map((child) => save(table, child, { parent, home }, by)))
-  await quiet(table, held)
+  await quiet(table, held.record.session, messages)
   await reap(table, held)
 }
 
-async function quiet({ deps }: AgentTable, held: Held): Promise<void> {
-  const isQuiet = (): true | null => (held.open.size === 0 || !deps.lanes.isBusy(held.record.session) ? true : null)
-  await deps.runs.until(topicOf(held.record), isQuiet, { until: deps.clock.now() + agentEndMs })
+/** Waits until nothing of its messages runs in its session. */
+async function quiet({ deps }: AgentTable, session: SessionId, messages: readonly AgentMessage[]): Promise<void> {
+  const until = deps.clock.now() + agentEndMs
+  for (const { turn } of messages) if (deps.lanes.isBusy(session)) await deps.runs.turns.endedBy(turn, until)
 }
 
 /** Ends the sessions and jobs that its turns left in the sandbox, each with all its processes. */
@@ -301,7 +295,6 @@ export async function post(table: AgentTable, held: Held, message: AgentMessage,
     throw new OxbowError('limit_reached', `${maxAgentMessages} messages wait for ${record.name}.`, { hint: 'Wait for its answer.' })
   const messages = [...record.messages, message]
   if (record.state === 'running') {
-    held.open.add(message.turn)
     const isBegun = held.begun
     await save(table, held, { messages }, by)
     return isBegun ? launch(table, held, message) : undefined

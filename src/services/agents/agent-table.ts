@@ -1,5 +1,5 @@
 /** The agents of this guest by id and by session, their limits, and how a change of one is written. */
-import type { Core, DefinedProfile, DocumentChange, Documents, Gate, Lanes, RunningCall, Sessions, StartTurn } from '../../kernel/index.ts'
+import type { Core, DefinedProfile, DocumentChange, Documents, Gate, Lanes, RunningCall, Sessions } from '../../kernel/index.ts'
 import type { HeldRuns, Priority, RunsPort } from '../../runs/index.ts'
 import {
   type CallId,
@@ -47,7 +47,6 @@ export interface SupervisorDeps {
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
   readonly noteEvent: Core['noteEvent']
   readonly newId: () => string
-  readonly startTurn: StartTurn
   /** Ends the processes of a branch of files. */
   readonly restBranch: (branch: string) => Promise<void>
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
@@ -81,9 +80,9 @@ export type Verdict =
 /** An agent with what only memory knows of it. */
 export interface Held {
   record: AgentRecord
-  /** Turns of its messages that have not ended. */
-  open: Set<TurnId>
-  /** Outcome of the last turn of this run that answered. */
+  /** How many of its messages have ended, in their order. */
+  ended: number
+  /** Outcome of the last of them that answered. */
   last: JsonObject | null
   /** Its messages so far have been sent to its session; a new one is sent at once. */
   begun: boolean
@@ -95,8 +94,6 @@ export interface Held {
   awaited: boolean
   /** Resolves when it is resumed; null: it is not paused. */
   pause: PromiseWithResolvers<void> | null
-  /** Why it is being closed as failed: the first reason counts. */
-  failure?: { readonly reason: string; readonly code: ErrorCode | undefined }
   /** Resolves when its newest change is recorded. */
   saved: Promise<unknown>
 }
@@ -134,7 +131,7 @@ export function createAgentTable(
       const beat = deps.clock.now()
       const held: Held = {
         record,
-        open: new Set(),
+        ended: 0,
         last: null,
         begun: false,
         beat,

@@ -1,6 +1,6 @@
 /** An agent as calls show it: its record, what it does at the moment, and what its commands use. */
 import { z } from 'zod'
-import { type Approvals, type Budgets, limitsOf, type Provenance, type RunningCall, type RunningCalls } from '../../kernel/index.ts'
+import { type Budgets, limitsOf, type Provenance, type RunningCall, type RunningCalls } from '../../kernel/index.ts'
 import { priorities } from '../../runs/index.ts'
 import { type SessionId, truncate } from '../../base/index.ts'
 import {
@@ -21,6 +21,7 @@ import {
 } from '../../protocol/index.ts'
 import { usageTimeoutMs } from './limits.ts'
 import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
+import type { Access } from '../access/service.ts'
 import type { Supervisor } from './supervisor.ts'
 
 const agentUsage = z.strictObject({ cpu_ms: z.number(), memory_mb: z.number(), processes: z.int() })
@@ -31,7 +32,7 @@ export interface AgentViewDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
   readonly running: Pick<RunningCalls, 'of'>
-  readonly approvals: Pick<Approvals, 'pending'>
+  readonly waitingIn: Access['waitingIn']
   /** What a session has read, as far as it is known without reading. */
   readonly history: (session: SessionId) => Provenance
 }
@@ -90,7 +91,7 @@ export type AgentView = z.infer<typeof agentView>
 
 /** @param usage of agents, by their sessions */
 export async function viewOf(
-  { budgets, running, approvals, supervisor, history }: AgentViewDeps,
+  { budgets, running, waitingIn, supervisor, history }: AgentViewDeps,
   record: AgentRecord,
   usage: ReadonlyMap<string, AgentUsage> = new Map(),
 ): Promise<AgentView> {
@@ -100,7 +101,7 @@ export async function viewOf(
   const { spent }: { spent: Spend } = budgets.view(sessionScope(session))
   const read = history(session)
   const [oldest] = running.of(session)
-  const asking = approvals.pending(session)
+  const asking = record.state === 'running' ? await waitingIn(session) : []
   const waitingFor = paused === true ? null : whyWaiting(record, running.of(session), asking.length > 0)
   const children = waitingFor === 'child' ? (await supervisor()).all().filter((one) => one.parent === record.id && !isSettled(one)) : []
   const waitingOn = waitingFor === 'approval' ? asking.map(({ name }) => name) : children.map(({ name }) => name)

@@ -23,10 +23,12 @@ export function allCalls(
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
     ...core,
     grantable: async (rights) => (await access()).grantable(rights),
+    waitingIn: async (...asked) => (await access()).waitingIn(...asked),
     versions,
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
     queue: async () => (await runs()).queue,
+    turns: async () => (await runs()).turns,
     agentConfig: sectionOf(agentsConfig, core.config),
     defaultRights: core.config.agent.rights,
     heldLabels: (caller) => core.sessions.held(caller),

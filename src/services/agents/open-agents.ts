@@ -3,6 +3,7 @@ import type { Core } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { CallId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
+import type { Access } from '../access/service.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { sectionOf } from '../../config/index.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
@@ -30,7 +31,12 @@ interface OpenAgents {
   readonly stop: () => void
 }
 
-export async function openAgents(core: Core, runs: RunsPort, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
+interface Ports {
+  readonly access: () => Promise<Access>
+  readonly versions: () => Promise<OpenVersions>
+}
+
+export async function openAgents(core: Core, runs: RunsPort, { access, versions }: Ports): Promise<OpenAgents> {
   const { config, documents, store, journal, events, running, approvals } = core
   const { flushed } = journal
   const supervisor: Supervisor = createSupervisor({
@@ -50,7 +56,11 @@ export async function openAgents(core: Core, runs: RunsPort, versions: () => Pro
   journal.attach({ publish: supervisor.observed })
   approvals.showAtTop(supervisor.topOf, events.approval)
   events.onTurnEnd(supervisor.turnEnded)
-  const definitions = createDefinitions({ ...core, check: core.definitionProblem })
+  const definitions = createDefinitions({
+    ...core,
+    check: core.definitionProblem,
+    rightProblem: async (rights) => (await access()).rightProblem(rights),
+  })
   const agents: Agents = {
     supervisor,
     definitions,

@@ -47,7 +47,7 @@ export const agents: Service<Agents, Needs> = {
   calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports),
   async open(core, ports) {
     const [{ openAgents }, held] = await Promise.all([import('./open-agents.ts'), ports.runs()])
-    const { agents: port, start, stop } = await openAgents(core, held, ports.versions)
+    const { agents: port, start, stop } = await openAgents(core, held, ports)
     return { port, recover: start, close: async () => stop() }
   },
   runs: async (core, self) => (await import('./agent-runs.ts')).agentRuns(core, self),

@@ -6,9 +6,9 @@
  * The end of an agent is reported to its parent: as the result of a wait where one waits for it, else by mail to the parent's session.
  */
 import { type AgentProfile, carve, type DocumentChange, processRight, profileCategory } from '../../kernel/index.ts'
-import { type CallId, type JsonObject, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
+import { type CallId, OxbowError, type SessionId } from '../../base/index.ts'
 import { grantOf, labelledFields, type RecordView, type Labels, type Limits } from '../../protocol/index.ts'
-import { cleanUp, deliver, dueAt, endRun, goOn, kill, marked, post, report, turnEnded } from './agent-life.ts'
+import { cleanUp, deliver, dueAt, endRun, goOn, kill, marked, post, report } from './agent-life.ts'
 import { pause, payerOf, raise, resume } from './agent-control.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, messageTurn, sessionOf } from './agent-record.ts'
 import {
@@ -63,6 +63,7 @@ export interface Supervisor {
   isBelow(agent: AgentRecord, session: SessionId | ''): boolean
   /** What a session of a graph spawns counts with what the session that started the graph spawns. */
   countWith(session: SessionId, home: SessionId): void
+  /** A turn that waited for an agent may have ended without its end. */
   turnEnded(outcome: RecordView): void
   observed(record: RecordView): void
   stop(): void
@@ -102,9 +103,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     runsPrograms: ({ id }) => agents.get(id)?.runsPrograms === true,
     isBelow: (agent, session) => isBelow(table, agent, session),
     countWith: (session, home) => void table.countedWith.set(session, home),
-    turnEnded({ session, call, body }) {
-      const held = session === '' ? undefined : bySession.get(session)
-      if (held !== undefined) turnEnded(table, held, call as string as TurnId, body as JsonObject)
+    turnEnded({ session }) {
       for (const each of agents.values()) if (each.awaited && each.record.home === session) void leave(table, each).catch(() => {})
     },
     observed({ session, name }) {
@@ -139,6 +138,7 @@ function runsOf(table: AgentTable): AgentTable['runs'] {
     name: 'agents',
     category: agentCategory,
     dueAt,
+    deadline: ({ report: due, delegation }) => (due === 'due' ? null : (delegation?.deadline_at ?? null)),
     goOn: ({ state, signal }) => goOn(table, table.agents.get(state.id) ?? table.hold(state), signal),
     onLost() {
       // What is read again is what the other worker has made of them.
@@ -217,7 +217,7 @@ function topOf({ bySession }: AgentTable, session: SessionId): { readonly sessio
   return agent === undefined || home === '' || bySession.has(home) ? null : { session: home, agent: agent.name }
 }
 
-/** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */
+/** Takes up what a crash left: agents that go on, ends that nobody has cleaned up. */
 async function takeUp(table: AgentTable): Promise<void> {
   const known = await takeIn(table)
   for (const held of known) {
@@ -226,7 +226,6 @@ async function takeUp(table: AgentTable): Promise<void> {
   }
   await table.runs.load()
   for (const held of known) if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
-  for (const held of known) if (isSettled(held.record)) await report(table, held)
   for (const held of known)
     if (held.record.state === 'waiting' && childrenOf(table, held).every(({ record }) => isSettled(record)))
       await endRun(table, held, { state: held.record.keep ? 'idle' : 'done' })

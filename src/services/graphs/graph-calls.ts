@@ -7,7 +7,7 @@ import { type CallId, type Json, type JsonObject, OxbowError, type SessionId, ty
 import { type Call, type Caller, defineCall, evident } from '../../protocol/index.ts'
 import { definitionName } from '../../config/index.ts'
 import { askCall } from './graph-ask.ts'
-import type { GraphRun } from './graph-record.ts'
+import { type GraphRun, isGoingOn, statusText } from './graph-record.ts'
 import { type GraphView, graphView } from './graph-view.ts'
 import { maxGraphWaitS } from './limits.ts'
 
@@ -100,11 +100,11 @@ function shown(view: GraphView): { output: GraphView; text: string; labels: Grap
   const { id, graph, status, waiting_for: waits, failure, output, text } = view
   const why = failure === null ? '' : `: ${failureSentences(failure)}`
   const lines = [
-    `${graph} (${id}): ${status}${waits === '' ? '' : `, waits for ${waits}`}${why}`,
+    `${graph} (${id}): ${statusText(status, waits)}${why}`,
     ...(text === '' ? [] : [text]),
     ...(Object.keys(output).length === 0 ? [] : [JSON.stringify(output)]),
   ]
-  return { output: view, text: lines.join('\n'), labels: view.labels, ok: status === 'running' || status === 'success' }
+  return { output: view, text: lines.join('\n'), labels: view.labels, ok: isGoingOn(status) || status === 'success' }
 }
 
 function showCall(load: Load): Call {

@@ -25,6 +25,7 @@ import {
 } from '../../base/index.ts'
 import { type Caller, isTurn, type Limits } from '../../protocol/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
+import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'
 import { unknownRun } from './graph-begin.ts'
@@ -60,6 +61,7 @@ export interface GraphingDeps extends Pick<
   | 'references'
   | 'runEnded'
 > {
+  readonly waitingIn: Access['waitingIn']
   readonly agents: Agents
   readonly runs: RunsPort
 }
@@ -87,12 +89,14 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
   deps.agents.definitions.watch('graphs', (name) => void endRevoked(deps, runs, name).catch(() => {}))
   // Whoever started a run and is over leaves nothing behind.
   deps.agents.onOver(({ session, name }) => void runs.cancelOf(session, `The agent ${name}, which started it, has ended.`).catch(() => {}))
+  /** What it asks a person, and what the agents below it do. */
+  const waiting = async ({ id, session }: GraphRun) => {
+    const { all, isBelow } = deps.agents.supervisor
+    const below = all().filter((agent) => agent.state === 'running' && isBelow(agent, session))
+    return (await Promise.all([deps.waitingIn(session, id), ...below.map((agent) => deps.waitingIn(agent.session))])).flat()
+  }
   const view = async (run: GraphRun) =>
-    viewOfRun(
-      { ...deps, heldLabels, position: runs.position, pending: approvals.pending, running: running.of },
-      run,
-      await runs.paths(run.id),
-    )
+    viewOfRun({ ...deps, heldLabels, position: runs.position, waiting, running: running.of }, run, await runs.paths(run.id))
   const visible = async (caller: Caller): Promise<readonly GraphRun[]> =>
     (await runs.all()).filter(({ home }) => caller.audience === 'terminal' || (home !== '' && home === caller.session))
   const desk: GraphDesk = {

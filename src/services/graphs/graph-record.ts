@@ -12,6 +12,15 @@ import { type SandboxTier, type Labels, type Limits } from '../../protocol/index
 /** `success` and `failure`: an end node said so. `failed`: a node did, or a limit was reached. Those and `cancelled` can be resumed. */
 type GraphStatus = 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
 
+/** Whether a run goes on, as it is shown: `waiting` is for a person. */
+export const isGoingOn = (status: GraphStatus | 'waiting'): boolean => status === 'running' || status === 'waiting'
+
+/** @returns how a run is, and what it waits for */
+export function statusText(status: GraphStatus | 'waiting', waitsFor: string): string {
+  if (waitsFor === '') return status
+  return status === 'waiting' ? `waiting for ${waitsFor}` : `${status} (${waitsFor})`
+}
+
 export interface GraphFailure extends Failure {
   /** The node that failed; empty: none. */
   readonly node: string

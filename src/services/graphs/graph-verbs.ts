@@ -14,6 +14,7 @@ import {
 import type { AskCall, Following, OutputOf, ServiceVerb, Typed } from '../../protocol/index.ts'
 import { definitionText, showDefinition } from '../typed-values.ts'
 import type { CheckOutput } from './graph-calls.ts'
+import { isGoingOn, statusText } from './graph-record.ts'
 import type { GraphView } from './graph-view.ts'
 
 const nameChars = 40
@@ -24,7 +25,7 @@ const following = {
   keeps: ({ background }: Typed['options']) => background === true,
   follow: async (begun: GraphView, { options, ask, tell }: Following) => (options['background'] === true ? begun : endOf(begun, ask, tell)),
   notice: endText,
-  fails: ({ status, failure }: GraphView) => (status === 'success' || status === 'running' ? null : codeOf(failure?.code)),
+  fails: ({ status, failure }: GraphView) => (status === 'success' || isGoingOn(status) ? null : codeOf(failure?.code)),
 }
 const background = { field: '', help: 'do not wait for its end' } as const
 
@@ -50,7 +51,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
       input: { ...(typeof options['input'] === 'string' && inputsOf(options['input'])), ...(isObject(input) && input) },
     }),
     ...following,
-    show: (run: GraphView) => (run.status === 'running' ? `Started ${plainLine(run.graph, nameChars)}, ${run.id}.` : resultText(run)),
+    show: (run: GraphView) => (isGoingOn(run.status) ? `Started ${plainLine(run.graph, nameChars)}, ${run.id}.` : resultText(run)),
   },
   {
     words: 'graph check <graph>',
@@ -94,7 +95,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
     call: 'graph.resume',
     typed: { '--from <node>': { field: 'from', help: 'node at which it goes on; default: where it stopped' }, '--background': background },
     ...following,
-    show: (run: GraphView) => (run.status === 'running' ? `${run.id} goes on.` : resultText(run)),
+    show: (run: GraphView) => (isGoingOn(run.status) ? `${run.id} goes on.` : resultText(run)),
   },
   {
     words: 'graph answer <run> <answer>',
@@ -112,7 +113,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
     async preview({ run }, ask) {
       const { id, graph, status } = await ask('graph.show', { run: run! })
       const target = { id, graph, status }
-      if (status !== 'running') return { would: '', nothing: endedText(target), target }
+      if (!isGoingOn(status)) return { would: '', nothing: endedText(target), target }
       return { would: `cancel the run ${id} of ${plainLine(graph, nameChars)}`, target }
     },
     show: (run: OutputOf<'graph.cancel'>) => (run.cancelled ? `Cancelled ${run.id}.` : endedText(run)),
@@ -136,7 +137,7 @@ function runTable(runs: readonly GraphView[]): string {
   const rows = runs.map((run) => [
     shortId(run.id, ids),
     plainLine(run.graph, nameChars),
-    run.waiting_for === '' ? run.status : `${run.status} (${run.waiting_for})`,
+    statusText(run.status, run.waiting_for),
     run.paths.map(({ node }) => plainLine(node, nameChars)).join(', '),
     formatTime(run.created_at),
     `${run.spent.tokens} tokens`,
@@ -150,7 +151,7 @@ const runForm = /^[0-9a-f]{4,}(?:-[0-9a-f-]*)?$/
 function runText(run: GraphView): string {
   const { id, graph, version, status, waiting_for: waits, visits, spent, created_at: began, ended_at: ended } = run
   const head = [
-    `${plainLine(graph, nameChars)} (${id}): ${status}${waits === '' ? '' : `, waits for ${waits}`}`,
+    `${plainLine(graph, nameChars)} (${id}): ${statusText(status, waits)}`,
     `version ${version.slice(0, 12)}, began ${formatTime(began)}${ended === null ? '' : `, ended ${formatTime(ended)}`}`,
     `${visits} visits, ${spent.tokens} tokens, ${formatMoney(spent.micro_dollars)}`,
   ]
@@ -184,7 +185,7 @@ const lookS = 30
 /** Says where it is, until it has ended. */
 async function endOf(begun: GraphView, ask: AskCall, tell: (text: string) => void): Promise<GraphView> {
   let run = begun
-  while (run.status === 'running') {
+  while (isGoingOn(run.status)) {
     tell(progressOf(run))
     run = await ask('graph.show', { run: run.id, wait_s: lookS, seen: run.position })
   }
@@ -204,7 +205,7 @@ function resultText({ text, output }: GraphView): string {
 }
 
 function endText({ id, status, failure }: GraphView): string {
-  if (status === 'running') return ''
+  if (isGoingOn(status)) return ''
   if (status === 'success') return `${id}: success`
   const why = failure === null ? '' : `${failure.node || 'It'} failed (${failure.code}): ${failureSentences(failure)}\n`
   return plainText(`${why}${id}: ${status}. Go on with it: oxbow graph resume ${id}`)

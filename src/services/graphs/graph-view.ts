@@ -30,7 +30,7 @@ const pathView = z.strictObject({
 export const graphView = z.strictObject({
   id: idSchema('TurnId'),
   graph: z.string(),
-  status: z.enum(['running', 'success', 'failure', 'failed', 'cancelled']),
+  status: z.enum(['running', 'waiting', 'success', 'failure', 'failed', 'cancelled']).describe('`waiting`: for a person.'),
   session: idSchema('SessionId'),
   home: idOrEmpty('SessionId').describe('Session that started it; empty: a person outside of any session.'),
   output: jsonObjectSchema(),
@@ -54,7 +54,8 @@ export type GraphView = z.infer<typeof graphView>
 
 interface ViewDeps {
   readonly budgets: Pick<Budgets, 'load' | 'view'>
-  readonly pending: (session: GraphRun['session']) => readonly PendingApproval[]
+  /** The calls of a run, and of agents below it, that wait for a person. */
+  readonly waiting: (run: GraphRun) => Promise<readonly PendingApproval[]>
   readonly running: (session: GraphRun['session']) => readonly RunningCall[]
   readonly heldLabels: (run: GraphRun) => Labels
   readonly position: (run: GraphRun['id']) => string
@@ -65,13 +66,13 @@ export async function viewOfRun(deps: ViewDeps, run: GraphRun, paths: readonly P
   await deps.budgets.load({ session, actor: 'kernel' })
   const { spent }: { spent: Spend } = deps.budgets.view(sessionScope(session))
   const root = paths.find(({ record }) => record.key === '')
-  const pending = deps.pending(session)
-  const questions = status === 'running' ? openQuestions(pending, id) : []
+  const waiting = status === 'running' ? await deps.waiting(run) : []
+  const questions = openQuestions(waiting, id)
   const shown = paths.filter(({ record }) => record.status === 'running' || record.status === 'failed')
   return {
     id,
     graph,
-    status,
+    status: waiting.length > 0 ? 'waiting' : status,
     session,
     home,
     output,
@@ -93,14 +94,14 @@ export async function viewOfRun(deps: ViewDeps, run: GraphRun, paths: readonly P
       status: at,
     })),
     visits: paths.reduce((sum, { record }) => sum + visitsOf(record), 0),
-    waiting_for: status !== 'running' ? '' : waitsFor(questions, pending, deps.running(session)),
+    waiting_for: status !== 'running' ? '' : waitsFor(questions, waiting, deps.running(session)),
     questions,
     spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
   }
 }
 
-function waitsFor(questions: readonly OpenQuestion[], pending: readonly PendingApproval[], running: readonly RunningCall[]): string {
+function waitsFor(questions: readonly OpenQuestion[], waiting: readonly PendingApproval[], running: readonly RunningCall[]): string {
   if (questions.length > 0) return 'an answer'
-  if (pending.length > 0) return 'an approval'
+  if (waiting.length > 0) return 'an approval'
   return running[0]?.name ?? ''
 }

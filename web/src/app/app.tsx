@@ -1,6 +1,7 @@
 /** The shell round every page: signing in, navigation, the state of the connection, and what is reachable from everywhere. */
 import { Menu, Moon, Search, Sun, SunMoon } from 'lucide-react'
 import { type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
+import { type Notice, type SaidNotice, sayNotice } from '../../../src/protocol/index.ts'
 import { GuestProvider, useAccess, useGuest } from '../data/guest.tsx'
 import { Button, IconButton } from '../ui/button.tsx'
 import { ErrorBoundary, Loading, NoticeBar } from '../ui/states.tsx'
@@ -130,20 +131,19 @@ function ThemeButton(): ReactNode {
 
 /** What a person should hear of, wherever it happened. */
 function Notices(): ReactNode {
-  const { notices, dismiss } = useGuest()
-  return notices.map(({ seq, kind, fields, session }) => (
-    <NoticeBar key={seq} tone={kind === 'schedule_ended' ? 'info' : 'warn'} role="status" onDismiss={() => dismiss(seq)}>
-      {noticeText(kind, fields)} {session !== '' && <Link to={`/chat/${session}`}>Show</Link>}
-    </NoticeBar>
-  ))
+  const { notices } = useGuest()
+  return notices.map((notice) => <NoticeOf key={notice.seq} notice={notice} />)
 }
 
-function noticeText(kind: string, fields: Readonly<Record<string, unknown>>): string {
-  const name = typeof fields['name'] === 'string' ? fields['name'] : ''
-  if (kind === 'schedule_ended') return `The schedule ${name} has run.`
-  if (kind === 'schedule_disabled') return `The schedule ${name} was switched off.`
-  const { spent, limit } = fields
-  return typeof spent === 'number' && typeof limit === 'number'
-    ? `A budget is nearly used: ${spent.toFixed(2)} of ${limit.toFixed(2)}.`
-    : 'A budget is nearly used.'
+function NoticeOf({ notice }: { readonly notice: Notice }): ReactNode {
+  const { client, dismiss } = useGuest()
+  const [said, setSaid] = useState<SaidNotice | null>(null)
+  useEffect(() => void sayNotice(notice, client.call).then(setSaid), [notice, client])
+  if (said === null) return null
+  const text = `${said.text.charAt(0).toUpperCase()}${said.text.slice(1)}.`
+  return (
+    <NoticeBar tone={said.tone === 'info' ? 'info' : 'warn'} role="status" onDismiss={() => dismiss(notice.seq)}>
+      {text} {notice.session === '' ? <code>{said.more}</code> : <Link to={`/chat/${notice.session}`}>Show</Link>}
+    </NoticeBar>
+  )
 }

@@ -50,6 +50,25 @@ test('a definition of the person counts, one of the workspace once its hash is a
   assert.ok((await states(guest)).includes('reader workspace new'))
 })
 
+test('a right that there is not is said of a definition that can be used, with the nearest', async () => {
+  const host = person(
+    { name: 'a', toml: toml('x', 'rights = ["file.raed", "memory.read", "mcp.weather", "secret.use:KEY"]') },
+    { name: 'b', toml: toml('x', 'rights = ["worker"]\ndelegable = ["!shell.rum"]') },
+    { name: 'c', toml: toml('x', 'rights = ["worker", "file.write:/shared/reports"]') },
+    { kind: 'graphs', name: 'd', toml: 'start = "a"\n[nodes.a]\ntype = "end"\nrights = ["web.raed"]' },
+  )
+  await using guest = await openFixture({ host })
+  const said = async (kind: string): Promise<readonly string[]> =>
+    (await ask<{ definitions: readonly { state: string; problem: string }[] }>(guest, 'definition.list', { kind })).definitions.map(
+      ({ state, problem }) => `${state} ${problem}`,
+    )
+  const agents = await said('agents')
+  assert.match(agents[0]!, /^ready There is no right "file\.raed"\. Did you mean file\.read\?/)
+  assert.match(agents[1]!, /^ready There is no right "shell\.rum"\. Did you mean shell\.run\?/)
+  assert.equal(agents[2], 'ready ')
+  assert.match((await said('graphs'))[0]!, /^ready There is no right "web\.raed"\. Did you mean web\.read\?/)
+})
+
 test('a definition that cannot be used is listed with the reason', async () => {
   const host = person(
     { name: 'a', toml: 'description = ' },

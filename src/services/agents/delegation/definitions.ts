@@ -12,6 +12,7 @@ import {
   didYouMean,
   isObject,
   isOxbowError,
+  type Json,
   type JsonObject,
   errorMessage,
   OxbowError,
@@ -48,7 +49,9 @@ export const listedDefinition = z.strictObject({
     .string()
     .optional()
     .describe('Of `NAME.character.json`, which makes the agent a character; absent if there is no such file.'),
-  problem: z.string().describe('Why the files cannot be used; empty if they can.'),
+  problem: z
+    .string()
+    .describe('Why the files cannot be used, or what of a usable one has no effect: a right that there is not. Empty: nothing.'),
   from: z.enum(['person', 'workspace']),
   hash: z.string().describe('Of its name and the texts of its files.'),
   state: definitionState,
@@ -79,6 +82,8 @@ export interface DefinitionDeps {
   readonly clock: Clock
   /** @returns why a definition cannot be used; empty if it can */
   readonly check: (definition: Definition) => Promise<string>
+  /** @returns which of these rights there is not, with what may be meant; empty: there are all */
+  readonly rightProblem: (rights: readonly string[]) => Promise<string>
 }
 
 /** @returns the verb under which people find definitions of a kind */
@@ -188,7 +193,7 @@ async function inTime<Value>(answer: Promise<Value>): Promise<Value> {
   }
 }
 
-async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: 'person' | 'workspace'): Promise<Judged> {
+async function judgeOne({ check, rightProblem }: DefinitionDeps, text: DefinitionText, from: 'person' | 'workspace'): Promise<Judged> {
   const hash = hashOf(text)
   const read = { ...text, from, hash, state: 'ready', table: {} } as const
   if (text.problem !== '') return { ...read, state: 'broken' }
@@ -199,10 +204,18 @@ async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: '
     const [named] = protoKeys(table)
     if (named !== undefined) return { ...read, state: 'broken', problem: `${named.join('.')}: nothing can have this name` }
     const problem = isObject(table) ? await check({ ...read, table }) : 'it is no table'
-    return problem === '' ? { ...read, table } : { ...read, state: 'broken', problem }
+    return problem === '' ? { ...read, table, problem: await rightProblem(rightsIn(table)) } : { ...read, state: 'broken', problem }
   } catch (error) {
     return { ...read, state: 'broken', problem: errorMessage(error) }
   }
+}
+
+/** The rights that the definition of an agent or a graph names, its nodes' too. */
+function rightsIn(table: Json): readonly string[] {
+  if (!isObject(table)) return []
+  const { rights = [], delegable = [], nodes } = table
+  const own = [rights, delegable].flat().filter((right) => typeof right === 'string')
+  return [...own, ...Object.values(isObject(nodes) ? nodes : {}).flatMap(rightsIn)]
 }
 
 function asDefinition({ kind, name, toml, text, character, problem, from, hash, table }: Judged): Definition {

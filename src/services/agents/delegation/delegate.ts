@@ -11,7 +11,6 @@ import { branchFor } from '../agent-calls.ts'
 import type { AgentRecord } from '../agent-record.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { AgentsConfig } from '../config.ts'
-import { longestTimerMs } from './limits.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import type { Definitions } from './definitions.ts'
 import { briefOf, type Delegating, type DelegateRequest } from './brief.ts'
@@ -62,7 +61,7 @@ function notBegun(agent: string, { code, message, hint }: OxbowError): Delegated
 
 async function waitFor(supervisor: Supervisor, by: Delegating, id: CallId, signal: AbortSignal): Promise<void> {
   try {
-    await supervisor.wait({ session: by.caller.session, ids: [id], mode: 'all', timeoutMs: longestTimerMs, signal })
+    await supervisor.wait({ session: by.caller.session, ids: [id], mode: 'all', timeoutMs: Infinity, signal })
   } catch (error) {
     if (stopReason(signal) !== 'shutdown') await supervisor.kill(by, id, 'its delegation was cancelled')
     throw error

@@ -3,8 +3,9 @@
  * next one, which the other agent runs. Whoever has the session has what the one before can pass on and its definition names.
  */
 import { z } from 'zod'
-import { type AgentProfile, type Handoff, type Handoffs, type RunningTurns, type StartTurn } from '../../../kernel/index.ts'
-import { type CallId, derivedId, OxbowError, type SessionId } from '../../../base/index.ts'
+import { type AgentProfile, type Handoff, type Handoffs, type RunningTurns } from '../../../kernel/index.ts'
+import type { RunsPort } from '../../../runs/index.ts'
+import { type CallId, derivedId, OxbowError, type SessionId, type TurnId } from '../../../base/index.ts'
 import { type Call, defineCall, type Sandbox } from '../../../protocol/index.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { AgentsConfig } from '../config.ts'
@@ -17,7 +18,7 @@ export interface HandoffDeps extends ParentDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly definitions: () => Promise<Definitions>
   readonly handoffs: Handoffs
-  readonly startTurn: StartTurn
+  readonly turns: () => Promise<RunsPort['turns']>
   readonly runningTurns: Pick<RunningTurns, 'handOver'>
   readonly sandbox: Pick<Sandbox, 'status'>
   readonly agentConfig: Pick<AgentsConfig, 'max_depth'>
@@ -59,8 +60,8 @@ export function handoffCall(deps: HandoffDeps): Call {
       if (!isDone) await deps.handoffs.put({ caller, call, name: 'agent.handoff' }, session, next)
       const agent = next.at(-1)?.profile.name ?? 'the agent of this conversation'
       if (caller.turn !== '') deps.runningTurns.handOver(caller.turn, agent)
-      const clientId = derivedId('handoff', call) as CallId
-      await deps.startTurn({ session, clientId, text: messageOf(input, actor), actor })
+      const turn = derivedId('handoff', call) as TurnId
+      await (await deps.turns()).send({ session, turn, text: messageOf(input, actor), actor, labels: [] })
       return { output: { agent, from: actor }, text: `${agent} takes over. Your turn ends here.` }
     },
   })

@@ -22,8 +22,6 @@ export const maxFileRecords = 5_000
 export const maxResultFiles = 200
 /** Agents that one search names. */
 export const maxFoundAgents = 10
-/** The longest time of a timer, for waits that end by something else. */
-export const longestTimerMs: number = 2 ** 31 - 1
 
 /** Characters of what a character's prompt is made of: each session that runs as it keeps a copy in one document. */
 export const maxPromptParts = 96_000

@@ -11,7 +11,7 @@
  */
 import type { ChainHead } from './head-schema.ts'
 import { createHash, verify, type KeyObject } from 'node:crypto'
-import { isObject, ownValue } from '../base/index.ts'
+import { isObject, ownValue } from '../../base/index.ts'
 
 /** The format in which heads are signed. */
 export const headFormat = 2
