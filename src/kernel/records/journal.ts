@@ -5,7 +5,7 @@
  * When the store fails, the journal fails permanently: every later append is refused with the same failure, so the guest becomes
  * read-only and nothing happens unrecorded.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Append, Erased, Projection, SessionRow, Store } from '../../store/index.ts'
 import {
   type CallId,
@@ -284,6 +284,7 @@ function view({ caller, call, name, phase, body }: Entry, at: number, seq: numbe
 interface BudgetRows {
   /** Charges a call that a crash interrupted. */
   reconcile(session: SessionId | '', spent: Spend, charged: Charged | undefined): void
+  created(session: SessionId): void
   projections(session: SessionId | '', ended: SpentBy): readonly Projection[]
   observe(changes: readonly DocumentChange[]): void
 }
@@ -311,7 +312,10 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
     const { caller, call, name, phase, body } = entry
     const { session } = caller
     const changes = body['status'] === 'ok' ? entry.projection : undefined
-    if (changes === 'new_session') return sessions.created(body['id'] as SessionId, body['title'] as string, at)
+    if (changes === 'new_session') {
+      budgets.created(body['id'] as SessionId)
+      return sessions.created(body['id'] as SessionId, body['title'] as string, at)
+    }
     if (changes === 'session' && body['change'] !== undefined)
       return sessions.kept(body['session'] as SessionId, body['change'] as Partial<SessionRow>)
     if (session === '') return null
@@ -354,7 +358,7 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
 export function rowMark(row: SessionRow): string {
   const columns = Object.entries(row).filter(([, value]) => value !== '' && value !== 0)
   const sorted = columns.toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, markLength)
+  return hash('sha256', JSON.stringify(sorted)).slice(0, markLength)
 }
 
 const markLength = 32

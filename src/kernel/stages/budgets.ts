@@ -42,6 +42,8 @@ type Who = Pick<Caller, 'session' | 'actor'>
 export interface Budgets {
   /** Reads what the accounts of a caller have spent. Await before `reserve`. */
   load(who: Who): Promise<void>
+  /** A session that has spent nothing: its first message need not wait for a read. */
+  created(session: SessionId): void
   /** @returns null if nothing of the call is counted, or the failure if a budget does not cover it; nothing is reserved then */
   reserve(caller: Caller, call: Pick<Call, 'name' | 'reserve' | 'waitsFor'>, spend: Spend): Hold | Failure | null
   /** Extends a reservation. @returns false if a budget does not cover it */
@@ -103,6 +105,10 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
       if (book === null && isDerived(who.session)) await openBook()
       if (book === null) await Promise.all([(lookingUp ??= lookUp()), accounts.load(who.session)])
       await book?.load(who)
+    },
+    created(session) {
+      const key = sessionScope(session)
+      if (accounts.find(key) === undefined) accounts.put(createAccount(key, 'session', amountOf(config.session)))
     },
     ...createHolds({
       accounts,
