@@ -77,10 +77,15 @@ interface LaneDeps {
   readonly recovered: ReadonlyMap<CallId, { readonly session: SessionId }>
 }
 
+interface RunDeps extends LaneDeps {
+  readonly claimed: Claimed
+}
+
 export function createLanes(deps: LaneDeps): Lanes {
   const lanes = new Map<SessionId, Lane>()
   const admitting = new Map<SessionId, number>()
-  const { wake, cancelWaiting, forget, stop } = createWaking(deps, lanes)
+  const claimed = createClaimed(deps)
+  const { wake, cancelWaiting, forget, stop } = createWaking({ ...deps, claimed }, lanes)
 
   return {
     run(id, caller, input, signal, past) {
@@ -133,6 +138,7 @@ export function createLanes(deps: LaneDeps): Lanes {
       if (arriving <= 1) admitting.delete(session)
       else admitting.set(session, arriving - 1)
     },
+    claim: (session) => void claimed(session)?.catch(shownByTurn),
     async lose(session) {
       const lane = lanes.get(session)
       forget(session)
@@ -148,7 +154,7 @@ export function createLanes(deps: LaneDeps): Lanes {
 }
 
 /** What begins the next turn of a lane. */
-function createWaking(deps: LaneDeps, lanes: Map<SessionId, Lane>) {
+function createWaking(deps: RunDeps, lanes: Map<SessionId, Lane>) {
   let stopping = false
   const places = createTurnPlaces(deps.config.max_running, (session) => {
     const lane = lanes.get(session)
@@ -189,7 +195,7 @@ async function leave(lane: Lane): Promise<void> {
   for (const waiting of lane.queue) waiting.done.reject(shutdown())
 }
 
-async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: AbortController, place: TurnPlace): Promise<LaneResult> {
+async function runNext(deps: RunDeps, lane: Lane, next: Waiting, controller: AbortController, place: TurnPlace): Promise<LaneResult> {
   const { journal } = deps
   const session = next.caller.session as SessionId
   const id = turnId(next.id)
@@ -200,7 +206,7 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
   // The rights of its sender may have ended while it waited.
   if (next.past.cancelled || next.signal.aborted) controller.abort('cancelled')
   try {
-    if (!journal.isFenced(session)) await claim(deps, session)
+    await deps.claimed(session)
     if (!next.past.started) {
       const body = { ...startedBody(next, indexed(filesOf(next), 0)), sandbox: sandboxOf(deps.sandbox.status) }
       const entry = { caller: next.caller, call: next.id, name: turnCall, phase: 'started', body } as const
@@ -353,12 +359,31 @@ function indexed(files: readonly KeptFile[], from: number): readonly Attachment[
   return files.map((file, i) => ({ index: from + i, ...file }))
 }
 
-/** Claims the lane until another worker does. A restarted guest has the same name, so it does not wait for the lease. */
-async function claim({ journal, user }: LaneDeps, session: SessionId): Promise<void> {
-  const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs)
-  if (epoch !== null) return journal.fence(session, epoch)
-  throw new OxbowError('stale_epoch', `Another worker has session ${session}.`, { hint: `Try again in ${leaseMs / 1000} s.` })
+/** Null: the lane is claimed. */
+type Claimed = (session: SessionId) => Promise<void> | null
+
+/** Claims lanes until another worker does. A restarted guest has the same name, so it does not wait for the lease. */
+function createClaimed({ journal, user }: LaneDeps): Claimed {
+  const underway = new Map<SessionId, Promise<void>>()
+  const claim = async (session: SessionId): Promise<void> => {
+    const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs).finally(() => underway.delete(session))
+    if (epoch === null) throw takenOver(session)
+    journal.fence(session, epoch)
+  }
+  return (session) => {
+    if (journal.isFenced(session)) return null
+    const claiming = underway.get(session) ?? claim(session)
+    underway.set(session, claiming)
+    return claiming
+  }
 }
+
+function takenOver(session: SessionId): OxbowError {
+  return new OxbowError('stale_epoch', `Another worker has session ${session}.`, { hint: `Try again in ${leaseMs / 1000} s.` })
+}
+
+/** A claim that fails is tried again by the turn, which fails with it. */
+function shownByTurn(): void {}
 
 function hopeless(): OxbowError {
   return new OxbowError('internal_failure', 'Oxbow crashed every time it ran this turn, so the turn is not run again.', {
