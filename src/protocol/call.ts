@@ -361,6 +361,11 @@ export interface Process {
    * @throws OxbowError of the store
    */
   conversation(): Promise<HeldConversation>
+  /**
+   * The item of a call that has ended, as the next turn will find it: the same object, so that its wire form and its tokens are made once.
+   * Undefined: none is cached.
+   */
+  itemOf(call: CallId): ConversationItem | undefined
   /** @returns whether messages wait for this turn, which `turn.inbox` takes; costs no call */
   hasMail(): boolean
   /** The agent to which this turn has handed its session, with which it ends; empty: none. */

@@ -179,7 +179,9 @@ async function takeMail(process: Process): Promise<readonly ConversationItem[]> 
   const outcome = await process.call('turn.inbox', {})
   if (outcome.status !== 'ok') return []
   const mail = outcome.output as { readonly messages: readonly Mail[] }
-  return mail.messages.map(({ id, text, attachments }) => conversationItem(id, sentMessage(text, attachments ?? [], id)))
+  return mail.messages.map(
+    ({ id, text, attachments }) => process.itemOf(id) ?? conversationItem(id, sentMessage(text, attachments ?? [], id)),
+  )
 }
 
 interface Window extends Rolled {
@@ -301,7 +303,7 @@ async function dispatch(process: Process, calls: readonly PendingCall[]): Promis
 async function runCall(process: Process, { id, part }: PendingCall): Promise<ConversationItem | null> {
   const outcome = await process.callTool(part.name, part.arguments, id)
   if (outcome === null) return null
-  return toolResult(id, part, outcome.status === 'ok' ? outcome : { ok: false, text: outcome.text, labels: outcome.labels })
+  return process.itemOf(id) ?? toolResult(id, part, outcome.status === 'ok' ? outcome : { ok: false, text: outcome.text, labels: outcome.labels })
 }
 
 /** Detects a model that repeats the same call with the same arguments and result. */

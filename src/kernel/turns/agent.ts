@@ -41,6 +41,7 @@ import {
 import type { Config } from '../../config/index.ts'
 import { recallTags } from '../policy/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from '../policy/profiles.ts'
+import type { Conversations } from '../conversation/conversations.ts'
 import type { Background } from './background.ts'
 import type { Gate } from '../stages/gate.ts'
 
@@ -132,6 +133,7 @@ interface AgentDeps {
   readonly follow: Background['follow']
   /** The conversation of a session, whose labels it joins. */
   readonly conversationOf: (caller: Caller) => Promise<HeldConversation>
+  readonly conversations: Pick<Conversations, 'itemOf'>
 }
 
 export function createAgent(deps: AgentDeps): Agent {
@@ -325,10 +327,11 @@ interface ProcessDeps extends OwnTurn {
   readonly actor: string
   readonly runningTurns: Pick<RunningTurns, 'restricted' | 'successor'>
   readonly conversationOf: AgentDeps['conversationOf']
+  readonly conversations: AgentDeps['conversations']
 }
 
 function createProcess(
-  { gate, registry, newId, rights, limits, actor, runningTurns, conversationOf, branch, pause }: ProcessDeps,
+  { gate, registry, newId, rights, limits, actor, runningTurns, conversationOf, conversations, branch, pause }: ProcessDeps,
   turn: LaneTurn,
 ): Process {
   const id = newId() as ProcessId
@@ -391,6 +394,7 @@ function createProcess(
       if (paused !== null) await untilResumed(paused, turn)
       return conversationOf(asRuntime)
     },
+    itemOf: (call) => conversations.itemOf(session, call),
     hasMail: turn.hasMail,
     successor: () => runningTurns.successor(turn.id),
     newCallId: () => newId() as CallId,
