@@ -362,8 +362,7 @@ export interface Process {
    */
   conversation(): Promise<HeldConversation>
   /**
-   * The item of a call that has ended, as the next turn will find it: the same object, so that its wire form and its tokens are made once.
-   * Undefined: none is cached.
+   * The item of a call as the next turn will find it: the same object, whose wire form and tokens are made once. Undefined: none is cached.
    */
   itemOf(call: CallId): ConversationItem | undefined
   /** @returns whether messages wait for this turn, which `turn.inbox` takes; costs no call */
