@@ -13,6 +13,7 @@ import type { KeepDeps } from './exclusive-writer.ts'
 import {
   catchUpMs,
   forgetItems,
+  indexEveryMs,
   indexLingerMs,
   indexPage,
   indexRestMs,
@@ -70,6 +71,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   let read: number | null = null
   let failed: { readonly error: unknown; readonly at: number } | null = null
   let running: Promise<void> | null = null
+  let ranAt = -Infinity
   let timer: NodeJS.Timeout | null = null
 
   const work = async (): Promise<void> => {
@@ -101,10 +103,12 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const start = (): Promise<void> => (running ??= work())
   const later = (): void => {
     if (timer !== null || ending.signal.aborted) return
+    const afterMs = Math.max(indexLingerMs, ranAt + indexEveryMs - deps.clock.monotonicMs())
     timer = setTimeout(() => {
       timer = null
+      ranAt = deps.clock.monotonicMs()
       void start()
-    }, indexLingerMs)
+    }, afterMs)
     // The next guest indexes what is left.
     timer.unref()
   }
