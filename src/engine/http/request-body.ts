@@ -118,7 +118,7 @@ export function createWrittenSystem(message: (system: string) => object): (syste
   }
 }
 
-type WriteHead<Written> = (request: GenerateRequest, facts: ModelFacts) => Written
+type WriteHead<Head> = (request: GenerateRequest, facts: ModelFacts) => Head
 
 /**
  * @param of all fields of a request but its tools and messages

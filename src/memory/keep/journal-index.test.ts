@@ -18,8 +18,14 @@ test('what is said after a rest is indexed soon, and what follows at once togeth
   }
   const writer = createExclusiveWriter(store.memory)
   const index = createJournalIndex({
-    ...{ memory: writer.memory, writer, store: { ...store, records }, keeps: false, changed: () => {}, settle: async () => null },
-    ...{ text: () => Promise.reject(new Error('no text')), hash: () => Promise.reject(new Error('no hash')) },
+    memory: writer.memory,
+    writer,
+    store: { ...store, records },
+    keeps: false,
+    changed: () => {},
+    settle: async () => null,
+    text: () => Promise.reject(new Error('no text')),
+    hash: () => Promise.reject(new Error('no hash')),
     clock: { ...systemClock, monotonicMs: () => now },
   })
   const cursor = (): Promise<number> => store.memory.cursor('forgets')
