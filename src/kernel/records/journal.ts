@@ -5,8 +5,7 @@
  * When the store fails, the journal fails permanently: every later append is refused with the same failure, so the guest becomes
  * read-only and nothing happens unrecorded.
  */
-import { hash } from 'node:crypto'
-import type { Append, Erased, Projection, SessionRow, Store } from '../../store/index.ts'
+import { type Append, type Erased, type Projection, rowMark, type SessionRow, type Store } from '../../store/index.ts'
 import {
   type CallId,
   type Clock,
@@ -350,28 +349,3 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
     return projections
   }
 }
-
-// The row of a session is committed with the record that changed it, and that record says which row it left: so an audit finds every
-// column that was changed without the journal. It need not know what a column means.
-
-/** Columns at their defaults are left out, so that a column which is added later changes no older mark. */
-export function rowMark(row: SessionRow): string {
-  const columns = Object.entries(row).filter(([, value]) => value !== '' && value !== 0)
-  const sorted = columns.toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return hash('sha256', JSON.stringify(sorted)).slice(0, markLength)
-}
-
-const markLength = 32
-
-/** The journal puts it last. */
-const atEnd = /"session_row":\["([^"\\]+)","([0-9a-f]{32})"\]\}$/
-
-/** @returns which session's row a record left, and its mark */
-export function rowIn(body: string): { readonly id: string; readonly mark: string } | null {
-  if (!body.endsWith('"]}')) return null
-  const [, id, mark] = atEnd.exec(body.slice(-maxTailChars)) ?? []
-  return id === undefined || mark === undefined ? null : { id, mark }
-}
-
-/** Of an id and its mark. */
-const maxTailChars = 300

@@ -21,6 +21,7 @@ import {
   createAccount,
   findShortfall,
   type Hold,
+  hourOf,
   noAmount,
   noLimit,
   noSpend,
@@ -299,20 +300,6 @@ function projectionsOf(user: string, session: SessionId | '', { spent = noSpend,
     ...uses,
     { kind: 'use', budget: name, use: { since, microDollars, tokens, calls: 1, ms } },
   ]
-}
-
-/** Hours for which model use is kept: 31 days. */
-export const keptHours: number = 31 * 24
-const hourMs = 3_600_000
-
-/**
- * What models cost in an hour is kept as the use of a budget without a limit, so that charts read no journal. The names make a ring: the
- * window of a later hour replaces the one 31 days before.
- * @returns the name of the hour, and when it began
- */
-export function hourOf(at: number): { readonly name: string; readonly since: number } {
-  const hour = Math.floor(at / hourMs)
-  return { name: `hour/${hour % keptHours}`, since: hour * hourMs }
 }
 
 /** Stage 6: the cheap upper bound first, the exact count only if that does not fit. */

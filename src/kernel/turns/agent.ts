@@ -317,17 +317,12 @@ async function untilResumed(paused: Promise<void>, { signal, onWait }: Pick<Lane
   signal.removeEventListener('abort', end)
 }
 
-interface ProcessDeps extends OwnTurn {
-  readonly gate: Gate
-  readonly registry: Registry
-  readonly newId: () => string
+interface ProcessDeps extends OwnTurn, Pick<AgentDeps, 'gate' | 'registry' | 'newId' | 'conversationOf' | 'conversations'> {
   /** Rights of the agent: the same set for all its processes, so that its tools are made once. */
   readonly rights: ReadonlySet<string>
   readonly limits: RightLimits | undefined
   readonly actor: string
   readonly runningTurns: Pick<RunningTurns, 'restricted' | 'successor'>
-  readonly conversationOf: AgentDeps['conversationOf']
-  readonly conversations: AgentDeps['conversations']
 }
 
 function createProcess(

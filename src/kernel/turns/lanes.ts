@@ -77,15 +77,12 @@ interface LaneDeps {
   readonly recovered: ReadonlyMap<CallId, { readonly session: SessionId }>
 }
 
-interface RunDeps extends LaneDeps {
-  readonly claimed: Claimed
-}
+type RunDeps = LaneDeps & { readonly claimed: ReturnType<typeof createClaimed> }
 
 export function createLanes(deps: LaneDeps): Lanes {
   const lanes = new Map<SessionId, Lane>()
   const admitting = new Map<SessionId, number>()
-  const claimed = createClaimed(deps)
-  const { wake, cancelWaiting, forget, stop } = createWaking({ ...deps, claimed }, lanes)
+  const { claimed, wake, cancelWaiting, forget, stop } = createWaking({ ...deps, claimed: createClaimed(deps) }, lanes)
 
   return {
     run(id, caller, input, signal, past) {
@@ -138,7 +135,7 @@ export function createLanes(deps: LaneDeps): Lanes {
       if (arriving <= 1) admitting.delete(session)
       else admitting.set(session, arriving - 1)
     },
-    claim: (session) => void claimed(session)?.catch(shownByTurn),
+    claim: (session) => void claimed(session)?.catch(() => {}),
     async lose(session) {
       const lane = lanes.get(session)
       forget(session)
@@ -175,6 +172,7 @@ function createWaking(deps: RunDeps, lanes: Map<SessionId, Lane>) {
     lane.running = { id: turnId(first.id), since: deps.clock.now(), controller, ended, place }
   }
   return {
+    claimed: deps.claimed,
     wake,
     /** @returns how many of the first messages were cancelled: each ends as soon as its turn begins */
     cancelWaiting(session: SessionId, lane: Lane, count: number): number {
@@ -359,16 +357,14 @@ function indexed(files: readonly KeptFile[], from: number): readonly Attachment[
   return files.map((file, i) => ({ index: from + i, ...file }))
 }
 
-/** Null: the lane is claimed. */
-type Claimed = (session: SessionId) => Promise<void> | null
-
 /** Claims lanes until another worker does. A restarted guest has the same name, so it does not wait for the lease. */
-function createClaimed({ journal, user }: LaneDeps): Claimed {
+function createClaimed({ journal, user }: LaneDeps): (session: SessionId) => Promise<void> | null {
   const underway = new Map<SessionId, Promise<void>>()
   const claim = async (session: SessionId): Promise<void> => {
     const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs).finally(() => underway.delete(session))
-    if (epoch === null) throw takenOver(session)
-    journal.fence(session, epoch)
+    if (epoch !== null) return journal.fence(session, epoch)
+    const hint = `Try again in ${leaseMs / 1000} s.`
+    throw new OxbowError('stale_epoch', `Another worker has session ${session}.`, { hint })
   }
   return (session) => {
     if (journal.isFenced(session)) return null
@@ -377,13 +373,6 @@ function createClaimed({ journal, user }: LaneDeps): Claimed {
     return claiming
   }
 }
-
-function takenOver(session: SessionId): OxbowError {
-  return new OxbowError('stale_epoch', `Another worker has session ${session}.`, { hint: `Try again in ${leaseMs / 1000} s.` })
-}
-
-/** A claim that fails is tried again by the turn, which fails with it. */
-function shownByTurn(): void {}
 
 function hopeless(): OxbowError {
   return new OxbowError('internal_failure', 'Oxbow crashed every time it ran this turn, so the turn is not run again.', {

@@ -63,10 +63,8 @@ interface Run {
 export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const run: Run = { deps, labels: new Map(), last: createRecentMap(maxHeldContexts), owed: new Map() }
   const ending = new AbortController()
-  /** There may be something new: soon enough after the run under way. */
-  let wanted = false
-  /** True when a caller is waiting. */
-  let hurried = false
+  /** There may be something new: soon enough after the run under way. Hurried: a caller waits for it. */
+  let [wanted, hurried] = [false, false]
   /** How far this indexer has read; the kept cursor may be further back, before what is owed. */
   let read: number | null = null
   let failed: { readonly error: unknown; readonly at: number } | null = null
@@ -104,13 +102,12 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const later = (): void => {
     if (timer !== null || ending.signal.aborted) return
     const afterMs = Math.max(indexLingerMs, ranAt + indexEveryMs - deps.clock.monotonicMs())
+    // It keeps no process alive: the next guest indexes what is left.
     timer = setTimeout(() => {
       timer = null
       ranAt = deps.clock.monotonicMs()
       void start()
-    }, afterMs)
-    // The next guest indexes what is left.
-    timer.unref()
+    }, afterMs).unref()
   }
   return {
     poke() {
