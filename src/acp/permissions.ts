@@ -48,6 +48,7 @@ function toolCallOf(pending: PendingApproval, ports: Pick<AcpPorts, 'ownPath'>):
   }
 }
 
+/** The answer to a question, without the call that it is for. */
 export type Decision = Omit<InputOf<'call.decide'>, 'call'>
 
 /** An answer that was not offered allows nothing. */

@@ -3,6 +3,7 @@ import type { Client, OutputOf } from '../client/index.ts'
 import type { Failure } from '../base/index.ts'
 import type { SentFile } from '../protocol/index.ts'
 
+/** What a session in an editor uses of the client. */
 export type Gateway = Pick<Client, 'status' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
 
 /** A connection to a guest. */

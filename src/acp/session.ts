@@ -57,7 +57,7 @@ export interface EditorSession {
   readonly id: SessionId
   readonly choice: ModelChoice
   mode(): ModeId
-  /** What is stricter than the configuration is the session's, whoever opens it next; `approve` ends with this editor. @throws OxbowError */
+  /** A stricter mode stays with the session, whoever opens it next; `approve` ends with this editor. @throws OxbowError */
   setMode(mode: ModeId): Promise<void>
   /** @throws OxbowError */
   prompt(blocks: readonly ContentBlock[], signal: AbortSignal): Promise<PromptResponse>

@@ -7,6 +7,7 @@ export interface Once<Value> {
   made(): Promise<Value> | null
 }
 
+/** @returns a function that makes a value at its first call and gives it from then on; after a failure the next call tries again */
 export function once<Value>(make: () => Promise<Value>): Once<Value> {
   let made: Promise<Value> | null = null
   const ask = (): Promise<Value> => {

@@ -5,6 +5,7 @@
  */
 import type { JsonObject } from './text.ts'
 
+/** Every code of a failure; `errorTable` says what each means. */
 export type ErrorCode =
   | 'bad_input'
   | 'bad_config'
@@ -53,6 +54,7 @@ interface CodeFacts {
 
 const facts = (meaning: string, retry: CodeFacts['retry'], http: number, exit: number): CodeFacts => ({ meaning, retry, http, exit })
 
+/** By code: what it means, whether a retry helps, the HTTP status and the exit code. docs/errors.md is made from it. */
 export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   bad_input: facts('The input does not match the schema of the call or frame.', 'changed', 400, 2),
   bad_config: facts('The configuration cannot be used.', 'changed', 500, 3),

@@ -8,11 +8,15 @@ import type { Clock, Random } from './system.ts'
 declare const brand: unique symbol
 type Branded<Name extends string> = string & { readonly [brand]: Name }
 
+/** Name of the user of a workspace; it appears in paths and as the owner of rows. */
 export type UserId = Branded<'UserId'>
+/** A UUIDv7, in lower case, of a conversation. */
 export type SessionId = Branded<'SessionId'>
+/** The id of the `turn.send` call that is the turn. */
 export type TurnId = Branded<'TurnId'>
 /** Id of one system call. A tool call's id is its generation's id, a dot and its index, and so stays the same when a turn is resumed. */
 export type CallId = Branded<'CallId'>
+/** A UUIDv7 of a running process of an agent. */
 export type ProcessId = Branded<'ProcessId'>
 
 /** Makes UUIDv7 strings in increasing order, even within one millisecond and when the clock steps back. */
@@ -55,6 +59,7 @@ export function createIdMaker(clock: Clock, random: Random): IdMaker {
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
+/** @returns whether a text has the form of a UUID, whatever its version */
 export function isUuid(text: string): boolean {
   return uuidPattern.test(text)
 }

@@ -7,6 +7,7 @@ import { errorMessage, type Failure, type OxbowError, toError } from './error.ts
 
 /** What a thread receives, and what it answers. */
 export type ThreadQuestion<Question> = readonly [id: number, question: Question]
+/** An answer of a thread; `failure` is null if it succeeded. */
 export type ThreadAnswer<Answer> = readonly [id: number, failure: Failure | null, answer: Answer]
 
 export interface IdleThread<Question, Answer> {
@@ -35,6 +36,7 @@ interface Running {
 
 const lastMs = 2_000
 
+/** A thread that starts with its first question and ends after `idleMs` without one. Its death fails the open questions. */
 export function createIdleThread<Question, Answer>({ idleMs, start, last, lost, closed }: IdleThreadOptions): IdleThread<Question, Answer> {
   let running: Running | null = null
   let idle: NodeJS.Timeout | undefined

@@ -9,6 +9,7 @@ export interface LineSplitter {
   waiting(): number
 }
 
+/** Splits bytes into lines. @param maxBytes of one line; a longer one makes `add` return false */
 export function createLineSplitter(maxBytes: number): LineSplitter {
   const whole: string[] = []
   let at = 0

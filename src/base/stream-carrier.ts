@@ -141,6 +141,7 @@ const maxUnreadBytes: number = 256 * 1024
 /** Credit is returned in steps of this size: few frames, and the sender never stalls. */
 const creditStep: number = streamWindow / 4
 
+/** Carries many byte streams over one port, each at the pace of its own reader. */
 export function carryStreams(port: Duplex, options: CarrierOptions): StreamCarrier {
   const carried: Carried = { ...options, port, streams: new Map(), ready: new Set(), lastId: 0, isOver: false }
   const broken = (problem: string): void => {

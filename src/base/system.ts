@@ -11,11 +11,13 @@ export interface Random {
   bytes(count: number): Uint8Array
 }
 
+/** The clock of this machine, in milliseconds: `now` since 1970, `monotonicMs` for durations. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
 }
 
+/** Cryptographic randomness of this machine. */
 export const systemRandom: Random = {
   bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
 }

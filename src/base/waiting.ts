@@ -16,6 +16,7 @@ export async function untilAborted<Value>(work: Promise<Value>, signal: AbortSig
 /** Runs the work when a slot is free. Rejects with the signal's reason when that aborts while it waits. */
 export type InSlot = <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>
 
+/** Lets at most `max` run at once; the others wait in order. A wait ends with its signal. */
 export function createSlots(max: number): InSlot {
   let free = max
   const waiting: (() => void)[] = []

@@ -42,6 +42,7 @@ import { printNotice, printOnce, type Terminal } from './terminal.ts'
 import { defaultUser, ofUser } from './verb-parts.ts'
 import { isOffline, plainText } from '../terminal/index.ts'
 
+/** The options with which a verb chooses or starts its guest. */
 export interface GuestChoice {
   readonly user: string
   readonly insecure?: boolean | undefined
@@ -62,7 +63,7 @@ export function userWorkspace(home: Home, name: string, terminal: Pick<Terminal,
 }
 
 /**
- * Files that cannot be read as a configuration give way to the last one that worked, which the person is told.
+ * Where the files cannot be used as a configuration, takes the last one that worked and tells the person.
  * @param warnsOfFallback false where the caller says it
  * @throws OxbowError `bad_input` for the user name, `bad_config` for the files when nothing has worked yet.
  */
@@ -343,6 +344,7 @@ function changedAt(path: string): number | null {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? null
 }
 
+/** What verbs use of the client. */
 export type GatewayPort = Pick<
   Client,
   'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'approve' | 'call' | 'follow' | 'close'

@@ -5,6 +5,7 @@ import type { VerbPreview } from '../protocol/index.ts'
 import { plainText, writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
 
+/** Where a verb runs: its streams, its environment and its version. Tests pass their own. */
 export interface Terminal {
   readonly input: NodeJS.ReadStream
   readonly output: NodeJS.WriteStream
@@ -118,6 +119,7 @@ export function printFailure(terminal: FailurePlace, failure: Failure): number {
   return exitOf(failure.code)
 }
 
+/** @returns the exit code of a failure, as docs/errors.md lists it */
 export function exitOf(code: ErrorCode): number {
   return errorTable[code].exit
 }

@@ -40,6 +40,7 @@ export function ofUser(user: string): string {
 
 export const userOption = ['--user <user>', 'user whose workspace to use', defaultUser] as const
 
+/** A verb of a user's workspace, with the option `--user`. */
 export function userVerb(command: Command, summary: string): Command {
   return plainVerb(command, summary).option(...userOption)
 }
@@ -64,6 +65,7 @@ export function guestVerb(command: Command, summary: string): Command {
     .option('--insecure', 'run without a sandbox: files only, no shell')
 }
 
+/** The examples at the end of a verb's help, one a line. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
 }

@@ -6,6 +6,7 @@ import { type Clock, type Failure, isErrorCode, type Random, retryDelayMs, toErr
 import { type GuestStatus, protocolVersion, type ServerFrame } from '../protocol/index.ts'
 import type { ClientLimits } from './limits.ts'
 
+/** How the connection to the guest is; `reconnecting` says when the next try is. */
 export type ConnectionState =
   | { readonly type: 'connected'; readonly status: GuestStatus }
   | { readonly type: 'reconnecting'; readonly failure: Failure; readonly delayMs: number }

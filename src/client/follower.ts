@@ -27,8 +27,10 @@ export type FollowEvent =
   /** The last event: the session can no longer be followed. */
   | { readonly type: 'ended'; readonly failure: Failure }
 
+/** Called with each event of a session, in order, each once. */
 export type FollowHandler = (event: FollowEvent) => void
 
+/** A frame about a session that the client follows. */
 export type StreamFrame = Extract<ServerFrame, { type: 'record' | 'snapshot' | 'delta' | 'progress' | 'approval' | 'reply_restarted' }>
 
 export interface Follower {

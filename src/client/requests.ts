@@ -14,6 +14,7 @@ type WithoutId<Frame> = Frame extends { readonly type: infer Type; readonly payl
 /** A client frame without its `request_id`. */
 export type Question = WithoutId<Exclude<ClientFrame, { type: 'hello' }>>
 
+/** The answer to a request that succeeded. */
 export type Answer = Extract<ServerFrame, { type: 'ack' | 'result' | 'snapshot' }>
 
 interface AskOptions {

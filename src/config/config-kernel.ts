@@ -168,6 +168,7 @@ export const kernelConfig = {
 
 type KernelConfig = { [Section in keyof typeof kernelConfig]: z.infer<(typeof kernelConfig)[Section]> }
 
+/** The section `[flow]`. */
 export type FlowPolicy = KernelConfig['flow']
 
 /** The decision on a call that sends data out, by the labels of its conversation. The strictest one that applies counts. */

@@ -62,6 +62,7 @@ const provider = z.strictObject({
   models: z.record(z.string(), z.strictObject(overrides)).default({}).describe('Facts about single models of this service, by model name.'),
 })
 export type ProviderConfig = z.infer<typeof provider>
+/** Facts of a model that the configuration states in place of the catalog. */
 export type ModelOverrides = ProviderConfig['models'][string]
 
 export const ownSections = z.strictObject({

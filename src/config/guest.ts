@@ -111,6 +111,7 @@ export interface ToolReport {
   readonly ms: number
 }
 
+/** A line that a serving guest writes to its runner. */
 export type GuestReport =
   | { readonly type: 'ready'; readonly url: string; readonly pid: number }
   | ({ readonly type: 'head' } & ChainHead)
@@ -264,6 +265,7 @@ export interface LeftOut {
   readonly instead: string
 }
 
+/** One archive of files in a backup. */
 export interface BackupPart {
   /** `private` has the vault and the configuration, and is always encrypted; `kept` the rest of the installation. */
   readonly name: 'shared' | 'kept' | 'private'
@@ -330,6 +332,7 @@ export interface StoreProblem {
   readonly todo: string
 }
 
+/** What a check of the store has found. */
 export interface StoreVerifyReport {
   readonly ok: boolean
   readonly where: string
@@ -337,6 +340,7 @@ export interface StoreVerifyReport {
   readonly problems: readonly StoreProblem[]
 }
 
+/** What a vacuum has freed. Sizes are in bytes. */
 export interface VacuumReport {
   readonly where: string
   readonly bytesBefore: number

@@ -17,6 +17,7 @@ export interface BuiltinProvider {
   readonly defaultModel: string
 }
 
+/** Services that are known without configuration, by the name before the slash of a model. */
 export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
   openai: {
     name: 'OpenAI',

@@ -10,6 +10,7 @@ export interface Free {
   [key: string]: any
 }
 
+/** What a memory says. Plugins add fields of their own. */
 export interface Content extends Free {
   text?: string
   thought?: string
@@ -18,6 +19,7 @@ export interface Content extends Free {
   source?: string
 }
 
+/** A message or another memory, as elizaOS has it. `createdAt` is in Unix milliseconds. */
 export interface Memory extends Free {
   id?: Uuid
   entityId: Uuid
@@ -30,6 +32,7 @@ export interface Memory extends Free {
   unique?: boolean
 }
 
+/** What providers say about a message. */
 export interface State extends Free {
   values: Free
   data: Free
@@ -71,12 +74,14 @@ export interface ServiceInstance extends Free {
   capabilityDescription?: string
 }
 
+/** A service's class; `start` makes the instance of an agent. */
 export interface ServiceClass extends Free {
   serviceType: string
   name?: string
   start?(runtime: object): Promise<ServiceInstance>
 }
 
+/** An HTTP route of a plugin; its path counts below the plugin's name. */
 export interface Route extends Free {
   type: string
   path: string
@@ -100,6 +105,7 @@ export interface TaskWorker extends Free {
   execute(runtime: object, options: Free, task: Free): Promise<unknown>
 }
 
+/** A character as elizaOS has it. Its secrets stay in this process. */
 export interface Character extends Free {
   id?: Uuid
   name: string
@@ -110,6 +116,7 @@ export interface Character extends Free {
   templates?: Free
 }
 
+/** A plugin as its package exports it. Anything may be missing but the name. */
 export interface Plugin extends Free {
   name: string
   description?: string

@@ -28,6 +28,7 @@ export interface Answer {
   reported: Usage | null
 }
 
+/** The state of an answer before its first event. */
 export function createAnswer(options: ReaderOptions): Answer {
   return {
     options,
@@ -154,6 +155,7 @@ export function fail(answer: Answer, found: Problem): void {
   answer.wrong ??= found
 }
 
+/** Ends the answer with `model_garbled`. @param what the endpoint did, as the end of a sentence */
 export function garbled(answer: Answer, what: string): void {
   const hint = 'The endpoint does not speak the expected protocol: check the base URL and the provider.'
   fail(answer, problem('model_garbled', `${answer.options.origin} ${what}.`, hint))
@@ -207,10 +209,12 @@ export function failedUsage(usage: Usage, shown: boolean, isStopped: boolean): U
   return shown || isStopped || usage.outputTokens > 0 || !usage.estimated ? usage : noUsage
 }
 
+/** @returns whether a value is a whole number of zero or more, as counts of tokens must be */
 export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
+/** A count of an untrusted event; 0 for anything else. */
 export function countOf(value: unknown): number {
   return isCount(value) ? value : 0
 }
@@ -243,6 +247,7 @@ export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? (value as unknown[]) : []
 }
 
+/** A field of an untrusted event; empty if it is no string. */
 export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }

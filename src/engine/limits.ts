@@ -21,6 +21,7 @@ export interface ModelLimits {
   readonly drainMs: number
 }
 
+/** The limits of every exchange with a model, unless an endpoint has its own. */
 export const modelLimits: ModelLimits = {
   /** From the request to the first byte: a long prompt on a busy service may take a minute; two is a fault. */
   firstByteMs: 120_000,

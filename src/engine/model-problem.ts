@@ -16,6 +16,7 @@ export interface Problem {
 
 export const noUsage: Usage = { inputTokens: 0, outputTokens: 0, estimated: false }
 
+/** A failure of a model's endpoint. One whose message tells of a full context window becomes `context_overflow`. */
 export function problem(code: ErrorCode, message: string, hint: string, retry = false, waitMs: number | null = null): Problem {
   const refused = code === 'model_refused' || code === 'model_overloaded'
   if (refused && overflowWords.test(message))
@@ -54,6 +55,7 @@ export function stalledProblem(origin: string, begun: boolean): Problem {
   return problem('model_stalled', `${origin} ${what} before its time limit.`, 'Send the message again, or use another endpoint.')
 }
 
+/** The failure of a generation that its caller has stopped. */
 export const cancelled: Failure = {
   code: 'cancelled',
   message: 'The generation was cancelled.',

@@ -5,6 +5,7 @@
 import { ownValue, OxbowError } from '../base/index.ts'
 import { builtinProviders, commonKeyEnv, type Config, type ModelOverrides, type WireName } from '../config/index.ts'
 
+/** What the list of model services follows from. */
 export interface ServiceConfig {
   readonly config: Pick<Config, 'model' | 'providers'>
   readonly env: Readonly<Record<string, string | undefined>>

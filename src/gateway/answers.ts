@@ -20,6 +20,7 @@ export interface Answers {
   drain(maxMs: number): Promise<void>
 }
 
+/** Knows the HTTP answers under way, so that a gateway that closes can let them end. */
 export function createAnswers(): Answers {
   const closing = new AbortController()
   /** Bytes that waited for the reader at the last check. */

@@ -23,7 +23,7 @@ export interface GatewayOptions extends Partial<Readonly<Config['gateway']>> {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
-  /** Tried first where the system chooses. */
+  /** Port to try first where the system chooses one. */
   readonly lastPort?: number
   /** A unix socket to listen on instead of host and port; `url` is then the address that terminals use. */
   readonly socket?: { readonly path: string; readonly url: string }
@@ -270,7 +270,7 @@ async function openWeb({ kernel, webFolder = '' }: GatewayOptions, clients: Clie
   }
 }
 
-/** A guest whose store failed restarts; terminals that wait for an answer should see why. */
+/** A guest whose store failed restarts; terminals that wait for an answer should learn why. */
 function closeReason(kernel: Kernel): string {
   const fault = kernel.status().read_only
   return fault === null ? 'the guest is stopping' : `the guest is restarting: ${fault.message}`
@@ -318,7 +318,7 @@ function refuse(stream: Duplex, failure: Failure, retryAfterS?: number): void {
   stream.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n${text}`)
 }
 
-/** @throws what is no failure of a request, but a bug */
+/** @throws whatever is a bug rather than a failed request */
 function asRefusal(error: unknown): { readonly failure: Failure; readonly retryAfterS: number | undefined } {
   if (!isOxbowError(error)) throw error
   const { code, message, hint, data } = error

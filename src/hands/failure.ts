@@ -12,6 +12,7 @@ export function failed(code: ErrorCode, message: string, hint: string): Error {
   return Object.assign(new Error(message), { failure: { code, message, hint } })
 }
 
+/** @returns whether an error has a failure for the kernel; any other is a bug of hands */
 export function isFailureError(error: unknown): error is FailureError {
   return error instanceof Error && 'failure' in error
 }
@@ -75,6 +76,7 @@ export function throwIfCancelled(signal: AbortSignal): void {
   if (signal.aborted) throw cancelled()
 }
 
+/** The error of a request that was cancelled. */
 export function cancelled(): Error {
   return failed('cancelled', 'Cancelled.', 'Ask again when it is wanted.')
 }

@@ -7,6 +7,7 @@ export async function openRecall(deps: RecallDeps): Promise<Recall> {
   return createRecall(deps)
 }
 
+/** Loads the summaries, with the first conversation that needs one. */
 export function loadSummary(): Promise<typeof import('./summary/rolling.ts')> {
   return import('./summary/rolling.ts')
 }

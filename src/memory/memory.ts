@@ -25,6 +25,7 @@ import type { TextEngine } from './text/text-engine.ts'
 import type { ThreadEngine } from './recall/thread-questions.ts'
 import type { Tidy } from './tidy/tidy.ts'
 
+/** One user's memory: what the kernel and the calls use of it. Its parts are loaded with their first use. */
 export interface Memory extends TurnCalls {
   /** Schedules indexing of new messages in the background. */
   poke(): void

@@ -80,7 +80,7 @@ export async function importPlugin(folder: string, entry: string, waitedAt: () =
   return pluginOf(module, entry)
 }
 
-/** The same for plugins that are at hand. */
+/** As above, for plugins that are already imported. */
 export function adaptPlugins(plugins: readonly PluginObject[], api: HostApi): HostAdapter {
   const held = createRuntime(plugins, api)
   const hooks = hooksOf(plugins)
@@ -186,7 +186,7 @@ function answersOf(plugins: readonly PluginObject[], runtime: PluginRuntime, hel
       return { ran: true, data: objectOf(data) }
     },
     ...workAnswers(plugins, runtime, held),
-    // Tables are of elizaOS.
+    // Only elizaOS plugins have tables.
     forget: async () => ({ rows: 0 }),
     async drain() {
       for (const plugin of plugins.toReversed()) await plugin.dispose?.(runtime)
@@ -207,7 +207,7 @@ function createFinder(plugins: readonly PluginObject[]) {
   }
 }
 
-/** What is not asked within a turn. */
+/** Requests outside of any turn. */
 function workAnswers(
   plugins: readonly PluginObject[],
   runtime: PluginRuntime,

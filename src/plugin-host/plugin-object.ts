@@ -144,6 +144,7 @@ export type HookPart = { readonly [Step in HookStep]: OwnHook<Step> }[HookStep] 
  */
 type ModelHandler = (runtime: PluginRuntime, params: JsonObject) => unknown
 
+/** A plugin as `definePlugin` returns it. */
 export interface PluginObject {
   readonly name: string
   readonly description?: string

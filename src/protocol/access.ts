@@ -19,6 +19,7 @@ export interface RightLimits {
   readonly except: ReadonlyMap<string, readonly string[]>
 }
 
+/** Rights, and the resources to which some of them are limited. */
 export interface Grant {
   readonly rights: ReadonlySet<string>
   readonly limits?: RightLimits

@@ -16,6 +16,7 @@ export interface Amount {
   ms: number
 }
 
+/** What budgets limit: money in millionths of a dollar, tokens, calls, and milliseconds that calls run. */
 export const amountKinds = ['microDollars', 'tokens', 'calls', 'ms'] as const
 
 export const noAmount: Readonly<Amount> = { microDollars: 0, tokens: 0, calls: 0, ms: 0 }
@@ -177,7 +178,9 @@ export interface Accounts {
   configLimit(account: Account): Readonly<Amount>
 }
 
+/** The scope of everything that a user does. */
 export const userScope = (user: string): string => `user:${user}`
+/** The scope of a session's own budget. */
 export const sessionScope = (session: string): string => `session:${session}`
 
 /** What a running call holds in the budgets, and what of it is spent. */

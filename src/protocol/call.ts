@@ -24,6 +24,7 @@ export type Effect = 'none' | 'idempotent' | 'once'
 /** Who may make a call: a model (as a tool), a person's terminal, or only the runtime. */
 type Audience = 'model' | 'terminal' | 'runtime'
 
+/** The cost of a call that is free. */
 export const noSpend: Spend = { microDollars: 0, tokens: 0 }
 
 /** @param sign -1 subtracts `b` */
@@ -78,7 +79,7 @@ export interface CallContext {
   branch(): Promise<{ readonly name: string; readonly sandbox: Sandbox }>
   /** Extends this call's reservation. @returns false if a budget does not cover it; nothing is reserved then */
   reserveMore(spend: Spend): boolean
-  /** Extends this call's reservation by as much of an amount as the budgets cover. @returns that */
+  /** Extends this call's reservation by as much of an amount as the budgets cover. @returns what was added */
   reserveUpTo(spend: Spend): Spend
   /**
    * Makes a call of the runtime for this one: in its session and turn, with its own records, for what another program asks of the person
@@ -182,7 +183,7 @@ interface CallLabels {
   readonly sink: boolean
   /** A sink that only the guest's own user reads, who may see everything in the conversation. */
   readonly toPerson?: true
-  /** A sink that passes on to a program outside what a model of this guest wrote, or what that program asked for. */
+  /** A sink that gives a program outside what a model of this guest wrote, or what the program asked for. */
   readonly toProgram?: true
   /** A sink that only loads something, such as a page, though it must not be repeated. */
   readonly loads?: true
@@ -235,7 +236,7 @@ export interface Call<Input = any, Output = any> {
   readonly findsTools?: true
   /**
    * What the call does with workspace files: `writes` them, shows them as versions or branches had them (`past`), or runs programs that may
-   * do anything with all of them (`workspace`). Absent: it reads at most, by hands. They refuse a call what it does not say.
+   * do anything with all of them (`workspace`). Absent: it reads at most, by hands. Hands refuse whatever a call has not declared.
    */
   readonly files?: 'writes' | 'past' | 'workspace'
   /**
@@ -247,7 +248,7 @@ export interface Call<Input = any, Output = any> {
   readonly folders?: readonly string[]
   /** Absent: its input does not tell what it reaches, so that a limited right does not allow it. */
   readonly reaches?: Reaches
-  /** What of its effect nobody can take back, in words that continue the call's name. `unversioned`: it removes what has no versions. */
+  /** The part of its effect that cannot be undone, in words that continue the call's name. `unversioned`: it removes what has no versions. */
   readonly lasting?: string
   /** Fields with content that may differ where a person has allowed a call for a whole folder. */
   readonly content?: readonly string[]
@@ -261,7 +262,7 @@ export interface Call<Input = any, Output = any> {
   readonly argv?: string
   /** Programs with a key use their agent with it, and only they, not this guest's models, get it as a tool. It decides and configures nothing. */
   readonly forPrograms?: true
-  /** It means something within a turn only: programs with a key are not offered it. */
+  /** It is meaningful only within a turn, so programs with a key are not offered it. */
   readonly inTurn?: true
   /** The event that a successful outcome is. @param body of the outcome's record; only ids, names, counts and reasons may be in the fields */
   readonly event?: (body: JsonObject) => CallEvent

@@ -217,6 +217,7 @@ interface StepEvent {
   call: CallId
 }
 
+/** Something that a person should hear of, whichever session they look at. `at` is in Unix milliseconds. */
 export interface Notice {
   readonly seq: number
   readonly at: number
@@ -254,6 +255,7 @@ export interface ServerPayloads {
   progress: StepEvent & { name: string; elapsed_ms: number; output?: string }
 }
 
+/** A frame that the gateway sends; `type` tells the payload. */
 export type ServerFrame = {
   [Type in keyof ServerPayloads]: { readonly type: Type; readonly payload: Readonly<ServerPayloads[Type]> }
 }[keyof ServerPayloads]

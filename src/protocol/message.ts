@@ -4,6 +4,7 @@ import { type CallId, fenced } from '../base/index.ts'
 import type { Label } from './record.ts'
 import type { AssistantMessage, ConversationItem, KeptFile, MediaPart, Message, ToolCallPart, UserMessage } from './message-schema.ts'
 
+/** A message of a person with text only. */
 export function userMessage(text: string): UserMessage {
   return { role: 'user', parts: [{ type: 'text', text }] }
 }
@@ -34,6 +35,7 @@ export function mediaOf({ role, parts }: Message): readonly MediaPart[] {
   return role === 'user' ? parts.filter((part) => part.type === 'media') : []
 }
 
+/** @returns the tool calls of an answer, in its order */
 export function toolCallsOf(message: AssistantMessage): readonly ToolCallPart[] {
   return message.parts.filter((part) => part.type === 'tool_call')
 }

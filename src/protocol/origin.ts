@@ -10,6 +10,7 @@ const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session
 /** `path:/vault/letter.pdf`, `page:https://…`, `host:…`, `server:NAME`, `agent:NAME`, `plugin:NAME`, `session:ID`; what has no better name: `call:NAME`. */
 export type DataOrigin = `${(typeof originKinds)[number]}:${string}`
 
+/** A label, and where the data with it comes from. */
 export interface LabelOrigin {
   readonly label: Label
   readonly from: DataOrigin

@@ -11,6 +11,7 @@ import type { ChainHead } from './head-schema.ts'
  * - `reconciled`: a crash hid the outcome; how that was resolved
  */
 export const phases = ['intent', 'parked', 'decided', 'started', 'exchange', 'outcome', 'refused', 'reconciled'] as const
+/** What a record says of its call, e.g. `started` or `outcome`. */
 export type Phase = (typeof phases)[number]
 
 /** What data may contain. A caller that reads labelled data gets its labels and never loses them. */
@@ -59,6 +60,7 @@ export interface JournalRecord extends NewRecord {
   readonly hash: string
 }
 
+/** The head of a journal without records. */
 export const emptyChain: ChainHead = { seq: 0, hash: '0'.repeat(64) }
 
 /** The kinds of events that are notices. Of `schedule_ended` only those runs whose schedule asks for it. */
@@ -87,6 +89,7 @@ export function labelledFields(fields: JsonObject, labels: Labels): JsonObject {
   return labels.length === 0 ? fields : { ...fields, labels: [...labels] }
 }
 
+/** @param text labels joined by commas @returns the known ones; unknown names are dropped */
 export function parseLabels(text: string): Labels {
   return text.split(',').filter((label): label is Label => label === 'untrusted' || label === 'private')
 }

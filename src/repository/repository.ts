@@ -23,6 +23,7 @@ export interface CommitFacts {
   readonly trailers: Readonly<Record<string, string>>
 }
 
+/** A commit to be made. `at` is in Unix milliseconds. */
 export interface NewCommit {
   readonly tree: string
   readonly parents: readonly string[]

@@ -8,6 +8,7 @@ import { type Json, writeWhole } from '../base/index.ts'
 
 /** As in a git tree: a file, a program, a link. */
 export type FileMode = '100644' | '100755' | '120000'
+/** The mode that git gives to a folder. */
 export const folderMode = '40000'
 
 interface Leaf {
@@ -23,6 +24,7 @@ interface Folder {
   oid: string | null
 }
 
+/** An entry of a tree of git. `oid` is 40 hexadecimal digits. */
 export interface TreeEntry {
   readonly name: string
   readonly mode: string

@@ -20,6 +20,7 @@ import type { IsolatedGuest } from './isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries } from './limits.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 
+/** What is needed to find or start a user's guest. */
 export interface GuestSetup {
   readonly home: Home
   readonly workspace: Workspace

@@ -17,6 +17,7 @@ import { OxbowError } from '../base/index.ts'
 import type { UserId } from '../base/index.ts'
 import { maxUserLength } from './limits.ts'
 
+/** Environment variables of the host, as a verb gets them. */
 export type HostEnv = Readonly<Record<string, string | undefined>>
 
 export interface Home {
@@ -28,6 +29,7 @@ export interface Home {
   readonly catalog: string
 }
 
+/** The folders of one user, as absolute paths. */
 export interface Workspace {
   readonly user: UserId
   readonly root: string

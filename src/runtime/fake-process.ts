@@ -43,6 +43,7 @@ export function createFakeProcess(
   }
 }
 
+/** The outcome of a call that succeeded. */
 export function ok(output: unknown, text = ''): CallOutcome {
   return { status: 'ok', output, text, ok: true }
 }

@@ -15,12 +15,16 @@ const places: ReadonlySet<string> = new Set(['path', 'from', 'to', 'cwd', 'id', 
 /** Characters without a meaning in any quotes of a shell. */
 const inert = /^[A-Za-z0-9_./:@%+=,-]*$/
 
-/** @param take called with each handle, without its brackets */
+/** @param take called with each handle in a text or in the name of a field, without its brackets */
 export function eachHandle(input: unknown, take: (handle: string) => void): void {
   if (typeof input === 'string') {
     if (input.includes('[secret:')) for (const [, handle = ''] of input.matchAll(handlePattern)) take(handle)
   } else if (Array.isArray(input)) for (const item of input) eachHandle(item, take)
-  else if (isObject(input)) for (const key of Object.keys(input)) eachHandle(ownValue(input, key), take)
+  else if (isObject(input))
+    for (const key of Object.keys(input)) {
+      eachHandle(key, take)
+      eachHandle(ownValue(input, key), take)
+    }
 }
 
 /** @returns why a value cannot stand where a handle is; empty when it can */
@@ -56,6 +60,7 @@ export interface Filled {
   readonly env: Readonly<Record<string, string>>
 }
 
+/** @returns the input with values, also in names of fields; in its `command`, what a shell could interpret is a variable */
 export function fillHandles(input: unknown, spelled: Spelled): Filled {
   const fill = createDeepHide((text) => fillText(text, spelled))
   if (!isObject(input) || typeof input['command'] !== 'string') return { input: fill(input), env: {} }

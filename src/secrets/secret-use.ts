@@ -94,7 +94,10 @@ export function createSecretUses(secrets: Secrets): SecretUses {
       for (const { name } of variables) names.add(name)
       const granted = [...names].filter((name) => !own.includes(name))
       const narrowed = granted.length === 0 ? input : narrow(secrets, call, input, granted)
-      const filled = used.size === 0 ? { input: narrowed, env: {} } : fillHandles(narrowed, (handle) => secrets.spelled(handle)?.text)
+      const filled =
+        used.size === 0
+          ? { input: narrowed, env: {} }
+          : fillHandles(narrowed, (handle) => (used.has(handle) ? secrets.spelled(handle)?.text : undefined))
       const env = { ...filled.env, ...Object.fromEntries(variables.map(({ variable, value }) => [variable, value])) }
       const note = (name: string): void => {
         // What this call was given may be in its output without being in any file.

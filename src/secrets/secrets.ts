@@ -20,7 +20,7 @@ import type { VaultReader } from './vault-values.ts'
 export interface SecretKeeper {
   keep(name: string, value: string): Promise<void>
   remove(name: string): Promise<void>
-  /** Names of found secrets are made with it; it is no value's key. */
+  /** Key of the HMAC that names found secrets; it encrypts no value. */
   readonly tagKey: Uint8Array
 }
 
@@ -67,19 +67,19 @@ export interface Secrets {
   hideCut(text: string, onFound?: (name: string) => void): string
   /** For bytes in any encoding that includes ASCII. @returns the same bytes if they contain no secret */
   hideBytes(bytes: Buffer): Buffer
-  /** Replaces known secrets in every string of a JSON value, names of fields excepted. @returns the same value if it contains no secret */
+  /** Replaces known secrets in every string of a JSON value, names of fields included. @returns the same value if it contains no secret */
   hideIn<Value>(value: Value, onFound?: (name: string) => void): Value
   /** As `hideIn`, for the body of a record. The bytes of an exchange with a model are searched as they come, which costs less. */
   hideInRecord(body: JsonObject): JsonObject
   /** A JSON text, e.g. the arguments that a model wrote. */
   hideInJson(text: string): string
-  /** The messages of a request, without what was not known as a secret when they were recorded. */
+  /** The messages of a request, without secrets that became known only after the messages were recorded. */
   hideInMessages(messages: readonly Message[]): readonly Message[]
-  /** For text that arrives in pieces: a secret may begin in one and end in another. */
+  /** For text that arrives in pieces, where a secret may begin in one and end in the next. */
   stream(): { push(piece: string): string; end(): string }
   /** Replaces known and unknown secrets; the latter are known from now on. @param onFound called with the name of each */
   learn(text: string, origin: Origin, onFound?: (name: string) => void): string
-  /** Replaces known secrets, and what looks like one, which is not remembered. */
+  /** Replaces known secrets, and whatever looks like a secret, without remembering it. */
   mask(text: string): string
   /** @returns whether a name is a found secret's, known or not: a handle that was made for it is more than text */
   isFoundName(name: string): boolean

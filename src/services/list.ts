@@ -20,6 +20,7 @@ import { system } from './system/service.ts'
 import { upkeep } from './upkeep/service.ts'
 import { versions } from './versions/service.ts'
 
+/** All services of the product. Adding one is its folder and one line here. */
 export const services: readonly Service[] = [
   runs,
   versions,

@@ -8,6 +8,7 @@ import { setOwn } from '../base/index.ts'
 import { maxSkillMdBytes } from '../config/index.ts'
 import { maxFrontmatterChars, maxValueNodes } from './limits.ts'
 
+/** The head of a SKILL.md. */
 export interface SkillHead {
   readonly name: string
   readonly description: string

@@ -18,6 +18,7 @@ export interface TrustedFile {
   readonly text: string | null
 }
 
+/** What a person has trusted: exactly these files. */
 export interface Trusted {
   readonly kind: TrustedKind
   readonly hash: string

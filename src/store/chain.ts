@@ -99,6 +99,7 @@ export function blobReference(hash: string, bytes: number): string {
   return `${referenceStart}${hash}","bytes":${bytes}}`
 }
 
+/** @returns the blob that a body stands for; null for a body that is itself */
 export function parseReference(body: string): BlobReference | null {
   if (!body.startsWith(referenceStart)) return null
   const match = referencePattern.exec(body)

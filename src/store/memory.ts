@@ -24,6 +24,7 @@ export type MemoryType =
   | 'session'
   | 'conversation'
 
+/** How much a memory is used, as tidying finds it; hot facts are told with the first message about the person. */
 export type MemoryTier = 'hot' | 'warm' | 'cold'
 
 /** How much decay is held back: by 0, half, four fifths, nineteen twentieths, all of it. */
@@ -81,6 +82,7 @@ export interface Passage {
   readonly context: string
 }
 
+/** An entry with the passages that its text is cut into, in order. */
 export interface MemoryItem {
   readonly entry: MemoryEntry
   readonly passages: readonly Passage[]
@@ -114,6 +116,7 @@ export type MemoryPatch = Partial<
   >
 >
 
+/** One change of memory. Changes of one list are committed together, in order. */
 export type MemoryChange =
   | { readonly change: 'put'; readonly item: MemoryItem }
   | { readonly change: 'patch'; readonly id: string; readonly patch: MemoryPatch }
@@ -125,6 +128,7 @@ export type MemoryChange =
   /** `building`: vectors are collected while the active model stays in use. `active`: search uses it. `dropped`: its vectors go. */
   | { readonly change: 'model'; readonly model: string; readonly dims: number; readonly state: 'building' | 'active' | 'dropped' }
 
+/** The vector of a passage, of the length that its model has. */
 export interface PassageVector {
   readonly passage: number
   readonly vector: Float32Array<ArrayBuffer>
@@ -195,6 +199,7 @@ export type Apart = readonly [earlier: number, later: number, entries: number]
 /** What stands next to passages, by their ids. */
 export type Beside = ReadonlyMap<number, readonly FoundPassage[]>
 
+/** An embedder whose vectors are stored; a search uses an `active` one. */
 export interface MemoryModel {
   readonly model: string
   readonly dims: number

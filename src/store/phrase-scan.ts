@@ -15,6 +15,7 @@ const maxDepth = 12
 // oxlint-disable-next-line no-control-regex -- most texts are ASCII, and need the least of it
 const plain = /^[\u0000-\u007f]*$/
 
+/** Folds case, width, invisible characters and white space, so that a phrase is found however it is written. */
 export function foldPhrase(text: string): string {
   const lower = plain.test(text) ? text.toLowerCase() : foldLetters(text)
   return lower.replace(/\s+/g, ' ').trim()

@@ -19,6 +19,7 @@ interface Waiting {
 /** Resolves with the converted result; rejects a write that cannot be stored. */
 type Writing = <Result>(write: Write, convert: (result: WriteResult) => Result) => Promise<Result>
 
+/** The store of a user over an engine in a thread. After a fault it refuses writes until the engine has recovered. */
 export function createStoreClient(user: UserId, link: EngineLink): Store {
   /** Why nothing is written any more: the first reason, until the engine recovers. */
   let fault: OxbowError | null = null

@@ -10,6 +10,7 @@ const hints = {
 
 type FaultCode = keyof typeof hints
 
+/** An error of the store, with the hint of its code. */
 export function storeFault(code: FaultCode, message: string, cause?: unknown): OxbowError {
   return new OxbowError(code, message, { hint: hints[code], ...(cause === undefined ? {} : { cause }) })
 }

@@ -55,6 +55,7 @@ export interface WriteBatch {
  */
 export type WriteResult = number | string | null | Failure
 
+/** A read of the journal, as it goes to the thread of the store. */
 export type Read =
   | { readonly kind: 'records'; readonly query: RecordQuery }
   | { readonly kind: 'scan'; readonly query: ScanQuery }
@@ -113,6 +114,7 @@ export interface EngineLink {
   close(): Promise<void>
 }
 
+/** Flattens writes for a message to the thread; `decodeBatch` reverses it. */
 export function encodeBatch(writes: readonly Write[]): WriteBatch {
   const fields: Flat = []
   const extras: Extra[] = []
@@ -143,6 +145,7 @@ export interface DecodedWrite {
 export const headerFields = 3
 export const recordFields = 8
 
+/** @returns the writes of `encodeBatch`, in the same order */
 export function decodeBatch(batch: WriteBatch): readonly DecodedWrite[] {
   const { fields, extras } = batch
   const writes: DecodedWrite[] = []

@@ -19,6 +19,7 @@ export type Projection =
   /** The record at this index of the append sets a document, or deletes it where `body` is null. */
   | { readonly kind: 'document'; readonly category: string; readonly name: string; readonly body: string | null; readonly record: number }
 
+/** A session in the store. Times are in Unix milliseconds. */
 export interface SessionRow {
   readonly id: SessionId
   readonly title: string
@@ -113,6 +114,7 @@ export interface Erased {
   readonly kept: readonly number[]
 }
 
+/** Which records to read. */
 export interface RecordQuery {
   /** Bounds of seq, both exclusive. */
   readonly after?: number

@@ -46,6 +46,7 @@ export const slashCommands: readonly SlashCommand[] = [
   { name: 'quit', argument: '', help: 'leave; Ctrl+D and a double Ctrl+C do the same' },
 ]
 
+/** Slash commands of the full-screen terminal. */
 export const screenCommands: readonly SlashCommand[] = slashCommands.filter(({ only }) => only !== 'lines')
 
 export interface Entered {

@@ -50,12 +50,13 @@ function describeIsolation(isolated: boolean): string {
 }
 
 function describeRecalls({ in_time: inTime, late }: NonNullable<GuestStatus['recalls']>): string {
-  return `something for ${inTime} turns since the start in time, and for ${late} after the first request; turns for which memory has nothing are not counted`
+  return `since the start: in time for ${inTime} turns, too late for ${late}; turns without a matching memory are not counted`
 }
 
 /** The offline interpreter as a model. */
 const offlineLabel = 'offline/offline'
 
+/** @returns whether the guest answers without a model */
 export function isOffline({ model }: Pick<GuestStatus, 'model'>): boolean {
   return model === offlineLabel
 }

@@ -67,11 +67,13 @@ export function formatMs(ms: number): string {
   return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`
 }
 
+/** @returns a size in decimal units, such as `1.5 kB` */
 export function formatBytes(bytes: number): string {
   if (bytes < 1_000) return `${bytes} bytes`
   return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`
 }
 
+/** @returns dollars with two decimals, or six for less than a cent: `$0.000120` */
 export function formatMoney(microDollars: number): string {
   return `$${(microDollars / 1_000_000).toFixed(microDollars !== 0 && microDollars < 10_000 ? 6 : 2)}`
 }
@@ -131,6 +133,7 @@ export function sessionNamed(listed: readonly SessionInfo[], prefix: string, hin
   })
 }
 
+/** @param at Unix milliseconds @returns `2026-11-21 07:05`, in the machine's time zone */
 export function formatTime(at: number): string {
   const date = new Date(at)
   const two = (number: number): string => String(number).padStart(2, '0')

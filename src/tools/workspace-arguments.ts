@@ -8,8 +8,10 @@ import { changeTimeoutMs, maxListDepth, maxPathCharacters, maxSeenFiles, maxSkip
 /** Without a description: a field that says more than `pathField` describes itself. */
 export const pathArgument: z.ZodString = z.string().min(1).max(maxPathCharacters)
 
+/** The field that names a file or folder. */
 export const pathField: z.ZodString = pathArgument.describe('File or folder. Relative paths start at /shared.')
 
+/** The field that allows replacing a file. */
 export const overwriteField: z.ZodDefault<z.ZodBoolean> = z.boolean().default(false).describe('Replace an existing file.')
 
 export const skipField: z.ZodDefault<z.ZodInt> = z.int().min(0).max(maxSkip).default(0).describe('Results to skip: those already shown.')
@@ -61,6 +63,7 @@ export const looking: Pick<Call, Shared | 'effect'> = {
   labels: { adds: ['untrusted'], sink: false },
 }
 
+/** What calls that change files of the workspace have in common. */
 export const changing: Pick<Call, Shared | 'timeoutMs' | 'files'> = {
   files: 'writes',
   tier: 'side_effecting',
@@ -80,6 +83,7 @@ export interface SeenFiles {
   replace(caller: Caller, path: string, was: string, hash: string): boolean
 }
 
+/** Remembers which state of a file each session has seen, to tell when somebody has changed it since. */
 export function createSeenFiles(): SeenFiles {
   const hashes = createRecentMap<string, string>(maxSeenFiles)
   const keyOf = (caller: Caller, path: string): string => `${caller.session}\0${posix.normalize(path)}`

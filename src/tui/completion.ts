@@ -20,6 +20,7 @@ interface Choice {
   readonly goesOn: boolean
 }
 
+/** What can complete the word before the cursor. */
 export interface Completion {
   readonly kind: 'command' | 'file'
   /** Offset in the text where the completed word begins. */

@@ -20,6 +20,7 @@ export interface Editor {
   readonly pastes: Readonly<Record<string, string>>
 }
 
+/** An editor without text and without history. */
 export const emptyEditor: Editor = { text: '', at: 0, undo: [], killed: '', history: [], recalled: null, pastes: {} }
 
 /** @returns the message: placeholders become the pasted text */
@@ -34,10 +35,12 @@ export function sentFrom(editor: Editor, message: string): Editor {
   return { ...emptyEditor, killed: editor.killed, history: remember(editor.history, message) }
 }
 
+/** Adds a message to the history, unless it is blank or repeats the last one. */
 export function remember(history: readonly string[], message: string): readonly string[] {
   return message.trim() === '' || history.at(-1) === message ? history : [...history, message].slice(-maxHistory)
 }
 
+/** Types text at the cursor. @returns the same editor where it would become too long */
 export function insert(editor: Editor, added: string): Editor {
   const { text, at } = editor
   if (text.length + added.length > maxEditorChars) return editor

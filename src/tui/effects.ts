@@ -143,7 +143,7 @@ async function ask<Name extends string>(
   throw toError(outcome.failure)
 }
 
-/** Of the person's own commands. */
+/** Expands one of the person's own commands. */
 async function expand({ name, line }: Extract<Effect, { type: 'expand' }>, { link, dispatch }: Doing): Promise<void> {
   const asked = commandCall(line)
   const outcome = asked === null ? null : await link.gateway().call(...asked)

@@ -46,6 +46,7 @@ export function takeText(state: State, text: string, isPasted: boolean, around: 
   return complete({ ...touched, editor }, text !== ' ')
 }
 
+/** Shows a notice for some seconds; an error stays longer. */
 export function say(state: State, text: string, isError = false): State {
   return { ...state, notice: { text, isError, until: state.now + (isError ? errorNoticeMs : noticeMs) } }
 }

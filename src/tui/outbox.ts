@@ -5,6 +5,7 @@
 import { isOxbowError } from '../base/index.ts'
 import type { Effect } from './state.ts'
 
+/** A message that is to be sent. */
 export type Message = Extract<Effect, { type: 'send' }>
 
 export interface Outbox {

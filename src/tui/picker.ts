@@ -7,6 +7,7 @@ export interface PickerRow {
   readonly detail: string
 }
 
+/** A list from which the person chooses one row. */
 export interface Picker {
   readonly kind: 'picker'
   readonly purpose: 'sessions' | 'models' | 'definitions' | 'turns' | 'approvals' | 'agents'
@@ -27,6 +28,7 @@ export interface Preview {
   readonly scroll: number
 }
 
+/** A list without a filter. @param current id of the row that is selected first; the first row without a match */
 export function newPicker(purpose: Picker['purpose'], title: string, rows: readonly PickerRow[], current = ''): Picker {
   const selected = Math.max(
     0,

@@ -5,6 +5,7 @@ import type { Notice, SentFile } from '../protocol/index.ts'
 import type { FoundFile } from './completion.ts'
 import type { AttachedFile } from './state.ts'
 
+/** What the screen uses of the client. */
 export type Gateway = Pick<Client, 'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
 
 /** A connected guest. */

@@ -10,6 +10,7 @@ import { questionGraceMs, typingPauseMs } from './limits.ts'
 /** A rule that an approval can keep. */
 export type OfferedRule = OutputOf<'approval.list'>[number]['rules'][number]
 
+/** The answer to a question, without the call that it is for. */
 export type Decision = Omit<InputOf<'call.decide'>, 'call'>
 
 export interface Question {
@@ -35,6 +36,7 @@ export interface Question {
   readonly isSent: boolean
 }
 
+/** One answer that a person can choose, with its key. */
 export type Option =
   | { readonly type: 'once' | 'edit' | 'deny' | 'reason'; readonly key: string; readonly label: string }
   | { readonly type: 'always'; readonly key: string; readonly label: string; readonly rule: OfferedRule }
@@ -46,6 +48,7 @@ const scopeNames: Readonly<Record<string, string>> = {
   folder: 'calls like it, in this folder',
 }
 
+/** @returns the answers to a question, in the order in which they are shown */
 export function optionsOf({ rules, pending }: Question): readonly Option[] {
   const always = (rules ?? []).map((rule, at): Option => ({
     type: 'always',

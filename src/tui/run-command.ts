@@ -5,6 +5,7 @@ import { openSearch, showMatch } from './scrolling.ts'
 import type { Effect, State, Step, Surroundings, ThemeName } from './state.ts'
 import { note } from './transcript.ts'
 
+/** Runs a slash command that the person has entered. */
 export function runCommand(state: State, { name, argument }: Entered, around: Surroundings): Step {
   const does = (...effects: readonly Effect[]): Step => [state, effects]
   switch (name) {

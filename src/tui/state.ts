@@ -10,6 +10,7 @@ import type { Picker, PickerRow, Preview } from './picker.ts'
 import type { Decision, OfferedRule, Question } from './question.ts'
 import { emptyTranscript, type Item, type Transcript } from './transcript.ts'
 
+/** Everything that the screen shows. Only the reducer makes new ones. */
 export interface State {
   readonly columns: number
   readonly rows: number
@@ -54,6 +55,7 @@ export interface State {
   readonly version: string
 }
 
+/** Colours for a dark or a light background, or none. */
 export type ThemeName = 'dark' | 'light' | 'plain'
 
 export interface Anchor {
@@ -77,6 +79,7 @@ export interface AttachedFile {
   readonly bytes: number
 }
 
+/** What can happen: input of the person, frames of the guest, and results of effects. */
 export type Event =
   | { readonly type: 'key'; readonly key: string }
   | { readonly type: 'text'; readonly text: string }
@@ -185,6 +188,7 @@ export interface Surroundings {
   readonly newId: () => CallId
 }
 
+/** What the reducer makes of an event: the next state, and effects to run in order. */
 export type Step = readonly [state: State, effects: readonly Effect[]]
 
 export interface Opening {
@@ -196,6 +200,7 @@ export interface Opening {
   readonly model: string
 }
 
+/** The state of a screen that has just opened, before the guest has answered. */
 export function newState({ columns, rows, now, theme, version, model }: Opening): State {
   return {
     columns,

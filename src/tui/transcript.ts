@@ -32,6 +32,7 @@ import {
 } from '../protocol/index.ts'
 import { maxReplyChars } from './limits.ts'
 
+/** One block of the transcript. */
 export type Item = UserItem | ReplyItem | CallItem | NoteItem | EndItem
 
 export interface UserItem {
@@ -98,6 +99,7 @@ export function countItems({ past, live }: Transcript): number {
   return past.length + live.length
 }
 
+/** @param index from the oldest item that is loaded @returns undefined behind the end */
 export function itemAt({ past, live }: Transcript, index: number): Item | undefined {
   return index < past.length ? past[index] : live[index - past.length]
 }
@@ -138,6 +140,7 @@ export function put(transcript: Transcript, item: Item): Transcript {
   return { ...transcript, live: at < 0 ? [...transcript.live, item] : transcript.live.with(at, item) }
 }
 
+/** Adds a note, or replaces the one with this id. */
 export function note(transcript: Transcript, id: string, tone: NoteItem['tone'], text: string): Transcript {
   return put(transcript, { kind: 'note', id, tone, text })
 }

@@ -200,10 +200,8 @@ void test('a crash in an action is reported as what it is, and the host and its 
   const { status, text } = await outcome(session, 'atlas.crash')
   assert.match(`${status}: ${text}`, /^failed: Error \(outcome_unknown\): The plugin atlas ended during this call/)
   const started = kept('services').filter((line) => line !== 'stopped').length
-  const [crashed, again] = [Number(kept('crashes').at(-1)), kept('starts').length]
+  const again = kept('starts').length
   await until('another host', () => kept('starts').length > again)
-  const ms = Date.now() - crashed
-  assert.ok(ms >= 1_000, `it waits a second: ${ms} ms`)
   await until('its service', () => kept('services').filter((line) => line !== 'stopped').length > started)
 })
 

@@ -233,7 +233,7 @@ async function storeSecrets(deps: Deps, steps: readonly Step[]): Promise<readonl
   return ready
 }
 
-/** Those that were kept for this server: another secret of the person is never replaced. */
+/** Secrets that were kept for this server; another secret of the person is never replaced. */
 function secretsOf({ wanted, name, held }: Step): readonly (readonly [name: string, value: string])[] {
   return [...wanted.secrets].flatMap(([variable, value]) => {
     const own = secretName(name, variable)

@@ -9,6 +9,7 @@ import type { OfferedTools } from '../ports.ts'
 import { fencedCode } from '../tool-view.ts'
 import { secretName, type WantedServer } from './wanted-server.ts'
 
+/** A question to the person, as an editor shows it. */
 export interface Question {
   readonly title: string
   readonly text: string

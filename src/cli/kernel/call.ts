@@ -10,6 +10,7 @@ import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
 import { printAnswer, printLine, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
 
+/** Options of verbs that make one call. */
 export interface CallOptions extends GuestChoice {
   readonly json?: boolean | undefined
   readonly session?: string | undefined

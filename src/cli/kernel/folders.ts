@@ -67,7 +67,12 @@ export async function folderList(options: UserChoice, terminal: Terminal): Promi
     const why = unseen.get(name)
     return [`/shared/${name}`, plainLine(path, 400), readOnly ? 'read-only' : '', why === undefined ? '' : `NOT SHOWN: ${why}`]
   })
-  return printList(folders, { text: () => table(rows), empty: 'There are no folders: oxbow folder add PATH adds one.' }, options, terminal)
+  return printList(
+    folders,
+    { text: () => table(rows), empty: 'There are no folders: `oxbow folder add PATH` adds one.' },
+    options,
+    terminal,
+  )
 }
 
 /** @returns why the guest that runs does not show a folder, by name */

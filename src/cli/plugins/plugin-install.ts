@@ -33,7 +33,7 @@ export interface AddOptions extends SwitchOptions {
 }
 
 export async function pluginAdd(source: string, options: AddOptions, terminal: Terminal): Promise<number> {
-  // First of all, as in every verb of a user: a bad configuration.
+  // Reports a bad configuration first, as every verb of a user does.
   guestSetup(options, terminal)
   return install(source, options, terminal)
 }
@@ -104,7 +104,7 @@ function isSame({ before, tree_hash: hash, source }: StagedPlugin): boolean {
   return before?.tree_hash === hash && JSON.stringify(before.source) === JSON.stringify(source)
 }
 
-/** Has guests take it over; one that cannot keeps the version before, for all guests. @throws OxbowError `tool_failed` for that */
+/** Makes running guests use it; if one cannot, all keep the previous version. @throws OxbowError `tool_failed` for that */
 async function finish(staged: StagedPlugin & Trial, text: string, options: AddOptions, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const { manifest, before } = staged
@@ -245,7 +245,7 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   return report({ plugin: name, removed: true }, text, problems, options, terminal)
 }
 
-/** In a guest that is started for it, if none runs. @returns what did not work */
+/** Syncs a running guest, or one that is started for it. @returns what did not work */
 async function syncInGuest(
   name: string,
   input: { readonly removed?: string[] },
@@ -275,7 +275,7 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
   return showOutput(['plugin.reload', { plugin: name }], options, terminal, () => `Reloaded ${name}.`)
 }
 
-/** Also of a plugin that was removed: what it has written stays until then. A name that no plugin has may be mistyped, so that is said. */
+/** Clears also what a removed plugin has written. A name that no plugin has may be mistyped, so the answer says so. */
 export async function pluginClear(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
   const { home, workspace } = guestSetup(options, terminal)
   const { findPlugin } = await loadPlugins()

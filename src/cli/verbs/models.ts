@@ -116,6 +116,7 @@ function formatTokens(tokens: number): string {
   return tokens >= 10_000 ? `${Math.round(tokens / 1_000)}k` : String(tokens)
 }
 
+/** A service of models that runs on this machine. */
 export interface FoundService {
   readonly name: string
   readonly baseUrl: string

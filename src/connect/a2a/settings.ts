@@ -21,6 +21,7 @@ export interface KeptRemote {
   readonly approved: ApprovedCard | null
 }
 
+/** Somebody else's agent and what a person has approved of it. */
 export interface NamedRemote {
   readonly name: string
   readonly settings: RemoteAgent

@@ -68,6 +68,7 @@ export async function startAgent(deps: ConversationDeps, coder: NamedCoder, bran
   }
 }
 
+/** Programs of coding agents that may get another message; each ends after ten minutes without one. */
 export function createConversations(deps: ConversationDeps): Conversations {
   const all = new Map<string, Held>()
   const end = async (held: Held): Promise<void> => {

@@ -9,6 +9,7 @@ export interface KeptCoder {
   readonly approved: string
 }
 
+/** A coding agent. `approved` is the hash that a person has approved; empty: none. */
 export interface NamedCoder {
   readonly name: string
   readonly settings: AcpAgent

@@ -40,6 +40,7 @@ export function findServer({ held }: ServerTable, server: string): HeldServer {
   })
 }
 
+/** Changes what is kept of a server, and makes running guests know it. */
 export async function change(
   table: ServerTable,
   { caller, id: call }: CallContext,

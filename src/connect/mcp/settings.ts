@@ -54,6 +54,7 @@ export interface KeptServer {
   readonly offers?: KeptOffers | undefined
 }
 
+/** A server and what a person has approved of it. */
 export interface NamedServer {
   readonly name: string
   readonly settings: McpServer

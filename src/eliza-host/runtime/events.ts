@@ -44,6 +44,7 @@ export function eventMethods(self: ElizaRuntime): EventMethods {
   }
 }
 
+/** The message of whatever a plugin has thrown. */
 export function textOfError(error: unknown): string {
   return errorMessage(error)
 }

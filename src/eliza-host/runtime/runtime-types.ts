@@ -37,6 +37,7 @@ export interface ElizaAdapter extends Free {
   readonly db: unknown
 }
 
+/** What a runtime is made of. */
 export interface RuntimeDeps {
   readonly core: ElizaCore
   readonly guest: GuestCalls
@@ -55,6 +56,7 @@ export interface RunState {
   action: { actionName: string; actionId: Uuid; prompts: Free[] } | undefined
 }
 
+/** The `IAgentRuntime` of elizaOS 1.7.2, as plugins get it. */
 export interface ElizaRuntime
   extends SettingMethods, ComponentMethods, ServiceMethods, ModelMethods, EventMethods, StateMethods, ActionMethods, PlaceMethods, Free {
   readonly agentId: Uuid

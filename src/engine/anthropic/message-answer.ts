@@ -54,6 +54,7 @@ interface MessageAnswer extends Answer {
 
 type Fields = Readonly<Record<string, unknown>>
 
+/** Reads the event stream of one message. Pure: text in, events out. */
 export function createMessageReader(options: ReaderOptions): AnswerReader {
   const counts: UsageCounts = { input: null, cacheRead: 0, cacheWrite: 0, output: null, reasoning: 0, final: false }
   const answer: MessageAnswer = { ...createAnswer(options), began: false, thoughts: 0, reason: null, counts, open: new Map(), calls: [] }

@@ -59,6 +59,7 @@ interface Source {
   readonly path: string | null
 }
 
+/** The catalog of models: the package's, the refreshed one, and the person's overlay. A provider is read with its first lookup. */
 export function loadCatalog({ files }: { readonly files: CatalogFiles }): Catalog {
   const { overlay: overlayPath, refreshed } = files
   const sources: Source[] = [{ origin: 'package', path: null }]

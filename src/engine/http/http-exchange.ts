@@ -54,6 +54,7 @@ interface EndpointOptions {
   readonly limits: ModelLimits
 }
 
+/** An endpoint with its kept-alive connections. Nothing is sent before the first exchange. */
 export function createEndpoint({ baseUrl, key, headers: own, clock, limits }: EndpointOptions): Endpoint {
   const http = baseUrl.protocol === 'https:' ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
   // The environment of a guest names a proxy only where the guest has no network of its own.

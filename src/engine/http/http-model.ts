@@ -25,10 +25,12 @@ export interface HttpModelOptions {
   readonly limits: ModelLimits
 }
 
+/** A model whose idle connections can be closed. */
 export interface HttpModel extends Model {
   close(): void
 }
 
+/** A model at an HTTP endpoint. Makes one try a request; retries are up to the caller. */
 export function createHttpModel(options: HttpModelOptions): HttpModel {
   const { wire, baseUrl, key, clock, limits, facts, official } = options
   const endpoint = createEndpoint({ baseUrl, key, headers: { ...wire.headers(key), ...options.headers }, clock, limits })

@@ -20,6 +20,7 @@ export function createToolsPiece(write: (tools: readonly ToolSpec[]) => string):
   }
 }
 
+/** The pieces of a body as bytes, in order; texts in UTF-8. */
 export function bytesOf(pieces: BodyPieces): readonly Buffer[] {
   return pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece))
 }

@@ -5,6 +5,7 @@
  */
 import { type JsonObject, ownValue } from '../../base/index.ts'
 
+/** What the offline interpreter understood of a message. */
 export type Command =
   | { readonly kind: 'list'; readonly path: string; readonly depth: number; readonly named: string }
   | { readonly kind: 'read'; readonly path: string; readonly fromLine: number; readonly maxLines: number }

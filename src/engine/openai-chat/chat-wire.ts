@@ -52,6 +52,7 @@ import {
 import type { RequestWriter, Wire, WriterOptions } from '../wire.ts'
 import { chatWireName, createChatAnswerReader } from './chat-answer.ts'
 
+/** The wire of Chat Completions, which most services speak. */
 export const chatWire: Wire = {
   name: chatWireName,
   path: () => '/chat/completions',

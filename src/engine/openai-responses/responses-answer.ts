@@ -304,7 +304,7 @@ interface Item {
   /** Place in the output, where it was said. */
   index: number | null
   call: ItemCall | null
-  /** Text or reasoning of it was given out: what its end repeats is known. */
+  /** Its text or reasoning was already emitted; its end only repeats it. */
   streamed: boolean
   refused: boolean
   done: boolean
@@ -322,7 +322,7 @@ function createItemLookup(): ItemLookup {
   const byIndex = new Map<number, Item>()
   const byId = new Map<string, Item>()
 
-  /** The place names an item; the id only where there is no place, for some services make a new id for each event. */
+  /** An item is known by its place, and by its id only without one: some services make a new id for each event. */
   const known = (index: number | null, id: string): Item | undefined => {
     if (index === null) return byId.get(id)
     const placed = byIndex.get(index)

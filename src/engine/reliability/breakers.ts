@@ -103,6 +103,7 @@ const kinds: Partial<Record<ErrorCode, FailureKind>> = {
   replay_diverged: 'request',
 }
 
+/** @returns what a failure is about; an unknown code is about the request */
 export function kindOf(failure: Failure): FailureKind {
   if (failure.code === 'model_refused' && isAboutAccount(failure)) return 'account'
   return kinds[failure.code] ?? 'request'

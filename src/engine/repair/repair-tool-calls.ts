@@ -135,7 +135,7 @@ function repairArguments(text: string, options: RepairOptions): RepairedArgument
   return null
 }
 
-/** `kind` null: these are the arguments. Else what was repaired, and the text, or the several objects, that came of it. */
+/** `kind` null: nothing had to be repaired. Otherwise what was repaired, and the resulting text or objects. */
 type Step =
   | { readonly kind: null; readonly objects: readonly [string] }
   | { readonly kind: RepairKind; readonly text: string }
@@ -211,7 +211,7 @@ function needsArguments(tool: ToolSpec | undefined): boolean {
 const wrappers: ReadonlySet<string> = new Set(['arguments', 'args', 'parameters', 'params', 'input', 'tool_input'])
 const namings: ReadonlySet<string> = new Set(['name', 'tool', 'tool_name', 'function'])
 
-/** @returns the arguments inside a wrapper that the tool's own schema rules out, or null. */
+/** @returns the arguments inside a wrapper key that the tool's schema does not have, or null. */
 function unwrap(text: string, value: JsonObject, tool: ToolSpec | undefined): string | null {
   const known = knownFields(tool)
   const names = Object.keys(value)

@@ -29,6 +29,7 @@ interface WireMessage {
   readonly content: unknown
 }
 
+/** Serves a scenario over HTTP on loopback, for tests and benchmarks. */
 export async function startScriptedServer(scenario: Scenario, options: ScriptedServerOptions = {}): Promise<ScriptedServer> {
   const asked = new Map<ScenarioStep, number>()
   const prepared = new Map<ScenarioStep, readonly WirePart[]>()

@@ -150,6 +150,7 @@ export function askedFields({ session, turn }: Pick<StartedMessage, 'session' | 
   return { status: 'waiting', session, turn, approvals: [{ ...asked }] }
 }
 
+/** A message that the guest has accepted; its turn may still wait. */
 export interface StartedMessage {
   readonly session: SessionId
   readonly turn: TurnId

@@ -70,6 +70,7 @@ function watchArrival(request: IncomingMessage) {
   }
 }
 
+/** @throws OxbowError `limit_reached` for more than `maxBytes` */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
   const pieces: Buffer[] = []
   for await (const piece of readPieces(request, maxBytes, maxBytes + 1)) pieces.push(piece)

@@ -7,6 +7,7 @@ import type { CallRoute } from '../../protocol/index.ts'
 
 type Method = CallRoute['method']
 
+/** An address of the HTTP API, and the call behind it. */
 export interface Route extends CallRoute {
   readonly call: string
 }

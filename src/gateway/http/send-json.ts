@@ -54,6 +54,7 @@ export function problemOf(failure: Failure, error?: unknown, retryAfterS?: numbe
   return { status, body, headers: failureHeaders(failure, error, retryAfterS) }
 }
 
+/** Answers with a failure in the form of RFC 9457. */
 export function sendProblem(response: ServerResponse, failure: Failure, error?: unknown, retryAfterS?: number): void {
   const { status, body, headers } = problemOf(failure, error, retryAfterS)
   sendJson(response, status, body, { 'content-type': problemType, ...headers })

@@ -10,6 +10,7 @@ export interface Page<Item> {
   readonly next?: string
 }
 
+/** A tool, whatever the version of the protocol. */
 export interface Tool {
   readonly name: string
   readonly title: string
@@ -19,6 +20,7 @@ export interface Tool {
   readonly annotations?: JsonObject
 }
 
+/** A block of a tool's result. */
 export type Content =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'image' | 'audio'; readonly data: string; readonly mimeType: string }

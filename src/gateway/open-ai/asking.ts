@@ -8,6 +8,7 @@ import { maxStreamBytes, streamPingMs } from '../limits.ts'
 import { failureHeaders, sendJson, statusOf } from '../http/send-json.ts'
 import { type Failure, failureSentences, isOxbowError, type JsonObject } from '../../base/index.ts'
 
+/** A request of a program of OpenAI or Anthropic, while it is answered. */
 export interface Asking {
   readonly kernel: Kernel
   /** Distinguishes clients; no secret. */
@@ -76,6 +77,7 @@ export interface Sender {
   end(last?: string): void
 }
 
+/** Begins a stream of events. A reader that falls too far behind is disconnected. */
 export function createSender(response: ServerResponse): Sender {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).flushHeaders()
   const write = (text: string): void => {

@@ -7,6 +7,7 @@ import { type CallId, fenced, type JsonObject, OxbowError, type SessionId } from
 import type { ClientResult, ClientTools, SentFile } from '../../protocol/index.ts'
 import { readPlace } from './agent-turn.ts'
 
+/** An entry of a conversation, as a program sends it. */
 export type Entry =
   | { readonly role: 'system' | 'user' | 'assistant'; readonly text: string; readonly attachments: readonly SentFile[] }
   | { readonly role: 'call'; readonly id: string; readonly name: string; readonly arguments: string }

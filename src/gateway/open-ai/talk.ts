@@ -14,6 +14,7 @@ import { type Entry, freshOf, newestFrom, withFormat } from './conversation.ts'
 /** Sessions by the conversation that they hold. */
 export type Conversations = RecentMap<string, SessionId>
 
+/** Sessions of conversations that may be continued, the most recent ones. */
 export function createConversations(): Conversations {
   return createRecentMap<string, SessionId>(keptConversations)
 }

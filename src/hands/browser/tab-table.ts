@@ -10,6 +10,7 @@ import { browserEndMs, maxBrowsers, maxNoteCharacters, maxNotes, maxTabs, staleT
 import type { Launched } from './chromium-launch.ts'
 import { within } from './page-failure.ts'
 
+/** An open page. */
 export interface Tab {
   readonly id: string
   readonly owner: Owner
@@ -28,6 +29,7 @@ export interface Tab {
   turn: Promise<unknown>
 }
 
+/** A browser with its open tabs, and what the next reply says about them. */
 export interface Owner {
   readonly browser: Browser
   readonly name: string
@@ -192,6 +194,7 @@ export function note(owner: Owner, text: string): void {
   if (owner.notes.length > maxNotes) owner.notes.shift()
 }
 
+/** A text of a page as one line without control characters. */
 export function clip(text: string, most: number = maxNoteCharacters): string {
   return truncate(text, most)
     .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')

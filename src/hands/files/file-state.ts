@@ -22,6 +22,7 @@ export function createContentHash(): ContentHash {
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex').slice(0, hashDigits) }
 }
 
+/** @returns the beginning of the SHA-256 of a content, by which callers notice a change */
 export function contentHash(content: string | Uint8Array): string {
   return process.getBuiltinModule('node:crypto').hash('sha256', content).slice(0, hashDigits)
 }

@@ -20,6 +20,7 @@ interface Moved extends Place {
   readonly kind: Kind
 }
 
+/** Moves a file, a folder, or a link itself; makes missing folders. */
 export async function movePath(roots: readonly Root[], input: Input, signal: AbortSignal): Promise<HandsOps['move']['output']> {
   const from = await existing(roots, input.from)
   const to = toPlace(roots, input.to)

@@ -28,6 +28,7 @@ interface Holder {
 /** A path that keeps changing is a failure, not an endless wait. */
 const maxTries = 10
 
+/** Lets one request at a time work on a path, those above and those below it. */
 export function createPathLocks(): PathLocks {
   const holders = new Set<Holder>()
 

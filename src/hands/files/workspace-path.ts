@@ -99,6 +99,7 @@ export async function openRegularFile(roots: readonly Root[], path: string): Pro
   }
 }
 
+/** @param real a path without links @returns whether it is in one of the roots, or is one */
 export function isInside(roots: readonly Root[], real: string): boolean {
   return roots.some((root) => real === root.real || real.startsWith(root.real + sep))
 }

@@ -14,6 +14,7 @@ import { isInside, otherPath, type Place, refuseGuarded, refuseSpecial, resolveN
 const modeBits = 0o777
 const newFileMode = 0o644
 
+/** Replaces or creates a file atomically. @throws FailureError, e.g. `edit_mismatch` where the file is not the one of `ifHash` */
 export async function writeFile(roots: readonly Root[], input: HandsOps['write']['input']): Promise<HandsOps['write']['output']> {
   const bytes = Buffer.from(input.text)
   const { ifHash = '' } = input

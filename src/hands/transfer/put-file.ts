@@ -32,6 +32,7 @@ export interface Uploads {
   close(): Promise<void>
 }
 
+/** Files that arrive in pieces. One that is not continued for `idleMs` is dropped. */
 export function createUploads(roots: readonly Root[], idleMs: number = transferIdleMs): Uploads {
   const uploads = createTransfers<Upload>(maxUploads, idleMs)
   return {

@@ -63,7 +63,7 @@ interface Carving {
 
 /** Rows of one read. */
 const pageRows = 500
-/** More have a loop, which no agent can make. */
+/** A longer chain would be a loop, which no agent can make. */
 const maxLevels = 64
 
 /** Reads the book, and holds what was carved in the accounts above. */
@@ -210,7 +210,7 @@ function createCarvings(accounts: Accounts, carvings: Map<SessionId, Carving>, c
       hold(carving, above)
       carvings.set(carved.session, carving)
     },
-    /** Holds them in budgets that were set since, too. */
+    /** Holds carved budgets also in budgets that were set since. */
     refresh(): void {
       for (const carving of carvings.values()) hold(carving, chain(carving.carved.above, carving.carved.actor, carving.within))
     },
@@ -319,7 +319,7 @@ function resolve(definitions: ReadonlyMap<string, Definition>, scope: string): R
   return found
 }
 
-/** Gives an account its limits, and the window of now. */
+/** Sets an account's limits and its current window. */
 function refresh(account: Account, window: string, limits: Limits, set: number, now: number): void {
   account.limit = amountOf(limits)
   account.renew = (at) => {

@@ -66,16 +66,16 @@ export interface Conversations {
   drop(): void
   /** Drops what is cached of sessions that are idle; their next turn reads it again. @returns how many stay */
   dropIdle(idle: IdleRules): number
-  /** Does so at intervals from now on, while anything is cached. */
+  /** Calls `dropIdle` at intervals from now on, while anything is cached. */
   sweep(isBusy: IdleRules['isBusy']): void
-  /** Ends that and drops everything: a timer would keep the kernel in memory. */
+  /** Stops the sweep and drops everything: a timer would keep the kernel in memory. */
   close(): void
 }
 
 interface IdleRules {
   /** Sessions that were not used for longer are dropped. */
   readonly idleMs: number
-  /** Of the others, so many stay, the ones that were used last. */
+  /** Of the others, at most this many stay: the most recently used. */
   readonly maxIdle: number
   /** Whether it is used now. Such a session stays. */
   readonly isBusy: (session: SessionId) => boolean

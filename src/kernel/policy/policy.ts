@@ -45,7 +45,7 @@ export function authorize(caller: Caller, call: Call, approval: Config['approval
   if (!isExcused && !caller.rights.has(everyRight) && !caller.rights.has(call.right)) return lacking(caller, call, usualAgent)
   if (isTurn(call) && caller.turn === '') return notAsCall
   if (decide(call, approval) === 'deny') return deniedByPolicy(call, approval)
-  // Only to who may make it: why it cannot be made.
+  // Only callers who may make the call learn why it is unavailable.
   return call.unavailable ?? null
 }
 
@@ -196,7 +196,7 @@ export interface FlowVerdict {
   readonly reason: string
   /** For the person who decides: with the origins, whose names are hostile text. */
   readonly shown: string
-  /** Of the labels that the decision is about. */
+  /** Origins of the labels that the decision is about. */
   readonly origins: readonly LabelOrigin[]
   /** Labels or rules cannot be known: then this is why the call is denied. */
   readonly failure?: Failure
@@ -263,7 +263,7 @@ export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting
   return { what: `${call.name} ${lasting}`, decisions: { untrusted: irreversible } }
 }
 
-/** @returns whether the rules of sinks leave the call alone, which reaches only the person */
+/** @returns whether the rules of sinks do not apply, because the call reaches only the person */
 export function isForPerson(call: Call, flow: FlowPolicy): boolean {
   return call.labels.toPerson === true && ownValue(flow.sinks, call.name) === undefined
 }
@@ -323,7 +323,7 @@ export function joined(a: Provenance, b: Provenance): Provenance {
   return labels === a.labels && from === a.from ? a : { labels, from }
 }
 
-/** @returns whether these labels say more than that others may have written it, which is so of every file */
+/** @returns whether there is a label besides `untrusted`, which counts for every file anyway */
 export function isKept(labels: Labels): boolean {
   return labels.some((label) => label !== 'untrusted')
 }
@@ -351,7 +351,7 @@ export function historyOf(row: Pick<SessionRow, 'labels' | 'origins'>): LabelHis
   }
 }
 
-/** The columns of a row that hold it. */
+/** The columns of a session's row that hold its label history. */
 export function labelColumns({ labels, given, freed, from }: LabelHistory): Pick<SessionRow, 'labels' | 'origins'> {
   if (labels.length === 0) return { labels: '', origins: '' }
   const origins = { given: given.join(','), ...(freed.length > 0 && { freed: freed.join(',') }), from: writeOrigins(from) }
@@ -364,7 +364,7 @@ export function inherited(row: Pick<SessionRow, 'labels' | 'origins'>): Pick<Ses
   return labelColumns({ ...noLabels, labels, given: labels, from })
 }
 
-/** @returns the same where nothing is new */
+/** @returns the same object where nothing is new */
 export function addLabels(before: LabelHistory, added: Labels, origins: readonly LabelOrigin[], isGiven: boolean): LabelHistory {
   const after: LabelHistory = {
     labels: joinLabels(before.labels, added),

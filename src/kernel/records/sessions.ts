@@ -60,7 +60,7 @@ export interface Sessions {
   held(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** As `held`, for a session that nobody may have needed since the start. One that is gone counts as having read everything. */
   loadHeld(id: SessionId): Promise<Labels>
-  /** Those by which sinks are judged: without what a person has declassified, which nothing else inherits. */
+  /** The labels by which sinks are judged: without what a person has declassified, for this session only. */
   judged(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** Whether these of the judged labels come only from the calling plugin; see `isOwnText`. */
   areOwn(caller: Caller, call: Call, labels: Labels): boolean
@@ -69,9 +69,9 @@ export interface Sessions {
   history(session: SessionId): LabelHistory
   /** Where the data with these labels comes from, the oldest first; empty where that is not known. */
   origins(caller: Pick<Caller, 'session' | 'scope'>): readonly LabelOrigin[]
-  /** Labels of what the session was given: a message, what it was made from. */
+  /** Joins labels of what the session was given: a message, or the session that it was made from. */
   join(caller: Pick<Caller, 'session'>, added: readonly Label[], origins?: readonly DataOrigin[]): void
-  /** Labels of the result of a call of the session, which a record of it names too; of one that reads apart they join its scope. */
+  /** Joins labels of a call's result, which its record names too; they join the call's own scope if it reads apart. */
   read(caller: Pick<Caller, 'session' | 'scope'>, added: readonly Label[], origins: readonly LabelOrigin[]): void
   /** Changes the cached row. @returns the new row, for the store */
   created(id: SessionId, title: string, at: number): SessionRow
@@ -84,7 +84,7 @@ export interface Sessions {
   changed(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow | null
   /** As `changed`, for a row that may be new. */
   kept(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow
-  /** The cached row is stale: the next `load` reads it again. Its labels stay. */
+  /** Marks the cached row as stale: the next `load` reads it again. Its labels stay. */
   forget(id: SessionId): void
   /** @returns the row if it has label changes that are not in the store yet; they count as stored from now on */
   takeChanged(id: SessionId): SessionRow | undefined
@@ -269,11 +269,11 @@ export interface FileGuard {
   around<Result>(inner: Sandbox, sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 }
 
-/** How calls and rules meet labels of files; loaded when there is one of either. */
+/** Labels of files, and rules about them; loaded when there is a label or a rule. */
 export interface OpenedFlow {
   isEmpty(): boolean
   guard(of: CallOf, call: Call, input: unknown): FileGuard
-  /** Of all files: what a command may have read that began before one had labels. */
+  /** The labels of all files: a command may have read any that got its label after the command began. */
   everywhere(): Provenance
   /** Labels that rules give to the result of a call. */
   sourced(of: CallOf, call: Call, input: unknown): Provenance
@@ -294,7 +294,7 @@ export interface CallOf {
 export interface FileFlow {
   /** @returns null where no file has labels, and this call gives none */
   watch(of: CallOf, call: Call, input: unknown): WatchedFiles | null
-  /** @returns null where `judgeFlow` decides: neither a file nor a rule is of concern */
+  /** @returns null where `judgeFlow` decides: no file and no rule matters */
   judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict | null>
   /** @returns what the call does that nobody can take back; empty: nothing */
   lasting(call: Call, input: unknown): string
@@ -321,7 +321,7 @@ interface FileFlowDeps {
   readonly open: () => Promise<OpenedFlow>
 }
 
-/** @returns what costs a comparison a call while no session has read private data */
+/** @returns labels of files at the cost of one comparison a call, as long as no session has read private data */
 export function createFileFlow({ sessions: { held }, documents, config, isVersioned, open }: FileFlowDeps): FileFlow {
   const hasRules = config.flow.source.length > 0 || config.flow.sink.length > 0
   // Left by the guest before this one.
@@ -334,7 +334,7 @@ export function createFileFlow({ sessions: { held }, documents, config, isVersio
     if (hasRules || (await isNeeded())) await load()
     isKnown = true
   })
-  /** Neither files nor rules are known, which concern what has labels or leads outside. */
+  /** The verdict while labels of files and rules cannot be read: it stops what has labels or leads outside. */
   const unjudged = (caller: Caller, call: Call, failure: Failure): FlowVerdict | null =>
     leadsOutside(caller, call) || (caller.audience !== 'terminal' && held(caller).length > 0) ? closedFlow(failure) : null
   const isQuiet = (caller: Caller): boolean => isKnown && (opened === null || opened.isEmpty()) && !isKept(held(caller))

@@ -76,7 +76,7 @@ interface AskingCall {
   readonly judge: () => Promise<Failure | Judged>
   /** Null: it needs none. */
   readonly excuse: Excuse | null
-  /** It would not ask now, and did before a restart. */
+  /** The policy would not ask now, but it did before a restart. */
   readonly stands: boolean
 }
 
@@ -169,7 +169,7 @@ function isBound(call: Call, input: unknown): boolean {
   return call.starts !== undefined || writtenPaths(call, input).length > 0
 }
 
-/** A call whose intent is open was approved, or needed no approval then. */
+/** The answer for a call whose intent is open: it was approved before, or needed no approval. */
 const begun: Answer = { allow: true, by: '' }
 
 async function inputsOf(
@@ -243,7 +243,7 @@ async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking:
     const restless = changed.filter((path) => before.includes(path))
     before = changed
     if (restless.length === 0) continue
-    // A log that a program keeps writing would ask for ever: a person may allow the call whatever becomes of it.
+    // A log that a program keeps writing would make it ask for ever: a person may allow the call whatever that file holds.
     binding = { ...binding, except: [...new Set([...binding.except, ...restless])].slice(0, maxRestlessFiles) }
     inputs = await inputsOf(deps, passing, call, input, binding)
     change = `${restless.join(', ')} keeps changing; allowed now, it runs whatever that holds`

@@ -85,7 +85,7 @@ export async function judgeAgain(deps: JudgeDeps, judged: JudgedCall, isExcused 
 
 /**
  * Stages 3 and 4 for an input to which a call under way is led. Nobody is asked: what rules would ask about is refused, unless they asked about
- * the call itself, too. A host that was not reached before is the business of whoever led there.
+ * the call itself, too. A host that was not reached before is judged by the caller of this.
  */
 export async function judgeNext(
   deps: JudgeDeps,
@@ -123,7 +123,7 @@ export interface Excuse {
   readonly unchanged: FilesState | null
   /** What has changed since, in words: a person must allow it again; empty: nothing. */
   readonly change: string
-  /** Keeps that it was allowed again. @param state of the files for which */
+  /** Records that it was allowed again. @param state of the files for which it was */
   readonly renew: (state: FilesState | null) => Promise<void>
 }
 
@@ -274,7 +274,7 @@ export function stricter<One extends Caution>(a: One, b: One): One {
   return a === 'read_only' ? a : b === 'read_only' ? b : (a ?? b)
 }
 
-/** What stands in for decisions that cannot be had: no call passes that needs one. @param failure says which service does not work */
+/** Stands in for decisions that cannot be loaded: no call passes that needs one. @param failure says which service does not work */
 export function closed(decides: readonly (keyof Judges)[], failure: Failure): Partial<Judges> {
   const shut: Judges = {
     hides: () => false,
@@ -296,7 +296,7 @@ async function closedHosts(failure: Failure, ...[caller, call, , judged]: Parame
 }
 
 /**
- * What a service decides, and what stands in for a decision that it throws at or does not come to.
+ * What a service decides; a decision that throws or does not come in time becomes a refusal.
  * @param ask rejects in time, with an error that names the service @param failed makes such an error
  */
 export function closedOnFailure(
@@ -320,7 +320,7 @@ export function closedOnFailure(
   }
 }
 
-/** Decisions that are a promise and nothing else. */
+/** Decisions that always return a promise. */
 const promised = ['refuseStart', 'cautionOf', 'findRule', 'actAs', 'rightsOfKey'] as const
 type Decide = (...of: unknown[]) => Promise<unknown>
 

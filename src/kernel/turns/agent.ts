@@ -271,7 +271,7 @@ function reminding(reminder: Reminder | undefined, grant: Pick<Persona, 'rights'
   return { reminder: tag === undefined ? reminder : { ...reminder, tag } }
 }
 
-/** @param later of them a conversation loads some: the largest stand for those, as far as they fit */
+/** @param later tools that a conversation may load; the largest are counted, as many as fit */
 function textOfTools(tools: readonly ToolSpec[], later: readonly ToolSpec[], maxLoadedChars: number): string {
   const largest = later.map((tool) => JSON.stringify(tool)).toSorted((a, b) => b.length - a.length)
   const loaded = largest.slice(0, maxCountedTools).join(',')

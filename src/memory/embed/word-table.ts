@@ -134,7 +134,7 @@ function damaged(why: string): OxbowError {
 /** As many as a fourteenth of the dimensions of the built-in table; three to twelve were measured and are alike. */
 const directions = 7
 const sampledWords = 600
-/** Steps towards each direction: what is left of the others is then too small to matter. */
+/** Steps of the power iteration; what is left of the other directions is then too small to matter. */
 const steps = 20
 
 export interface SharedParts {
@@ -200,7 +200,7 @@ function covariance(rows: readonly Float32Array[], mean: Float32Array, dims: num
   return matrix
 }
 
-/** The strongest that is left, by going to it again and again from anywhere. */
+/** The strongest remaining direction, by power iteration from any start. */
 function nextDirection(matrix: Float32Array, dims: number, found: readonly Float32Array[]): Float32Array {
   let vector = toUnit(Float32Array.from({ length: dims }, (_, i) => Math.sin(i + found.length + 1)))
   for (let n = 0; n < steps; n++) {
@@ -219,7 +219,7 @@ function takeOut(vector: Float32Array, direction: Float32Array): void {
 }
 
 const words = /[\p{L}\p{N}]+(?:['-][\p{L}\p{N}]+)*/gu
-/** Humps are parted before case is lost. */
+/** Camel case is split before everything becomes lower case. */
 const hump = /(?<=\p{Ll})(?=\p{Lu})/gu
 /** Endings, and what the table may have instead. */
 const endings: readonly (readonly [RegExp, string])[] = [
@@ -236,7 +236,7 @@ const endings: readonly (readonly [RegExp, string])[] = [
 /** A word with a capital that begins no sentence. */
 const insideName = /(?<=[\p{L}\p{N},;:'"“”)] ?) \p{Lu}[\p{L}\p{M}]*(?:['-]\p{Lu}[\p{L}\p{M}]*)*/gu
 
-/** Lower case, in order; of nothing but stop words these are what a text says. */
+/** Lower case, in order; a text of stop words only keeps them. */
 export function tellingWords(text: string): readonly string[] {
   const all = cleanText(text).replace(hump, ' ').toLowerCase().match(words) ?? []
   const telling = all.filter((word) => !isStopWord(word.replaceAll("'", '')))

@@ -14,6 +14,7 @@ export interface ExclusiveWriter {
   run<Result>(work: (memory: MemoryStore) => Promise<Result>): Promise<Result>
 }
 
+/** Lets a rebuild of the index write alone: changes of others wait meanwhile. */
 export function createExclusiveWriter(memory: MemoryStore): ExclusiveWriter {
   const underWay = new Set<Promise<unknown>>()
   const state: { held: Promise<void> | null } = { held: null }

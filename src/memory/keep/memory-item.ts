@@ -19,6 +19,7 @@ export interface Draft {
 
 type MakeDeps = Pick<KeepDeps, 'text' | 'hash'>
 
+/** Cuts a text into passages and makes their terms. Vectors follow later. */
 export async function makeItem(deps: MakeDeps, draft: Draft): Promise<MemoryItem> {
   return (await makeItems(deps, [draft]))[0]!
 }

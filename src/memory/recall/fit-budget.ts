@@ -52,6 +52,7 @@ function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   return both / (a.size + b.size - both)
 }
 
+/** @returns the tokens of a text for the model that will read it */
 export type CountTokens = (text: string) => number
 
 export interface Fitted {

@@ -3,6 +3,7 @@ import type { FoundPassage, Hit, MemoryFound } from '../../store/index.ts'
 import type { FusionWeights } from '../text/text-engine.ts'
 import { leastCertainty, partShare, rankOffset } from './recall-limits.ts'
 
+/** A passage that one of two searches has found. */
 export interface Candidate {
   readonly passage: FoundPassage
   /** Ranks from 1 and scores in the two lists; null when it is not in that list. */

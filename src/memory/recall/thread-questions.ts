@@ -13,6 +13,7 @@ export interface ThreadEngine extends TextEngine {
   withoutVector(source: MemorySource, model: string, limit: number): Promise<ThreadQuestions['memory']['answer']>
 }
 
+/** What the thread of memory is asked. */
 export interface ThreadQuestions extends TextQuestions {
   recall: {
     readonly ask: {

@@ -41,6 +41,7 @@ export interface SummaryStep {
   readonly labels: readonly Label[]
 }
 
+/** A line of a conversation that is summarized. */
 export interface Said {
   readonly seq: number
   readonly who: 'person' | 'agent' | 'tool'

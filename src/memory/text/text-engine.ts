@@ -5,6 +5,7 @@
 import type { Passage } from '../../store/index.ts'
 import { OxbowError } from '../../base/index.ts'
 
+/** How a text is cut into passages. */
 export type TextFormat = 'text' | 'markdown' | 'code'
 
 /** What is known of an embedder without asking it for a vector. */

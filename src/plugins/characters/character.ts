@@ -16,6 +16,7 @@ export type Knowledge =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'file' | 'folder'; readonly path: string; readonly shared: boolean }
 
+/** A character, whichever format it was written in. */
 export interface Character {
   /** Empty: the file has none. */
   readonly id: string

@@ -60,6 +60,7 @@ const callRequest = z.strictObject({
 export type HostCall = z.infer<typeof callRequest>['input']
 type HostFailure = z.infer<typeof failure>
 
+/** The reply of a plugin's host, which is untrusted: `garbage` fits no schema. */
 export type HostReply<Op extends PluginOp> =
   | { readonly kind: 'ok'; readonly output: PluginOps[Op]['output']; readonly services: readonly string[] }
   | { readonly kind: 'failed'; readonly failure: HostFailure }

@@ -100,6 +100,7 @@ function hashFile(path: string, piece: Buffer): string {
   return all.digest('hex')
 }
 
+/** @returns SHA-256 over paths, kinds and hashes, whatever the order of the files */
 export function hashOfFiles(files: readonly TreeFile[]): string {
   const all = createHash('sha256')
   for (const { path, kind, hash: own } of files.toSorted((a, b) => (a.path < b.path ? -1 : 1))) all.update(`${path}\0${kind}\0${own}\n`)

@@ -22,6 +22,7 @@ export async function listTree(folder: string): Promise<readonly TreeFile[]> {
   return files
 }
 
+/** @returns the hash over all files of a folder, which approvals and lock files name */
 export async function treeHash(folder: string): Promise<string> {
   return hashOfFiles(await listTree(folder))
 }

@@ -82,6 +82,7 @@ export const runtimePart = {
   labels: { adds: [], sink: false },
 } as const satisfies Partial<Call>
 
+/** @returns whether a caller has the right to a plugin */
 export function mayUse({ rights }: Pick<Caller, 'rights'>, plugin: string): boolean {
   return rights.has('*') || rights.has(pluginRight(plugin))
 }

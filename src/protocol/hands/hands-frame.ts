@@ -58,6 +58,7 @@ export function joinContent(body: unknown, stated: unknown, content: Buffer): un
   return { ...body, content }
 }
 
+/** One frame: its head, with the length of the payload, and the payload. */
 export function encodeFrame(kind: FrameKind, id: number, payload: Uint8Array): Buffer {
   return Buffer.concat([encodeHead(kind, id, payload.length), payload])
 }
@@ -254,6 +255,7 @@ const smallTextChars = 4 * 1024
 /** Half a megabyte: twice what a pipe holds. */
 const framesAtOnce = 8
 
+/** Writes messages in order, as frames of limited size. Waits while the sink is full. */
 export function createMessageWriter(sink: FrameSink): MessageWriter {
   let waiting: (() => void)[] = []
   let queue: Promise<unknown> = Promise.resolve()

@@ -19,6 +19,7 @@ export const sandboxTiers: readonly SandboxTier[] = ['process', 'container', 'mi
 
 type Operations = typeof handsOperations
 
+/** Name of an operation of hands; `hands-operations.ts` has its request and reply. */
 export type HandsOp = keyof Operations
 
 /** Those that start a program, or talk with one. */
@@ -37,6 +38,7 @@ export type SurveyOps = Pick<HandsOps, 'survey'>
 export type SnapshotOps = Pick<HandsOps, 'snapshot' | 'collect'>
 export type WatchOps = Pick<HandsOps, 'watch'>
 export type CommandOps = Pick<HandsOps, 'exec' | 'execInputs' | 'execOutput' | 'fingerprint' | 'usage'>
+/** The operations on shell sessions. */
 export type SessionOps = Pick<HandsOps, Extract<HandsOp, `session${string}`>>
 export type BrowserOps = Pick<HandsOps, Extract<HandsOp, `browser${string}`>>
 export type FileOps = Omit<

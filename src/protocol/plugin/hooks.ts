@@ -6,6 +6,7 @@ import type { PluginHookResult } from './plugin-frames.ts'
 import type { Labels } from '../record.ts'
 import type { JsonObject } from '../../base/index.ts'
 
+/** The steps at which plugins may act. */
 export const hookSteps = [
   'message.received',
   'respond.decide',
@@ -18,6 +19,7 @@ export const hookSteps = [
   'event.emitted',
   'turn.ended',
 ] as const
+/** A step at which plugins may act. */
 export type HookStep = (typeof hookSteps)[number]
 
 /** What the value of every step has; empty where it is not part of a turn. */

@@ -114,6 +114,7 @@ export interface PluginOps {
   drain: { input: Record<string, never>; output: Record<string, never> }
 }
 
+/** Name of a request to the host of a plugin. */
 export type PluginOp = keyof PluginOps
 
 /** A call that hosts make only for the guest: the next piece of an answer that one of their models streams. */

@@ -49,6 +49,7 @@ export interface PluginTask {
   readonly cron: string | null
 }
 
+/** A hook that a plugin has; `fail` says whether its failure stops the step (`closed`) or is passed over. */
 export interface PluginHook {
   readonly step: string
   readonly fail: 'open' | 'closed'
@@ -68,6 +69,7 @@ export interface PluginExports {
   readonly hooks: readonly PluginHook[]
 }
 
+/** The result of one test that a plugin brings. */
 export interface PluginTestResult {
   readonly suite: string
   readonly name: string

@@ -44,6 +44,7 @@ export interface CallView {
   readonly pending: PendingApproval | null
 }
 
+/** A turn as its records tell it so far. Every terminal shows this. */
 export interface TurnView {
   readonly turn: string
   /** Null until its record was read. */
@@ -68,6 +69,7 @@ export interface TurnView {
   readonly end: TurnEnd | null
 }
 
+/** A turn before its first record. */
 export function newTurnView(turn: string): TurnView {
   return {
     turn,
@@ -157,6 +159,7 @@ export function foldTurns(records: readonly RecordView[]): ReadonlyMap<string, T
   return turns
 }
 
+/** @returns whether the turn has its outcome */
 export function isOver({ end }: Pick<TurnView, 'end'>): boolean {
   return end !== null
 }

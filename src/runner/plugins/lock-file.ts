@@ -21,6 +21,7 @@ const sealPath = (home: Home): string => join(home.runner, 'plugins.seal')
 
 const signedBytes = (text: string): Buffer => Buffer.from(`oxbow-plugins-lock-1\n${text}`)
 
+/** @returns the installed plugins; none, with the problem, where the file is damaged or not signed by this host */
 export function readLock(home: Home): PluginLock {
   const text = readText(lockPath(home))
   if (text === null) return { plugins: [], problem: '' }

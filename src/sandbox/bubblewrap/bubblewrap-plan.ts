@@ -47,6 +47,7 @@ export function findSandboxTools(searchPath: string): SandboxTools | Failure {
   }
 }
 
+/** What this machine offers to the process tier, found once. `degraded` says what is weaker than usual. */
 export interface BubblewrapPlan {
   readonly tools: SandboxTools
   readonly filter: Buffer
@@ -74,6 +75,7 @@ export async function planBubblewrap(searchPath: string): Promise<BubblewrapPlan
   return { tools, filter: seccompFilter(numbers), cgroups, degraded }
 }
 
+/** @returns whether one of the groups can enforce a limit */
 export function holds(parents: readonly CgroupParent[], limit: CgroupLimit): boolean {
   return parents.some((parent) => parent.limits.includes(limit))
 }

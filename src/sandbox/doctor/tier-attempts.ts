@@ -17,6 +17,7 @@ import { bootTimeoutMs, commandTimeoutMs, containerTimeoutMs } from './limits.ts
 
 export type Finding = Pick<DoctorCheck, 'state' | 'says' | 'fix'>
 
+/** One thing that the doctor tries. */
 export interface Attempt {
   readonly name: string
   readonly timeoutMs: number
@@ -25,6 +26,7 @@ export interface Attempt {
   run(): Promise<Finding>
 }
 
+/** A finding that asks for nothing. */
 export const ok = (says: string): Finding => ({ state: 'ok', says, fix: '' })
 export const weak = (says: string, fix: string): Finding => ({ state: 'weak', says, fix })
 export const missing = (says: string, fix: string): Finding => ({ state: 'missing', says, fix })
@@ -60,6 +62,7 @@ export async function attempt(
 export const groupsFix =
   'Log in so that systemd runs a manager for you (as root: loginctl enable-linger NAME), or start Oxbow in a service with Delegate=yes, or as root'
 
+/** The settings of a sandbox, as the doctor tries them. */
 export type Machine = Omit<SandboxOptions, 'insecure'>
 
 export async function askCommand(hands: Hands, command: string): Promise<HandsOps['exec']['output']> {

@@ -95,6 +95,7 @@ export function refused(host: string, port: number, why: string): OxbowError {
   })
 }
 
+/** How names are resolved; by default by the system. */
 export interface PolicyOptions {
   readonly lookup?: Lookup
   readonly ownAddresses?: () => readonly string[]

@@ -203,6 +203,7 @@ function entriesOf(files: ReadonlyMap<string, string>, folder: string, depth: nu
   ]
 }
 
+/** An error as hands report it. */
 export function fail(code: ErrorCode, message: string): OxbowError {
   return new OxbowError(code, message, { hint: 'Pass something else.' })
 }

@@ -14,6 +14,7 @@ export interface HandsCommand {
   readonly data: readonly (string | Buffer)[]
 }
 
+/** Hands that run in a process of their own. */
 export interface HandsProcess {
   readonly hands: Hands
   isOpen(): boolean

@@ -254,6 +254,7 @@ function mountOf({ host, inside, writable }: MsbMount, { user, diskMb }: MsbStar
   return [host, inside, ['nosuid', 'nodev', ...quota, `uid=${user}`, `gid=${user}`].join(',')].join(':')
 }
 
+/** Arguments of `msb` that remove a machine. */
 export function removeArguments(name: string): readonly string[] {
   return ['remove', '--force', '--quiet', name]
 }

@@ -2,12 +2,15 @@
 import { type ErrorCode, type Failure, errorMessage } from '../../base/index.ts'
 import { webAssembly } from './web-assembly.ts'
 
+/** A failure as a value, which a tool's run returns in place of a result. */
 export const failed = (code: ErrorCode, message: string, hint: string): { readonly failure: Failure } => ({
   failure: { code, message, hint },
 })
 
+/** What `failed` makes. */
 export type Failed = ReturnType<typeof failed>
 
+/** @returns whether a value is what `failed` makes */
 export function isFailed(value: unknown): value is Failed {
   return typeof value === 'object' && value !== null && 'failure' in value
 }
@@ -15,6 +18,7 @@ export function isFailed(value: unknown): value is Failed {
 /** Maximum length of a tool's text in a message. */
 const maxQuotedChars = 300
 
+/** A text of a tool, truncated for a message. */
 export function quoted(text: string): string {
   return text.length > maxQuotedChars ? `${text.slice(0, maxQuotedChars)}…` : text
 }

@@ -31,7 +31,9 @@ interface WebAssemblyGlobal {
   readonly RuntimeError: new () => Error
 }
 
+/** `WebAssembly`, with the types that TypeScript keeps in `dom`. */
 export const webAssembly: WebAssemblyGlobal = (globalThis as unknown as { readonly WebAssembly: WebAssemblyGlobal }).WebAssembly
 
+/** Bytes of a page of WebAssembly memory. */
 export const pageBytes = 65_536
 export const pagesPerMib = 16

@@ -100,7 +100,7 @@ function listApprovals(deps: ApprovalCallDeps): Call {
   })
 }
 
-/** @returns who has allowed what is asked now: a yes to files that have changed since counts no more, nor does one where one is enough */
+/** @returns who has already allowed the waiting input of a call that needs two people; a yes to earlier files does not count */
 function standing({ approvalConfig }: ApprovalCallDeps, waiting: PendingApproval, decided: readonly Decided[]): readonly string[] {
   if (neededApprovals(waiting.name, approvalConfig) < 2) return []
   return decided.filter(({ allow, input }) => allow && input === waiting.input).map(({ by }) => by)
@@ -217,7 +217,7 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   const waiting = live ?? (await findParked(deps, call))
   if (waiting === null) throw notWaiting(call)
   const needed = neededApprovals(waiting.name, deps.approvalConfig)
-  // Its yes lasts, as a rule does.
+  // A yes to it lasts as a rule does, so it needs the same right.
   if (allow && waiting.personal === true) requireKeeping(rights, 'Allowing what was refused', 'Deny it, or use')
   const edited = await checkEdit(deps, decision, waiting, needed)
   if (allow) await requireFit(deps, waiting, edited)
@@ -279,12 +279,12 @@ async function requireFit({ registry }: ApprovalCallDeps, { name, input }: Pendi
   if (registry.find(name)?.unfit === undefined) return
   const asked = await registry.parse(name, input)
   if (!asked.ok || asked.call.unfit === undefined) return
-  // As the schema has read it already.
+  // The schema has parsed the edited input already.
   const failure = await asked.call.unfit(edited ?? asked.input, asked.input)
   if (failure !== null && failure !== undefined) throw toError(failure)
 }
 
-/** What a command runs that a person wrote in place of the one that waits. */
+/** Reads the files of the command that a person wrote in place of the waiting one. */
 async function inputsOf({ registry }: ApprovalCallDeps, name: string, input: Json, { sandbox, signal }: CallContext) {
   const parsed = await registry.parse(name, input)
   return parsed.ok && parsed.call.starts !== undefined ? readInputs(sandbox, parsed.call.starts(parsed.input), signal) : null

@@ -220,7 +220,7 @@ function change({ documents }: Desk, { caller, call, id, top }: Refused, next: (
   return documents.change<Answers>({ caller, call: id, name: call.name }, category, top, (now) => next(now?.value ?? noAnswers))
 }
 
-/** After a yes: what denies may have come in the meantime, and other files to the place of those that it was asked about. */
+/** After a yes, judges again: a denial may have been added meanwhile, or the files may have changed. */
 async function settle(desk: Desk, judging: JudgeDeps, refused: Refused, bound: string, forbidden: Failure): Promise<Excuse | Refusal> {
   const { call, input } = refused
   const never = await whyNeverExcused(judging, refused)
@@ -232,7 +232,7 @@ async function settle(desk: Desk, judging: JudgeDeps, refused: Refused, bound: s
   return makeExcuse(desk, refused, '', isSame ? '' : `${writtenPaths(call, input).join(', ')} changed`)
 }
 
-/** For an answer of before: a program that was allowed is so for the files as they were. */
+/** For an earlier answer: a program was allowed only with the files as they were. */
 async function excuseNow(desk: Desk, refused: Refused, { allowed, states = {} }: Answers): Promise<Excuse> {
   if (refused.call.starts === undefined) return makeExcuse(desk, refused, '', '')
   const state = ownValue(states, refused.named) ?? ''
@@ -250,7 +250,7 @@ function makeExcuse(desk: Desk, refused: Refused, state: string, what: string): 
     unchanged: state === '' || what !== '' ? null : { digest: state, except: [] },
     change: what === '' ? '' : `${what} after it was allowed`,
     async renew(unchanged) {
-      // A yes whatever some files hold is for once.
+      // A yes that leaves out some files counts once.
       const states = unchanged === null || unchanged.except.length > 0 ? {} : { [named]: unchanged.digest }
       const allowed = (now: Answers): readonly string[] => [...new Set([...now.allowed, key])]
       await change(desk, refused, (now) => ({ ...now, allowed: allowed(now), states: { ...now.states, ...states } }))
@@ -289,7 +289,7 @@ async function askedBefore({ journal }: RefusedDeps, { question, keys, bound }: 
   return { question, bound, list: new Map(keys.map((key, at) => [key, calls[at]!])) }
 }
 
-/** Nobody has answered it in time: that is no answer. */
+/** An expired question was not answered. */
 async function hasExpired({ journal }: RefusedDeps, question: CallId): Promise<boolean> {
   const [decided] = await journal.store.records({ call: question, phases: ['decided'], order: 'newest_first', limit: 1, hydrate: true })
   return decided !== undefined && (JSON.parse(decided.body) as { readonly expired?: true }).expired === true

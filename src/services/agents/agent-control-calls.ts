@@ -189,6 +189,7 @@ function killCall(deps: AgentControlDeps): Call {
   })
 }
 
+/** @returns the agents that a caller may know: a person all of them, an agent those below it */
 export function visible(supervisor: Supervisor, caller: Caller): readonly AgentRecord[] {
   const all = supervisor.all()
   return caller.audience === 'terminal' ? all : all.filter((agent) => supervisor.isBelow(agent, caller.session))

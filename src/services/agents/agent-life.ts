@@ -25,7 +25,7 @@ import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled
 import { release } from './agent-control.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
 
-/** What is woken when turns of the agent have ended, or it has. */
+/** The topic that is woken when a turn of the agent, or the agent itself, has ended. */
 const topicOf = ({ id }: AgentRecord): string => `agent ${id}`
 
 /** When an agent goes on: at once while it has messages, and at its deadline while it waits for its children. */
@@ -107,12 +107,12 @@ async function launch(table: AgentTable, held: Held, { turn, text, from, labels 
   const { session, model } = held.record
   held.open.add(turn)
   const { duplicate } = await runs.turns.send({ session, turn, text, actor: from, model, labels, from: senderOf(from) })
-  // Sent before a crash: it resumes here, has ended, or runs in another guest, for whose signs of life the supervisor looks.
+  // Sent before a crash: it resumes here, has ended, or runs in another guest, which the supervisor watches for signs of life.
   const outcome = duplicate ? await outcomeOf(turn) : null
   if (outcome !== null) turnEnded(table, held, turn, outcome)
 }
 
-/** Takes the outcome of a turn of one of its messages; others are of no concern. */
+/** Takes the outcome of a turn of one of its messages; outcomes of other turns are ignored. */
 export function turnEnded(table: AgentTable, held: Held, turn: TurnId, outcome: JsonObject): void {
   if (!held.open.delete(turn)) return
   if (outcome['status'] !== 'merged') held.last = outcome

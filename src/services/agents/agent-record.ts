@@ -87,8 +87,10 @@ export interface Delegation {
   readonly value?: Json
 }
 
+/** Category of the documents that hold agents, one each. */
 export const agentCategory = 'system/agents'
 
+/** @returns whether the agent has ended for good */
 export function isOver({ state }: Pick<AgentRecord, 'state'>): boolean {
   return state === 'done' || state === 'failed' || state === 'killed'
 }

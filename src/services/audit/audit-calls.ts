@@ -190,7 +190,7 @@ function createVerifier({ store, journal }: AuditCallDeps): Verifier {
       await yieldToEventLoop()
       return store.records({ ...query, limit: Math.min(query.limit, auditPage) })
     }
-    // Not a copy: a store may be one that stands before another.
+    // Inherits instead of copying, because a store may wrap another one.
     const slowly = Object.assign(Object.create(store) as Store, { records })
     const report = await verifyJournal(slowly, { seal: null })
     last = { at: clock.now(), report }

@@ -56,6 +56,7 @@ export interface AuditOptions {
   readonly isShared?: boolean
 }
 
+/** Checks the whole journal. @returns what is wrong, and how far the check came; throws only where the store cannot be read */
 export async function verifyJournal(store: Store, { seal, isShared = false }: AuditOptions): Promise<AuditReport> {
   const began = performance.now()
   const heads = seal === null ? null : createHeadAudit(store.user, seal, isShared)

@@ -137,7 +137,7 @@ async function passOn<Op extends HandsOp>(asking: Asking, op: Op, input: Input<O
   return reply
 }
 
-/** What is deleted may have other names, which stay. */
+/** A deleted file may have other names (hard links), which stay. */
 async function labelNamesLeft(asking: Asking, { path, recursive }: Input<'delete'>): Promise<void> {
   if (recursive) await labelLinked(asking, await surveyOf(asking.ask, asking.options))
   else await realPathsOf(asking, [plain(path)])
@@ -231,7 +231,7 @@ async function anybodyLives(asking: Asking): Promise<boolean> {
   return asking.runsOthers(asking.of.call) || inEither(asking, hasSessions)
 }
 
-/** @returns whether a program may write files that has no call now */
+/** @returns whether a program may write files although no call of it is running */
 async function anybodyWrites(asking: Asking): Promise<boolean> {
   const { programs } = asking.live
   for (const [name, lives] of programs) if (!lives()) programs.delete(name)
@@ -247,7 +247,7 @@ async function inEither({ inner, mayBeOnline, options }: Asking, isSo: typeof ha
   return false
 }
 
-/** @returns the labels of what programs of before still hold */
+/** @returns the labels of what earlier programs may still hold in memory */
 async function keptInMemory(asking: Asking): Promise<Provenance> {
   const { live } = asking
   if (isKept(live.kept.labels) && !(await anybodyLives(asking)) && !(await inEither(asking, keepsMemory))) live.kept = nothing
@@ -326,7 +326,7 @@ async function workUnlabelled<Result>(asking: Asking, program: Program<Result>, 
   }
 }
 
-/** Names that begin so go on after their call. */
+/** Name of the writer; one that goes on after its call has the prefix. */
 const writerName = ({ of }: Asking, { goesOn, name }: Pick<Program<unknown>, 'goesOn' | 'name'>): string =>
   `${goesOn ? livePrefix : ''}${name ?? of.call}`
 

@@ -136,6 +136,7 @@ interface NodeWork {
   (run: LiveRun, path: Path, node: GraphNode, signal: AbortSignal): Promise<JsonObject>
 }
 
+/** What the engine of a graph uses. */
 export interface EngineDeps {
   readonly clock: Clock
   readonly schemas: Pick<SchemaChecker, 'validate'>

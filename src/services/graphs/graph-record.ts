@@ -17,6 +17,7 @@ export interface GraphFailure extends Failure {
   readonly node: string
 }
 
+/** A run of a graph, as its document has it. */
 export interface GraphRun {
   /** Follows from the call that started it. */
   readonly id: TurnId
@@ -120,6 +121,7 @@ function fieldName(run: TurnId, key: string, field: string): string {
 }
 
 export const runChange = (run: GraphRun): DocumentChange => ({ category: graphCategory, name: run.id, value: run })
+/** The change that keeps a path of a run. */
 export const pathChange = (path: GraphPath): DocumentChange => ({
   category: graphPathCategory,
   name: pathName(path.run, path.key),

@@ -26,6 +26,7 @@ interface Test extends Partial<Readonly<Record<Comparison, Operand>>> {
   readonly matches?: string
 }
 
+/** A condition over the state, which decides whether an edge is taken. */
 export type Guard = Test | { readonly and: readonly Guard[] } | { readonly or: readonly Guard[] } | { readonly not: Guard }
 
 const operators = [...comparisons, 'in', 'exists', 'matches'] as const

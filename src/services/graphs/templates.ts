@@ -47,6 +47,7 @@ function valueOf(found: string, read: ReadField): Json {
   })
 }
 
+/** A value of the state in a text: a string as it is, anything else as JSON. */
 export function textOf(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

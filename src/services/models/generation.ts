@@ -176,7 +176,7 @@ function show(running: Running, text: string): void {
   if (text !== '') send(running, running.shown.push(text))
 }
 
-/** Also what was held back, because a secret might have begun in it. */
+/** Shows the rest, with what was held back because a secret might have begun in it. */
 function showLast(running: Running, text: string): void {
   show(running, text)
   send(running, running.shown.end())
@@ -353,7 +353,7 @@ export function createMeter({ context, facts: first, reserved, moneyIsLimited, i
 }
 
 /**
- * An estimate by length takes a picture for text: it is never more than was counted before. Of an answer that outgrew its reservation in one
+ * An estimate by length counts a picture as text, so the count from before the request is the most. Of an answer that outgrew its reservation in one
  * event, no more is paid than one read of the network brings.
  */
 function boundedGuess(its: Try, usage: Usage, arrived: number): Usage {

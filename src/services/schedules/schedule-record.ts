@@ -6,6 +6,7 @@ import type { DocumentChange, Documents } from '../../kernel/index.ts'
 /** How late a run may begin where nobody said it. */
 const defaultGraceS = 300
 
+/** Category of the documents that hold schedules, one each. */
 export const scheduleCategory = 'system/schedules'
 export const runCategory = 'system/schedule_runs'
 

@@ -282,7 +282,7 @@ function fork(deps: SessionKeepingDeps): Call {
   })
 }
 
-/** @returns seq before the message that follows the one of this number; undefined: it is the newest */
+/** @returns the seq just before the message after this one; undefined if this is the newest */
 async function endOfMessage(deps: SessionKeepingDeps, id: SessionId, number: number): Promise<number | undefined> {
   await deps.journal.flushed()
   const sent: number[] = []

@@ -73,6 +73,7 @@ const opChanges: { readonly [Op in HandsOp]: Find<Op> } = {
   browserDownloads: none,
 }
 
+/** @returns what an operation of hands may change */
 export async function changeOf<Op extends HandsOp>(op: Op, input: HandsOps[Op]['input'], asking: Asking): Promise<OpChange> {
   const find: Find<Op> = opChanges[op]
   return typeof find === 'function' ? find(input, asking) : find

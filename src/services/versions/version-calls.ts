@@ -54,7 +54,7 @@ export const writes = { tier: 'side_effecting', right: 'version.write', effect: 
 export const shared = {
   rare: true,
   audience: ['model', 'terminal'],
-  // File names and messages too are what somebody wrote.
+  // Somebody else may have written file names and messages, too.
   labels: { adds: ['untrusted'], sink: false },
 } as const satisfies Partial<Call>
 
@@ -254,7 +254,7 @@ async function restore(
   assertNoBranch(caller)
   const versions = await open(deps)
   const inTree = treePath(of)
-  // Before anything is committed, since `HEAD~1` would then be another version.
+  // Resolved before anything is committed, since `HEAD~1` would then name another version.
   const target = await versions.resolve({ at: wanted })
   // The subject names files.
   const labels = joinLabels(deps.heldLabels(caller), context.labels())

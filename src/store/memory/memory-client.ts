@@ -43,6 +43,7 @@ export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
   }
 }
 
+/** A read of memory, as it goes to the thread of the store. */
 export type MemoryRead =
   | { readonly ask: 'search'; readonly search: MemorySearch }
   | { readonly ask: 'beside'; readonly passages: readonly number[]; readonly before: number; readonly after: number }

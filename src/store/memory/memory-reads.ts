@@ -23,6 +23,7 @@ export interface ReadQuery {
   readonly ahead?: true
 }
 
+/** A read in several queries: it yields each, is handed its rows, and returns the result. */
 export type QuerySteps<Result> = Generator<ReadQuery, Result, readonly unknown[]>
 
 /** Yields the query and types its rows. */
@@ -129,6 +130,7 @@ type Name =
   | 'kinds'
   | 'passageBytes'
 
+/** Statements of single reads of memory, by name. */
 export const readTexts: Readonly<Record<Name, string>> = {
   state: 'select * from memory_state where "user" = :user',
   /** Whether the journal has records of this call, which neither begins nor ends. */
@@ -166,6 +168,7 @@ interface ListQuery {
   readonly args: Readonly<Record<string, string | number>>
 }
 
+/** The statement that lists entries after a place, and its parameters. */
 export function listQuery(dialect: Dialect, filter: MemoryFilter, after: ListAfter | null): ListQuery {
   const args: Record<string, string | number> = {}
   const slot = (value: string | number): string => {

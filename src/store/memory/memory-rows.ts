@@ -34,6 +34,7 @@ export const entryColumns = [
   'extra',
 ] as const
 
+/** A row of the entries. */
 export interface EntryRow {
   readonly id: string
   readonly kind: string
@@ -64,6 +65,7 @@ export interface EntryRow {
   readonly extra: string
 }
 
+/** The row of an entry. */
 export function entryRow(entry: MemoryEntry): EntryRow {
   const { id, kind, type, session, stream, place, author, importance, tier, protection, accesses, seq, hash, extra } = entry
   return {
@@ -96,6 +98,7 @@ export function entryRow(entry: MemoryEntry): EntryRow {
   }
 }
 
+/** The entry of a row. The columns are trusted: only the store writes them. */
 export function rowEntry(row: EntryRow): MemoryEntry {
   const { id, stream, place, author, importance, accesses, seq, hash, extra } = row
   return {
@@ -157,8 +160,10 @@ export interface StateRow {
 
 export const noState = { version: 0, trimmed: 0, next_entry: 1, next_passage: 1, removals: 0 }
 
+/** A row of the entries with its number in the database. */
 export type KeyedEntryRow = EntryRow & { readonly key: number }
 
+/** A row of the passages. `body` is packed, see `passage-body.ts`; `start` is its offset in the entry's text. */
 export interface PassageRow {
   readonly id: number
   readonly part: number
@@ -169,6 +174,7 @@ export interface PassageRow {
 /** A passage with its entry. */
 export type FoundRow = EntryRow & { readonly passage: number; readonly part: number; readonly start: number; readonly body: Uint8Array }
 
+/** A row of the embedders. */
 export interface ModelRow {
   readonly model: string
   readonly dims: number

@@ -40,6 +40,7 @@ function countTerms(terms: string): number {
   return count
 }
 
+/** Packs the texts of a passage into one column, deflated where that is shorter. */
 export function packBody({ text, terms, context }: PassageBody): Uint8Array<ArrayBuffer> {
   const bytes = Buffer.from([text, terms, context].join(between), 'utf8')
   const small = bytes.length < minPackedBytes ? bytes : deflateRawSync(bytes, packing)

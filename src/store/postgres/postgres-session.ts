@@ -10,6 +10,7 @@ import { busyTimeoutMs, connectMs as usualConnectMs, idleSessionMs, maxStatement
 type Cell = string | number | boolean | null | Uint8Array
 export type Row = Cell[]
 
+/** A statement with its parameters. */
 export interface Query {
   readonly text: string
   readonly values: readonly unknown[]
@@ -98,6 +99,7 @@ const parsers: pg.CustomTypesConfig = {
   }) as pg.CustomTypesConfig['getTypeParser'],
 }
 
+/** @param statementMs ends a statement that takes longer; 0: no limit */
 export function openPgDriver({
   url,
   connections,

@@ -8,6 +8,7 @@ import type { SlotImage } from './slot-table.ts'
 import type { VectorImage } from './vector-scan.ts'
 import type { WordImage } from './word-index.ts'
 
+/** What a search holds in memory, as a snapshot has it. */
 export interface HeldImage {
   readonly version: number
   /** Its last passages, with a number by which whoever opens it knows that they are the same. */

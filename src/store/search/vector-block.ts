@@ -20,6 +20,7 @@ interface VectorBlock {
   readonly bytes: Uint8Array
 }
 
+/** @returns the number of the block that has a passage's vector */
 export function blockOf(passage: number): number {
   return Math.floor(passage / blockPassages)
 }

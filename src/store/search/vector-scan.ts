@@ -24,6 +24,7 @@ export interface VectorImage {
   readonly codes: Int8Array
 }
 
+/** A search for the nearest vectors. */
 export interface VectorQuery {
   readonly vector: Float32Array
   readonly limit: number

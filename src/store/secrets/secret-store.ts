@@ -23,6 +23,7 @@ function belongsTo(parts: readonly string[]): Buffer {
   return Buffer.from(JSON.stringify(parts))
 }
 
+/** Encrypts a value with AES-256-GCM, bound to `parts`: it opens only for the same parts. */
 export function seal(key: Uint8Array, value: Uint8Array, parts: readonly string[]): Buffer {
   const nonce = randomBytes(nonceBytes)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
@@ -91,6 +92,7 @@ interface DataKey {
   readonly key: Uint8Array
 }
 
+/** The sealed secrets of a user: each is encrypted with a data key, and data keys with the master key. */
 export function openSecrets(deps: SecretDeps): Secrets {
   const { db, user, clock } = deps
   const keys = dataKeys(deps)

@@ -25,6 +25,7 @@ export function closesCall(phase: Phase): boolean {
   return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
 }
 
+/** What a chain of hashes is made with. */
 export interface ChainDeps {
   readonly user: UserId
   readonly hash: Hasher
@@ -264,7 +265,7 @@ export function rowMark(row: SessionRow): string {
 
 const markLength = 32
 
-/** The journal puts it last. */
+/** A session's id and the mark of its row, which the journal puts last in a body. */
 const atEnd = /"session_row":\["([^"\\]+)","([0-9a-f]{32})"\]\}$/
 
 /** @returns which session's row a record left, and its mark */
@@ -274,5 +275,5 @@ export function rowIn(body: string): { readonly id: string; readonly mark: strin
   return id === undefined || mark === undefined ? null : { id, mark }
 }
 
-/** Of an id and its mark. */
+/** Longest text of an id and its mark. */
 const maxTailChars = 300

@@ -18,6 +18,7 @@ export interface Template<Args, Row = never> {
 /** Stands in the builder for a value of any type. */
 export type SlotMaker<Args> = (name: keyof Args & string) => never
 
+/** Compiles a statement once; its parameters are filled in at each run. */
 export function template<Args, Row = never>(build: (slot: SlotMaker<Args>) => Compilable): Template<Args, Row> {
   const { sql, parameters } = build((name) => ({ slot: name }) satisfies Slot as never).compile()
   return { sql, parameters }

@@ -22,6 +22,7 @@ interface OfUser {
 
 type TablesOfUser = Pick<Kysely<Tables>, 'selectFrom' | 'insertInto' | 'updateTable' | 'deleteFrom'>
 
+/** The tables, limited to the rows of one user. */
 export interface UserTables {
   of(slot: SlotMaker<OfUser>): TablesOfUser
 }

@@ -27,6 +27,7 @@ function numberOf(database: SchemaConnection): number {
   return database.query<{ user_version: number }>('pragma user_version')[0]?.user_version ?? 0
 }
 
+/** Runs migrations over an open connection; each in one transaction that locks the file. */
 export function sqliteMigrationDriver(database: SchemaConnection): MigrationDriver {
   return {
     dialect: 'sqlite',

@@ -2,6 +2,7 @@
 import { type ReadQuery, statementMaker } from '../memory/memory-reads.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
+/** @returns a function that answers the queries of memory with prepared statements */
 export function createAnswers(database: Pick<Database, 'prepare'>): (query: ReadQuery) => readonly unknown[] {
   const sql = statementMaker('sqlite')
   const prepared = new Map<string, Statement<object, object>>()

@@ -29,6 +29,7 @@ export function packText(text: string): string | Uint8Array {
   return small.length + headBytes < bytes.length ? marked(forms.zstdText, small) : text
 }
 
+/** @returns the bytes, compressed where that is shorter; `unpackBytes` gives them back */
 export function packBytes(bytes: Uint8Array): Uint8Array {
   const isMarked = startsWithMark(bytes)
   if (bytes.length < minPackedBytes && !isMarked) return bytes

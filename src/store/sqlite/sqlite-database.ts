@@ -14,8 +14,10 @@ import { storeFault, toStoreError } from '../store-fault.ts'
 import { schemaOf } from './database-file.ts'
 import { unpacked } from './packed-value.ts'
 
+/** `full` syncs each commit to the disk; `normal` may lose the newest ones when power fails, and nothing in a crash of the process. */
 export type Durability = 'normal' | 'full'
 
+/** A prepared statement with named parameters. */
 export interface Statement<Args, Row> {
   run(args: Args): void
   get(args: Args): Row | undefined

@@ -168,6 +168,7 @@ export async function isFilled(db: UpkeepConnection, user: string): Promise<bool
   return Object.values(await rowCounts(db, user)).some((count) => count > 0)
 }
 
+/** Deletes all rows of a user from a database. */
 export async function forget(db: UpkeepConnection, user: string): Promise<void> {
   if (db.dialect === 'postgres') {
     const { dropNear } = await import('../postgres/near-index.ts')

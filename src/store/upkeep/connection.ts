@@ -54,6 +54,7 @@ export const madeTables: ReadonlySet<string> = new Set(['memory_near'])
 /** Tables without a user: applied migrations, and the progress of a move. */
 export const ownTables: ReadonlySet<string> = new Set(['migration', 'move_cursor'])
 
+/** A parameter or a column of either database. */
 export type Value = string | number | Uint8Array | null
 
 /** `read`: tables must be up to date. `write`: migrations may be pending. `any version`: to inspect the store only. */
@@ -72,10 +73,12 @@ export interface UpkeepConnection {
   close(): Promise<void>
 }
 
+/** Quotes names of our own tables and columns for SQL; not for foreign names. */
 export function quoted(...names: readonly string[]): string {
   return names.map((name) => `"${name}"`).join(', ')
 }
 
+/** @returns the number in the first column of the first row; 0 without a row */
 export async function countOf(db: UpkeepConnection, sql: string, values: readonly Value[] = []): Promise<number> {
   return Number((await db.rows(sql, values))[0]?.[0] ?? 0)
 }
@@ -90,6 +93,7 @@ export async function tableNames(db: UpkeepConnection): Promise<ReadonlySet<stri
   return new Set(rows.map(([name]) => String(name)))
 }
 
+/** @returns the newest record of a user's journal; seq 0 without records */
 export async function headOf(db: UpkeepConnection, user: string): Promise<{ readonly seq: number; readonly hash: string }> {
   const [row] = await db.rows('select seq, hash from journal where "user" = ? order by seq desc limit 1', [user])
   return row === undefined ? { seq: 0, hash: '0'.repeat(64) } : { seq: Number(row[0]), hash: String(row[1]) }

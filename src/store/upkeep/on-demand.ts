@@ -58,6 +58,7 @@ export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<
   return (await import('../secrets/answer-keys.ts')).answerKeys(question, deps)
 }
 
+/** @returns values of stored secrets by name; what opens them is loaded with the first question */
 export async function storedSecrets(required: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
   return (await import('../secrets/answer-keys.ts')).storedSecrets(required, deps)
 }

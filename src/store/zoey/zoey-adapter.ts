@@ -10,6 +10,7 @@ import { createRows, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { ZoeyMemory } from './zoey-types.ts'
 import { workMethods, type WorkMethods } from './zoey-work.ts'
 
+/** The database adapter of ZoeyOS over the store. */
 export interface ZoeyAdapter extends PeopleMethods, PlaceMethods, MemoryMethods, WorkMethods {
   /** The connection, for `getConnection`; plugins of elizaOS ask for `db`. */
   readonly db: UpkeepConnection

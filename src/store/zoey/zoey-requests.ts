@@ -26,6 +26,7 @@ export const zoeyChanges = [
 type ZoeyRead = (typeof zoeyReads)[number]
 type ZoeyChange = (typeof zoeyChanges)[number]
 
+/** A method of the adapter, called from another process. */
 export interface ZoeyRequest {
   /** See `ZoeyOptions`. */
   readonly scope: string

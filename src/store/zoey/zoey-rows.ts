@@ -36,12 +36,14 @@ export interface Filter {
   readonly offset?: number | undefined
 }
 
+/** A row that was found. `vector` is null where it has none. */
 export interface Found {
   readonly id: string
   readonly body: Readonly<Record<string, unknown>>
   readonly vector: Float32Array | null
 }
 
+/** The rows of all kinds, each a JSON document with the columns that are searched. */
 export interface ZoeyRows {
   readonly clock: Clock
   /** Replaces the row with this id and affects no other row; its creation time stays. */

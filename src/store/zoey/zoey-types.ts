@@ -4,6 +4,7 @@
  */
 import type { Json } from '../../base/index.ts'
 
+/** A UUID as plugins make them, of any version. */
 export type Uuid = string
 type Free = { readonly [key: string]: unknown }
 
@@ -71,6 +72,7 @@ export interface ZoeyLog extends Free {
   readonly body: Free
   readonly createdAt?: number
 }
+/** A memory as ZoeyOS and elizaOS have it. */
 export interface ZoeyMemory extends Free {
   readonly id?: Uuid
   readonly entityId: Uuid

@@ -8,6 +8,7 @@ import { memoryTimeoutMs } from '../limits.ts'
 
 type Shared = 'tier' | 'right' | 'effect' | 'labels' | 'timeoutMs'
 
+/** What calls that read memory have in common. */
 export const looking: Pick<Call, Shared> = {
   tier: 'read_only',
   right: 'memory.read',
@@ -17,6 +18,7 @@ export const looking: Pick<Call, Shared> = {
   timeoutMs: memoryTimeoutMs,
 }
 
+/** What calls that change memory have in common. */
 export const changing: Pick<Call, Shared> = {
   tier: 'side_effecting',
   right: 'memory.write',
@@ -25,11 +27,13 @@ export const changing: Pick<Call, Shared> = {
   timeoutMs: memoryTimeoutMs,
 }
 
+/** The field that names a memory. */
 export const noteId: z.ZodString = z.string().min(1).max(200).describe('Memory, as searches name it.')
 
 /** Longer than any note may be, so that memory refuses it itself, with its own hint. */
 export const content: z.ZodString = z.string().min(1).max(100_000).meta(evident('The fact, in one or two sentences.'))
 
+/** The field with the tags of a note. */
 export const tags: z.ZodArray<z.ZodString> = z.array(z.string().max(1_000)).max(100).meta(evident('Tags to find it by.'))
 
 /** Hexadecimal hash: recorded in the journal in place of text that must not be in it. */

@@ -38,6 +38,7 @@ export interface SchemaBounds {
   readonly idleMs: number
 }
 
+/** Checks values in a thread, which ends after a second: a hostile pattern costs one answer. */
 export function createSchemaChecker({ checkMs = schemaCheckMs, idleMs = schemaIdleMs }: Partial<SchemaBounds> = {}): SchemaChecker {
   let thread: Thread | null = null
   let isClosed = false

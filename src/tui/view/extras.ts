@@ -12,6 +12,7 @@ export interface DiffLine {
   readonly text: string
 }
 
+/** @returns the lines of both texts in order, each marked as kept, added or removed */
 export type DiffTexts = (before: string, after: string) => readonly DiffLine[]
 
 export interface Extras {

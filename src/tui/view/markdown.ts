@@ -19,6 +19,7 @@ export interface MarkdownLines {
   setHighlight(highlight: Highlight): void
 }
 
+/** Draws Markdown and remembers what it drew of each block, since only the last one changes while text arrives. */
 export function createMarkdown(): MarkdownLines {
   const drawn = createRecentMap<string, readonly string[]>(keptBlocks)
   let highlight: Highlight | null = null

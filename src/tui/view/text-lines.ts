@@ -1,5 +1,6 @@
 /** Text as lines of a width: wrapping, truncation, and the last check that nothing but our own styles reaches the terminal. */
 import { truncateToWidth, visibleWidth, wrapTextWithAnsi } from '@earendil-works/pi-tui'
+import { headOf } from '../../base/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { maxLineChars } from '../limits.ts'
 import type { Style } from './theme.ts'
@@ -9,7 +10,7 @@ export function wrapPlain(text: string, width: number): readonly string[] {
   return plainText(text)
     .replaceAll('\t', '    ')
     .split('\n')
-    .flatMap((line) => wrapTextWithAnsi(line.slice(0, maxLineChars * 8), Math.max(1, width)))
+    .flatMap((line) => wrapTextWithAnsi(headOf(line, maxLineChars * 8), Math.max(1, width)))
 }
 
 /** Hostile text of one line each, truncated rather than wrapped: output of programs, whose columns must stay. */
@@ -17,7 +18,7 @@ export function clipPlain(text: string, width: number): readonly string[] {
   return plainText(text)
     .replaceAll('\t', '    ')
     .split('\n')
-    .map((line) => clip(line.slice(0, maxLineChars), width))
+    .map((line) => clip(headOf(line, maxLineChars), width))
 }
 
 /** A styled line, truncated to the width. */
@@ -40,6 +41,8 @@ export function filled(line: string, width: number, style: Style): string {
 
 // oxlint-disable-next-line no-control-regex -- the sequences that our styles are made of
 const ownStyle = /\u001b\[[0-9;]*m/g
+// oxlint-disable-next-line no-control-regex -- the same, kept by a split
+const stylesApart = /(\u001b\[[0-9;]*m)/
 // oxlint-disable-next-line no-control-regex -- what must not be there
 const anyControl = /[\u0000-\u001f\u007f-\u009f]/g
 
@@ -54,31 +57,34 @@ export function onlyStyles(line: string): string {
   return clean + line.slice(from).replace(anyControl, '')
 }
 
-/** @returns the line with each occurrence of the text marked; styles within it go on */
+/** @returns the line with each occurrence of the text marked, whatever its case; styles within it go on */
 export function marked(line: string, query: string, mark: Style): string {
-  const plain = line.replace(ownStyle, '').toLowerCase()
-  const wanted = query.toLowerCase()
+  // Letter by letter, because one can be longer in lower case.
+  const low = (text: string): string => Array.from(text, (char) => char.toLowerCase()).join('')
+  const wanted = low(query)
+  const plain = low(line.replace(ownStyle, ''))
   const hits: number[] = []
-  for (let at = plain.indexOf(wanted); at >= 0; at = plain.indexOf(wanted, at + wanted.length)) hits.push(at)
+  if (wanted !== '') for (let at = plain.indexOf(wanted); at >= 0; at = plain.indexOf(wanted, at + wanted.length)) hits.push(at)
   if (hits.length === 0) return line
-  let result = ''
-  let [plainAt, at] = [0, 0]
-  const take = (until: number, style: Style): void => {
-    while (plainAt < until && at < line.length) {
-      const end = line.startsWith('\u001b[', at) ? line.indexOf('m', at) : -1
-      if (end >= 0) {
-        result += line.slice(at, end + 1)
-        at = end + 1
-        continue
+  let [result, run, at] = ['', '', 0]
+  const endRun = (): void => {
+    result += run === '' ? '' : mark(run)
+    run = ''
+  }
+  for (const part of line.split(stylesApart))
+    if (part.startsWith('\u001b')) {
+      endRun()
+      result += part
+    } else
+      for (const char of part) {
+        const from = at
+        at += char.toLowerCase().length
+        if (hits.some((hit) => hit < at && from < hit + wanted.length)) run += char
+        else {
+          endRun()
+          result += char
+        }
       }
-      result += style(line[at]!)
-      at += 1
-      plainAt += 1
-    }
-  }
-  for (const hit of hits) {
-    take(hit, (text) => text)
-    take(hit + wanted.length, mark)
-  }
-  return result + line.slice(at)
+  endRun()
+  return result
 }

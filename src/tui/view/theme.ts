@@ -3,6 +3,7 @@ import type { ThemeName } from '../state.ts'
 
 export type Style = (text: string) => string
 
+/** Styles by meaning; the plain one leaves text unchanged. */
 export interface Theme {
   readonly name: ThemeName
   readonly bold: Style
@@ -147,6 +148,7 @@ const themes: Readonly<Record<ThemeName, Theme>> = {
   }),
 }
 
+/** @returns the styles of a theme */
 export function themeOf(name: ThemeName): Theme {
   return themes[name]
 }

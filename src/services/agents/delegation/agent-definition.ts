@@ -11,6 +11,7 @@ import { expandRights, type SandboxTier, wrongAgentRights, networkRights, type L
 import type { Definition } from '../../../config/index.ts'
 import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts } from './limits.ts'
 
+/** An agent as its files define it. `hash` is over all of them; an approval is for that hash. */
 export interface AgentDefinition {
   readonly name: string
   readonly from: 'person' | 'workspace'

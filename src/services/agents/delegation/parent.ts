@@ -32,6 +32,7 @@ export interface ParentDeps {
   readonly neverPassedOn: Entries
 }
 
+/** @returns what the caller can hand down to an agent: the rights it may pass on, the isolation and the model that its profile demands */
 export async function parentOf(deps: ParentDeps, caller: Caller): Promise<Parent> {
   const profile = await profileOf(deps, caller)
   // What was revoked since is no right of the caller any more.

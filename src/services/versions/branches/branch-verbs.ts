@@ -32,7 +32,7 @@ export const branchVerbs: readonly ServiceVerb[] = [
     lists: { branch: 'name' },
     typed: { '--all': { field: 'ended', help: 'also those that were merged or dropped' } },
     lines: ({ branches }: { readonly branches: readonly BranchRecord[] }) => branches,
-    empty: 'There are no branches: oxbow spawn --branch "…" starts an agent on one.',
+    empty: 'There are no branches: `oxbow spawn --branch "…"` starts an agent on one.',
     show: ({ branches }: { readonly branches: readonly BranchRecord[] }) =>
       table(
         branches.map((branch) => [

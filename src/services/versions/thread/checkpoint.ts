@@ -47,6 +47,7 @@ export interface Checkpoints {
   commit(facts: Omit<NewCommit, 'tree' | 'parents'>, state: readonly StateText[] | null, always?: boolean): Promise<Committed>
 }
 
+/** Files whose contents a checkpoint needs: into the repository, or next to it. */
 export interface Wanted {
   readonly small: readonly string[]
   readonly large: readonly { readonly path: string; readonly stamp: string }[]

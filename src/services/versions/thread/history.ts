@@ -35,7 +35,7 @@ export async function resolveVersion(repository: Repository, name: string): Prom
   let oid: string | undefined = await repository.resolve(base)
   const tagged = steps === '0' ? new Set<string>() : await taggedIn(repository)
   for (let left = Number(steps); left > 0 && oid !== undefined; left -= 1) oid = (await firstOf(repository, oid, tagged)).parents[0]
-  // It has the error for it.
+  // `resolve` throws the error for an unknown name.
   return oid ?? repository.resolve(name)
 }
 
@@ -109,7 +109,7 @@ export async function nearestFile(repository: Repository, commit: string, path: 
   return byName.get(nearest) ?? ''
 }
 
-/** A name in which more than one letter of so many differs is another name. */
+/** One letter in this many may differ; a name with more differences is another name. */
 const maxEditedPart = 4
 
 /** Files that differ, in the order of their names; equal folders are not opened. */
@@ -143,6 +143,7 @@ export interface Comparison {
   readonly limit: number
 }
 
+/** @returns the files that differ between two versions, at most `limit` of them, and their diff where `text` asks for it */
 export async function compare(repository: Repository, { from, to, path, text, limit }: Comparison): Promise<Difference> {
   const changes: FileChange[] = []
   const parts: string[] = []

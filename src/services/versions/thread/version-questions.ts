@@ -7,6 +7,7 @@ import type { NewCommit } from '../../../repository/index.ts'
 import type { UndoneTurn, UndoRequest } from './undo-turn.ts'
 import type { Committed, Difference, LoggedCommit, ShownFile, VersionedTurn } from '../version-schemas.ts'
 
+/** Who commits, when, and with which subject. */
 export type CommitBy = Omit<NewCommit, 'tree' | 'parents'>
 
 /** What the thread answers, by the name of the question. */
@@ -74,6 +75,7 @@ interface LargePiece {
   readonly end: 'more' | 'last' | 'none'
 }
 
+/** Asks the thread of the versions. */
 export type Ask = <Name extends keyof VersionAnswers>(
   name: Name,
   question: Parameters<VersionAnswers[Name]>[0],

@@ -33,7 +33,6 @@ export default definePlugin({
       name: 'CRASH',
       description: 'Ends the process of the atlas.',
       handler() {
-        note('crashes', Date.now())
         process.exit(3)
       },
     },
