@@ -44,7 +44,7 @@ export {
 export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './policy/right-limits.ts'
 export { describeEvent, type FindCall, mayBeEvent, ownFamilies } from './records/event-kinds.ts'
 export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './records/events.ts'
-export { type Entry, type Journal, rowIn, rowMark } from './records/journal.ts'
+export { type Entry, type Journal } from './records/journal.ts'
 export {
   type CallOf,
   describeSession,
@@ -60,7 +60,7 @@ export {
 export { type Core, type DiskProbe, type HealthPart, healthParts, type Service } from './service.ts'
 export type { Answer, Approvals } from './stages/approval-queue.ts'
 export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
-export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
+export { type Budgets } from './stages/budgets.ts'
 export { assertNoBranch, type BranchBy, type FileChanges, type FileCopies, type NewBranch } from './stages/call-files.ts'
 export { type Cleaner, maxResultBytes } from './stages/cleaning.ts'
 export type { Coming, HookedCall, HookedPassing, KernelHooks } from './stages/coming.ts'

@@ -231,7 +231,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
   const { user, config, store, engine, sandbox, clock } = options
-  const { newId, sessions, journal, scratchpads, documents } = records
+  const { newId, sessions, journal, scratchpads, documents, conversations } = records
   const { registry, gate, runningTurns, cleaner, background, memory, services } = calls
   const given = {
     scrub: cleaner.scrub,
@@ -243,6 +243,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     around: services.coming.around,
     follow: background.follow,
     conversationOf: createConversationOf({ ...records, summaries: calls.summaries, contextTokens: engine.model.contextTokens }),
+    conversations,
     runs: services.runs,
   }
   const handoffs = createHandoffs(documents)

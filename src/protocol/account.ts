@@ -250,3 +250,17 @@ export function dollarsText(microDollars: number): string {
   const amount = microDollars / 1_000_000
   return `$${amount !== 0 && Math.abs(amount) < 0.01 ? amount.toFixed(6).replace(/0+$/, '') : amount.toFixed(2)}`
 }
+
+/** Hours for which model use is kept: 31 days. */
+export const keptHours: number = 31 * 24
+const hourMs = 3_600_000
+
+/**
+ * What models cost in an hour is kept as the use of a budget without a limit, so that charts read no journal. The names make a ring: the
+ * window of a later hour replaces the one 31 days before.
+ * @returns the name of the hour, and when it began
+ */
+export function hourOf(at: number): { readonly name: string; readonly since: number } {
+  const hour = Math.floor(at / hourMs)
+  return { name: `hour/${hour % keptHours}`, since: hour * hourMs }
+}

@@ -362,6 +362,10 @@ export interface Process {
    * @throws OxbowError of the store
    */
   conversation(): Promise<HeldConversation>
+  /**
+   * The item of a call as the next turn will find it: the same object, whose wire form and tokens are made once. Undefined: none is cached.
+   */
+  itemOf(call: CallId): ConversationItem | undefined
   /** @returns whether messages wait for this turn, which `turn.inbox` takes; costs no call */
   hasMail(): boolean
   /** The agent to which this turn has handed its session, with which it ends; empty: none. */

@@ -36,6 +36,7 @@ export function createFakeProcess(
       const found = (await answers['conversation']!({}, undefined)) as { readonly output: Partial<HeldConversation> }
       return { items: [], summary: null, ...found.output }
     },
+    itemOf: () => undefined,
     hasMail: () => mail.length > 0,
     successor: () => '',
     newCallId: () => `call${ids++}` as CallId,

@@ -4,6 +4,7 @@
  * The next step depends only on the conversation: if it has tool calls without results, they run; otherwise the model is asked. So a
  * turn that a crash interrupted resumes by running again on what the journal kept.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { type CallId, type Failure, unfenced } from '../base/index.ts'
 import {
   type AssistantMessage,
@@ -179,7 +180,9 @@ async function takeMail(process: Process): Promise<readonly ConversationItem[]> 
   const outcome = await process.call('turn.inbox', {})
   if (outcome.status !== 'ok') return []
   const mail = outcome.output as { readonly messages: readonly Mail[] }
-  return mail.messages.map(({ id, text, attachments }) => conversationItem(id, sentMessage(text, attachments ?? [], id)))
+  return mail.messages.map(
+    ({ id, text, attachments }) => process.itemOf(id) ?? conversationItem(id, sentMessage(text, attachments ?? [], id)),
+  )
 }
 
 interface Window extends Rolled {
@@ -301,7 +304,10 @@ async function dispatch(process: Process, calls: readonly PendingCall[]): Promis
 async function runCall(process: Process, { id, part }: PendingCall): Promise<ConversationItem | null> {
   const outcome = await process.callTool(part.name, part.arguments, id)
   if (outcome === null) return null
-  return toolResult(id, part, outcome.status === 'ok' ? outcome : { ok: false, text: outcome.text, labels: outcome.labels })
+  const result = toolResult(id, part, outcome.status === 'ok' ? outcome : { ok: false, text: outcome.text, labels: outcome.labels })
+  const held = process.itemOf(id)
+  // Of some calls, less is recorded than the model is told.
+  return held !== undefined && isDeepStrictEqual(held.message, result.message) ? held : result
 }
 
 /** Detects a model that repeats the same call with the same arguments and result. */

@@ -4,6 +4,7 @@ export { openPostgresStore } from './postgres/postgres-store.ts'
 export { foldPhrase, matchPhrases, type PhraseMatch } from './phrase-scan.ts'
 export { fileFault } from './store-fault.ts'
 export { openSqliteStore } from './sqlite/sqlite-store.ts'
+export { rowIn, rowMark } from './sql/journal-rules.ts'
 export * from './store.ts'
 export {
   answerKeys,

@@ -227,8 +227,9 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
   }
 }
 
+/** Claims a lane for a message that is being recorded, in whose transaction it goes along. */
 function isUrgent(write: Write): boolean {
-  return write.kind !== 'append' || write.append.lazy !== true
+  return write.kind === 'append' ? write.append.lazy !== true : write.kind !== 'claim'
 }
 
 function yieldToEventLoop(): Promise<void> {

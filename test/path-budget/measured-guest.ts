@@ -6,8 +6,10 @@
  * Counted is the guest's own process. Beyond a port begins another program: the store's workers, hands, the model endpoint.
  */
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
 import type { Profiler } from 'node:inspector'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
@@ -39,6 +41,9 @@ export interface Work {
   readonly stringifies: number
   /** Texts and bytes that were searched for secrets. */
   readonly scans: number
+  /** Transactions of the database, and the pages that they wrote. */
+  readonly commits: number
+  readonly pages: number
 }
 
 const searches: ReadonlySet<string> = new Set(['hide', 'hideCut', 'hideBytes', 'findUnknown'])
@@ -66,6 +71,14 @@ function countStringifies(): () => number {
     JSON.stringify = stringify
     return count
   }
+}
+
+/** Of SQLite's log: a header of 32 bytes, then frames of one page each. The last one of a transaction says how large the database is. */
+function written(log: Buffer): Pick<Work, 'commits' | 'pages'> {
+  const frameBytes = 24 + log.readUInt32BE(8)
+  const pages = Math.floor((log.length - 32) / frameBytes)
+  const ends = Array.from({ length: pages }, (_, place) => log.readUInt32BE(32 + place * frameBytes + 4))
+  return { commits: ends.filter((size) => size > 0).length, pages }
 }
 
 /** Speaks the gateway's frames, and no more of them than a turn needs. */
@@ -117,6 +130,12 @@ async function turn(text: string): Promise<string> {
 await delay(1_000)
 await turn('first')
 const { seq: before } = await guest.head()
+const databases = join(envelope.workspaceRoot, 'internal')
+const log = join(
+  databases,
+  readdirSync(databases).find((name) => name.endsWith('-wal'))!,
+)
+const writtenBefore = written(readFileSync(log))
 const inspector = new Session()
 inspector.connect()
 await inspector.post('Profiler.enable')
@@ -126,9 +145,16 @@ const outcome = await turn('second')
 // This program makes two itself: its message, and what it keeps of the outcome.
 const stringifies = end() - 2
 const { result } = await inspector.post('Profiler.takePreciseCoverage')
+const writtenAfter = written(readFileSync(log))
 const { seq: after } = await guest.head()
 inspector.disconnect()
-const work: Work = { ...workIn(result), stringifies, records: after - before }
+const work: Work = {
+  ...workIn(result),
+  stringifies,
+  records: after - before,
+  commits: writtenAfter.commits - writtenBefore.commits,
+  pages: writtenAfter.pages - writtenBefore.pages,
+}
 process.stdout.write(`${JSON.stringify({ files: filesPassed(result), work, outcome })}\n`)
 
 terminal.close()

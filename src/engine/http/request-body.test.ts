@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { bytesOf, createBodyEncoder, requestBody } from './request-body.ts'
 
 const tools = Buffer.from(',"tools":[]')
-const bodyOf = (messages: readonly string[], head: object = { model: 'm' }) =>
+const bodyOf = (messages: readonly string[], head = JSON.stringify({ model: 'm' })) =>
   requestBody(head, tools, { name: 'messages', values: messages.map((content) => JSON.stringify({ content })) })
 
 void describe('the encoder of bodies', () => {

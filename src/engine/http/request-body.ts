@@ -4,7 +4,7 @@
  * copying them for each one would make most of a turn's garbage.
  */
 import { createRecentMap, type JsonObject, parseObject } from '../../base/index.ts'
-import type { Message, Sealed, ToolSpec } from '../../protocol/index.ts'
+import type { GenerateRequest, Message, ModelFacts, Sealed, ToolSpec } from '../../protocol/index.ts'
 import { maxHeldBodyChars } from '../limits.ts'
 
 /** JSON text, in order. A buffer is the same object in every request that contains it. */
@@ -119,22 +119,39 @@ export function createWrittenSystem(message: (system: string) => object): (syste
   }
 }
 
+type WriteHead<Head> = (request: GenerateRequest, facts: ModelFacts) => Head
+
+/**
+ * @param of all fields of a request but its tools and messages
+ * @returns a function that encodes them, once for requests that follow each other with the same ones, as the steps of a turn do
+ */
+export function createWrittenHead(of: WriteHead<object>): WriteHead<string> {
+  let last: readonly unknown[] = []
+  let json = ''
+  return (request, facts) => {
+    const { model, system, settings, tools, maxOutputTokens, cacheKey } = request
+    const fields = [facts, model, system, settings, tools, maxOutputTokens, cacheKey]
+    if (fields.some((field, place) => field !== last[place])) [last, json] = [fields, JSON.stringify(of(request, facts))]
+    return json
+  }
+}
+
 /** @returns the data that this wire sealed for this model, or null for any other seal. */
 export function ownSeal(sealed: Sealed | undefined, wire: string, model: string): JsonObject | null {
   return sealed !== undefined && sealed.wire === wire && sealed.model === model ? sealed.data : null
 }
 
 /**
- * @param head a JSON object of all other fields
+ * @param head a JSON object of all other fields, from `createWrittenHead`
  * @param tools from `createToolsMember`; null for none
  * @param list name and JSON values of the conversation. It comes last, so that requests of one conversation share a prefix.
  */
 export function requestBody(
-  head: object,
+  head: string,
   tools: Buffer | null,
   list: { readonly name: string; readonly values: readonly string[] },
 ): BodyPieces {
-  const begin = JSON.stringify(head).slice(0, -1)
+  const begin = head.slice(0, -1)
   const end = `,"${list.name}":[${list.values.join(',')}]}`
   return tools === null ? [begin, end] : [begin, tools, end]
 }

@@ -25,6 +25,7 @@ import {
 } from '../../protocol/index.ts'
 import {
   createToolsMember,
+  createWrittenHead,
   createWrittenMessages,
   createWrittenSystem,
   ownSeal,
@@ -65,12 +66,13 @@ type Head = Omit<ChatCompletionCreateParamsStreaming, 'messages' | 'tools'>
 export function createChatWriter({ facts, official }: WriterOptions): RequestWriter {
   const eachWritten = createWrittenMessages(createMessageWrite(facts))
   const toolsMember = createToolsMember(toolParam)
+  const writeHead = createWrittenHead((request, known) => headOf(request, known, official))
   const writeSystem = createWrittenSystem((content) => ({ role: 'system', content }) satisfies ChatCompletionMessageParam)
   return {
     write: (request) => {
       const known = facts(request.model)
       const tools = toolsMember(toolsOf(request, known))
-      return requestBody(headOf(request, known, official), tools, {
+      return requestBody(writeHead(request, known), tools, {
         name: 'messages',
         values: writeMessages(request, writeSystem, eachWritten),
       })

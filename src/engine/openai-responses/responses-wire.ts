@@ -29,6 +29,7 @@ import {
 import { isCount } from '../answer.ts'
 import {
   createToolsMember,
+  createWrittenHead,
   createWrittenMessages,
   ownSeal,
   requestBody,
@@ -67,6 +68,7 @@ type Head = Omit<ResponseCreateParamsStreaming, 'input' | 'tools'>
 export function createResponsesWriter({ facts, official }: WriterOptions): RequestWriter {
   const eachWritten = createWrittenMessages(createInputWrite(facts))
   const toolsMember = createToolsMember(toolParam)
+  const writeHead = createWrittenHead((request, known) => headOf(request, known, official))
   return {
     write: (request) => {
       const known = facts(request.model)
@@ -75,7 +77,7 @@ export function createResponsesWriter({ facts, official }: WriterOptions): Reque
       eachWritten(request.messages, request.model, ({ json }) => {
         if (json !== '') input.push(json)
       })
-      return requestBody(headOf(request, known, official), tools, { name: 'input', values: input })
+      return requestBody(writeHead(request, known), tools, { name: 'input', values: input })
     },
   }
 }

@@ -60,6 +60,8 @@ export interface Conversations {
   read(session: SessionId, maxBytes: number, since?: number): Promise<readonly ConversationItem[]>
   /** Folds an entry that was just appended. Sessions that are not cached stay so, except new ones, which have no history to read. */
   observe(record: FoldInput & { readonly session: SessionId | ''; readonly projection?: Call['projection'] }): void
+  /** @returns the newest item of a call; undefined when it is not cached */
+  itemOf(session: SessionId, call: CallId): ConversationItem | undefined
   /** Empties the cache after bodies were erased. */
   drop(): void
   /** Drops what is cached of sessions that are idle; their next turn reads it again. @returns how many stay */
@@ -137,6 +139,7 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
       held.usedAt = now()
       warm.put(session, held)
     },
+    itemOf: (session, call) => warm.get(session)?.items.findLast((item) => item.call === call),
     dropIdle,
     sweep(isBusy) {
       sweepLater = () => {

@@ -5,8 +5,7 @@
  * When the store fails, the journal fails permanently: every later append is refused with the same failure, so the guest becomes
  * read-only and nothing happens unrecorded.
  */
-import { createHash } from 'node:crypto'
-import type { Append, Erased, Projection, SessionRow, Store } from '../../store/index.ts'
+import { type Append, type Erased, type Projection, rowMark, type SessionRow, type Store } from '../../store/index.ts'
 import {
   type CallId,
   type Clock,
@@ -284,6 +283,7 @@ function view({ caller, call, name, phase, body }: Entry, at: number, seq: numbe
 interface BudgetRows {
   /** Charges a call that a crash interrupted. */
   reconcile(session: SessionId | '', spent: Spend, charged: Charged | undefined): void
+  created(session: SessionId): void
   projections(session: SessionId | '', ended: SpentBy): readonly Projection[]
   observe(changes: readonly DocumentChange[]): void
 }
@@ -311,7 +311,10 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
     const { caller, call, name, phase, body } = entry
     const { session } = caller
     const changes = body['status'] === 'ok' ? entry.projection : undefined
-    if (changes === 'new_session') return sessions.created(body['id'] as SessionId, body['title'] as string, at)
+    if (changes === 'new_session') {
+      budgets.created(body['id'] as SessionId)
+      return sessions.created(body['id'] as SessionId, body['title'] as string, at)
+    }
     if (changes === 'session' && body['change'] !== undefined)
       return sessions.kept(body['session'] as SessionId, body['change'] as Partial<SessionRow>)
     if (session === '') return null
@@ -346,28 +349,3 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
     return projections
   }
 }
-
-// The row of a session is committed with the record that changed it, and that record says which row it left: so an audit finds every
-// column that was changed without the journal. It need not know what a column means.
-
-/** Columns at their defaults are left out, so that a column which is added later changes no older mark. */
-export function rowMark(row: SessionRow): string {
-  const columns = Object.entries(row).filter(([, value]) => value !== '' && value !== 0)
-  const sorted = columns.toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, markLength)
-}
-
-const markLength = 32
-
-/** A session's id and the mark of its row, which the journal puts last in a body. */
-const atEnd = /"session_row":\["([^"\\]+)","([0-9a-f]{32})"\]\}$/
-
-/** @returns which session's row a record left, and its mark */
-export function rowIn(body: string): { readonly id: string; readonly mark: string } | null {
-  if (!body.endsWith('"]}')) return null
-  const [, id, mark] = atEnd.exec(body.slice(-maxTailChars)) ?? []
-  return id === undefined || mark === undefined ? null : { id, mark }
-}
-
-/** Longest text of an id and its mark. */
-const maxTailChars = 300

@@ -37,3 +37,19 @@ void test('the least recently used account is evicted and reread, one with a res
   assert.equal(read.includes(sessionScope(holds)), true)
   assert.deepEqual(budgets.view(sessionScope(holds)).reserved, noSpend)
 })
+
+void test('nothing is read of the account of a session that was just created', async () => {
+  const read: string[] = []
+  const store = {
+    spent: async (scope: string) => (read.push(scope), noSpend),
+    used: async (budget: string) => (read.push(budget), null),
+    document: async () => null,
+    documents: async () => [],
+  }
+  const budgets = createBudgets(store, 'ada', configSchema.parse({}).budget, systemClock)
+  const fresh = 'fresh' as SessionId
+  budgets.created(fresh)
+  await budgets.load({ session: fresh, actor: 'user:ada' })
+  assert.deepEqual(read, [userScope('ada')])
+  assert.deepEqual(budgets.view(sessionScope(fresh)).spent, noSpend)
+})

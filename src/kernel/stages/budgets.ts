@@ -21,6 +21,7 @@ import {
   createAccount,
   findShortfall,
   type Hold,
+  hourOf,
   noAmount,
   noLimit,
   noSpend,
@@ -42,6 +43,8 @@ type Who = Pick<Caller, 'session' | 'actor'>
 export interface Budgets {
   /** Reads what the accounts of a caller have spent. Await before `reserve`. */
   load(who: Who): Promise<void>
+  /** A session that has spent nothing: its first message need not wait for a read. */
+  created(session: SessionId): void
   /** @returns null if nothing of the call is counted, or the failure if a budget does not cover it; nothing is reserved then */
   reserve(caller: Caller, call: Pick<Call, 'name' | 'reserve' | 'waitsFor'>, spend: Spend): Hold | Failure | null
   /** Extends a reservation. @returns false if a budget does not cover it */
@@ -103,6 +106,10 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
       if (book === null && isDerived(who.session)) await openBook()
       if (book === null) await Promise.all([(lookingUp ??= lookUp()), accounts.load(who.session)])
       await book?.load(who)
+    },
+    created(session) {
+      const key = sessionScope(session)
+      if (accounts.find(key) === undefined) accounts.put(createAccount(key, 'session', amountOf(config.session)))
     },
     ...createHolds({
       accounts,
@@ -293,20 +300,6 @@ function projectionsOf(user: string, session: SessionId | '', { spent = noSpend,
     ...uses,
     { kind: 'use', budget: name, use: { since, microDollars, tokens, calls: 1, ms } },
   ]
-}
-
-/** Hours for which model use is kept: 31 days. */
-export const keptHours: number = 31 * 24
-const hourMs = 3_600_000
-
-/**
- * What models cost in an hour is kept as the use of a budget without a limit, so that charts read no journal. The names make a ring: the
- * window of a later hour replaces the one 31 days before.
- * @returns the name of the hour, and when it began
- */
-export function hourOf(at: number): { readonly name: string; readonly since: number } {
-  const hour = Math.floor(at / hourMs)
-  return { name: `hour/${hour % keptHours}`, since: hour * hourMs }
 }
 
 /** Stage 6: the cheap upper bound first, the exact count only if that does not fit. */

@@ -41,6 +41,7 @@ import {
 import type { Config } from '../../config/index.ts'
 import { recallTags } from '../policy/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from '../policy/profiles.ts'
+import type { Conversations } from '../conversation/conversations.ts'
 import type { Background } from './background.ts'
 import type { Gate } from '../stages/gate.ts'
 
@@ -132,6 +133,7 @@ interface AgentDeps {
   readonly follow: Background['follow']
   /** The conversation of a session, whose labels it joins. */
   readonly conversationOf: (caller: Caller) => Promise<HeldConversation>
+  readonly conversations: Pick<Conversations, 'itemOf'>
 }
 
 export function createAgent(deps: AgentDeps): Agent {
@@ -315,20 +317,16 @@ async function untilResumed(paused: Promise<void>, { signal, onWait }: Pick<Lane
   signal.removeEventListener('abort', end)
 }
 
-interface ProcessDeps extends OwnTurn {
-  readonly gate: Gate
-  readonly registry: Registry
-  readonly newId: () => string
+interface ProcessDeps extends OwnTurn, Pick<AgentDeps, 'gate' | 'registry' | 'newId' | 'conversationOf' | 'conversations'> {
   /** Rights of the agent: the same set for all its processes, so that its tools are made once. */
   readonly rights: ReadonlySet<string>
   readonly limits: RightLimits | undefined
   readonly actor: string
   readonly runningTurns: Pick<RunningTurns, 'restricted' | 'successor'>
-  readonly conversationOf: AgentDeps['conversationOf']
 }
 
 function createProcess(
-  { gate, registry, newId, rights, limits, actor, runningTurns, conversationOf, branch, pause }: ProcessDeps,
+  { gate, registry, newId, rights, limits, actor, runningTurns, conversationOf, conversations, branch, pause }: ProcessDeps,
   turn: LaneTurn,
 ): Process {
   const id = newId() as ProcessId
@@ -391,6 +389,7 @@ function createProcess(
       if (paused !== null) await untilResumed(paused, turn)
       return conversationOf(asRuntime)
     },
+    itemOf: (call) => conversations.itemOf(session, call),
     hasMail: turn.hasMail,
     successor: () => runningTurns.successor(turn.id),
     newCallId: () => newId() as CallId,

@@ -57,6 +57,8 @@ export interface Lanes {
   /** Reserves a place for a message that is about to be sent; `admitted` releases it. @returns false when the lane is full */
   admit(session: SessionId): boolean
   admitted(session: SessionId): void
+  /** Claims the lane of a session that exists, while its message is recorded: both are one commit. Its turn awaits it, and tries again. */
+  claim(session: SessionId): void
   /** Leaves the session's turns and messages to another worker that has taken it over. Resolves when nothing runs here. */
   lose(session: SessionId): Promise<void>
   /** Interrupts every turn; its intent stays open, and it continues at the next start. */

@@ -77,10 +77,12 @@ interface LaneDeps {
   readonly recovered: ReadonlyMap<CallId, { readonly session: SessionId }>
 }
 
+type RunDeps = LaneDeps & { readonly claimed: ReturnType<typeof createClaimed> }
+
 export function createLanes(deps: LaneDeps): Lanes {
   const lanes = new Map<SessionId, Lane>()
   const admitting = new Map<SessionId, number>()
-  const { wake, cancelWaiting, forget, stop } = createWaking(deps, lanes)
+  const { claimed, wake, cancelWaiting, forget, stop } = createWaking({ ...deps, claimed: createClaimed(deps) }, lanes)
 
   return {
     run(id, caller, input, signal, past) {
@@ -133,6 +135,7 @@ export function createLanes(deps: LaneDeps): Lanes {
       if (arriving <= 1) admitting.delete(session)
       else admitting.set(session, arriving - 1)
     },
+    claim: (session) => void claimed(session)?.catch(() => {}),
     async lose(session) {
       const lane = lanes.get(session)
       forget(session)
@@ -148,7 +151,7 @@ export function createLanes(deps: LaneDeps): Lanes {
 }
 
 /** What begins the next turn of a lane. */
-function createWaking(deps: LaneDeps, lanes: Map<SessionId, Lane>) {
+function createWaking(deps: RunDeps, lanes: Map<SessionId, Lane>) {
   let stopping = false
   const places = createTurnPlaces(deps.config.max_running, (session) => {
     const lane = lanes.get(session)
@@ -169,6 +172,7 @@ function createWaking(deps: LaneDeps, lanes: Map<SessionId, Lane>) {
     lane.running = { id: turnId(first.id), since: deps.clock.now(), controller, ended, place }
   }
   return {
+    claimed: deps.claimed,
     wake,
     /** @returns how many of the first messages were cancelled: each ends as soon as its turn begins */
     cancelWaiting(session: SessionId, lane: Lane, count: number): number {
@@ -189,7 +193,7 @@ async function leave(lane: Lane): Promise<void> {
   for (const waiting of lane.queue) waiting.done.reject(shutdown())
 }
 
-async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: AbortController, place: TurnPlace): Promise<LaneResult> {
+async function runNext(deps: RunDeps, lane: Lane, next: Waiting, controller: AbortController, place: TurnPlace): Promise<LaneResult> {
   const { journal } = deps
   const session = next.caller.session as SessionId
   const id = turnId(next.id)
@@ -200,7 +204,7 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
   // The rights of its sender may have ended while it waited.
   if (next.past.cancelled || next.signal.aborted) controller.abort('cancelled')
   try {
-    if (!journal.isFenced(session)) await claim(deps, session)
+    await deps.claimed(session)
     if (!next.past.started) {
       const body = { ...startedBody(next, indexed(filesOf(next), 0)), sandbox: sandboxOf(deps.sandbox.status) }
       const entry = { caller: next.caller, call: next.id, name: turnCall, phase: 'started', body } as const
@@ -353,11 +357,21 @@ function indexed(files: readonly KeptFile[], from: number): readonly Attachment[
   return files.map((file, i) => ({ index: from + i, ...file }))
 }
 
-/** Claims the lane until another worker does. A restarted guest has the same name, so it does not wait for the lease. */
-async function claim({ journal, user }: LaneDeps, session: SessionId): Promise<void> {
-  const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs)
-  if (epoch !== null) return journal.fence(session, epoch)
-  throw new OxbowError('stale_epoch', `Another worker has session ${session}.`, { hint: `Try again in ${leaseMs / 1000} s.` })
+/** Claims lanes until another worker does. A restarted guest has the same name, so it does not wait for the lease. */
+function createClaimed({ journal, user }: LaneDeps): (session: SessionId) => Promise<void> | null {
+  const underway = new Map<SessionId, Promise<void>>()
+  const claim = async (session: SessionId): Promise<void> => {
+    const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs).finally(() => underway.delete(session))
+    if (epoch !== null) return journal.fence(session, epoch)
+    const hint = `Try again in ${leaseMs / 1000} s.`
+    throw new OxbowError('stale_epoch', `Another worker has session ${session}.`, { hint })
+  }
+  return (session) => {
+    if (journal.isFenced(session)) return null
+    const claiming = underway.get(session) ?? claim(session)
+    underway.set(session, claiming)
+    return claiming
+  }
 }
 
 function hopeless(): OxbowError {

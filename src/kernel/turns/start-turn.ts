@@ -109,6 +109,7 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
         ...(client !== undefined && { client }),
         ...(text === '' && answered !== '' && { continues: true }),
       }
+      lanes.claim(session)
       const { intended, outcome } = gate.start(caller, turnCall, input, { id: clientId, signal: null })
       // A message that waits behind another recalls when its turn begins.
       if (actor === undefined && text !== '' && !lanes.isRunning(session)) foresee?.(session, text)

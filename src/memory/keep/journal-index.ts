@@ -13,6 +13,7 @@ import type { KeepDeps } from './exclusive-writer.ts'
 import {
   catchUpMs,
   forgetItems,
+  indexEveryMs,
   indexLingerMs,
   indexPage,
   indexRestMs,
@@ -62,14 +63,13 @@ interface Run {
 export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const run: Run = { deps, labels: new Map(), last: createRecentMap(maxHeldContexts), owed: new Map() }
   const ending = new AbortController()
-  /** There may be something new: soon enough after the run under way. */
-  let wanted = false
-  /** True when a caller is waiting. */
-  let hurried = false
+  /** There may be something new: soon enough after the run under way. Hurried: a caller waits for it. */
+  let [wanted, hurried] = [false, false]
   /** How far this indexer has read; the kept cursor may be further back, before what is owed. */
   let read: number | null = null
   let failed: { readonly error: unknown; readonly at: number } | null = null
   let running: Promise<void> | null = null
+  let ranAt = -Infinity
   let timer: NodeJS.Timeout | null = null
 
   const work = async (): Promise<void> => {
@@ -101,12 +101,13 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const start = (): Promise<void> => (running ??= work())
   const later = (): void => {
     if (timer !== null || ending.signal.aborted) return
+    const afterMs = Math.max(indexLingerMs, ranAt + indexEveryMs - deps.clock.monotonicMs())
+    // It keeps no process alive: the next guest indexes what is left.
     timer = setTimeout(() => {
       timer = null
+      ranAt = deps.clock.monotonicMs()
       void start()
-    }, indexLingerMs)
-    // The next guest indexes what is left.
-    timer.unref()
+    }, afterMs).unref()
   }
   return {
     poke() {

@@ -15,8 +15,10 @@ export const maxContextCharacters = 640
 export const indexPage = 200
 /** Approximate bytes of messages written per batch: other changes wait some tens of milliseconds for it. */
 export const indexStretchBytes: number = 64 * 1024
-/** Turns that end within this time are indexed together, which halves the work under load. A search does not wait for it. */
+/** What is said after a rest is indexed this soon, so that a turn of another session recalls it. A search does not wait for it. */
 export const indexLingerMs = 200
+/** While turns follow each other, what they say is indexed together this often: each run writes some twenty pages. */
+export const indexEveryMs = 2_000
 /** After a failure the indexer waits for the next turn, and at least this long, so as not to retry in a tight loop. */
 export const indexRestMs = 1_000
 /** A search waits this long for recent messages to be indexed. */

@@ -7,14 +7,15 @@
  */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { documentBody, documentChanges, firstLine, hourOf, maxSessionsRead, maxTitleLength, rowIn, rowMark } from '../../kernel/index.ts'
+import { documentBody, documentChanges, firstLine, maxSessionsRead, maxTitleLength } from '../../kernel/index.ts'
 import { createMemoryAudit } from '../../memory/index.ts'
-import { type BudgetUse, parseErased, type SessionRow, type Store } from '../../store/index.ts'
+import { type BudgetUse, parseErased, rowIn, rowMark, type SessionRow, type Store } from '../../store/index.ts'
 import type { CallId, JsonObject, SessionId } from '../../base/index.ts'
 import {
   newSessionCall,
   addSpend,
   type Charged,
+  hourOf,
   isTaken,
   type JournalRecord,
   noSpend,

@@ -1,9 +1,9 @@
 /** What terminals that stay open show: everything that runs or waits at the moment, and what models cost by the hour. */
 import { z } from 'zod'
-import { type Core, hourOf, keptHours } from '../../kernel/index.ts'
+import type { Core } from '../../kernel/index.ts'
 import type { Runs, RunsPort } from '../../runs/index.ts'
 import type { Clock } from '../../base/index.ts'
-import { admissionState, type Call, defineCall, idOrEmpty, idSchema, resourceSample } from '../../protocol/index.ts'
+import { admissionState, type Call, defineCall, hourOf, idOrEmpty, keptHours, idSchema, resourceSample } from '../../protocol/index.ts'
 
 interface NowCallDeps extends Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals'> {
   readonly runs: () => Promise<Runs>

@@ -1,6 +1,7 @@
 /** The rules of the journal and of its projections, the same in every dialect. An engine only reads and writes rows by them. */
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import { hash as hashOf } from 'node:crypto'
 import type { CallId, UserId } from '../../base/index.ts'
 import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../../protocol/index.ts'
 import {
@@ -251,3 +252,28 @@ function* isNamed(user: UserId, blob: string): EraseSteps<boolean> {
   }
   return false
 }
+
+// The row of a session is committed with the record that changed it, and that record says which row it left: so an audit finds every
+// column that was changed without the journal. It need not know what a column means.
+
+/** Columns at their defaults are left out, so that a column which is added later changes no older mark. */
+export function rowMark(row: SessionRow): string {
+  const columns = Object.entries(row).filter(([, value]) => value !== '' && value !== 0)
+  const sorted = columns.toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return hashOf('sha256', JSON.stringify(sorted)).slice(0, markLength)
+}
+
+const markLength = 32
+
+/** A session's id and the mark of its row, which the journal puts last in a body. */
+const atEnd = /"session_row":\["([^"\\]+)","([0-9a-f]{32})"\]\}$/
+
+/** @returns which session's row a record left, and its mark */
+export function rowIn(body: string): { readonly id: string; readonly mark: string } | null {
+  if (!body.endsWith('"]}')) return null
+  const [, id, mark] = atEnd.exec(body.slice(-maxTailChars)) ?? []
+  return id === undefined || mark === undefined ? null : { id, mark }
+}
+
+/** Longest text of an id and its mark. */
+const maxTailChars = 300
