@@ -38,7 +38,7 @@ test('an event without fields, as an older version may have noted, is said too',
   for (const kind of noticeKinds) assert.notEqual((await said(kind, {}, lost))[1], '')
 })
 
-test('of schedules that ended only those are notices whose schedule asks for it; what others publish under another name is none', () => {
+test('of schedules that ended only those are notices whose schedule asks for it; what others publish under another name is not', () => {
   assert.equal(noticeKind('schedule_ended', { notify: false }), undefined)
   assert.equal(noticeKind('schedule_ended', { notify: true }), 'schedule_ended')
   assert.equal(noticeKind('constructor', {}), undefined)

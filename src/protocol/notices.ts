@@ -57,7 +57,7 @@ const kinds = {
 export type NoticeName = keyof typeof kinds
 export const noticeKinds = Object.keys(kinds) as readonly NoticeName[]
 
-/** @returns the kind of notice that an event is; undefined: it is none */
+/** @returns the kind of notice that an event is; undefined for another event */
 export function noticeKind(event: string, fields: JsonObject): NoticeName | undefined {
   const kind: NoticeKind | undefined = ownValue(kinds, event as NoticeName)
   return kind === undefined || kind.isFor?.(fields) === false ? undefined : (event as NoticeName)

@@ -135,7 +135,7 @@ export const fewestCommon = 64
 export const mostCommon = 20_000
 /** Passages of one word that a ranking reads along with rarer words: half a millisecond. */
 export const maxPlaces = 50_000
-/** Passages of words that were weighed last, in 12 bytes each: those of some questions, or of the most common words. */
+/** Passages of words that were weighed last, in 12 bytes each: enough for some questions, or the most common words. */
 export const heldPlaces = 131_072
 /** New passages whose words stand in plain lists, which take ten times as much: so many, or this share of all. */
 export const mergedPassages = 2_000

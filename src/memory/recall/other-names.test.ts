@@ -14,7 +14,7 @@ test('somebody whom a message calls "my sister" has the name that a text gives t
   assert.deepEqual(namesOfRelatives("Where does Ada's sister live?", told), [])
 })
 
-test("in a transcript somebody's own are those of the speaker, and others name the owner", () => {
+test("in a transcript somebody's own are the speaker's, and others name the owner", () => {
   const told = ['Ada: My brother Gordon says hello.', 'Tim: My brother Walter says hello.', "Tim: I met Ada's cousin Aisha."]
   assert.deepEqual(namesOfRelatives("Where does Ada's brother volunteer?", told), ['Gordon'])
   assert.deepEqual(namesOfRelatives("Where do Tim's brother and Ada’s cousin live?", told), ['Walter', 'Aisha'])

@@ -62,7 +62,7 @@ export async function allWaiting(deps: WaitingDeps): Promise<readonly PendingApp
   return [...others, ...found.flat()]
 }
 
-/** @returns a call that was parked before a restart and that its resuming turn, or this run, has not reached again yet; null: there is none */
+/** @returns a call that was parked before a restart and that its resuming turn, or this run, has not reached again yet; null where there is no such call */
 export async function findParked(
   { journal, recovered }: Pick<WaitingDeps, 'journal' | 'recovered'>,
   call: CallId,

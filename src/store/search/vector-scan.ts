@@ -144,7 +144,7 @@ export function createVectorScan(dims: number, opened?: VectorImage): VectorScan
   }
 }
 
-/** A loop by itself, which is compiled well. @returns the first place from `from` on with such a score; the length where there is none */
+/** A loop by itself, which is compiled well. @returns the first place from `from` on with such a score; the length if no place has one */
 function nextAbove(sums: Int32Array, scales: Float32Array, from: number, least: number): number {
   for (let i = from; i < scales.length; i++) if ((sums[i] as number) * (scales[i] as number) >= least) return i
   return scales.length

@@ -83,7 +83,7 @@ function addWord(scores: Float64Array, word: AskedWord, first: number): void {
   word.next = next
 }
 
-/** @returns the first place from `from` on with such a score; the length where there is none */
+/** @returns the first place from `from` on with such a score; the length if no place has one */
 function nextAbove(scores: Float64Array, from: number, least: number): number {
   for (let i = from; i < scores.length; i++) if ((scores[i] as number) >= least) return i
   return scores.length
