@@ -104,3 +104,94 @@ test('another provider is set with a warning of what is kept of the one before',
   assert.match(err.replaceAll(/\n +/g, ' '), /still sets model\.base_url, model\.context_tokens\. .*remove it: oxbow config edit/)
   assert.doesNotMatch((await config(words, { ANTHROPIC_API_KEY: 'x' })).err, /still sets/)
 })
+
+test('a value is explained with each file and line that names it, and with what its machine lets change', async () => {
+  const machine = join(home, 'machine.toml')
+  writeFileSync(machine, '# all\nonly_tighten = ["approval"]\n[approval]\nmode = "allow_list"\n')
+  writeFileSync(file, '[approval]\nmode = "manual"\n')
+  rmSync(join(home, 'users/default/config.toml'), { force: true })
+  const env = { OXBOW_MACHINE_CONFIG: machine }
+  const explained = JSON.parse((await config(['explain', 'approval.mode', '--json'], env)).out)
+  assert.deepEqual(explained, {
+    key: 'approval.mode',
+    value: 'manual',
+    default: 'allow_list',
+    layers: [
+      { source: 'machine', where: machine, line: 4, value: 'allow_list', counts: false },
+      { source: 'all_users', where: file, line: 2, value: 'manual', counts: true },
+    ],
+    only_tightened_after: [machine],
+  })
+  assert.match((await config(['explain', 'approval.mode'], env)).out, /machine\.toml:4 +"allow_list"\n.*config\.toml:2 +"manual" +counts/)
+  const looser = await config(['set', 'approval.mode', 'auto'], env)
+  assert.equal(looser.exit, 3, looser.err)
+  assert.match(
+    looser.err.replaceAll(/\n +/g, ' '),
+    /approval\.mode = "auto" .*is looser than "allow_list": .*machine\.toml lets later layers only tighten it/,
+  )
+  assert.match((await config(['explain', 'approval.mode'], { OXBOW__APPROVAL__MODE: 'auto' })).out, /the environment +"auto" +counts/)
+  const set = await config(['set', 'approval.mode', 'allow_list'], { OXBOW__APPROVAL__MODE: 'auto' })
+  assert.match(set.err, /approval\.mode is "auto" by the environment, which takes precedence/)
+})
+
+test('a removed value leaves the rest of the file, and what is below it applies', async () => {
+  writeFileSync(file, '# mine\n[approval]\nmode = "manual" # for now\n[turn]\nmax_turns = 3\n')
+  assert.match(
+    (await config(['unset', 'approval.mode', 'turn.max_turns'])).out,
+    /approval\.mode is removed from .*\n?.*turn\.max_turns is removed/,
+  )
+  assert.equal((await config(['get', 'approval.mode'])).out, 'allow_list\n')
+  assert.match(readFileSync(file, 'utf8'), /^# mine\n/)
+  assert.match((await config(['unset', 'approval.mode'])).out, /is not in/)
+  assert.match((await config(['unset', 'aproval.mode'])).err, /There is no key "aproval\.mode"/)
+})
+
+test('what shows the configuration does so where a file cannot be used, and says what is wrong', async () => {
+  writeFileSync(file, '[approval]\nmode = "nonsense"\n')
+  writeFileSync(join(home, 'users/default/config.toml'), '[turn]\nmax_turns = 3\n')
+  for (const words of [['list'], ['get', 'turn.max_turns'], ['explain', 'turn.max_turns']]) {
+    const { exit, out, err } = await config(words)
+    assert.equal(exit, 0, err)
+    assert.match(out, /\b3\b/)
+    assert.match(err.replaceAll(/\n +/g, ' '), /warning: .*line 2, approval\.mode: must be one of manual/)
+  }
+  assert.equal((await config(['validate'])).exit, 3)
+  rmSync(join(home, 'users/default/config.toml'))
+})
+
+test('configurations that worked are listed, compared, and brought back', async () => {
+  writeFileSync(file, '[approval]\nmode = "auto"\n')
+  assert.match((await config(['history'])).err, /no configuration is kept/)
+  assert.equal((await config(['rollback'])).exit, 4)
+  const { openHome, openWorkspace, parseUser } = await import('../../runner/index.ts')
+  const { rememberGood, textsNow } = await import('../../runner/config/good-config.ts')
+  const opened = openHome({ OXBOW_HOME: home })
+  const place = { home: opened, workspace: openWorkspace(opened, parseUser('default')) }
+  for (const [at, mode] of (['auto', 'manual', 'allow_list'] as const).entries()) {
+    writeFileSync(file, `# ${mode}\n[approval]\nmode = "${mode}"\n`)
+    rememberGood(place, { texts: textsNow(place)!, at: Date.UTC(2026, 0, 1 + at) })
+  }
+  writeFileSync(file, '[approval]\nmode = "allow_list"\n[turn]\nmax_turns = 5\n')
+  const history = (await config(['history', '--json'])).out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(
+    history.map(({ number, changed }) => [number, changed]),
+    [
+      [1, ['approval.mode']],
+      [2, ['approval.mode']],
+      [3, null],
+    ],
+  )
+  assert.match((await config(['diff'])).out, /^turn\.max_turns +100 +→ +5$/m)
+  assert.match((await config(['diff', '2'])).out, /approval\.mode +"manual" +→ +"allow_list"/)
+  assert.match((await config(['rollback', '2', '--dry-run'])).out, /Would make .*config\.toml as on .*Nothing is changed/s)
+  assert.match(readFileSync(file, 'utf8'), /max_turns = 5/)
+  assert.equal((await config(['rollback', '2'])).exit, 0)
+  assert.equal(readFileSync(file, 'utf8'), '# manual\n[approval]\nmode = "manual"\n')
+  assert.match((await config(['rollback', '2'])).out, /The files are as they were/)
+  assert.equal((await config(['rollback', '9'])).exit, 2)
+  assert.equal((await config(['diff', 'x'])).exit, 2)
+  assert.match((await config(['reload'])).out, /No guest is running/)
+})
