@@ -69,26 +69,26 @@ export async function fetchCard(settings: RemoteAgent, send: typeof fetch, hash:
   }
 }
 
-async function fetchJson(send: typeof fetch, address: URL, signal: AbortSignal): Promise<JsonObject> {
+async function fetchJson(send: typeof fetch, address: URL, signal: AbortSignal, what = 'card of an agent'): Promise<JsonObject> {
   const answer = await send(address, {
     headers: { accept: 'application/json', 'a2a-version': '1.0' },
     signal: AbortSignal.any([signal, AbortSignal.timeout(cardTimeoutMs)]),
   })
-  if (!answer.ok) throw wrong(address, `it answers with ${answer.status}`)
+  if (!answer.ok) throw wrong(address, `it answers with ${answer.status}`, what)
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of answer.body ?? []) {
     bytes += chunk.length
-    if (bytes > maxCardBytes) throw wrong(address, `it has more than ${maxCardBytes} bytes`)
+    if (bytes > maxCardBytes) throw wrong(address, `it has more than ${maxCardBytes} bytes`, what)
     chunks.push(chunk)
   }
   let value: unknown
   try {
     value = JSON.parse(Buffer.concat(chunks).toString())
   } catch {
-    throw wrong(address, 'it is no JSON')
+    throw wrong(address, 'it is no JSON', what)
   }
-  if (!isObject(value) || nestsDeeper(value, maxCardDepth)) throw wrong(address, 'it is no object, or too deep')
+  if (!isObject(value) || nestsDeeper(value, maxCardDepth)) throw wrong(address, 'it is no object, or too deep', what)
   return value
 }
 
@@ -150,7 +150,7 @@ async function checkSignature(
   const keys = new URL(typeof jku === 'string' ? jku : '/.well-known/jwks.json', address)
   // A key at another host would prove nothing about this one.
   if (keys.origin !== address.origin) return { why: `its key is at ${keys.host}` }
-  const { keys: found } = await fetchJson(send, keys, signal)
+  const { keys: found } = await fetchJson(send, keys, signal, 'key of the card')
   const key = (Array.isArray(found) ? found.filter(isObject).slice(0, 100) : []).find((each) => each['kid'] === kid)
   if (key === undefined) return { why: 'its key is not published' }
   const signed = Buffer.from(`${header}.${Buffer.from(text).toString('base64url')}`)
@@ -194,8 +194,8 @@ function summaryOf({ card, interfaces }: ReadCard, signedBy: string): CardSummar
   }
 }
 
-function wrong(address: URL, why: string): OxbowError {
-  return new OxbowError('tool_failed', `There is no card of an agent at ${address.href}: ${why}.`, {
+function wrong(address: URL, why: string, what: string): OxbowError {
+  return new OxbowError('tool_failed', `There is no ${what} at ${address.href}: ${why}.`, {
     hint: 'Check the address of the agent: oxbow remotes list.',
   })
 }
