@@ -114,6 +114,7 @@ const free: readonly string[] = [
   'input', // JSON
   'more', // settings and values in turn
   'name', // of something that is made
+  'number', // of a kept configuration
   'package',
   'prompt', // of a server that is not known
   'shell',
