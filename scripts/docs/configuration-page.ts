@@ -27,7 +27,7 @@ const introduction: readonly string[] = [
       ['defaults', 'this page', ''],
       ['the machine', '`/etc/oxbow/config.toml`', 'all homes of a machine; its administrator writes it'],
       ['all users', '`config.toml` in the home (`~/.oxbow`, or `OXBOW_HOME`)', 'all users of a home'],
-      ['a user', '`config.toml` in `users/NAME` of the home', '`oxbow config set --user NAME`, and the Settings page'],
+      ['a user', '`users/NAME/config.toml` in the home', '`oxbow config set --user NAME`, and the Settings page'],
       [
         'variables',
         '`OXBOW__SECTION__KEY=VALUE`',

@@ -66,7 +66,7 @@ export function isWall(key: readonly string[]): boolean {
   return walls.some((wall) => name === wall || name.startsWith(`${wall}.`))
 }
 
-/** @returns the part of a JSON Schema for the value at a path; undefined for a path that nothing describes */
+/** @returns the part of a JSON Schema for the value at a path; undefined where there is none */
 export function schemaAt(schema: unknown, path: readonly string[]): unknown {
   let place = schema
   for (const part of path) {

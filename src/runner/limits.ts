@@ -65,5 +65,5 @@ export const maxRestartMs = 60_000
 export const lossWindowMs = 600_000
 /** So many losses within the window, and no guest is started any more. */
 export const maxLosses = 5
-/** How often a server looks whether the guest that a terminal has started in place of its own is gone. */
+/** How often a server whose guest was replaced by that of a terminal looks whether it is gone. */
 export const otherGuestLookMs = 1_000

@@ -203,7 +203,7 @@ export async function configEdit(options: ConfigOptions, terminal: Terminal): Pr
   return 0
 }
 
-/** Replaces the files by what a kept configuration has; the file of the machine is its administrator's. */
+/** Replaces the files by those of a kept configuration; the one of the machine is its administrator's. */
 export async function configRollback(
   number: string | undefined,
   options: ConfigOptions & { readonly dryRun?: boolean | undefined },
