@@ -13,10 +13,7 @@ import {
   hasWorkspace,
   type Home,
   type HostEnv,
-  mergeLayers,
-  readLayers,
-  safeConfig,
-  safeNotice,
+  loadConfig,
   loadLastGood,
   markUse,
   openHome,
@@ -53,8 +50,6 @@ export interface GuestChoice {
   readonly baseUrl?: string | undefined
   /** A program reads what the verb prints: it gets no notices about the guest. */
   readonly json?: boolean | undefined
-  /** Files that nothing worked with before do not keep it from starting, with no rights. */
-  readonly isSafe?: boolean | undefined
 }
 
 /** @throws OxbowError `bad_input` for the user name, `bad_config` for a folder that cannot be created */
@@ -79,7 +74,7 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal, warnsOfFallb
   return {
     home,
     workspace,
-    ...usableConfig({ home, workspace }, { ...choice, ...overrides }, warnsOfFallback ? terminal : null),
+    ...usableConfig({ home, workspace }, overrides, warnsOfFallback ? terminal : null),
     overrides,
     insecure: choice.insecure ?? false,
     version: terminal.version,
@@ -92,22 +87,16 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal, warnsOfFallb
 
 function usableConfig(
   place: Pick<GuestSetup, 'home' | 'workspace'>,
-  overrides: NonNullable<GuestSetup['overrides']> & Pick<GuestChoice, 'isSafe'>,
+  overrides: NonNullable<GuestSetup['overrides']>,
   terminal: Pick<Terminal, 'errors' | 'said'> | null,
 ): Pick<GuestSetup, 'config' | 'isFallback'> {
   try {
-    const layers = readLayers(place.home, place.workspace, overrides)
-    const config = mergeLayers(layers)
-    for (const { unknown } of terminal === null ? [] : layers)
-      for (const line of unknown) printOnce(terminal!, `warning: ${plainText(line)}. It has no effect.`)
-    return { config }
+    return { config: loadConfig(place.home, place.workspace, overrides) }
   } catch (error) {
     const good = isOxbowError(error, 'bad_config') ? loadLastGood(place, overrides) : null
-    const config = good ?? (overrides.isSafe === true && isOxbowError(error, 'bad_config') ? safeConfig(place) : null)
-    if (config === null) throw error
-    const notice = good === null ? safeNotice : fallbackNotice
-    if (terminal !== null) printOnce(terminal, `warning: ${plainText(notice(error as OxbowError))}`)
-    return { config, isFallback: true }
+    if (good === null) throw error
+    if (terminal !== null) printOnce(terminal, `warning: ${plainText(fallbackNotice(error as OxbowError))}`)
+    return { config: good, isFallback: true }
   }
 }
 

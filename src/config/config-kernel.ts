@@ -1,17 +1,12 @@
 /** The part of the configuration that is about the core: turns, approvals, flow, secrets. The sections of services stand in their folders. */
 import { z } from 'zod'
 import { ownValue } from '../base/index.ts'
-import { decisionOrder, tighter } from './config-keys.ts'
 
-const decision = z.enum(decisionOrder).meta(tighter(decisionOrder))
+const decision = z.enum(['allow', 'ask', 'deny'])
 export type Decision = z.infer<typeof decision>
 
 const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
-  decision
-    .nullable()
-    .default(null)
-    .describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
-    .meta(tighter(decisionOrder))
+  decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
 
 const pattern = z.string().min(1).max(500).optional()
 const maxFlowRules = 200
@@ -22,21 +17,15 @@ const namesOne = (conditions: readonly string[]) => (rule: object) =>
 export const kernelConfig = {
   turn: z
     .strictObject({
-      max_turns: z.int().min(1).max(1000).default(100).describe('Maximum model calls in one turn.').meta(tighter('lower')),
-      time_limit_s: z
-        .int()
-        .min(1)
-        .default(3_600)
-        .describe('Time limit of one turn in seconds, not counting waits for approval.')
-        .meta(tighter('lower')),
+      max_turns: z.int().min(1).max(1000).default(100).describe('Maximum model calls in one turn.'),
+      time_limit_s: z.int().min(1).default(3_600).describe('Time limit of one turn in seconds, not counting waits for approval.'),
       max_running: z
         .int()
         .min(1)
         .max(10_000)
         // Turns that run at once share commits: 64 sessions take a sixth less processor time than with 10, and no less with 64.
         .default(32)
-        .describe('Turns of people and programs that run at once; others wait in order. One that waits for an approval does not count.')
-        .meta(tighter('lower')),
+        .describe('Turns of people and programs that run at once; others wait in order. One that waits for an approval does not count.'),
     })
     .prefault({}),
   approval: z
@@ -46,8 +35,7 @@ export const kernelConfig = {
         .default('allow_list')
         .describe(
           '`manual`: every call that asks waits for a person. `allow_list`: learned rules answer first. `auto`: moreover, tiers do not ask; only calls and rights that are named here do.',
-        )
-        .meta(tighter(['auto', 'allow_list', 'manual'])),
+        ),
       read_only: decision.default('allow').describe('For a model’s calls that change nothing.'),
       side_effecting: decision.default('allow').describe('For a model’s calls that change the workspace.'),
       privileged: decision.default('ask').describe('For a model’s calls that run programs or have effects outside the workspace.'),
@@ -65,8 +53,7 @@ export const kernelConfig = {
       two_person: z
         .array(z.string())
         .default([])
-        .describe('Calls that two different people must allow, or the terminal and an API key; learned rules do not apply to them.')
-        .meta(tighter('more')),
+        .describe('Calls that two different people must allow, or the terminal and an API key; learned rules do not apply to them.'),
       ask_after_refusals: z
         .int()
         .min(0)
@@ -121,8 +108,9 @@ export const kernelConfig = {
         )
         .max(maxFlowRules)
         .default([])
-        .describe('Rules that label what is read, in addition to the calls’ labels: `[[flow.source]]`. All conditions of a rule must hold.')
-        .meta(tighter('more')),
+        .describe(
+          'Rules that label what is read, in addition to the calls’ labels: `[[flow.source]]`. All conditions of a rule must hold.',
+        ),
       sink: z
         .array(
           z
@@ -142,8 +130,7 @@ export const kernelConfig = {
         .default([])
         .describe(
           'Rules about places and effects: `[[flow.sink]]`. All conditions of a rule must hold; of rules that match, the strictest counts.',
-        )
-        .meta(tighter('more')),
+        ),
     })
     .prefault({}),
   access: z
@@ -153,8 +140,7 @@ export const kernelConfig = {
         .default('admin')
         .describe(
           'Role of the terminals of the guest’s own user: `user` can neither change access nor see the audit; `superuser` cannot change access.',
-        )
-        .meta(tighter(['admin', 'superuser', 'user'])),
+        ),
     })
     .prefault({}),
   secrets: z
@@ -164,13 +150,11 @@ export const kernelConfig = {
         calls: z
           .array(z.string())
           .default([])
-          .describe('Calls that receive the value where their input has the handle, e.g. `shell.online`. Empty: none.')
-          .meta(tighter('fewer')),
+          .describe('Calls that receive the value where their input has the handle, e.g. `shell.online`. Empty: none.'),
         hosts: z
           .array(z.string())
           .default([])
-          .describe('Hosts that calls with network may send it to: `api.github.com`, `*.example.com:8443`, or `*` for any. Empty: none.')
-          .meta(tighter('fewer')),
+          .describe('Hosts that calls with network may send it to: `api.github.com`, `*.example.com:8443`, or `*` for any. Empty: none.'),
         env: z
           .string()
           .regex(/^(?:[A-Za-z_][A-Za-z0-9_]{0,127})?$/, 'must be the name of a variable')

@@ -5,14 +5,12 @@ import { kernelConfig } from './config-kernel.ts'
 import { memoryConfig, storeConfig } from './config-memory.ts'
 import { acpConfig } from './config-acp.ts'
 import { mcpConfig } from './config-mcp.ts'
-import { tighter } from './config-keys.ts'
 import { pluginsConfig } from './config-plugins.ts'
 import { a2aConfig } from './config-a2a.ts'
 
 export type { Decision, FlowPolicy, FlowRules } from './config-kernel.ts'
 
-const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> =>
-  z.int().nonnegative().nullable().default(null).describe(what).meta(tighter('lower'))
+const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> => z.int().nonnegative().nullable().default(null).describe(what)
 
 const budget = z.strictObject({
   micro_dollars: limit('Spending limit in millionths of a dollar. Unset: no limit.'),
@@ -68,13 +66,6 @@ export type ProviderConfig = z.infer<typeof provider>
 export type ModelOverrides = ProviderConfig['models'][string]
 
 export const ownSections = z.strictObject({
-  only_tighten: z
-    .array(z.string().min(1).max(200))
-    .max(500)
-    .default([])
-    .describe(
-      'Keys, or sections, that later files, variables and options may only tighten, e.g. `["approval", "budget.user"]`; a looser value is refused. Keys without an order may not change at all. The lists of all files count together.',
-    ),
   model: z
     .strictObject({
       provider: z
@@ -160,8 +151,7 @@ export const ownSections = z.strictObject({
         ])
         .describe(
           'Rights of the agent: those that the call reference names, `"file.write:/shared/reports"` limited to a folder, `"!shell.run"` denied, or a role: `worker`, `analyst`, `operator`, `supervisor`.',
-        )
-        .meta(tighter('rights')),
+        ),
     })
     .prefault({}),
   budget: z.strictObject({ session: budget.prefault({}), user: budget.prefault({}) }).prefault({}),
@@ -190,15 +180,13 @@ export const ownSections = z.strictObject({
       allow_plain: z
         .boolean()
         .default(false)
-        .describe('Serve other machines without TLS. Whoever can read the network then has every key that is used on it.')
-        .meta(tighter([true, false])),
+        .describe('Serve other machines without TLS. Whoever can read the network then has every key that is used on it.'),
       requests_per_minute: z
         .int()
         .min(1)
         .max(1_000_000)
         .default(600)
-        .describe('Requests and frames of one API key, a fifth of them at once; more get 429 with `Retry-After`. The owner has no limit.')
-        .meta(tighter('lower')),
+        .describe('Requests and frames of one API key, a fifth of them at once; more get 429 with `Retry-After`. The owner has no limit.'),
       max_connections: z.int().min(1).max(100_000).default(1_024).describe('WebSocket connections at once.'),
     })
     .prefault({}),
@@ -208,55 +196,35 @@ export const ownSections = z.strictObject({
       tier: z
         .enum(['process', 'container', 'micro_vm'])
         .default('process')
-        .describe('Minimum isolation of the agent’s commands and files: namespaces, a container, or a virtual machine.')
-        .meta(tighter(['process', 'container', 'micro_vm'])),
+        .describe('Minimum isolation of the agent’s commands and files: namespaces, a container, or a virtual machine.'),
       allow_lower: z
         .enum(['', 'process', 'container'])
         .default('')
         .describe(
           'Lowest tier to fall back to when `sandbox.tier` is not available on this machine. Empty: no fallback; commands and files are then disabled.',
-        )
-        .meta(tighter(['process', 'container', ''])),
+        ),
       isolate_guest: z
         .boolean()
         .default(false)
         .describe(
           'Run the guest itself in a container without network, separate from the sandbox for commands and files. Requires podman or docker, and `oxbow image build`.',
-        )
-        .meta(tighter([false, true])),
-      memory_mb: z
-        .int()
-        .min(64)
-        .default(1_024)
-        .describe('Memory limit of the sandbox, including everything it runs.')
-        .meta(tighter('lower')),
-      max_processes: z
-        .int()
-        .min(32)
-        .default(256)
-        .describe('Maximum number of processes and threads in the sandbox.')
-        .meta(tighter('lower')),
-      max_file_mb: z.int().min(1).default(512).describe('Maximum size of one file.').meta(tighter('lower')),
+        ),
+      memory_mb: z.int().min(64).default(1_024).describe('Memory limit of the sandbox, including everything it runs.'),
+      max_processes: z.int().min(32).default(256).describe('Maximum number of processes and threads in the sandbox.'),
+      max_file_mb: z.int().min(1).default(512).describe('Maximum size of one file.'),
       disk_mb: z
         .int()
         .min(16)
         .nullable()
         .default(null)
-        .describe('Maximum size of the workspace. Unset: whatever is free on the disk; 2 048 for a micro VM.')
-        .meta(tighter('lower')),
+        .describe('Maximum size of the workspace. Unset: whatever is free on the disk; 2 048 for a micro VM.'),
       disk: z
         .enum(['folder', 'image', 'memory'])
         .default('folder')
         .describe(
           'How `disk_mb` is enforced. `folder`: by the file system of the workspace, if it is no larger than that. `image`: by a file system of that size in one file, mounted by root over `shared` and `tmp`. `memory`: the same in memory, lost when the machine stops.',
         ),
-      cpus: z
-        .number()
-        .min(0.1)
-        .nullable()
-        .default(null)
-        .describe('Limit on processor time, in processors. Unset: no limit.')
-        .meta(tighter('lower')),
+      cpus: z.number().min(0.1).nullable().default(null).describe('Limit on processor time, in processors. Unset: no limit.'),
       container: z
         .strictObject({
           engine: z
@@ -314,27 +282,23 @@ export const ownSections = z.strictObject({
       mode: z
         .enum(['open', 'strict'])
         .default('open')
-        .describe('`open`: public hosts may be reached. `strict`: only hosts in `egress.allow`; other names are not even resolved.')
-        .meta(tighter(['open', 'strict'])),
+        .describe('`open`: public hosts may be reached. `strict`: only hosts in `egress.allow`; other names are not even resolved.'),
       ports: z
         .array(z.int().min(1).max(65_535))
         .default([80, 443])
-        .describe('Ports that may be reached. An entry in `egress.allow` with a port also opens that port for its hosts.')
-        .meta(tighter('fewer')),
+        .describe('Ports that may be reached. An entry in `egress.allow` with a port also opens that port for its hosts.'),
       allow: z
         .array(z.string())
         .default([])
         .describe(
           'Hosts (`api.local:8080`, `*.example.com`), addresses and ranges (`10.1.0.0/16`, `[fd00::5]:80`) that may be reached even if they are private. Reserved and metadata addresses must be listed by address.',
-        )
-        .meta(tighter('fewer')),
+        ),
       deny: z
         .array(z.string())
         .default([])
         .describe(
           'Hosts, addresses and ranges that may not be reached, in the same notation; without a port, on any port. Takes precedence over `egress.allow`.',
-        )
-        .meta(tighter('more')),
+        ),
     })
     .prefault({}),
 })

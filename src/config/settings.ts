@@ -10,9 +10,9 @@ import type { Failure, JsonObject } from '../base/index.ts'
 /** What TOML writes on one line. */
 export type TomlValue = string | number | boolean | readonly TomlValue[]
 
-const configSource = z.enum(['default', 'machine', 'all_users', 'user', 'environment', 'command'])
+const configSource = z.enum(['default', 'all_users', 'user', 'command'])
 
-/** `environment` and `command`: a variable and an option of the program that started the guest. */
+/** `command`: an option of the command that started the guest. */
 export type ConfigSource = z.infer<typeof configSource>
 
 const configEntry = z.strictObject({ key: z.array(z.string()).readonly(), value: jsonSchema(), source: configSource })

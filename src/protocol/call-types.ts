@@ -962,7 +962,7 @@ interface CallOutputs {
     file: string
     text: string
     hash: string
-    entries: readonly { key: readonly string[]; value: Json; source: 'default' | 'machine' | 'all_users' | 'user' | 'environment' | 'command' }[]
+    entries: readonly { key: readonly string[]; value: Json; source: 'default' | 'all_users' | 'user' | 'command' }[]
     problem: string
     pending: readonly string[]
     last_good: { text: string; at: number } | null

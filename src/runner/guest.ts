@@ -9,8 +9,8 @@ import type { HostedPlugin } from '../protocol/index.ts'
 import type { Config, GuestEnvelope, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
 import { type FoundGuest, findGuest } from './find-guest.ts'
 import { listFolders } from './folders.ts'
-import { type ConfigOverrides, keyNames, keysFor } from './config/config-layers.ts'
-import { fallbackNotice, loadLastGood } from './config/good-config.ts'
+import { type ConfigOverrides, keyNames, keysFor } from './config-layers.ts'
+import { fallbackNotice, loadLastGood } from './good-config.ts'
 import { type BegunGuest, guestFlags, type GuestProgram, guestVariables, ownGuestProgram } from './begin-guest.ts'
 import { asReport, fatalError, type GuestProcess, spawnGuest } from './guest-process.ts'
 import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './heads/head-signing.ts'
@@ -231,7 +231,6 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSet
   const settled = new AbortController()
   const read = async (): Promise<Failure> => {
     let fatal: OxbowError | null = null
-    let hasStarted = false
     try {
       for await (const line of guest.lines) {
         const report = asReport(line)
@@ -249,7 +248,6 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSet
         } else if (report?.type === 'ready') {
           const found = await findGuest(workspace)
           ready.resolve(found ?? unreachable('the guest is ready but cannot be reached', workspace))
-          hasStarted = true
           void hostSide().then((each) => each.started())
         }
       }
@@ -258,7 +256,6 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSet
     }
     await (fatal === null ? guest.gone : guest.stop())
     const { exitCode, signal } = await guest.gone
-    if (hasStarted) (await hostSide()).ended(exitCode === 0)
     return fatal ?? unreachable(`the guest ended (${signal ?? `exit code ${exitCode}`})`, workspace)
   }
   const over = read().then((failure) => {

@@ -1,7 +1,7 @@
 /**
  * Where Oxbow lives on the host: `OXBOW_HOME`, else `~/.oxbow`.
  *
- *   config.toml              configuration of all users; above it is the one of the machine, /etc/oxbow/config.toml
+ *   config.toml              configuration of all users
  *   runner/                  of the runner only: signing key, signed heads, compile cache; no guest writes here
  *   plugins.lock plugins/    installed plugins, and what of them a person has approved; no guest writes here
  *   catalog/                 changes to the model catalog: overlay.json, refreshed.jsonl
@@ -27,10 +27,6 @@ export interface Home {
   readonly compileCache: string
   /** Created only when something is put into it. */
   readonly catalog: string
-  /** Path of the configuration of all homes of this machine, which its administrator writes. */
-  readonly machineConfig: string
-  /** Variables of this program that set keys of the configuration: `OXBOW__SECTION__KEY`. */
-  readonly variables: Readonly<Record<string, string>>
 }
 
 /** The folders of one user, as absolute paths. */
@@ -50,11 +46,7 @@ export function openHome(env: HostEnv): Home {
   const runner = join(root, 'runner')
   const compileCache = join(runner, 'compile-cache')
   makePrivate([root, runner, compileCache])
-  const machineConfig = env['OXBOW_MACHINE_CONFIG'] || '/etc/oxbow/config.toml'
-  const variables = Object.entries(env).filter(
-    (entry): entry is [string, string] => entry[0].startsWith('OXBOW__') && entry[1] !== undefined,
-  )
-  return { root, runner, compileCache, catalog: join(root, 'catalog'), machineConfig, variables: Object.fromEntries(variables) }
+  return { root, runner, compileCache, catalog: join(root, 'catalog') }
 }
 
 /** @returns the path of the home, whether it exists or not */

@@ -4,31 +4,36 @@
  * own isolation.
  */
 import { createHash } from 'node:crypto'
-import { assertNever, isObject, OxbowError, toFailure } from '../base/index.ts'
+import { assertNever, isObject, type Json, OxbowError, toFailure } from '../base/index.ts'
 import type { HostedPlugin, NewestHead, SandboxFolders } from '../protocol/index.ts'
-import {
-  type Config,
-  configDifferences,
-  flatConfig,
-  valueIn,
-  type ConfigDraft,
-  type ConfigEntry,
-  type ConfigProposal,
-  type ConfigState,
-  type GuestEnvelope,
-  type HostFolders,
-  type HostQuestion,
+import type {
+  Config,
+  ConfigDraft,
+  ConfigEntry,
+  ConfigProposal,
+  ConfigSource,
+  ConfigState,
+  GuestEnvelope,
+  HostFolders,
+  HostQuestion,
 } from '../config/index.ts'
 import { configSchema } from '../services/index.ts'
-import { changeText, replaceConfig } from './config/config-file.ts'
-import { configFileIn, type ConfigOverrides, draftConfig, type Layer, loadConfig, mergeLayers, readLayers } from './config/config-layers.ts'
-import { readConfigFile } from './config/config-text.ts'
+import { changeText, replaceConfig } from './config-file.ts'
+import {
+  checkConfigText,
+  configFiles,
+  type ConfigOverrides,
+  mergeLayers,
+  overrideLayer,
+  readConfigFile,
+  readLayer,
+  type Table,
+} from './config-layers.ts'
 import { readDefinitions } from './definition-files.ts'
 import { listFolders } from './folders.ts'
-import { type KeptConfig, lastGood, rememberGood, textsNow } from './config/good-config.ts'
+import { lastGood, rememberGood } from './good-config.ts'
 import { signCard } from './heads/head-signing.ts'
 import type { Home, Workspace } from './home.ts'
-import { healthyGuestMs } from './limits.ts'
 import { readSkillFiles, readSkills } from './skill-files.ts'
 
 export interface HostSide {
@@ -36,8 +41,6 @@ export interface HostSide {
   answer(question: HostQuestion): unknown
   /** Call when the guest has started, or restarted: the configuration works. */
   started(): void
-  /** Call when it has ended. @param isOrderly it was not killed, and did not fail */
-  ended(isOrderly: boolean): void
 }
 
 export interface HostSideDeps {
@@ -66,26 +69,18 @@ export function createHostSide(deps: HostSideDeps): HostSide {
   let running = deps.config
   let offered: Config | null = null
   let { isFallback } = deps
-  /** What the guest runs with, until it is kept. */
-  let begun: KeptConfig | null = null
-  let health: NodeJS.Timeout | undefined
-  const ended = (isOrderly: boolean): void => {
-    clearTimeout(health)
-    if (isOrderly && begun !== null) rememberGood(deps, begun)
-    begun = null
-  }
   const renewed = (masters: boolean): GuestEnvelope => {
     if (deps.isIsolated) throw locked()
-    offered = configOf(deps)
+    offered = mergeLayers(layersOf(deps, userLayer(deps)).map(({ table }) => table))
     return deps.envelopeOf(offered, masters)
   }
   return {
     answer(question) {
       switch (question.ask) {
         case 'config':
-          return stateOf(deps, running, begun)
+          return stateOf(deps, running)
         case 'propose':
-          return question.save ? save(deps, question, begun) : proposalOf(deps, question.draft, begun)
+          return question.save ? save(deps, question) : proposalOf(deps, question.draft)
         case 'envelope':
           return renewed(question.masters)
         case 'newest_head':
@@ -110,13 +105,8 @@ export function createHostSide(deps: HostSideDeps): HostSide {
       isFallback &&= offered === null
       running = offered ?? running
       offered = null
-      // One that was replaced in order had worked.
-      ended(true)
-      const texts = isFallback ? null : textsNow(deps)
-      begun = texts === null ? null : { texts, at: deps.now() }
-      health = setTimeout(ended, healthyGuestMs, true).unref()
+      if (!isFallback) rememberGood(deps, deps.now())
     },
-    ended,
   }
 }
 
@@ -125,26 +115,38 @@ async function foldersOf({ home, workspace, sandboxFolders }: HostSideDeps): Pro
   return { folders, shown: sandboxFolders === undefined ? null : await sandboxFolders.show(folders) }
 }
 
-/** The files as they are now. @throws OxbowError `bad_config` */
-const configOf = ({ home, workspace, overrides }: HostSideDeps): Config => loadConfig(home, workspace, overrides)
+interface Layer {
+  readonly source: ConfigSource
+  readonly table: Table
+}
 
-/** With a text that is about to be the user's file. @throws OxbowError `bad_config` */
-const draftOf = ({ home, workspace, overrides }: HostSideDeps, text: string): Config =>
-  draftConfig(home, workspace, new Map([[configFileIn(workspace), text]]), overrides)
+function layersOf({ home, workspace, overrides }: HostSideDeps, user: Table): readonly Layer[] {
+  return [
+    { source: 'all_users', table: readLayer(configFiles(home, workspace)[0]!.path) },
+    { source: 'user', table: user },
+    { source: 'command', table: overrideLayer(overrides) },
+  ]
+}
+
+function fileOf({ home, workspace }: HostSideDeps): string {
+  return configFiles(home, workspace)[1]!.path
+}
+
+const userLayer = (deps: HostSideDeps): Table => readLayer(fileOf(deps))
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-function stateOf(deps: HostSideDeps, running: Config, begun: KeptConfig | null): ConfigState {
-  const file = configFileIn(deps.workspace)
+function stateOf(deps: HostSideDeps, running: Config): ConfigState {
+  const file = fileOf(deps)
   const text = readConfigFile(file) ?? ''
   let entries: readonly ConfigEntry[] = []
   let problem = ''
   try {
-    entries = entriesOf(readLayers(deps.home, deps.workspace, deps.overrides))
+    entries = entriesOf(layersOf(deps, userLayer(deps)))
   } catch (error) {
     problem = toFailure(error, 'bad_config', '').message
   }
-  const now = new Map(flatConfig(running).map(([key, value]) => [key.join('.'), JSON.stringify(value)]))
+  const now = new Map(flat(running).map(([key, value]) => [key.join('.'), JSON.stringify(value)]))
   const next = new Map(entries.map(({ key, value }) => [key.join('.'), JSON.stringify(value)]))
   const pending = problem !== '' ? [] : [...new Set([...now.keys(), ...next.keys()])].filter((key) => now.get(key) !== next.get(key))
   return {
@@ -154,68 +156,77 @@ function stateOf(deps: HostSideDeps, running: Config, begun: KeptConfig | null):
     entries,
     problem,
     pending,
-    last_good: lastGood(deps, text, begun),
+    last_good: lastGood(deps, text),
     locked: deps.isIsolated ? locked().message : '',
   }
 }
 
 function entriesOf(layers: readonly Layer[]): readonly ConfigEntry[] {
   const highest = layers.toReversed()
-  const names = (table: unknown, key: readonly string[]): boolean => {
-    const found = valueIn(table, key)
-    return found !== undefined && !(isObject(found) && Object.keys(found).length === 0)
-  }
-  return flatConfig(mergeLayers(layers)).map(([key, value]) => ({
+  return flat(mergeLayers(layers.map(({ table }) => table))).map(([key, value]) => ({
     key,
-    value,
-    source: highest.find(({ table }) => names(table, key))?.source ?? 'default',
+    value: value as Json,
+    source: highest.find(({ table }) => has(table, key))?.source ?? 'default',
   }))
 }
 
-function proposalOf(deps: HostSideDeps, draft: ConfigDraft, begun: KeptConfig | null): ConfigProposal {
-  const before = readConfigFile(configFileIn(deps.workspace)) ?? ''
-  const text = textOf(deps, before, draft, begun)
-  const changes = configDifferences(configNow(deps), draftOf(deps, text))
+function has(table: unknown, key: readonly string[]): boolean {
+  const found = key.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), table)
+  return found !== undefined && !(isObject(found) && Object.keys(found).length === 0)
+}
+
+/** Values by key, of the whole configuration; an empty table counts as a value. */
+function flat(value: unknown, path: readonly string[] = []): readonly (readonly [key: readonly string[], value: unknown])[] {
+  if (!isObject(value) || (Object.keys(value).length === 0 && path.length > 0)) return [[path, value]]
+  return Object.entries(value).flatMap(([name, inner]) => flat(inner, [...path, name]))
+}
+
+function proposalOf(deps: HostSideDeps, draft: ConfigDraft): ConfigProposal {
+  const file = fileOf(deps)
+  const before = readConfigFile(file) ?? ''
+  const text = textOf(deps, before, draft)
+  const after = mergeLayers(layersOf(deps, checkConfigText(file, text)).map(({ table }) => table))
+  const changes = differences(configNow(deps), after)
   return { text, before, changes, needs_new_process: changes.map(({ key }) => key).filter((key) => processKeys.test(key)) }
 }
 
 /** The defaults where the files cannot be used. */
 function configNow(deps: HostSideDeps): Config {
   try {
-    return configOf(deps)
+    return mergeLayers(layersOf(deps, userLayer(deps)).map(({ table }) => table))
   } catch {
     return configSchema.parse({})
   }
 }
 
-function textOf(
-  deps: HostSideDeps,
-  before: string,
-  { changes, text, last_good: isLastGood }: ConfigDraft,
-  begun: KeptConfig | null,
-): string {
+function textOf(deps: HostSideDeps, before: string, { changes, text, last_good: isLastGood }: ConfigDraft): string {
   if (text !== undefined) return text
   if (isLastGood === true) {
-    const good = lastGood(deps, before, begun)
+    const good = lastGood(deps, before)
     if (good === null) throw new OxbowError('not_found', 'There is no earlier configuration.', { hint: 'Change single keys instead.' })
     return good.text
   }
-  return changeText(configFileIn(deps.workspace), before, changes ?? [])
+  return changeText(fileOf(deps), before, changes ?? [])
 }
 
-async function save(
-  deps: HostSideDeps,
-  { draft, base }: HostQuestion & { ask: 'propose'; save: true },
-  begun: KeptConfig | null,
-): Promise<ConfigProposal> {
+function differences(before: Config, after: Config): ConfigProposal['changes'] {
+  const [old, now] = [before, after].map((config) => new Map(flat(config).map(([key, value]) => [key.join('.'), value as Json]))) as [
+    Map<string, Json>,
+    Map<string, Json>,
+  ]
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter((key) => JSON.stringify(old.get(key)) !== JSON.stringify(now.get(key)))
+    .map((key) => ({ key, before: old.get(key) ?? null, after: now.get(key) ?? null }))
+}
+
+async function save(deps: HostSideDeps, { draft, base }: HostQuestion & { ask: 'propose'; save: true }): Promise<ConfigProposal> {
   if (deps.isIsolated) throw locked()
-  const proposal = proposalOf(deps, draft, begun)
+  const proposal = proposalOf(deps, draft)
   if (hashOf(proposal.before) !== base) throw changedMeanwhile()
   if (proposal.text === proposal.before) return proposal
-  const file = configFileIn(deps.workspace)
-  await deps.checkStart(draftOf(deps, proposal.text))
-  if ((readConfigFile(file) ?? '') !== proposal.before) throw changedMeanwhile()
-  replaceConfig(file, proposal.text)
+  await deps.checkStart(mergeLayers(layersOf(deps, checkConfigText(fileOf(deps), proposal.text)).map(({ table }) => table)))
+  if ((readConfigFile(fileOf(deps)) ?? '') !== proposal.before) throw changedMeanwhile()
+  replaceConfig(fileOf(deps), proposal.text)
   return proposal
 }
 

@@ -1,15 +1,5 @@
-export { changeFile, changeText, grantRight, hasRight, replaceConfig } from './config/config-file.ts'
-export { configFileIn, configFiles, draftConfig, type Layer, loadConfig, mergeLayers, readLayers } from './config/config-layers.ts'
-export {
-  checkConfigChange,
-  checkConfigText,
-  fileSchema,
-  lineOfKey,
-  readConfigFile,
-  readLayer,
-  uncheckedLayer,
-  valueOf,
-} from './config/config-text.ts'
+export { changeFile, changeText, grantRight, hasRight, replaceConfig, valueOf } from './config-file.ts'
+export { checkConfigChange, checkConfigText, configFiles, draftConfig, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
 export { chooseEmbedder } from './embedders/choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embedders/embed-models.ts'
 export { countFolderSkills } from './skill-files.ts'
@@ -35,8 +25,7 @@ export {
   type PluginsOfHome,
   type RunningGuest,
 } from './guest.ts'
-export { configOfKept, fallbackNotice, type KeptConfig, keptConfigs, loadLastGood, safeConfig, safeNotice } from './config/good-config.ts'
-export { keepGuest } from './keep-guest.ts'
+export { fallbackNotice, loadLastGood } from './good-config.ts'
 export { assertListens, checkHost, checkPort, type HostCheck } from './host-checks.ts'
 export { markUse, waitForOthers } from './guest-users.ts'
 export { beginGuest, type BegunGuest, type GuestProgram } from './begin-guest.ts'

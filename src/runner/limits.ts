@@ -55,15 +55,3 @@ export const maxHandedCharacters = 400_000
 /** How long a change of `plugins.lock` waits for another process's, and how often it looks; a change takes milliseconds. */
 export const lockWaitMs = 10_000
 export const lockPollMs = 10
-
-/** A guest that has served for so long, or has ended in order before, works with its configuration. */
-export const healthyGuestMs = 30_000
-
-/** Pause before a lost guest is started again; each further loss within the window doubles it. */
-export const firstRestartMs = 1_000
-export const maxRestartMs = 60_000
-export const lossWindowMs = 600_000
-/** So many losses within the window, and no guest is started any more. */
-export const maxLosses = 5
-/** How often a server whose guest was replaced by that of a terminal looks whether it is gone. */
-export const otherGuestLookMs = 1_000

@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ConnectionState } from '../../client/index.ts'
-import { configFileIn, type HostEnv, usersFolder } from '../../runner/index.ts'
+import { configFiles, type HostEnv, usersFolder } from '../../runner/index.ts'
 import { type Failure, isDerived, ownValue } from '../../base/index.ts'
 import type { GuestStatus } from '../../protocol/index.ts'
 import { builtinProviders, type Config } from '../../config/index.ts'
@@ -122,8 +122,9 @@ export async function tellOfServices(
   terminal: Terminal,
   tell: (text: string) => void,
 ): Promise<void> {
+  const [shared] = configFiles(setup.home, setup.workspace)
   const asked = askCatalog({ ask: 'models', provider: '', discover: true }, choice, terminal)
-  const text = await lookForServices(asked, configFileIn(setup.home), setupLookMs)
+  const text = await lookForServices(asked, shared?.path ?? 'config.toml', setupLookMs)
   if (text !== null) tell(text)
 }
 

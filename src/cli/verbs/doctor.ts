@@ -282,9 +282,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       printLine(terminal, JSON.stringify({ ...guestStatus, workspace: workspace.root, running: !guest.owned }))
       return 0
     }
-    const files = configFiles(home, workspace)
-      .filter(({ source, found }) => found || source !== 'machine')
-      .map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
+    const files = configFiles(home, workspace).map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
     const { unstartedPlugins } = await import('../plugins/kept-plugins.ts')
     const unstarted = await unstartedPlugins(connection.setup)
     const rows = [

@@ -2,7 +2,7 @@
  * `oxbow init`: sets up a model, a daily budget and the tier of the sandbox. A terminal asks (`init-wizard.ts`); options answer without
  * one. Both end in a plan, which is carried out here: configuration of the user, a stored secret, a budget, and a look whether it works.
  */
-import { askOffline, changeFile, configFileIn, type GuestSetup, masterKeys } from '../../runner/index.ts'
+import { askOffline, changeFile, configFiles, type GuestSetup, masterKeys } from '../../runner/index.ts'
 import type { DoctorCheck } from '../../protocol/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, outputOf, withGuest } from '../guest-connection.ts'
@@ -39,7 +39,7 @@ interface SetupReport {
 
 async function carryOut(plan: SetupPlan, setup: GuestSetup, options: InitOptions, terminal: Terminal): Promise<SetupReport> {
   const { home, workspace, env } = setup
-  const file = configFileIn(workspace)
+  const file = configFiles(home, workspace)[1]!.path
   await assertUsable(changesOf(plan), setup)
   const changed = changeFile(file, changesOf(plan))
   const { budget, restarted } = await useGuest(plan, options, terminal)

@@ -24,8 +24,7 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
     'oxbow config set approval.mode manual',
     'oxbow config edit',
   )
-  const shows = () => import('./config.ts')
-  const changes = () => import('./config-change.ts')
+  const load = () => import('./config.ts')
   const verb = (usage: string, summary: string, ...lines: readonly string[]) =>
     plainVerb(config.command(usage), summary)
       .option('--user <user>', 'of one user, not of all')
@@ -33,13 +32,10 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
   verb('list', 'list the keys that differ from their defaults', 'oxbow config list', 'oxbow config list --all --json')
     .option('--all', 'list every key')
     .option('--json', 'print one JSON object per line')
-    .action((options) => choose(async () => (await shows()).configList(options, terminal)))
+    .action((options) => choose(async () => (await load()).configList(options, terminal)))
   verb('get <setting>', 'show one value, as all files together give it', 'oxbow config get model.name')
     .option('--json', 'print the value as JSON')
-    .action((key, options) => choose(async () => (await shows()).configGet(key, options, terminal)))
-  verb('explain <setting>', 'show where a value comes from: each file and line that names it', 'oxbow config explain approval.mode')
-    .option('--json', 'print one JSON object')
-    .action((key, options) => choose(async () => (await shows()).configExplain(key, options, terminal)))
+    .action((key, options) => choose(async () => (await load()).configGet(key, options, terminal)))
   verb(
     'set <setting> <value> [more...]',
     'change values in config.toml and keep the rest of the file',
@@ -47,37 +43,17 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
     'oxbow config set model.provider anthropic model.name claude-sonnet-4-5',
   )
     .option('--json', 'print one JSON object for each key')
-    .action((key, value, more, options) => choose(async () => (await changes()).configSet([key, value, ...more], options, terminal)))
-  verb(
-    'unset <setting> [more...]',
-    'remove values from config.toml, so that what is below them applies',
-    'oxbow config unset model.base_url',
-  )
-    .option('--json', 'print one JSON object for each key')
-    .action((key, more, options) => choose(async () => (await changes()).configUnset([key, ...more], options, terminal)))
+    .action((key, value, more, options) => choose(async () => (await load()).configSet([key, value, ...more], options, terminal)))
   verb('edit', 'edit config.toml; a text that cannot be used is not saved', 'EDITOR=nano oxbow config edit')
     .option('--json', 'print one JSON object')
-    .action((options) => choose(async () => (await changes()).configEdit(options, terminal)))
+    .action((options) => choose(async () => (await load()).configEdit(options, terminal)))
   verb('validate', 'check the files and name each wrong line', 'oxbow config validate')
     .option('--json', 'print one JSON object')
-    .action((options) => choose(async () => (await shows()).configValidate(options, terminal)))
-  verb('history', 'list the configurations with which a guest has worked', 'oxbow config history')
-    .option('--json', 'print one JSON object per line')
-    .action((options) => choose(async () => (await shows()).configHistory(options, terminal)))
-  verb('diff [number]', 'show what has changed since one of them', 'oxbow config diff', 'oxbow config diff 2')
-    .option('--json', 'print one JSON object per line')
-    .action((number, options) => choose(async () => (await shows()).configDiff(number, options, terminal)))
-  verb('rollback [number]', 'make the files as they were in one of them', 'oxbow config rollback --dry-run', 'oxbow config rollback 2')
-    .option(...dryRunOption)
-    .option('--json', 'print one JSON object')
-    .action((number, options) => choose(async () => (await changes()).configRollback(number, options, terminal)))
-  verb('reload', 'have a running guest take up the files as they are now', 'oxbow config reload')
-    .option('--json', 'print one JSON object')
-    .action((options) => choose(async () => (await changes()).configReload(options, terminal)))
+    .action((options) => choose(async () => (await load()).configValidate(options, terminal)))
   plainVerb(config.command('schema'), 'print the JSON Schema of config.toml, for editors')
     .option(...alwaysJson)
     .addHelpText('after', examples('oxbow config schema > oxbow.schema.json'))
-    .action(() => choose(async () => (await shows()).configSchemaText(terminal)))
+    .action(() => choose(async () => (await load()).configSchemaText(terminal)))
 }
 
 const addInit: AddVerbs = (program, terminal, choose) => {

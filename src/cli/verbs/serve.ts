@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   assertListens,
   checkStartOf,
-  keepGuest,
+  ensureGuest,
   findGuest,
   loadConfig,
   openHome,
@@ -31,35 +31,29 @@ export interface ServeOptions extends GuestChoice {
 const restMs = 1_000
 
 export async function serve(choice: ServeOptions, terminal: Terminal): Promise<number> {
+  const options = guestSetup(choice, terminal)
   const stopped = new Promise<null>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(null))
     onInterrupt(() => resolve(null))
   })
-  let file = ''
-  const failure = await keepGuest({
-    setup: () => guestSetup({ ...choice, isSafe: true }, terminal),
-    stopped,
-    async onStart(guest, options) {
-      if (!guest.owned) {
-        throw new OxbowError('workspace_busy', `process ${guest.pid} already serves this workspace at ${guest.url}`, {
-          hint: `Use it, or stop it first: oxbow stop${ofUser(choice.user)}`,
-        })
-      }
-      // Before it notes itself: what starts it in the background reads its warnings then. It serves all the same where they cannot be found.
-      if (file === '') await warnOfNames(options, terminal).catch(() => {})
-      file = serverFile(options.workspace)
-      writeWhole(file, JSON.stringify({ pid: process.pid, guest: guest.pid }))
-      const token = `${options.workspace.ipc}/token`
-      if (choice.json === true) printLine(terminal, JSON.stringify({ url: guest.url, token_file: token, pid: guest.pid }))
-      else printLine(terminal, `gateway  ${guest.url}\ntoken    ${token}\npid      ${guest.pid}\nCtrl+C stops it.`)
-      // From here on it signs a head now and then: what reading the configuration took is not needed again.
-      setTimeout(returnMemory, restMs).unref()
-    },
-    onLoss({ message }, pauseMs) {
-      printNotice(terminal, `notice: ${plainText(message)}; another one is started in ${pauseMs / 1_000} s`)
-    },
-  })
-  if (file !== '' && serverIn(file)?.pid === process.pid) rmSync(file, { force: true })
+  const guest = await ensureGuest(options)
+  if (!guest.owned) {
+    throw new OxbowError('workspace_busy', `process ${guest.pid} already serves this workspace at ${guest.url}`, {
+      hint: `Use it, or stop it first: oxbow stop${ofUser(choice.user)}`,
+    })
+  }
+  // Before it notes itself: what starts it in the background reads its warnings then. It serves all the same where they cannot be found.
+  await warnOfNames(options, terminal).catch(() => {})
+  const file = serverFile(options.workspace)
+  writeWhole(file, JSON.stringify({ pid: process.pid, guest: guest.pid }))
+  const token = `${options.workspace.ipc}/token`
+  if (choice.json === true) printLine(terminal, JSON.stringify({ url: guest.url, token_file: token, pid: guest.pid }))
+  else printLine(terminal, `gateway  ${guest.url}\ntoken    ${token}\npid      ${guest.pid}\nCtrl+C stops it.`)
+  // From here on it signs a head now and then: what reading the configuration took is not needed again.
+  setTimeout(returnMemory, restMs).unref()
+  const failure = await Promise.race([guest.gone, stopped])
+  await guest.stop()
+  if (serverOf(options.workspace)?.pid === process.pid) rmSync(file, { force: true })
   return failure === null ? 0 : printFailure(terminal, failure)
 }
 
@@ -83,7 +77,7 @@ interface Started {
 
 async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Started> {
   // Says at once what is wrong with the configuration.
-  const { workspace } = guestSetup({ ...choice, isSafe: true }, terminal)
+  const { workspace } = guestSetup(choice, terminal)
   const running = await findGuest(workspace)
   if (running !== null) return { guest: running, started: false }
   const path = join(workspace.logs, 'serve.log')
@@ -298,12 +292,8 @@ function serverFile({ ipc }: Workspace): string {
 }
 
 function serverOf(workspace: Workspace): Server | null {
-  return serverIn(serverFile(workspace))
-}
-
-function serverIn(file: string): Server | null {
   try {
-    const written: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    const written: unknown = JSON.parse(readFileSync(serverFile(workspace), 'utf8'))
     const [pid, guest] = isObject(written) ? [written['pid'], written['guest']] : []
     return Number.isSafeInteger(pid) && Number.isSafeInteger(guest) ? { pid: pid as number, guest: guest as number } : null
   } catch {

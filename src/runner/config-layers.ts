@@ -1,30 +1,97 @@
 /**
- * The text of one configuration file: read with a limit, parsed, and checked by itself, so that an error can name the file and the line.
- *
- * A start takes a file with a key that nobody knows, as a newer version may have written it, and says so. A change of the file is refused
- * for it, and so is a start where the key seems to be a wall: a mistyped wall is no wall.
+ * Configuration in layers, the later one winning key by key: defaults, `<home>/config.toml`, the user's `config.toml`, the
+ * command line. Each file is checked by itself before it is merged, so that an error can name the file and the line.
  */
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
-import { configSchema } from '../../services/index.ts'
-import { isObject, type JsonObject, nearestNames, OxbowError, ownValue, protoKeys, setOwn } from '../../base/index.ts'
-import { builtinProviders, configJsonSchema, isWall, keyParts, plainIssue, schemaAt, type TomlValue } from '../../config/index.ts'
-import { maxConfigBytes } from '../limits.ts'
+import { configSchema, parseConfig } from '../services/index.ts'
+import { isObject, nearestNames, ownValue, OxbowError, protoKeys, setOwn } from '../base/index.ts'
+import { builtinProviders, commonKeyEnv, type Config, configJsonSchema, plainIssue, searchKeyEnv } from '../config/index.ts'
+import type { Home, HostEnv, Workspace } from './home.ts'
+import { maxConfigBytes } from './limits.ts'
 
 export type Table = { [key: string]: unknown }
 
-/** What a start reads of a file. */
-export interface ReadText {
-  readonly table: Table
-  /** Of keys that were left out, because nobody knows them: for people. */
-  readonly unknown: readonly string[]
+/** Settings from the command line. */
+export interface ConfigOverrides {
+  readonly model?: string | undefined
+  readonly baseUrl?: string | undefined
 }
 
-/** @returns what a start takes of the file; nothing when it does not exist. @throws OxbowError `bad_config` */
-export function readLayer(path: string): ReadText {
+/** @returns the whole configuration. @throws OxbowError `bad_config` that names file, line and key. */
+export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOverrides = {}): Config {
+  return mergeLayers([...configFiles(home, workspace).map(({ path }) => readLayer(path)), overrideLayer(overrides)])
+}
+
+/** @param texts of files that are about to be saved, by path @returns what `loadConfig` will give. @throws as it does */
+export function draftConfig(home: Home, workspace: Workspace, texts: ReadonlyMap<string, string>): Config {
+  const layers = configFiles(home, workspace).map(({ path }) =>
+    texts.has(path) ? checkConfigText(path, texts.get(path)!) : readLayer(path),
+  )
+  return mergeLayers(layers)
+}
+
+/** @param layers lowest first */
+export function mergeLayers(layers: readonly Table[]): Config {
+  return parseConfig(layers.reduce(mergeTables, {}), 'the configuration')
+}
+
+/** @returns the layer above all files */
+export function overrideLayer(overrides: ConfigOverrides): Table {
+  const model: Table = {}
+  if (overrides.model !== undefined) model['name'] = overrides.model
+  // A model named with its provider overrides the provider in the files.
+  const provider = overrides.model?.split('/')[0] ?? ''
+  const isNamed = overrides.model?.includes('/') === true && Object.hasOwn(builtinProviders, provider)
+  if (isNamed || provider === 'offline') model['provider'] = provider
+  if (overrides.baseUrl !== undefined) model['base_url'] = overrides.baseUrl
+  return { model }
+}
+
+interface ConfigFile {
+  readonly path: string
+  readonly found: boolean
+}
+
+/** @returns all configuration files, lowest layer first, whether they exist or not. */
+export function configFiles(home: Home, workspace: Workspace): readonly ConfigFile[] {
+  return [home.root, workspace.root].map((folder) => join(folder, 'config.toml')).map((path) => ({ path, found: existsSync(path) }))
+}
+
+/**
+ * Environment variables that are passed to a guest: keys and addresses of the built-in model providers, and those that the
+ * configuration names, when they are set. No other variable of the host reaches a guest.
+ */
+export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, string>> {
+  const names = keyNames(config)
+  const keys: Record<string, string> = {}
+  for (const name of names) {
+    const value = ownValue(env, name)?.trim()
+    if (value) setOwn(keys, name, value)
+  }
+  return keys
+}
+
+/** Names of those variables. */
+export function keyNames(config: Config): readonly string[] {
+  const names = new Set([config.model.api_key_env, commonKeyEnv, searchKeyEnv(config.web)])
+  names.add(config.store.url_env)
+  for (const { keyEnv, baseUrlEnv } of Object.values(builtinProviders)) for (const name of [...keyEnv, baseUrlEnv ?? '']) names.add(name)
+  for (const { api_key_env: name, headers } of Object.values(config.providers)) {
+    names.add(name)
+    for (const value of Object.values(headers)) for (const [, variable = ''] of value.matchAll(/\$(\w+)/g)) names.add(variable)
+  }
+  for (const { env, headers, client_secret } of Object.values(config.mcp.servers))
+    for (const value of [...Object.values({ ...env, ...headers }), client_secret])
+      for (const [, variable = ''] of value.matchAll(/\$(\w+)/g)) names.add(variable)
+  return [...names].filter((name) => name !== '')
+}
+
+/** @returns the table of the file; empty when the file does not exist. */
+export function readLayer(path: string): Table {
   const text = readConfigFile(path)
-  return text === null ? { table: {}, unknown: [] } : readText(path, text)
+  return text === null ? {} : checkConfigText(path, text)
 }
 
 /**
@@ -43,33 +110,15 @@ function drop(table: Table, [first = '', ...path]: readonly string[]): void {
 
 /** @param path names the file in errors @returns the table @throws OxbowError `bad_config` that names each wrong line */
 export function checkConfigText(path: string, text: string): Table {
-  return take(path, text, isRetired).table
-}
-
-/** @returns what the file says, checked or not: a person mends a faulty key. @throws OxbowError `bad_config` for what is not TOML */
-export function uncheckedLayer(path: string): Table {
-  return parseToml(path, readConfigFile(path) ?? '')
-}
-
-/** The same for a start, which leaves out what nobody knows. */
-export function readText(path: string, text: string): ReadText {
-  return take(path, text, (fault) => isRetired(fault) || (fault.isUnknown === true && !seemsWall(fault)))
-}
-
-function take(path: string, text: string, isLeftOut: (fault: KeyError) => boolean): ReadText {
   const table = parseToml(path, text)
   const { faults, variable } = faultsOf(table)
-  const said = ({ key, message }: KeyError): string => `line ${lineOfKey(text, key)}, ${key.join('.')}: ${message}`
-  const wrong = faults.filter((fault) => !isLeftOut(fault))
-  if (wrong.length > 0) throw badConfig(`${path} cannot be used: ${wrong.map(said).join('; ')}`, undefined, variable)
-  for (const { key } of faults) drop(table, key)
+  const wrong = faults
+    .filter((fault) => !isRetired(fault))
+    .map(({ key, message }) => `line ${lineOfKey(text, key)}, ${key.join('.')}: ${message}`)
+  if (wrong.length > 0) throw badConfig(`${path} cannot be used: ${wrong.join('; ')}`, undefined, variable)
+  for (const fault of faults) drop(table, fault.key)
   anchorPaths(table, dirname(path))
-  return { table, unknown: faults.filter((fault) => !isRetired(fault)).map((fault) => `${path}, ${said(fault)}`) }
-}
-
-/** Of what is below a wall, or is written nearly like one. */
-function seemsWall({ key, nearest }: KeyError): boolean {
-  return isWall(key) || (nearest !== undefined && isWall([...key.slice(0, -1), nearest]))
+  return table
 }
 
 /**
@@ -92,7 +141,7 @@ export function checkConfigChange(path: string, before: string, after: string): 
 }
 
 /** @returns what is wrong, and of a key that does not belong in a file the variable for it */
-export function faultsOf(table: Table): { readonly faults: readonly KeyError[]; readonly variable: string | undefined } {
+function faultsOf(table: Table): { readonly faults: readonly KeyError[]; readonly variable: string | undefined } {
   const secrets = misplacedKeys(table)
   const named = protoKeys(table).map((key) => ({ key, message: 'nothing can have this name' }))
   return { faults: [...secrets, ...named, ...schemaErrors(table)], variable: secrets[0]?.variable }
@@ -102,9 +151,6 @@ interface KeyError {
   /** Path of the key, outermost table first. */
   readonly key: readonly string[]
   readonly message: string
-  /** The schema has no such key; and the key that may be meant. */
-  readonly isUnknown?: boolean
-  readonly nearest?: string | undefined
 }
 
 function schemaErrors(table: Table): readonly KeyError[] {
@@ -114,22 +160,21 @@ function schemaErrors(table: Table): readonly KeyError[] {
     if (issue.code !== 'unrecognized_keys') return [{ key: path, message: plainIssue(issue.message) }]
     const isService = path[0] === 'model' || path[0] === 'providers'
     const unknown = issue.keys.filter((name) => name !== 'api_key' || !isService)
-    const schema = unknown.length === 0 ? {} : fileSchema()
-    return unknown.map((name) => unknownKey(schema, path, name))
+    return unknown.map((name) => ({ key: [...path, name], message: `unknown key${meantKey(path, name)}` }))
   })
 }
 
-/** @returns the JSON Schema of a file, which takes some 20 ms: for what is seldom asked */
-export function fileSchema(): JsonObject {
-  return configJsonSchema(configSchema)
-}
-
-function unknownKey(schema: JsonObject, path: readonly string[], name: string): KeyError {
-  const place = schemaAt(schema, path)
+/** @returns `; did you mean …?` for a misspelt key of the table at this path, or nothing */
+function meantKey(path: readonly string[], name: string): string {
+  let place: unknown = configJsonSchema(configSchema)
+  for (const part of path) {
+    if (!isObject(place)) return ''
+    const { properties, additionalProperties } = place
+    place = (isObject(properties) ? ownValue(properties, part) : undefined) ?? additionalProperties
+  }
   const keys = isObject(place) && isObject(place['properties']) ? Object.keys(place['properties']) : []
   const [nearest] = nearestNames(name, keys, 2)
-  const message = `unknown key${nearest === undefined ? '' : `; did you mean ${nearest}?`}`
-  return { key: [...path, name], message, isUnknown: true, nearest }
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`
 }
 
 /** API keys written into the file itself, where backups and agents could read them. The messages do not repeat them. */
@@ -223,8 +268,21 @@ function existingPath(path: string, folder: string): string {
   return !existsSync(beside) && existsSync(here) ? here : beside
 }
 
+function mergeTables(low: Table, high: Table): Table {
+  const merged = { ...low }
+  for (const [key, value] of Object.entries(high)) {
+    const below = ownValue(merged, key)
+    setOwn(merged, key, isTable(below) && isTable(value) ? mergeTables(below, value) : value)
+  }
+  return merged
+}
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** @param secret name under which to store an API key that was found in the file */
-export function badConfig(message: string, cause?: unknown, secret?: string): OxbowError {
+function badConfig(message: string, cause?: unknown, secret?: string): OxbowError {
   const hint =
     secret === undefined
       ? 'Correct the lines named above; docs/configuration.md lists every key with its default.'
@@ -238,15 +296,15 @@ export function badConfig(message: string, cause?: unknown, secret?: string): Ox
  * @returns the number, from 1, of the first line that matches most of the path; 1 when none does. An approximation for error messages:
  * it does not parse inline tables and multi-line strings.
  */
-export function lineOfKey(text: string, key: readonly string[]): number {
+function lineOfKey(text: string, key: readonly string[]): number {
   let best = { line: 1, depth: 0 }
   let table: readonly string[] = []
   for (const [index, line] of text.split('\n').entries()) {
     const header = /^\s*\[\[?([^\]]+)\]/.exec(line)?.[1]
     const assigned = header === undefined ? /^\s*([^=#]+?)\s*=/.exec(line)?.[1] : undefined
-    if (header !== undefined) table = keyParts(header)
+    if (header !== undefined) table = partsOf(header)
     if ((header ?? assigned) === undefined) continue
-    const path = assigned === undefined ? table : [...table, ...keyParts(assigned)]
+    const path = assigned === undefined ? table : [...table, ...partsOf(assigned)]
     // The header of a subtable counts as the key itself.
     const depth = Math.min(path.length, key.length)
     const fits = path.slice(0, depth).every((part, at) => part === key[at])
@@ -255,39 +313,7 @@ export function lineOfKey(text: string, key: readonly string[]): number {
   return best.line
 }
 
-/** @returns the value of a key for one line of a file: as TOML where it is that, else as text. @param text as a person typed it */
-export function valueOf(key: readonly string[], text: string): TomlValue {
-  const literal = parsedLine(text)
-  // A number that is refused is told so, and not that it is a text.
-  const isPlain = literal !== undefined && isTomlValue(literal) && (fitsSchema(key, literal) || !fitsSchema(key, text))
-  return isPlain ? literal : text
-}
-
-function isTomlValue(value: unknown): value is TomlValue {
-  return ['string', 'number', 'boolean'].includes(typeof value) || (Array.isArray(value) && value.every(isTomlValue))
-}
-
-function fitsSchema(key: readonly string[], value: TomlValue): boolean {
-  return configSchema.safeParse(tableOf(key, value)).success
-}
-
-function parsedLine(text: string): unknown {
-  try {
-    return parse(`value = ${text}`)['value']
-  } catch {
-    return undefined
-  }
-}
-
-/** @returns a table in which only this key stands */
-export function tableOf(key: readonly string[], value: unknown): Table {
-  return key.reduceRight((inner, name) => {
-    const table: Table = {}
-    setOwn(table, name, inner)
-    return table
-  }, value) as Table
-}
-
-export function isTable(value: unknown): value is Table {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Parts of a dotted key; a quoted part may hold dots. */
+function partsOf(dotted: string): readonly string[] {
+  return [...dotted.matchAll(/"([^"]*)"|'([^']*)'|([^.\s"']+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
 }

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { parse, stringify } from 'smol-toml'
 import { grantRight, setTomlKey } from './config-file.ts'
-import { openHome, openWorkspace, parseUser } from '../home.ts'
+import { openHome, openWorkspace, parseUser } from './home.ts'
 
 const set = (text: string, value = 'words-50k'): string | null => setTomlKey(text, ['memory', 'embedder'], value)
 

@@ -6,14 +6,13 @@ import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, r
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { parse, stringify } from 'smol-toml'
-import { isObject, OxbowError, ownValue, setOwn } from '../../base/index.ts'
-import { grantOf } from '../../protocol/index.ts'
-import type { Config, ConfigChange, TomlValue } from '../../config/index.ts'
-import { configSchema } from '../../services/index.ts'
-import { configFiles, loadConfig } from './config-layers.ts'
-import { checkConfigText, isTable, readConfigFile, readLayer, type Table } from './config-text.ts'
-import type { Home, Workspace } from '../home.ts'
-import { maxConfigBytes } from '../limits.ts'
+import { isObject, OxbowError, ownValue, setOwn } from '../base/index.ts'
+import { grantOf } from '../protocol/index.ts'
+import type { Config, ConfigChange, TomlValue } from '../config/index.ts'
+import { configSchema } from '../services/index.ts'
+import { checkConfigText, configFiles, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
+import type { Home, Workspace } from './home.ts'
+import { maxConfigBytes } from './limits.ts'
 
 /**
  * @param key path of the key, outermost table first
@@ -62,6 +61,22 @@ export function replaceConfig(file: string, text: string): void {
   replaceFile(file, text)
 }
 
+/** @returns the value of a key for one line of a file: as TOML where it is that, else as text. @param text as a person typed it */
+export function valueOf(key: readonly string[], text: string): TomlValue {
+  const literal = parsed(`value = ${text}`)?.['value']
+  // A number that is refused is told so, and not that it is a text.
+  const isPlain = literal !== undefined && isTomlValue(literal) && (fitsSchema(key, literal) || !fitsSchema(key, text))
+  return isPlain ? literal : text
+}
+
+function isTomlValue(value: unknown): value is TomlValue {
+  return ['string', 'number', 'boolean'].includes(typeof value) || (Array.isArray(value) && value.every(isTomlValue))
+}
+
+function fitsSchema(key: readonly string[], value: TomlValue): boolean {
+  return configSchema.safeParse(key.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value)).success
+}
+
 /** Replaces the file atomically. A link stays a link. */
 function replaceFile(path: string, text: string): void {
   const target = existsSync(path) ? realpathSync(path) : path
@@ -81,6 +96,8 @@ function replaceFile(path: string, text: string): void {
     })
   }
 }
+
+type Table = { [key: string]: unknown }
 
 /**
  * @param value null removes the key
@@ -117,6 +134,10 @@ function isSame(a: Table, b: Table): boolean {
 function withoutEmpty(table: Table): Table {
   const entries = Object.entries(table).map(([name, value]) => [name, isTable(value) ? withoutEmpty(value) : value] as const)
   return Object.fromEntries(entries.filter(([, value]) => !isTable(value) || Object.keys(value).length > 0))
+}
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
 }
 
 /** Tries to replace or remove the key, to insert it after the header of its table, and to append a new table. */
@@ -186,9 +207,7 @@ export function grantRight(home: Home, workspace: Workspace, right: string, isOn
   const config = loadConfig(home, workspace)
   if (isOn && hasRight(config, right)) return null
   // The file that decides: of the user if it has the key, else of all users.
-  const files = configFiles(home, workspace)
-    .filter(({ source }) => source !== 'machine')
-    .map(({ path }) => ({ path, agent: readLayer(path).table['agent'] }))
+  const files = configFiles(home, workspace).map(({ path }) => ({ path, agent: readLayer(path)['agent'] }))
   const { path, agent } = files.findLast((file) => isObject(file.agent) && file.agent['rights'] !== undefined) ?? files[0]!
   const written = isObject(agent) ? agent['rights'] : undefined
   const entries = typeof written === 'string' ? [written] : Array.isArray(written) ? written.map(String) : config.agent.rights
