@@ -109,7 +109,7 @@ void test('a graph of the person is checked, runs, asks, is answered, cancelled 
   const { id } = JSON.parse(started.out) as { id: string }
   const following = typed('graph', 'resume', id)
   assert.equal((await following).exit, errorTable.bad_input.exit, 'it runs already')
-  assert.match((await typed('graph', 'runs')).out, /survey +running \(an answer\) +ask/)
+  assert.match((await typed('graph', 'runs')).out, /survey +waiting for an answer +ask/)
   assert.match((await typed('graph', 'show', id)).out, /ask asks: What of tea\? \(good, bad\)/)
   assert.match((await typed('graph', 'cancel', id, '--dry-run')).out, /Would cancel the run/)
   assert.equal((await typed('graph', 'cancel', id)).out, `Cancelled ${id}.\n`)

@@ -173,7 +173,7 @@ describe('the pages of an owner', { skip: noChromium }, () => {
     await page.getByRole('button', { name: 'Morning report' }).click()
     await page.getByText('every day at 07:30').first().waitFor()
     await page.getByRole('button', { name: 'Run now' }).click()
-    await page.getByText('Hello from the model.').waitFor()
+    await page.getByText('Hello from the model.').first().waitFor()
     await check('schedules')
     await page.getByRole('region', { name: 'Runs' }).getByRole('button').first().click()
     await page.getByRole('dialog').getByText('Hello from the model.').waitFor()
