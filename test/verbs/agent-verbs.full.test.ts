@@ -116,7 +116,7 @@ void test('a graph of the person is checked, runs, asks, is answered, cancelled 
   const over = { exit: 0, out: `${id} has ended already: cancelled.\n`, err: '' }
   for (const how of [['--dry-run'], []]) assert.deepEqual(await typed('graph', 'cancel', id, ...how), over)
   const resumed = typed('graph', 'resume', id)
-  for (let left = 100; left > 0 && !(await typed('graph', 'show', id)).out.includes('an answer'); left--);
+  for (let left = 100; left > 0 && !(await typed('graph', 'show', id)).out.includes('ask asks:'); left--);
   assert.equal((await typed('graph', 'answer', id, 'ugly')).exit, errorTable.bad_input.exit)
   assert.equal((await typed('graph', 'answer', id, 'good')).out, 'Answered ask.\n')
   const ended = await resumed

@@ -63,6 +63,8 @@ interface ViewDeps {
 
 export async function viewOfRun(deps: ViewDeps, run: GraphRun, paths: readonly Path[]): Promise<GraphView> {
   const { id, graph, status, session, home, output, text, failure, versions, created_at, ended_at, resumed } = run
+  // Before anything is waited for: who waits for the next one must not miss what happens meanwhile.
+  const position = deps.position(id)
   await deps.budgets.load({ session, actor: 'kernel' })
   const { spent }: { spent: Spend } = deps.budgets.view(sessionScope(session))
   const root = paths.find(({ record }) => record.key === '')
@@ -80,7 +82,7 @@ export async function viewOfRun(deps: ViewDeps, run: GraphRun, paths: readonly P
     failure,
     labels: status === 'running' ? deps.heldLabels(run) : run.labels,
     version: ownValue(versions, graph) ?? '',
-    position: deps.position(id),
+    position,
     created_at,
     ended_at,
     resumed,
