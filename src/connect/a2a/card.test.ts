@@ -15,11 +15,11 @@ test('where the keys of a signed card cannot be read, the error names their addr
     skills: [],
     signatures: [{ protected: Buffer.from('{"alg":"ES256","kid":"k"}').toString('base64url'), signature: 'AA' }],
   }
-  const send: typeof fetch = async (address) =>
-    String(address).endsWith('jwks.json') ? new Response('no', { status: 404 }) : Response.json(card)
+  const send = async (address: URL): Promise<Response> =>
+    address.href.endsWith('jwks.json') ? new Response('no', { status: 404 }) : Response.json(card)
   const settings = { url: 'https://agent.example', allow: [] } as unknown as Parameters<typeof fetchCard>[0]
   await assert.rejects(
-    fetchCard(settings, send, (text) => text, new AbortController().signal),
+    fetchCard(settings, send as typeof fetch, (text) => text, new AbortController().signal),
     /There is no key of the card at https:\/\/agent\.example\/\.well-known\/jwks\.json: it answers with 404\./,
   )
 })
