@@ -163,6 +163,11 @@ export function failureSentences({ message, hint }: Pick<Failure, 'message' | 'h
   return `${/[\p{L}\p{N}"'`)]$/u.test(message) ? `${message}.` : message} ${hint}`
 }
 
+/** @returns what is wrong with the input of a call, from a refusal that is worded for models; undefined for any other failure */
+export function wrongInput({ code, message }: Pick<Failure, 'code' | 'message'>): string | undefined {
+  return code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(message)?.[1] : undefined
+}
+
 /** Removes the error code, which precedes the message in what a model reads of a refused call. */
 export function forPeople(text: string): string {
   return text.replace(/^Error \(\w+\): /, '')

@@ -20,6 +20,11 @@ export function truncate(text: string, maxChars: number): string {
   return text.length <= maxChars ? text : `${headOf(text, maxChars - 1)}…`
 }
 
+/** @returns the text as a sentence, before another one */
+export function asSentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`
+}
+
 /** What JSON writes as it is. */
 const plainText = /^[ !#-[\]-~]*$/
 
@@ -117,9 +122,13 @@ export function wellFormed<Value>(value: Value): Value {
 function isWellFormed(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed()
   if (typeof value !== 'object' || value === null) return true
-  if (Array.isArray(value)) return value.every(isWellFormed)
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isWellFormed(item)) return false
+    return true
+  }
   if (!isPlain(value)) return true
-  return Object.keys(value).every((key) => key.isWellFormed() && isWellFormed(ownValue(value as Record<string, unknown>, key)))
+  for (const key in value) if (!key.isWellFormed() || !isWellFormed(ownValue(value as Record<string, unknown>, key))) return false
+  return true
 }
 
 function mended(value: unknown): unknown {

@@ -105,3 +105,30 @@ export function wrongRights(list: string | readonly string[]): string {
 
 /** Rights of calls that reach hosts which they name, and send text there, by themselves or through a program. */
 export const networkRights: ReadonlySet<string> = new Set(['web.read', 'shell.network', 'browser.use'])
+
+/** Rights that are no call's: which secrets, and which models, a delegated agent may use. */
+export const secretRight = 'secret.use'
+export const modelRight = 'model.use'
+
+/** Whether every resource of the second pattern is one of the first; see `refuseLimited`, and `allows` for models. */
+export function coversResource(right: string, wide: string, narrow: string): boolean {
+  if (wide === narrow) return true
+  if (right === modelRight) return wide.endsWith('*') && narrow.startsWith(wide.slice(0, -1))
+  if (right === secretRight) return false
+  if (wide.startsWith('/')) {
+    const folder = folderOf(wide)
+    const inner = folderOf(narrow)
+    return narrow.startsWith('/') && (inner === folder || inner.startsWith(`${folder}/`))
+  }
+  // `*.example.com`, as a pattern of hosts.
+  return wide.startsWith('*.') && narrow.toLowerCase().endsWith(wide.slice(1).toLowerCase())
+}
+
+/** The path of a pattern, without `.`, `..` and what stands for everything below it. */
+function folderOf(pattern: string): string {
+  const parts: string[] = []
+  for (const part of pattern.replace(/\/\*{1,2}$/, '').split('/'))
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  return `/${parts.join('/')}`
+}

@@ -175,7 +175,11 @@ export interface Accounts {
   /** Accounts of calls that run stay in memory, because what is reserved is nowhere else. */
   pin(chain: readonly Account[]): void
   unpin(chain: readonly Account[]): void
-  configLimit(account: Account): Readonly<Amount>
+  /** @param of absent: the budgets of the configuration */
+  configLimit(
+    account: Account,
+    of?: Readonly<Record<'user' | 'session', { tokens: number | null; micro_dollars: number | null }>>,
+  ): Readonly<Amount>
 }
 
 /** The scope of everything that a user does. */

@@ -50,6 +50,8 @@ type AgentListAgents = {
   origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
 }
 
+type AuditArchiveFiles = { file: string; sha256: string; bytes: number; after: number; upto: number; hash: string; records: number; at: number; restored: boolean }
+
 type AuditStatusLastReport = {
   ok: boolean
   records: number
@@ -66,6 +68,7 @@ type AuditStatusLastReport = {
   repeated: { records: number; unexplained: readonly { seq: number; why: string }[] }
   projections: readonly string[]
   erased: { bodies: number; unchecked: number; unexplained: readonly number[] }
+  config_differs: readonly string[]
   ms: number
 }
 
@@ -176,6 +179,29 @@ type ModelListModels = {
   sampling: boolean
   structuredOutput: boolean
   deprecated: boolean
+  settings?: { temperature?: number; topP?: number; effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' }
+}
+
+type PluginInstall = {
+  plugin: string
+  version: string
+  description: string
+  source: string
+  integrity: string
+  hash: string
+  signed_by: string
+  needs: readonly string[]
+  may: readonly string[]
+  files: number
+  bytes: number
+  packages: number
+  with_scripts: readonly string[]
+  installed: string
+  same: boolean
+  added: readonly string[]
+  removed: readonly string[]
+  reasons: readonly string[]
+  alike: readonly string[]
 }
 
 type RemoteDiffApproved = {
@@ -223,26 +249,28 @@ type ScheduleCreate = {
   failures: number
   budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
   next_local: string | null
+  source: 'call' | 'config'
 }
 
 type ServerDiffToolsApproved = { name: string; title: string; description: string; inputSchema: JsonObject; outputSchema: JsonObject | null; annotations: JsonObject }
 
-type SessionArchive = {
-  session: SessionId
-  change: {
-    title?: string
-    createdAt?: number
-    activeAt?: number
-    labels?: string
-    origins?: string
-    scratchpad?: string
-    archived?: number
-    deleted?: number
-    parent?: SessionId
-    forked?: number
-    summary?: CallId | ''
-  }
+type SessionArchive = { session: SessionId; change: SessionArchiveChange }
+
+type SessionArchiveChange = {
+  title?: string
+  createdAt?: number
+  activeAt?: number
+  labels?: string
+  origins?: string
+  scratchpad?: string
+  archived?: number
+  deleted?: number
+  parent?: SessionId
+  forked?: number
+  summary?: CallId | ''
 }
+
+type SessionDiffRowsA = { turn: number; step: number; name: string; text: string; result: string; ok: boolean; ms: number; micro_dollars: number; tokens: number }
 
 type ShellBackground = {
   id: string
@@ -369,6 +397,8 @@ interface CallInputs {
   'approval.rules': Record<string, never>
   'attachment.put': { data: string }
   'audit.append': { action: string; resource?: string | undefined }
+  'audit.archive': { days?: number | undefined; dry_run?: boolean | undefined }
+  'audit.archives': Record<string, never>
   'audit.cancel': Record<string, never>
   'audit.query': {
     actor?: string | undefined
@@ -386,6 +416,7 @@ interface CallInputs {
     before?: number | undefined
     limit?: number | undefined
   }
+  'audit.restore': { file: string }
   'audit.status': Record<string, never>
   'audit.verify': Record<string, never>
   'branch.create': { name: string; at?: string | undefined }
@@ -445,6 +476,7 @@ interface CallInputs {
   'call.decide': {
     call: string
     allow: boolean
+    question?: string | undefined
     reason?: string | undefined
     input?: Json | undefined
     remember?: { scope: 'call' | 'pattern' | 'session' | 'folder'; rule?: string | undefined; labels?: boolean | undefined } | undefined
@@ -468,10 +500,19 @@ interface CallInputs {
   'coder.show': { agent: string }
   'command.expand': { name: string; arguments?: string | undefined }
   'command.list': Record<string, never>
+  'config.changes': Record<string, never>
   'config.check': { draft: ConfigCheckDraft }
+  'config.reload': Record<string, never>
   'config.save': { draft: ConfigCheckDraft; base: string }
   'config.schema': Record<string, never>
   'config.show': Record<string, never>
+  'costs.show': {
+    by?: 'day' | 'model' | 'session' | 'agent' | 'program' | 'user' | undefined
+    since?: string | undefined
+    until?: string | undefined
+    limit?: number | undefined
+  }
+  'costs.verify': Record<string, never>
   'data.extract': { source: { call: string; input?: JsonObject | undefined }; question: string; schema: JsonObject }
   'definition.approve': { kind: 'agents' | 'graphs'; name: string; hash: string }
   'definition.list': { kind: 'agents' | 'graphs' }
@@ -540,9 +581,18 @@ interface CallInputs {
   'graph.run': { graph: string; input?: JsonObject | undefined; wait?: boolean | undefined }
   'graph.show': { run: string; wait_s?: number | undefined; seen?: string | undefined }
   'guest.restart': Record<string, never>
+  'guest.stop': Record<string, never>
   'key.create': { name: string; rights: readonly string[]; expires_in_s?: number | undefined }
   'key.list': Record<string, never>
   'key.revoke': { key: string }
+  'machine.log': {
+    lines?: number | undefined
+    role?: readonly ('runner' | 'guest' | 'hands' | 'plugins' | 'daemon')[] | undefined
+    level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | undefined
+    since?: number | undefined
+    turn?: string | undefined
+  }
+  'machine.users': Record<string, never>
   'media.read': { piece: string }
   'memory.confirm': { note_id: string; by?: string | undefined }
   'memory.contradict': { note_id: string; other: string }
@@ -579,9 +629,16 @@ interface CallInputs {
   'model.show': { model: string }
   'model.usable': { model?: string | undefined; limit?: number | undefined }
   'output.read': { id: string; from_byte?: number | undefined; max_bytes?: number | undefined }
+  'plugin.change': { plugin: string; change: 'enable' | 'disable' | 'remove' | 'revert' | 'grant' }
+  'plugin.create': { folder: string }
   'plugin.info': { plugin: string }
+  'plugin.install': { source: string; hash: string; manifest?: string | undefined }
+  'plugin.installed': Record<string, never>
   'plugin.list': Record<string, never>
+  'plugin.look': { source: string; manifest?: string | undefined }
+  'plugin.propose': { source: string }
   'plugin.reload': { plugin: string }
+  'plugin.sign': { folder: string; key: string }
   'plugin.sync': { removed?: readonly string[] | undefined; cleared?: readonly string[] | undefined }
   'plugin.test': { plugin: string }
   'remote.add': {
@@ -681,21 +738,40 @@ interface CallInputs {
     prompts?: boolean | undefined
   }
   'server.diff': { server: string }
+  'server.discover': Record<string, never>
+  'server.install': { server: string; package: string; digest: string; bin?: string | undefined }
   'server.list': Record<string, never>
   'server.login': { server: string; redirect_url: string }
   'server.login_end': { server: string; answer: string }
+  'server.packages': { server: string; package: string }
   'server.remove': { server: string }
   'server.switch': { server: string; enabled: boolean }
+  'server.uninstall': { server: string }
   'session.agent': { agent?: string | undefined; dry_run?: boolean | undefined }
   'session.archive': { session: string; archived?: boolean | undefined }
   'session.compact': { session: string }
   'session.create': { title?: string | undefined; folder?: string | undefined }
   'session.delete': { session: string }
-  'session.fork': { session: string; at?: number | undefined; message?: number | undefined; title?: string | undefined }
+  'session.diff': {
+    a: { session: string; turn?: number | undefined; step?: number | undefined }
+    b: { session: string; turn?: number | undefined; step?: number | undefined }
+  }
+  'session.export': { session: string; format?: 'json' | 'markdown' | undefined }
+  'session.fork': {
+    session: string
+    at?: number | undefined
+    message?: number | undefined
+    step?: number | undefined
+    title?: string | undefined
+    model?: string | undefined
+    files?: boolean | undefined
+  }
+  'session.import': { file: string; title?: string | undefined }
   'session.list': { limit?: number | undefined; archived?: boolean | undefined; search?: string | undefined }
   'session.mode': { session: string }
   'session.records': { session: string; before?: number | undefined; limit?: number | undefined }
   'session.rename': { session: string; title: string }
+  'session.replay': { session: string; turn?: number | undefined; step?: number | undefined }
   'session.set_mode': { session: string; mode: 'configured' | 'ask' | 'read_only' }
   'shell.background': { command: string; cwd?: string | undefined; wait_s?: number | undefined }
   'shell.exec': { command: string; cwd?: string | undefined; stdin?: string | undefined; timeout_s?: number | undefined }
@@ -752,6 +828,7 @@ interface CallInputs {
     text: string
     attachments?: readonly { name: string; media_type: string; data?: string | undefined; pieces?: readonly string[] | undefined }[] | undefined
   }
+  'telemetry.metrics': Record<string, never>
   'text.decode': { tokens: readonly (readonly number[])[] }
   'text.embed': { texts: readonly string[]; model?: string | undefined; dimensions?: number | undefined }
   'time.now': Record<string, never>
@@ -840,6 +917,7 @@ interface CallOutputs {
     } | null
     agent?: string
     personal?: true
+    question?: string
     at: number
     expires_at: number | null
     allowed_by: readonly string[]
@@ -858,6 +936,8 @@ interface CallOutputs {
   }[]
   'attachment.put': { piece: string; bytes: number }
   'audit.append': { seq: number; hash: string }
+  'audit.archive': { files: readonly AuditArchiveFiles[]; bodies: number; bytes: number; blobs: number; upto: number }
+  'audit.archives': { archives: readonly AuditArchiveFiles[] }
   'audit.cancel': { cancelled: boolean }
   'audit.query': {
     records: readonly {
@@ -875,6 +955,7 @@ interface CallOutputs {
     }[]
     next: number | null
   }
+  'audit.restore': { bodies: number }
   'audit.status': {
     head: { seq: number; hash: string }
     checking: { began: number; done: number; total: number } | null
@@ -955,19 +1036,57 @@ interface CallOutputs {
   }
   'command.expand': { text: string }
   'command.list': { commands: readonly { name: string; description: string; hint: string }[] }
+  'config.changes': {
+    generation: number
+    changes: readonly { key: string; before: Json; after: Json }[]
+    loosened: readonly { key: string; before: Json; after: Json; at: number }[]
+  }
   'config.check': { text: string; before: string; changes: readonly { key: string; before: Json; after: Json }[]; needs_new_process: readonly string[] }
+  'config.reload': { generation: number; applied: readonly string[]; waiting: readonly string[] }
   'config.save': { text: string; before: string; changes: readonly { key: string; before: Json; after: Json }[]; needs_new_process: readonly string[] }
   'config.schema': JsonObject
   'config.show': {
     file: string
     text: string
     hash: string
-    entries: readonly { key: readonly string[]; value: Json; source: 'default' | 'all_users' | 'user' | 'command' }[]
+    entries: readonly { key: readonly string[]; value: Json; source: 'default' | 'machine' | 'all_users' | 'user' | 'environment' | 'command' }[]
     problem: string
     pending: readonly string[]
     last_good: { text: string; at: number } | null
     locked: string
     restart_problem: string
+  }
+  'costs.show': {
+    by: 'day' | 'model' | 'session' | 'agent' | 'program' | 'user'
+    since: string
+    until: string
+    lines: readonly {
+      key: string
+      micro_dollars: number
+      tokens: number
+      calls: number
+      unpriced_tokens: number
+      unpriced_calls: number
+      background_micro_dollars: number
+    }[]
+    more: number
+    sum: {
+      micro_dollars: number
+      tokens: number
+      calls: number
+      unpriced_tokens: number
+      unpriced_calls: number
+      background_micro_dollars: number
+    }
+    today: { micro_dollars: number; usual_micro_dollars: number | null }
+    ledger: { micro_dollars: number; tokens: number; counted_micro_dollars: number; counted_tokens: number }
+  }
+  'costs.verify': {
+    equal: boolean
+    records: { micro_dollars: number; tokens: number; calls: number }
+    sums: { micro_dollars: number; tokens: number; calls: number }
+    ledger: { micro_dollars: number; tokens: number }
+    differs: readonly string[]
   }
   'data.extract': { value: Json; bits: number; bits_left: number }
   'definition.approve': { approved: true }
@@ -1113,6 +1232,7 @@ interface CallOutputs {
   'graph.run': GraphListRuns
   'graph.show': GraphListRuns
   'guest.restart': { restarting: boolean }
+  'guest.stop': { stopping: boolean }
   'key.create': {
     id: string
     name: string
@@ -1133,6 +1253,29 @@ interface CallOutputs {
     used_at: number | null
   }[]
   'key.revoke': { revoked: string }
+  'machine.log': {
+    folder: string
+    lines: readonly {
+      time: string
+      level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+      role: 'runner' | 'guest' | 'hands' | 'plugins' | 'daemon'
+      msg: string
+      session?: string
+      turn?: string
+      call?: string
+      more: JsonObject
+    }[]
+  }
+  'machine.users': {
+    users: readonly {
+      user: string
+      state: 'running' | 'stopped'
+      by: 'service' | 'terminal' | 'nobody'
+      pid: number | null
+      address: string
+      is_you: boolean
+    }[]
+  }
   'media.read': { data: string; bytes: number }
   'memory.confirm': { note_id: string; message: string }
   'memory.contradict': { note_id: string; message: string }
@@ -1295,6 +1438,8 @@ interface CallOutputs {
   'model.show': { facts: ModelListModels; origins: { [name: string]: string } }
   'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
   'output.read': { text: string }
+  'plugin.change': { plugin: string }
+  'plugin.create': { plugin: string }
   'plugin.info': {
     exports: {
       actions: readonly {
@@ -1328,6 +1473,25 @@ interface CallOutputs {
       events: { delivered: number; failed: number; lost: number }
     }
   }
+  'plugin.install': PluginInstall
+  'plugin.installed': {
+    plugins: readonly {
+      plugin: string
+      version: string
+      description: string
+      source: string
+      integrity: string
+      hash: string
+      signed_by: string
+      needs: readonly string[]
+      may: readonly string[]
+      approved_by: string
+      approved_at: number
+      enabled: boolean
+      granted: boolean
+      problem: string
+    }[]
+  }
   'plugin.list': {
     plugins: readonly {
       plugin: string
@@ -1337,7 +1501,10 @@ interface CallOutputs {
       crashes: number
     }[]
   }
+  'plugin.look': PluginInstall
+  'plugin.propose': { manifest: string; files: number; bytes: number; found: { [name: string]: readonly string[] } }
   'plugin.reload': { phase: string }
+  'plugin.sign': { fingerprint: string; made_key: boolean }
   'plugin.sync': { plugins: readonly string[]; problems: { [name: string]: string }; untagged: number }
   'plugin.test': { results: readonly { suite: string; name: string; ok: boolean; problem: string }[] }
   'remote.add': { remote: string }
@@ -1430,6 +1597,18 @@ interface CallOutputs {
     }[]
     digest: string
   }
+  'server.discover': {
+    servers: readonly {
+      server: string
+      file: string
+      command: string
+      args: readonly string[]
+      url: string
+      env: { [name: string]: string }
+      headers: { [name: string]: string }
+    }[]
+  }
+  'server.install': { command: string; args: readonly string[]; program_folder: string; lock: string }
   'server.list': {
     servers: readonly {
       server: string
@@ -1459,14 +1638,33 @@ interface CallOutputs {
   }
   'server.login': { url: string }
   'server.login_end': { signed_in: true }
+  'server.packages': { packages: readonly { name: string; version: string; integrity: string; has_scripts: boolean }[]; digest: string }
   'server.remove': { removed: boolean }
   'server.switch': { server: string; enabled: boolean }
+  'server.uninstall': { server: string }
   'session.agent': { agent: string }
   'session.archive': SessionArchive
   'session.compact': { messages: number; by: string }
   'session.create': { id: SessionId; title: string }
   'session.delete': SessionArchive
-  'session.fork': SessionArchive
+  'session.diff': {
+    a: { turns: number; answers: number; calls: number; micro_dollars: number; tokens: number; ms: number }
+    b: { turns: number; answers: number; calls: number; micro_dollars: number; tokens: number; ms: number }
+    same: number
+    rows: readonly {
+      kind: 'message' | 'answer' | 'call' | 'end'
+      change: 'same' | 'changed' | 'only_a' | 'only_b'
+      a: SessionDiffRowsA | null
+      b: SessionDiffRowsA | null
+      request: { where: string; was: string; now: string } | null
+    }[]
+    more: number
+    files: readonly { path: string; in: 'a' | 'b' | 'both'; same: boolean | null }[]
+    cut: boolean
+  }
+  'session.export': { format: 'json' | 'markdown'; turns: number; file: string }
+  'session.fork': { session: SessionId; change: SessionArchiveChange; branch: string }
+  'session.import': { session: SessionId; title: string; turns: number }
   'session.list': readonly {
     id: SessionId
     title: string
@@ -1496,6 +1694,15 @@ interface CallOutputs {
     next: number | null
   }
   'session.rename': SessionArchive
+  'session.replay': {
+    session: string
+    turns: number
+    steps: number
+    calls: number
+    compared: number
+    ms: number
+    divergence: { turn: number; step: number; what: 'request' | 'call' | 'answer' | 'end'; where: string; was: string; now: string } | null
+  }
   'session.set_mode': { mode: 'configured' | 'ask' | 'read_only' }
   'shell.background': ShellBackground
   'shell.exec': ExecRun
@@ -1589,6 +1796,7 @@ interface CallOutputs {
     calls: readonly { call: CallId; name: string; actor: string; session: SessionId | ''; turn: TurnId | ''; elapsed_ms: number }[]
     approvals: readonly { call: CallId; session: SessionId | ''; name: string; since: number }[]
     admission: { running: number; queued: readonly string[]; starts_left: number; max_running: number; paused_by: readonly string[] }
+    next_at: number | null
   }
   'task.answer': { released: true }
   'task.cancel': { cancelled: boolean }
@@ -1606,6 +1814,7 @@ interface CallOutputs {
     targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
     duplicate: boolean
   }
+  'telemetry.metrics': { text: string; sent: number; dropped: number; waiting: number; problem: string }
   'text.decode': { texts: readonly string[] }
   'text.embed': { vectors: readonly string[]; model: string; dimensions: number; tokens: number }
   'time.now': { local: string; weekday: string; zone: string; unix_ms: number }

@@ -133,7 +133,7 @@ export interface CallContext {
 /** What `run` returns: the output, the text for a model, and the cost, files and labels of the call. */
 export interface Done<Output> {
   readonly output: Output
-  /** The text for a model. Default: the output as JSON. */
+  /** The text for a model. Default: the output as JSON; a call with `recordOutput` has such a text only where a model makes it. */
   readonly text?: string
   /** Stored pictures of the result, shown to a model that accepts pictures. The text names them for all others. */
   readonly files?: readonly KeptFile[]

@@ -59,7 +59,7 @@ export const keptFile = z.strictObject({
   media_type: z.string().describe('Detected from the content if possible, e.g. `image/png`.'),
   bytes: z.int(),
   pieces: z.array(z.string()).readonly().describe('Hashes of its pieces in order; empty for an empty file.'),
-  head: z.string().optional().describe('The beginning of an attached text; absent: it is no text.'),
+  head: z.string().optional().describe('The beginning of an attached text; absent: it is not text.'),
 })
 
 /** A file that a person attached or an agent sent, stored as blobs of the journal: its content is the concatenation of its pieces. */
@@ -128,6 +128,7 @@ export const generateOutput = z.strictObject({
     .readonly()
     .exactOptional()
     .describe('How many tool calls were repaired, by kind; absent when none was.'),
+  model: z.string().exactOptional().describe('The model that answered, where it is not the one that was asked.'),
 })
 
 /** Output of the `model.generate` call. */

@@ -23,6 +23,12 @@ const inputKind = z.enum(['text', 'image', 'pdf', 'audio', 'video'])
 
 export type InputKind = z.infer<typeof inputKind>
 
+export const modelSettings = z.strictObject({
+  temperature: z.number().exactOptional(),
+  topP: z.number().exactOptional(),
+  effort: z.enum(['none', 'minimal', 'low', 'medium', 'high']).exactOptional(),
+})
+
 export const modelFacts = z.strictObject({
   name: z.string().describe("The endpoint's name for it, e.g. `gpt-5-mini`."),
   provider: z.string().describe('Id of the provider, e.g. `openai`, `anthropic`, `ollama`, `offline`, `scripted`.'),
@@ -35,6 +41,7 @@ export const modelFacts = z.strictObject({
   sampling: z.boolean().describe('Whether it supports temperature and top-p.'),
   structuredOutput: z.boolean(),
   deprecated: z.boolean(),
+  settings: modelSettings.exactOptional().describe('With which it is asked, where a profile names it.'),
 })
 
 export type ModelFacts = z.infer<typeof modelFacts>
@@ -103,3 +110,11 @@ export const embedded = z.strictObject({
 })
 
 export type Embedded = z.infer<typeof embedded>
+
+export const requestDifference = z.strictObject({
+  where: z.string().describe('Such as `messages[2].content differs from character 12 on`.'),
+  was: z.string().describe('What was asked then, from a little before the difference on.'),
+  now: z.string().describe('What is asked now, or in the other request.'),
+})
+
+export type RequestDifference = z.infer<typeof requestDifference>

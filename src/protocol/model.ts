@@ -1,7 +1,7 @@
 /** The port to language models, which hides wires, keys and retries. */
 import type { Failure, JsonObject } from '../base/index.ts'
 import type { Provenance } from './origin.ts'
-import type { Embedded, FinishReason, ModelFacts, ModelPrice, Usage } from './model-schema.ts'
+import type { Embedded, FinishReason, ModelFacts, ModelPrice, RequestDifference, Usage } from './model-schema.ts'
 import type { Message, Sealed, ToolCallPart } from './message-schema.ts'
 
 /** A tool as a model sees it. `parameters` is JSON Schema. */
@@ -21,6 +21,8 @@ export interface GenerateRequest {
   readonly settings?: GenerateSettings
   /** Requests with the same key share a prefix; services use it to route to a prompt cache. A session id. */
   readonly cacheKey?: string
+  /** The header of that name: the span that the request is part of. Absent: none is told. */
+  readonly traceparent?: string
   /**
    * Called before the request leaves for a model, each time: for the chosen one, again for a retry, and for a fallback.
    * @returns why it must not be sent to this model; the next one of the chain is tried then
@@ -167,6 +169,9 @@ export interface EmbedOptions {
   readonly purpose?: 'query' | 'document'
 }
 
+/** The program that has started the guest, as a provider of models: `plugin:app/NAME`. */
+export const appPlugin = 'app'
+
 export interface Engine extends Model {
   /** The configured model. */
   readonly model: ModelFacts
@@ -186,5 +191,31 @@ export interface Engine extends Model {
   embed(model: string, texts: readonly string[], options: EmbedOptions, signal: AbortSignal): Promise<Embedded>
   /** Number of repairs to tool calls since the start, by kind. */
   repairs(): Readonly<Record<string, number>>
+  /** Reads recorded exchanges again, without a network; absent: it cannot. */
+  exchanges?(): Promise<ExchangeReader>
   close(): Promise<void>
+}
+
+/** Reads the recorded exchanges of one session, in order. */
+export interface ExchangeReader {
+  /** @param body of the record @returns null for one that was erased, or whose wire is another program's @throws OxbowError `bad_config` */
+  take(body: unknown): Promise<RecordedAsk | null>
+}
+
+/** A request that was sent, and its answer. */
+export interface RecordedAsk {
+  /** Id of the generation; its tries have the same one. */
+  readonly generation: string
+  /** As the endpoint knows it. */
+  readonly model: string
+  /** The system prompt that was sent; empty where it was erased or not sent. */
+  readonly system: string
+  /** @returns the first difference between the recorded request and this one; null: they are the same */
+  compare(now: GenerateRequest): Promise<RequestDifference | null>
+  /** @returns the first difference to another recorded request, which is `now` in it; null: they are the same, or not readable */
+  differs(other: RecordedAsk): RequestDifference | null
+  /** Its bytes, as far as they are known. */
+  readonly request: Uint8Array
+  /** @returns the events of its answer, read from its bytes again; null: the endpoint refused the request */
+  answer(): Promise<readonly ModelEvent[] | null>
 }

@@ -47,6 +47,21 @@ const kinds = {
         : `a run of the schedule ${textOf(fields, 'name')} may need more than its budgets have left`,
     more: () => 'oxbow budget list',
   },
+  config_loosened: {
+    tone: 'warning',
+    says: (fields) => `a wall was loosened in the configuration: ${textOf(fields, 'key')} = ${textOf(fields, 'after')}`,
+    more: (fields) => `oxbow config explain ${textOf(fields, 'key')}`,
+  },
+  config_refused: {
+    tone: 'warning',
+    says: (fields) => `the configuration files cannot be used, and Oxbow goes on without them: ${textOf(fields, 'problem')}`,
+    more: () => 'oxbow config validate',
+  },
+  costs_high: {
+    tone: 'warning',
+    says: ({ micro_dollars: cost, usual_micro_dollars: usual }) => `today has cost ${moneyOf(cost)}; ${moneyOf(usual)} is usual for a day`,
+    more: () => 'oxbow costs --by model --since 1d',
+  },
   plugin_disabled: {
     tone: 'warning',
     says: (fields) => `the plugin ${textOf(fields, 'plugin')} is disabled after too many crashes`,
@@ -105,4 +120,5 @@ const units: readonly (readonly [kind: string, shown: (amount: number) => string
   ['calls', String, ' calls'],
   ['ms', (ms) => String(Math.round(ms / 1_000)), ' seconds'],
 ]
+const moneyOf = (amount: Json | undefined): string => dollarsText(typeof amount === 'number' ? amount : 0)
 const amountsIn = (value: Json | undefined): JsonObject => (isObject(value) ? value : {})

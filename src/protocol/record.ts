@@ -51,6 +51,18 @@ export function isErased(body: unknown): body is ErasedBody {
 /** Shown to people and models in place of an erased text. */
 export const erasedText = '(erased)'
 
+const archiveStart = 'archived in '
+
+/** @returns the reason of an erasure whose bodies are in an archive */
+export function archivedIn(file: string): string {
+  return `${archiveStart}${file}`
+}
+
+/** @returns what people are shown in place of a body that is gone: where it is, if it is in an archive */
+export function goneText({ reason }: ErasedBody): string {
+  return reason.startsWith(archiveStart) ? `(${reason})` : erasedText
+}
+
 export interface JournalRecord extends NewRecord {
   /** 1, 2, 3 … without gaps, per user. */
   readonly seq: number

@@ -9,6 +9,8 @@ export const newSessionCall = 'session.create'
 export const summarizeCall = 'session.summarize'
 /** A summary that a person asked for. */
 export const compactCall = 'session.compact'
+/** Takes the messages that were sent while a turn runs; its outcome names them. */
+export const inboxCall = 'turn.inbox'
 /** Makes a session stricter. */
 export const modeCall = 'session.set_mode'
 /** These change the labels of a session: they take them off, and bring them back. */

@@ -135,6 +135,12 @@ export const pendingApproval = z.strictObject({
     .describe('What the command would run as it is now; absent for what runs nothing, or where that cannot be read.'),
   agent: z.string().exactOptional().describe("Agent below the session that shows it, whose call it is; absent: the session's own."),
   personal: z.literal(true).exactOptional().describe('A person must answer, not a program that allows whatever asks; absent: either.'),
+  question: z
+    .string()
+    .exactOptional()
+    .describe(
+      'Digest of what is asked. A call that asks again, because something has changed, has another. Guests of older versions leave it out.',
+    ),
   at: z.number().describe('Unix milliseconds.'),
 })
 

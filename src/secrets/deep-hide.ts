@@ -41,8 +41,8 @@ export function createDeepHide(hide: HideText, joined = false): <Value>(value: V
     return Object.fromEntries(Object.entries(copy ?? value).map(([key, item]) => [hide(key, onFound), item]))
   }
   return <Value>(value: Value, onFound?: (name: string) => void) => {
-    const texts = joined && typeof value === 'object' && value !== null ? textsIn(value) : null
-    if (texts !== null) {
+    const texts: string[] = []
+    if (joined && typeof value === 'object' && value !== null && gather(value, texts)) {
       const all = texts.join('\0')
       if (all === '' || hide(all) === all) return value
     }
@@ -50,19 +50,26 @@ export function createDeepHide(hide: HideText, joined = false): <Value>(value: V
   }
 }
 
-/** @returns all strings and names of a value that are long enough for a secret; null where it has something that is left out */
-function textsIn(value: object, texts: string[] = []): readonly string[] | null {
-  const add = (item: unknown): boolean => {
-    if (typeof item === 'string') return item.length < minSecretCharacters || texts.push(item) > 0
-    return typeof item !== 'object' || item === null || textsIn(item, texts) !== null
+/**
+ * Adds all strings and names of a value that are long enough for a secret. Without lists of its own: every record of a turn is read so.
+ * @returns false where the value has something that is left out
+ */
+function gather(value: unknown, texts: string[]): boolean {
+  if (typeof value === 'string') {
+    if (value.length >= minSecretCharacters) texts.push(value)
+    return true
   }
-  if (Array.isArray(value)) return value.every(add) ? texts : null
+  if (typeof value !== 'object' || value === null) return true
+  if (Array.isArray(value)) {
+    for (const item of value) if (!gather(item, texts)) return false
+    return true
+  }
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return texts
-  for (const [key, item] of Object.entries(value)) {
-    if (key === '__proto__') return null
+  if (prototype !== Object.prototype && prototype !== null) return true
+  for (const key in value) {
+    if (key === '__proto__') return false
     if (key.length >= minSecretCharacters) texts.push(key)
-    if (!add(item)) return null
+    if (!gather(ownValue(value as Record<string, unknown>, key), texts)) return false
   }
-  return texts
+  return true
 }

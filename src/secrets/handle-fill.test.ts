@@ -48,9 +48,9 @@ test('two handles of one value share a variable; text that only looks like a han
   })
 })
 
-test('values fill lists, objects and names of fields at any depth, and all of them are seen', () => {
-  const filled = fillHandles({ '[secret:x]': [{ deep: 'key=[secret:x]' }] }, () => 'value')
-  assert.deepEqual(filled, { input: { value: [{ deep: 'key=value' }] }, env: {} })
+test('values fill lists and objects at any depth, and all handles are seen, those in names of fields too', () => {
+  const filled = fillHandles({ list: [{ deep: 'key=[secret:x]' }] }, () => 'value')
+  assert.deepEqual(filled, { input: { list: [{ deep: 'key=value' }] }, env: {} })
   const found: string[] = []
   eachHandle({ a: ['[secret:one]', { '[secret:field]': '[secret:two] [secret:three|base64]' }] }, (handle) => found.push(handle))
   assert.deepEqual(found, ['one', 'field', 'two', 'three|base64'])
@@ -66,7 +66,13 @@ test('no value stands where a call acts: in a path, an id, the host of a URL, an
   assert.match(why({ url: 'https://good.example:[secret:x]/' }, '444'), /the host of a URL/)
   assert.match(why({ args: ['[secret:x]'] }, '--exec=sh'), /an option/)
   assert.match(why({ keys: ['Enter'], text: '[secret:x]' }, 'a;b'), /a shell would interpret/)
+  assert.match(why({ keys: ['[secret:x]'] }, 'a;b'), /a shell would interpret/)
+  assert.match(why({ '[secret:x]': '/etc/passwd' }, 'path'), /the name of a field/)
+  assert.match(why({ items: [{ deep: { '[secret:x]': 1 } }] }, 'url'), /the name of a field/)
+  assert.match(why({ items: [{ path: '[secret:x]' }] }), /the field path/)
+  assert.match(why({ request: { url: 'https://[secret:x]/' } }), /the host of a URL/)
   for (const input of [
+    { items: [{ content: '[secret:x]' }, { '[secret:nobody]': 1 }] },
     { url: 'https://good.example/?key=[secret:x]' },
     { args: ['--key=[secret:x]'] },
     { keys: ['Enter'], text: '[secret:x]' },

@@ -27,27 +27,38 @@ export function eachHandle(input: unknown, take: (handle: string) => void): void
     }
 }
 
-/** @returns why a value cannot stand where a handle is; empty when it can */
+/** @returns why a value cannot stand where a handle is, at any depth; empty when it can */
 export function misplaced(input: unknown, spelled: Spelled): string {
+  if (Array.isArray(input)) return firstOf(input, (item) => misplaced(item, spelled))
   if (!isObject(input)) return ''
   const has = (value: unknown): boolean => {
     let found = false
     eachHandle(value, (handle) => (found ||= spelled(handle) !== undefined))
     return found
   }
-  const field = Object.keys(input).find((key) => places.has(key) && has(ownValue(input, key)))
+  const names = Object.keys(input)
+  // A value as a name could make any field, such as a path that nobody has compared with rights.
+  if (names.some(has)) return 'A secret cannot stand in the name of a field.'
+  const field = names.find((key) => places.has(key) && has(ownValue(input, key)))
   if (field !== undefined) return `A secret cannot stand in the field ${field}.`
   const { url, keys, text, args } = input
   if (typeof url === 'string' && has(url) && hostOf(url) !== hostOf(fillText(url, spelled)))
     return 'A secret cannot stand in the host of a URL.'
   const addsOption = (arg: unknown): boolean => typeof arg === 'string' && !arg.startsWith('-') && fillText(arg, spelled).startsWith('-')
   if (Array.isArray(args) && args.some(addsOption)) return 'This secret begins with a sign that makes it an option of the program.'
-  // What is typed into a session may be read by a shell.
+  // What is typed into a session, as text or key by key, may be read by a shell.
   let isTyped = true
-  if (keys !== undefined) eachHandle(text, (handle) => (isTyped &&= inert.test(spelled(handle) ?? '')))
-  return isTyped
-    ? ''
-    : 'This secret has characters that a shell would interpret. Write it to a file, or give it to a command as a variable.'
+  if (keys !== undefined) eachHandle([keys, text], (handle) => (isTyped &&= inert.test(spelled(handle) ?? '')))
+  if (!isTyped) return 'This secret has characters that a shell would interpret. Write it to a file, or give it to a command as a variable.'
+  return firstOf(names, (name) => misplaced(ownValue(input, name), spelled))
+}
+
+function firstOf<Item>(items: readonly Item[], why: (item: Item) => string): string {
+  for (const item of items) {
+    const reason = why(item)
+    if (reason !== '') return reason
+  }
+  return ''
 }
 
 function hostOf(url: string): string | null {
@@ -60,7 +71,7 @@ export interface Filled {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** @returns the input with values, also in names of fields; in its `command`, what a shell could interpret is a variable */
+/** @returns the input with values; in its `command`, what a shell could interpret is a variable */
 export function fillHandles(input: unknown, spelled: Spelled): Filled {
   const fill = createDeepHide((text) => fillText(text, spelled))
   if (!isObject(input) || typeof input['command'] !== 'string') return { input: fill(input), env: {} }

@@ -284,7 +284,7 @@ const commands = {
   /**
    * Runs `command` in a shell, or `program` without one: `argv` begins with the name of a program that is installed, and `env` adds to its
    * environment. `exitCode` is null when a signal ended it. `stdoutBytes` and `stderrBytes` count all that it wrote, also what is not
-   * kept.
+   * kept. `carried`: its streams go over the port for them (`streamsPort`), `argv` may begin with a path, and `env` is all of its environment.
    */
   exec: {
     input: z.strictObject({
@@ -298,6 +298,7 @@ const commands = {
       env: variables,
       // Chosen by the caller; identifies the command to execOutput.
       watch: z.string().optional(),
+      carried: z.literal(true).optional(),
       unchanged,
     }),
     output: z.strictObject({

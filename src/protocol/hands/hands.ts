@@ -149,6 +149,8 @@ export interface ServerProcess {
   readonly errors: Readable
   /** Resolves when the program has ended, however it did. Never rejects. */
   readonly exited: Promise<void>
+  /** It runs in an emulated machine, where a start takes seconds. */
+  readonly isSlow?: boolean
   /** After its end; null: a signal ended it. Absent where it is not known. */
   readonly exitCode?: () => number | null
   /** Resolves when all of its processes have ended. Never rejects. */
@@ -233,7 +235,7 @@ export interface Sandbox {
   readonly lockOf?: (programFolder: string) => Promise<string>
   /** Absent where folders of the person cannot be shown, and in a branch. */
   readonly folders?: SandboxFolders
-  /** Absent in a branch and in an isolated guest. */
+  /** Absent in a branch. */
   readonly branches?: SandboxBranches
   /** Ends every process of the sandbox. */
   close(): Promise<void>

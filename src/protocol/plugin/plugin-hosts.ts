@@ -39,6 +39,20 @@ export interface HostedPlugin {
   readonly characters?: JsonObject
 }
 
+/** What this machine has of plugins: packages, whose files a person has approved, and for each the folder that it sees as `/data`. */
+export interface PluginFiles {
+  /** @throws OxbowError `denied` if the files of the package are not those that were approved */
+  check(plugin: HostedPlugin): Promise<void>
+  /** @returns what is in the folder of a plugin takes on the disk; infinite where that cannot be counted @param enough stops the count */
+  bytes(plugin: string, enough?: number): Promise<number>
+  /** @returns whether the plugin has a database there */
+  hasDatabase(plugin: string): Promise<boolean>
+  /** Removes the folder of a plugin. */
+  clear(plugin: string): Promise<void>
+  /** @returns what `ServerProgram.state` names it by: its path */
+  state(plugin: string): string
+}
+
 /** A plugin whose exports are known. */
 export interface DescribedPlugin {
   readonly plugin: HostedPlugin

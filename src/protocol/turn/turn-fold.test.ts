@@ -45,6 +45,17 @@ void test('a turn with one call shows the call, its time and its cost', () => {
   assert.equal(view.steps, 2)
 })
 
+void test('a turn names the model that was asked, or the one that answered in its place', () => {
+  const asked = record(generation, 'model.generate', 'intent', { input: { model: 'a/b' } })
+  assert.equal(fold(asked, said('done')).model, 'a/b')
+  const fallback = record(generation, 'model.generate', 'outcome', {
+    status: 'ok',
+    model: 'c/d',
+    message: { role: 'assistant', parts: [] },
+  })
+  assert.equal(fold(asked, fallback).model, 'c/d')
+})
+
 void test('a parked call makes the turn wait, and a decision lets it continue', () => {
   const parked = record(`${generation}.0`, 'shell.exec', 'parked', { input: '{"command":"ls"}', reason: 'policy' })
   const waiting = fold(parked)
@@ -196,7 +207,7 @@ function stepRecords(id: string, { text, dropped, calls, late }: Step): readonly
   if (dropped) return [intent, record(id, 'model.generate', 'reconciled', { status: 'abandoned', spent: { microDollars: 1, tokens: 2 } })]
   const tools = calls.map((how) => ({ type: 'tool_call', id: 'x', name: 'x_y', arguments: `{"how":"${how}"}` }))
   const message = { role: 'assistant', parts: [{ type: 'reasoning', text: 'So.' }, { type: 'text', text }, ...tools] }
-  const body = { status: 'ok', model: 'a/b', message, usage: { inputTokens: 5, outputTokens: 2 }, spent: { microDollars: 3, tokens: 7 } }
+  const body = { status: 'ok', message, usage: { inputTokens: 5, outputTokens: 2 }, spent: { microDollars: 3, tokens: 7 } }
   const made = calls.map((how, place) => callRecords(`${id}.${place}`, how))
   // Calls run at once: the records of different calls are interleaved.
   const ofCalls = late ? made.map((each) => each[0]!).concat(made.flatMap((each) => each.slice(1))) : made.flat()

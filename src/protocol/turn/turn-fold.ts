@@ -61,7 +61,7 @@ export interface TurnView {
   readonly media: readonly SentMedia[]
   /** The answers of the model, one a step. */
   readonly answers: readonly Answer[]
-  /** The model that answered last; empty: not known. */
+  /** The model that answered last, or is being asked; empty: not known. */
   readonly model: string
   readonly steps: number
   readonly usage: AnswerUsage
@@ -119,6 +119,7 @@ export function foldStep(view: TurnView, record: StepRecord, step: TurnStep): Tu
     case 'ended':
       return settled({ ...after, end: step.end })
     case 'asked':
+      return { ...after, model: step.model || view.model }
     case 'dropped':
     case 'other':
       return spent === view.spent ? view : after

@@ -10,7 +10,7 @@ import type { ClientTools } from '../frame.ts'
 import { type Failure, forPeople, isErrorCode, isObject, type Json, ownValue, type SessionId, type TurnId } from '../../base/index.ts'
 import type { PendingApproval } from '../view-schema.ts'
 import type { KeptFile } from '../message-schema.ts'
-import { erasedText, isErased } from '../record.ts'
+import { erasedText, goneText, isErased } from '../record.ts'
 import { isEnd, isGeneration, isToolCall, isTurn } from './turn-record.ts'
 import type { ClientCall, RecordView } from '../view-schema.ts'
 
@@ -133,14 +133,20 @@ function turnStep(record: StepRecord, body: Fields, spent: Spend): TurnStep | nu
   return { kind: 'taken', message: messageIn(body), into: typeof body['into'] === 'string' ? body['into'] : null, spent }
 }
 
-function messageIn({ text, attachments, continues, model, client }: Fields): TurnMessage {
+function messageIn({ text, attachments, continues, model, client, ...other }: Fields): TurnMessage {
   return {
-    text: typeof text === 'string' ? text : null,
+    text: typeof text === 'string' ? text : archivedText(other),
     files: Array.isArray(attachments) ? attachments.filter(isFile) : [],
     continues: continues === true,
     model: textIn(model),
     client: isObject(client) ? (client as unknown as ClientTools) : undefined,
   }
+}
+
+/** @returns where an archived message is; null for one that was erased */
+function archivedText(body: Fields): string | null {
+  const gone = isErased(body) ? goneText(body) : erasedText
+  return gone === erasedText ? null : gone
 }
 
 function isFile(file: Json): file is Json & KeptFile {
@@ -149,7 +155,7 @@ function isFile(file: Json): file is Json & KeptFile {
 
 function endIn({ phase, body: whole }: StepRecord, body: Fields): TurnEnd {
   const ended = { into: null, steps: numberIn(body['steps']), ms: numberIn(body['ms']), calls: [], refused: phase === 'refused' }
-  if (isErased(whole)) return { ...ended, status: 'ok', reply: erasedText, failure: null }
+  if (isErased(whole)) return { ...ended, status: 'ok', reply: goneText(whole), failure: null }
   const status = (['ok', 'cancelled', 'limit', 'merged'] as const).find((each) => each === body['status']) ?? 'failed'
   return {
     ...ended,
@@ -245,7 +251,7 @@ export function isDecided({ phase, body }: Pick<StepRecord, 'phase' | 'body'>): 
 
 /** @param record a `parked` record, which always has a session and a turn */
 export function pendingOf({ call, session, turn, name, at, body: given }: StepRecord): PendingApproval {
-  const { input, reason, personal } = fields(given)
+  const { input, reason, personal, question } = fields(given)
   return {
     call,
     session: session as SessionId,
@@ -254,8 +260,14 @@ export function pendingOf({ call, session, turn, name, at, body: given }: StepRe
     input: typeof input === 'string' ? input : JSON.stringify(input ?? null),
     ...(typeof reason === 'string' && { reason }),
     ...(personal === true && { personal: true }),
+    ...(typeof question === 'string' && { question }),
     at,
   }
+}
+
+/** @returns what an answer names: the call, and the question that whoever answers has seen */
+export function answerTo({ call, question }: Pick<PendingApproval, 'call' | 'question'>): Pick<PendingApproval, 'call' | 'question'> {
+  return { call, ...(question !== undefined && { question }) }
 }
 
 /** @returns the file that an outcome of `media.send` has sent, or null */
