@@ -14,7 +14,7 @@ const skill = z.strictObject({
 })
 
 const published = z.strictObject({
-  description: z.string().min(1).max(2_000).describe('What the agent does, for people and agents of others.'),
+  description: z.string().min(1).max(2_000).describe('What the agent does, for people and for other people’s agents.'),
   instructions: z.string().max(20_000).default('').describe('Added to its system prompt.'),
   model: z.string().max(200).default('').describe('Model of its tasks. Empty: the configured one.'),
   rights: z

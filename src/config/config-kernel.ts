@@ -1,12 +1,17 @@
 /** The part of the configuration that is about the core: turns, approvals, flow, secrets. The sections of services stand in their folders. */
 import { z } from 'zod'
 import { ownValue } from '../base/index.ts'
+import { decisionOrder, otherwise, takesEffect, tighter } from './walls/config-keys.ts'
 
-const decision = z.enum(['allow', 'ask', 'deny'])
+const decision = z.enum(decisionOrder).meta(tighter(decisionOrder))
 export type Decision = z.infer<typeof decision>
 
 const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
-  decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
+  decision
+    .nullable()
+    .default(null)
+    .describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
+    .meta({ ...tighter(decisionOrder), ...otherwise(`flow.${what}`) })
 
 const pattern = z.string().min(1).max(500).optional()
 const maxFlowRules = 200
@@ -17,15 +22,27 @@ const namesOne = (conditions: readonly string[]) => (rule: object) =>
 export const kernelConfig = {
   turn: z
     .strictObject({
-      max_turns: z.int().min(1).max(1000).default(100).describe('Maximum model calls in one turn.'),
-      time_limit_s: z.int().min(1).default(3_600).describe('Time limit of one turn in seconds, not counting waits for approval.'),
+      max_turns: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(100)
+        .describe('Maximum model calls in one turn.')
+        .meta({ ...tighter('lower'), ...takesEffect('live') }),
+      time_limit_s: z
+        .int()
+        .min(1)
+        .default(3_600)
+        .describe('Time limit of one turn in seconds, not counting waits for approval.')
+        .meta({ ...tighter('lower'), ...takesEffect('live') }),
       max_running: z
         .int()
         .min(1)
         .max(10_000)
         // Turns that run at once share commits: 64 sessions take a sixth less processor time than with 10, and no less with 64.
         .default(32)
-        .describe('Turns of people and programs that run at once; others wait in order. One that waits for an approval does not count.'),
+        .describe('Turns of people and programs that run at once; others wait in order. One that waits for an approval does not count.')
+        .meta(tighter('lower')),
     })
     .prefault({}),
   approval: z
@@ -35,7 +52,8 @@ export const kernelConfig = {
         .default('allow_list')
         .describe(
           '`manual`: every call that asks waits for a person. `allow_list`: learned rules answer first. `auto`: moreover, tiers do not ask; only calls and rights that are named here do.',
-        ),
+        )
+        .meta(tighter(['auto', 'allow_list', 'manual'])),
       read_only: decision.default('allow').describe('For a model’s calls that change nothing.'),
       side_effecting: decision.default('allow').describe('For a model’s calls that change the workspace.'),
       privileged: decision.default('ask').describe('For a model’s calls that run programs or have effects outside the workspace.'),
@@ -53,7 +71,8 @@ export const kernelConfig = {
       two_person: z
         .array(z.string())
         .default([])
-        .describe('Calls that two different people must allow, or the terminal and an API key; learned rules do not apply to them.'),
+        .describe('Calls that two different people must allow, or the terminal and an API key; learned rules do not apply to them.')
+        .meta(tighter('more')),
       ask_after_refusals: z
         .int()
         .min(0)
@@ -63,6 +82,7 @@ export const kernelConfig = {
           'Refusals of an agent’s calls in a row, for want of a right or of a program on the list, after which the person is asked once whether those calls may run; also after 20 in a session. 0: never.',
         ),
     })
+    .meta(takesEffect('live'))
     .prefault({}),
   flow: z
     .strictObject({
@@ -82,7 +102,8 @@ export const kernelConfig = {
         .default('ask')
         .describe(
           'For a model’s calls that name a host which no agent has reached before, when the conversation contains untrusted content. A host is asked about once; hosts in `egress.allow` are known.',
-        ),
+        )
+        .meta({ ...tighter(decisionOrder), ...takesEffect('restart') }),
       sinks: z
         .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))
         .default({})
@@ -108,9 +129,8 @@ export const kernelConfig = {
         )
         .max(maxFlowRules)
         .default([])
-        .describe(
-          'Rules that label what is read, in addition to the calls’ labels: `[[flow.source]]`. All conditions of a rule must hold.',
-        ),
+        .describe('Rules that label what is read, in addition to the calls’ labels: `[[flow.source]]`. All conditions of a rule must hold.')
+        .meta({ ...tighter('more'), ...takesEffect('restart') }),
       sink: z
         .array(
           z
@@ -130,8 +150,10 @@ export const kernelConfig = {
         .default([])
         .describe(
           'Rules about places and effects: `[[flow.sink]]`. All conditions of a rule must hold; of rules that match, the strictest counts.',
-        ),
+        )
+        .meta({ ...tighter('more'), ...takesEffect('restart') }),
     })
+    .meta(takesEffect('live'))
     .prefault({}),
   access: z
     .strictObject({
@@ -140,8 +162,35 @@ export const kernelConfig = {
         .default('admin')
         .describe(
           'Role of the terminals of the guest’s own user: `user` can neither change access nor see the audit; `superuser` cannot change access.',
-        ),
+        )
+        .meta(tighter(['admin', 'superuser', 'user'])),
     })
+    .prefault({}),
+  reliability: z
+    .strictObject({
+      max_attempts: z
+        .int()
+        .min(1)
+        .max(20)
+        .default(3)
+        .describe('Tries of a request with one model, the first included; then the next of `model.fallback` is asked.'),
+      backoff_base_ms: z
+        .int()
+        .min(1)
+        .max(60_000)
+        .default(250)
+        .describe('Longest wait before the second try, in milliseconds; each next one may be twice as long. A wait is random.'),
+      backoff_max_ms: z.int().min(1).max(600_000).default(8_000).describe('Longest wait between two tries, in milliseconds.'),
+      retry_after_max_s: z
+        .int()
+        .min(0)
+        .max(3_600)
+        .default(30)
+        .describe('Longest wait that a service may ask for. Where it asks for more, the next model is asked, or the failure is reported.'),
+      first_token_s: z.int().min(1).max(3_600).default(300).describe('Seconds from a try to its first output.'),
+      answer_s: z.int().min(1).max(1_700).default(1_200).describe('Seconds for one answer, with all its tries and waits.'),
+    })
+    .refine((section) => section.backoff_base_ms <= section.backoff_max_ms, 'backoff_base_ms must be at most backoff_max_ms')
     .prefault({}),
   secrets: z
     .record(
@@ -150,11 +199,13 @@ export const kernelConfig = {
         calls: z
           .array(z.string())
           .default([])
-          .describe('Calls that receive the value where their input has the handle, e.g. `shell.online`. Empty: none.'),
+          .describe('Calls that receive the value where their input has the handle, e.g. `shell.online`. Empty: none.')
+          .meta(tighter('fewer')),
         hosts: z
           .array(z.string())
           .default([])
-          .describe('Hosts that calls with network may send it to: `api.github.com`, `*.example.com:8443`, or `*` for any. Empty: none.'),
+          .describe('Hosts that calls with network may send it to: `api.github.com`, `*.example.com:8443`, or `*` for any. Empty: none.')
+          .meta(tighter('fewer')),
         env: z
           .string()
           .regex(/^(?:[A-Za-z_][A-Za-z0-9_]{0,127})?$/, 'must be the name of a variable')

@@ -69,7 +69,7 @@ export const mcpServer = z
 export type McpServer = z.infer<typeof mcpServer>
 
 /** A part of the name of a right and of tools. */
-const serverName = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
+export const serverName: z.ZodString = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
 
 export const mcpConfig = z
   .strictObject({

@@ -21,17 +21,19 @@ const kinds: SectionKinds = {
  * @returns the schema of a configuration with their sections, too. @throws Error where two describe the same key
  */
 export function configSchemaWith(of: readonly { readonly config?: readonly ConfigSection[] }[]): z.ZodType<Config> {
-  const added = new Map<string, z.ZodObject>()
+  const added = new Map<string, z.ZodObject | z.ZodArray>()
   for (const { name, schema } of of.flatMap(({ config }) => config ?? [])) {
     const section = schema(kinds)
     const others = added.get(name)
+    const keys = section instanceof z.ZodArray ? [name] : Object.keys(section.shape)
     const twice = Object.hasOwn(ownSections.shape, name)
       ? name
-      : Object.keys(section.shape).find((key) => Object.hasOwn(others?.shape ?? {}, key))
+      : keys.find((key) => others instanceof z.ZodArray || Object.hasOwn(others?.shape ?? {}, key))
     assert(twice === undefined, `[${name}] describes ${twice}, which another part describes`)
-    added.set(name, others?.extend(section.shape) ?? section)
+    const isAdded = others instanceof z.ZodObject && section instanceof z.ZodObject
+    added.set(name, isAdded ? others.extend(section.shape) : section)
   }
-  const sections = [...added].map(([name, section]) => [name, section.prefault({})] as const)
+  const sections = [...added].map(([name, section]) => [name, section instanceof z.ZodArray ? section.prefault([]) : section.prefault({})])
   return ownSections.extend(Object.fromEntries(sections)) as unknown as z.ZodType<Config>
 }
 

@@ -1,16 +1,21 @@
 /** The configuration schema: the only source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
-import { expandRights, wrongAgentRights } from '../protocol/index.ts'
+import { expandRights, wrongAgentRights, wrongRights } from '../protocol/index.ts'
 import { kernelConfig } from './config-kernel.ts'
+import { modelConfig, provider } from './config-model.ts'
 import { memoryConfig, storeConfig } from './config-memory.ts'
 import { acpConfig } from './config-acp.ts'
 import { mcpConfig } from './config-mcp.ts'
+import { takesEffect, tighter } from './walls/config-keys.ts'
 import { pluginsConfig } from './config-plugins.ts'
 import { a2aConfig } from './config-a2a.ts'
+import { upgradeConfig } from './config-upgrade.ts'
 
 export type { Decision, FlowPolicy, FlowRules } from './config-kernel.ts'
+export type { ModelOverrides, ModelProfile, ProviderConfig } from './config-model.ts'
 
-const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> => z.int().nonnegative().nullable().default(null).describe(what)
+const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> =>
+  z.int().nonnegative().nullable().default(null).describe(what).meta(tighter('lower'))
 
 const budget = z.strictObject({
   micro_dollars: limit('Spending limit in millionths of a dollar. Unset: no limit.'),
@@ -18,106 +23,23 @@ const budget = z.strictObject({
 })
 export type BudgetLimit = z.infer<typeof budget>
 
-const price = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> =>
-  z.number().nonnegative().nullable().default(null).describe(`Micro-dollars per million ${what}. Unset: the price in the catalog.`)
-
-const overrides = {
-  context_tokens: z
-    .int()
-    .min(1)
-    .nullable()
-    .default(null)
-    .describe(
-      'Context window in tokens; an agent needs at least 6 000. Unset: from the catalog; 32 768 for a model that it lacks at a base URL of your own. Required for any other.',
-    ),
-  max_output_tokens: z
-    .int()
-    .min(1)
-    .nullable()
-    .default(null)
-    .describe('Maximum tokens of one answer. Unset: the catalog limit, max. 32 000.'),
-  input_price: price('input tokens'),
-  output_price: price('output tokens'),
-  cache_read_price: price('input tokens read from a prompt cache'),
-  cache_write_price: price('input tokens written to a prompt cache'),
-}
-
-const provider = z.strictObject({
-  wire: z
-    .enum(['openai-chat', 'openai-responses', 'anthropic', 'gemini', 'ai-sdk', ''])
-    .default('')
-    .describe('Protocol of the service. Empty: as for the built-in provider with this id, otherwise openai-chat.'),
-  base_url: z.string().default('').describe('Base URL of the service. Empty: the built-in provider’s.'),
-  api_key_env: z
-    .string()
-    .default('')
-    .describe(
-      'Name of the environment variable that holds the key. Empty: the provider’s usual variable, otherwise API_KEY; none for services on this machine.',
-    ),
-  headers: z
-    .record(z.string(), z.string())
-    .default({})
-    .describe('Additional HTTP headers. `$NAME` is replaced by the environment variable NAME, which keeps secrets out of the file.'),
-  package: z.string().default('').describe('For wire `ai-sdk`: npm package of the provider, e.g. `@ai-sdk/mistral`.'),
-  models: z.record(z.string(), z.strictObject(overrides)).default({}).describe('Facts about single models of this service, by model name.'),
-})
-export type ProviderConfig = z.infer<typeof provider>
-/** Facts of a model that the configuration states in place of the catalog. */
-export type ModelOverrides = ProviderConfig['models'][string]
-
 export const ownSections = z.strictObject({
-  model: z
-    .strictObject({
-      provider: z
-        .string()
-        .min(1)
-        .default('auto')
-        .describe(
-          'Provider of a model that is named without one. `auto`: the one whose key or base URL is set, otherwise offline. `plugin:NAME`: a plugin that serves models.',
-        ),
-      name: z.string().default('').describe('Default model: `provider/model`, or one of `model.provider`. Empty: the provider’s default.'),
-      fallback: z
-        .array(z.string())
-        .default([])
-        .describe('Fallback models as `provider/model`, tried in order when the previous one is unreachable or does not answer.'),
-      base_url: z
-        .string()
-        .default('')
-        .describe('Base URL of the service. Empty: OPENAI_BASE_URL for openai, otherwise the provider’s own.'),
-      api_key_env: z
-        .string()
-        .default('')
-        .describe(
-          'Name of the environment variable that holds the key; never put the key itself into this file. Empty: the provider’s usual variable.',
-        ),
-      ...overrides,
-      effort: z
-        .enum(['none', 'minimal', 'low', 'medium', 'high'])
-        .nullable()
-        .default(null)
-        .describe('How long a reasoning model thinks. Unset: the service decides.'),
-      temperature: z.number().min(0).max(2).nullable().default(null).describe('Sampling temperature, for models that support it.'),
-      top_p: z.number().min(0).max(1).nullable().default(null).describe('Nucleus sampling, for models that support it.'),
-      recording: z
-        .enum(['raw', 'parsed'])
-        .default('raw')
-        .describe(
-          '`raw`: the journal keeps the bytes of each exchange, which can be replayed. `parsed`: it keeps only the parsed messages.',
-        ),
-      scenario: z
-        .string()
-        .default('')
-        .describe(
-          'Scenario file of the scripted model. A relative path is resolved against the folder of this file, then against the one where Oxbow is started.',
-        ),
-      replay: z
-        .string()
-        .default('')
-        .describe(
-          'Recording that the replay model answers from, as written by `oxbow audit recording SESSION > FILE`. A relative path is resolved against the folder of this file, then against the one where Oxbow is started. A request that was not recorded is refused.',
-        ),
-    })
-    .prefault({}),
+  config_version: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Version of this file. Unset: 1, which all files were before. A file of an older version works as it is, and is moved to the newest when it is written next; `oxbow config migrate` does it at once, and back.',
+    ),
+  only_tighten: z
+    .array(z.string().min(1).max(200))
+    .max(500)
+    .default([])
+    .describe(
+      'Keys, or sections, that later files, variables and options may only tighten, e.g. `["approval", "budget.user"]`; a looser value is refused. Keys without an order may not change at all. The lists of all files count together.',
+    )
+    .meta(tighter('more')),
+  model: modelConfig,
   providers: z.record(z.string(), provider).default({}).describe('Services by id: additional ones, and changes to the built-in ones.'),
   agent: z
     .strictObject({
@@ -151,7 +73,18 @@ export const ownSections = z.strictObject({
         ])
         .describe(
           'Rights of the agent: those that the call reference names, `"file.write:/shared/reports"` limited to a folder, `"!shell.run"` denied, or a role: `worker`, `analyst`, `operator`, `supervisor`.',
-        ),
+        )
+        .meta(tighter('rights')),
+      max_rights: z
+        .array(z.string())
+        .refine((list) => wrongRights(list) === '', { error: ({ input }) => wrongRights(input as string[]) })
+        .transform(expandRights)
+        .nullable()
+        .default(null)
+        .describe(
+          'Rights that no agent exceeds, whoever grants them: definitions, `oxbow spawn --right`, a person who allows a refused call. Unset: no ceiling; where `only_tighten` names `agent.rights`, their value there.',
+        )
+        .meta(tighter('rights')),
     })
     .prefault({}),
   budget: z.strictObject({ session: budget.prefault({}), user: budget.prefault({}) }).prefault({}),
@@ -180,15 +113,18 @@ export const ownSections = z.strictObject({
       allow_plain: z
         .boolean()
         .default(false)
-        .describe('Serve other machines without TLS. Whoever can read the network then has every key that is used on it.'),
+        .describe('Serve other machines without TLS. Whoever can read the network then has every key that is used on it.')
+        .meta(tighter([true, false])),
       requests_per_minute: z
         .int()
         .min(1)
         .max(1_000_000)
         .default(600)
-        .describe('Requests and frames of one API key, a fifth of them at once; more get 429 with `Retry-After`. The owner has no limit.'),
+        .describe('Requests and frames of one API key, a fifth of them at once; more get 429 with `Retry-After`. The owner has no limit.')
+        .meta(tighter('lower')),
       max_connections: z.int().min(1).max(100_000).default(1_024).describe('WebSocket connections at once.'),
     })
+    .meta(takesEffect('process'))
     .prefault({}),
   ...kernelConfig,
   sandbox: z
@@ -196,35 +132,55 @@ export const ownSections = z.strictObject({
       tier: z
         .enum(['process', 'container', 'micro_vm'])
         .default('process')
-        .describe('Minimum isolation of the agent’s commands and files: namespaces, a container, or a virtual machine.'),
+        .describe('Minimum isolation of the agent’s commands and files: namespaces, a container, or a virtual machine.')
+        .meta(tighter(['process', 'container', 'micro_vm'])),
       allow_lower: z
         .enum(['', 'process', 'container'])
         .default('')
         .describe(
           'Lowest tier to fall back to when `sandbox.tier` is not available on this machine. Empty: no fallback; commands and files are then disabled.',
-        ),
+        )
+        .meta(tighter(['process', 'container', ''])),
       isolate_guest: z
         .boolean()
         .default(false)
         .describe(
           'Run the guest itself in a container without network, separate from the sandbox for commands and files. Requires podman or docker, and `oxbow image build`.',
-        ),
-      memory_mb: z.int().min(64).default(1_024).describe('Memory limit of the sandbox, including everything it runs.'),
-      max_processes: z.int().min(32).default(256).describe('Maximum number of processes and threads in the sandbox.'),
-      max_file_mb: z.int().min(1).default(512).describe('Maximum size of one file.'),
+        )
+        .meta({ ...tighter([false, true]), ...takesEffect('process') }),
+      memory_mb: z
+        .int()
+        .min(64)
+        .default(1_024)
+        .describe('Memory limit of the sandbox, including everything it runs.')
+        .meta(tighter('lower')),
+      max_processes: z
+        .int()
+        .min(32)
+        .default(256)
+        .describe('Maximum number of processes and threads in the sandbox.')
+        .meta(tighter('lower')),
+      max_file_mb: z.int().min(1).default(512).describe('Maximum size of one file.').meta(tighter('lower')),
       disk_mb: z
         .int()
         .min(16)
         .nullable()
         .default(null)
-        .describe('Maximum size of the workspace. Unset: whatever is free on the disk; 2 048 for a micro VM.'),
+        .describe('Maximum size of the workspace. Unset: whatever is free on the disk; 2 048 for a micro VM.')
+        .meta(tighter('lower')),
       disk: z
         .enum(['folder', 'image', 'memory'])
         .default('folder')
         .describe(
           'How `disk_mb` is enforced. `folder`: by the file system of the workspace, if it is no larger than that. `image`: by a file system of that size in one file, mounted by root over `shared` and `tmp`. `memory`: the same in memory, lost when the machine stops.',
         ),
-      cpus: z.number().min(0.1).nullable().default(null).describe('Limit on processor time, in processors. Unset: no limit.'),
+      cpus: z
+        .number()
+        .min(0.1)
+        .nullable()
+        .default(null)
+        .describe('Limit on processor time, in processors. Unset: no limit.')
+        .meta(tighter('lower')),
       container: z
         .strictObject({
           engine: z
@@ -234,7 +190,8 @@ export const ownSections = z.strictObject({
           kernel: z
             .enum(['runc', 'gvisor'])
             .default('runc')
-            .describe('`runc`: the kernel of the host. `gvisor`: a separate kernel in user space (runsc), slower.'),
+            .describe('`runc`: the kernel of the host. `gvisor`: a separate kernel in user space (runsc), slower.')
+            .meta(tighter(['runc', 'gvisor'])),
           image: z.string().default('').describe('Image to run. Empty: the one built by `oxbow image build`.'),
         })
         .prefault({}),
@@ -265,6 +222,26 @@ export const ownSections = z.strictObject({
     .strictObject({
       search: z.enum(['off', 'searxng', 'brave', 'google', 'duckduckgo']).default('off').describe('Search service that web.search uses.'),
       search_url: z.string().default('').describe('URL of the service. Empty: its public URL; SearXNG has none.'),
+      search_fallback_urls: z
+        .array(z.string())
+        .max(10)
+        .default([])
+        .describe('Further addresses of the same service, asked in order when those before do not answer.'),
+      search_engines: z
+        .array(z.string().regex(/^[^,]{1,100}$/, 'must be one name'))
+        .max(50)
+        .default([])
+        .describe('SearXNG only: engines that it asks. Empty: its own choice.'),
+      search_categories: z
+        .array(z.string().regex(/^[^,]{1,100}$/, 'must be one name'))
+        .max(50)
+        .default([])
+        .describe('SearXNG only: categories, e.g. `["general", "science"]`. Empty: its own choice.'),
+      search_safesearch: z
+        .enum(['off', 'moderate', 'strict'])
+        .nullable()
+        .default(null)
+        .describe('How strictly the service leaves out what is not for children. Unset: off for SearXNG, else as the service does.'),
       search_key_env: z
         .string()
         .default('')
@@ -273,32 +250,49 @@ export const ownSections = z.strictObject({
       robots: z.enum(['ignore', 'respect']).default('ignore').describe('`respect`: web.fetch reads only pages that robots.txt allows.'),
     })
     .prefault({}),
+  runner: z
+    .strictObject({
+      idle_stop_min: z
+        .number()
+        .min(0)
+        .max(10_080)
+        .default(0)
+        .describe(
+          'The daemon ends a guest that has had no terminal, channel, turn, call or near schedule for so many minutes, and starts it again when a terminal connects or a schedule comes near. 0: never.',
+        ),
+    })
+    .prefault({}),
   mcp: mcpConfig,
   acp: acpConfig,
   plugins: pluginsConfig,
   a2a: a2aConfig,
+  upgrade: upgradeConfig,
   egress: z
     .strictObject({
       mode: z
         .enum(['open', 'strict'])
         .default('open')
-        .describe('`open`: public hosts may be reached. `strict`: only hosts in `egress.allow`; other names are not even resolved.'),
+        .describe('`open`: public hosts may be reached. `strict`: only hosts in `egress.allow`; other names are not even resolved.')
+        .meta(tighter(['open', 'strict'])),
       ports: z
         .array(z.int().min(1).max(65_535))
         .default([80, 443])
-        .describe('Ports that may be reached. An entry in `egress.allow` with a port also opens that port for its hosts.'),
+        .describe('Ports that may be reached. An entry in `egress.allow` with a port also opens that port for its hosts.')
+        .meta(tighter('fewer')),
       allow: z
         .array(z.string())
         .default([])
         .describe(
           'Hosts (`api.local:8080`, `*.example.com`), addresses and ranges (`10.1.0.0/16`, `[fd00::5]:80`) that may be reached even if they are private. Reserved and metadata addresses must be listed by address.',
-        ),
+        )
+        .meta(tighter('fewer')),
       deny: z
         .array(z.string())
         .default([])
         .describe(
           'Hosts, addresses and ranges that may not be reached, in the same notation; without a port, on any port. Takes precedence over `egress.allow`.',
-        ),
+        )
+        .meta(tighter('more')),
     })
     .prefault({}),
 })

@@ -8,7 +8,8 @@ import type { ImageQuestion } from './sandbox-image.ts'
 import { z } from 'zod'
 import type { Config } from './config.ts'
 import type { Failure, Json, UserId } from '../base/index.ts'
-import { type HostQuestion, hostQuestionSchema } from './settings.ts'
+import type { AppFacts } from './app.ts'
+import { type HostQuestion, hostQuestionSchema, type HostState } from './settings.ts'
 
 export interface GuestEnvelope {
   readonly user: UserId
@@ -24,9 +25,13 @@ export interface GuestEnvelope {
   readonly plugins?: readonly HostedPlugin[]
   /** Set if the guest itself is isolated and its runner does for it what needs the host. */
   readonly isolation?: GuestIsolation
+  /** Set if the program that starts the guest has tools of its own, or is the model. */
+  readonly app?: AppFacts
   readonly version: string
   /** Environment variables that the configuration names, e.g. the model key. The guest gets no others. */
   readonly keys: Readonly<Record<string, string>>
+  /** Variables `OTEL_*` of the host; absent unless telemetry is switched on. */
+  readonly collector?: Readonly<Record<string, string>>
   /** The question to answer; absent if the guest is to serve. */
   readonly question?: GuestQuestion
   /** Keys for the database file and stored secrets, 64 hexadecimal digits each: the current one, and the next one during a change. */
@@ -39,12 +44,15 @@ export interface GuestEnvelope {
 
 /** A question to a guest that does not serve, but answers it and exits. */
 export type GuestQuestion =
-  | { readonly command: 'audit-verify'; /** Null: check the journal without signed heads. */ readonly seal: HeadSeal | null }
+  /** Without a seal, the journal is checked without signed heads; `host`: compared with what it has of it. */
+  | { readonly command: 'audit-verify'; readonly seal: HeadSeal | null; readonly host: HostState | null }
   /** `session` may be the beginning of an id. */
   | { readonly command: 'audit-show'; readonly session?: string; readonly after?: number; readonly limit?: number }
   | { readonly command: 'audit-recording'; readonly session: string }
   /** Every record after this one, with the contents of blobs. */
-  | { readonly command: 'audit-export'; readonly after: number }
+  | { readonly command: 'audit-export'; readonly after: number; /** Absent: up to the newest. */ readonly upto?: number }
+  /** Spans of the turns that have ended behind this record, as requests of OTLP; `content`: with what was said. */
+  | { readonly command: 'audit-traces'; readonly after: number; readonly content: boolean }
   | { readonly command: 'calls' }
   | { readonly command: 'catalog'; readonly catalog: CatalogQuestion }
   | { readonly command: 'doctor' }

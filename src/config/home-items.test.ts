@@ -18,6 +18,8 @@ test('each item has its own id and a row in docs/storage.md, and what is left ou
 
 test('the first item that names a path has it', () => {
   assert.equal(homeItemOf('user', 'internal/oxbow.db.replaced-1', 'ann')?.id, 'internal-replaced')
+  assert.equal(homeItemOf('user', 'internal/oxbow.db.rehearsing.lock', 'ann')?.keeping, 'made_again')
+  assert.equal(homeItemOf('user', 'archive', 'ann')?.keeping, 'left_out')
   assert.equal(homeItemOf('home', 'runner/folders/ann.json', 'ann')?.id, 'home-folders')
   assert.equal(homeItemOf('home', 'unheard-of', 'ann'), undefined)
 })

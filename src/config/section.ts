@@ -9,8 +9,8 @@ import type { Config } from './config.ts'
 /** What sections are made of. Not zod itself: a bundle has to keep all of a library that is passed as one value, some 580 kB with its languages. */
 export type SectionKinds = Pick<typeof z, 'array' | 'boolean' | 'enum' | 'int' | 'number' | 'record' | 'strictObject' | 'string'>
 
-/** A section of `config.toml`, or the keys that a service adds to another's section. */
-export interface ConfigSection<Schema extends z.ZodObject = z.ZodObject> {
+/** A section of `config.toml`, the keys that a service adds to another's section, or a list of tables, `[[NAME]]`. */
+export interface ConfigSection<Schema extends z.ZodObject | z.ZodArray = z.ZodObject | z.ZodArray> {
   readonly name: string
   readonly schema: (by: SectionKinds) => Schema
 }
@@ -19,7 +19,10 @@ export interface ConfigSection<Schema extends z.ZodObject = z.ZodObject> {
  * What stands in `config.ts` of a service's folder: `service.ts` names it, and what it loads reads it with `sectionOf`.
  * @param schema each key has a default and a description: `docs/configuration.md` and the page of settings are made of them
  */
-export function configSection<Schema extends z.ZodObject>(name: string, schema: ConfigSection<Schema>['schema']): ConfigSection<Schema> {
+export function configSection<Schema extends z.ZodObject | z.ZodArray>(
+  name: string,
+  schema: ConfigSection<Schema>['schema'],
+): ConfigSection<Schema> {
   return { name, schema }
 }
 
@@ -32,3 +35,6 @@ export function sectionOf<Section extends ConfigSection>({ name }: Section, conf
   if (settings !== undefined) return settings
   throw new Error(`the configuration was checked without [${name}]: check it with configSchema of src/services/index.ts`)
 }
+
+/** Kind of the document with the newest configuration that a guest has taken up. */
+export const configCategory = 'system/configuration'

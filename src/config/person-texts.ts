@@ -1,4 +1,5 @@
-/** Skills and commands of the person and of Oxbow itself, as the host finds them; hands read a workspace's. */
+/** Skills, commands and definitions of the person and of Oxbow itself, as the host finds them; hands read a workspace's. */
+import type { JsonObject } from '../base/index.ts'
 
 /** `agent`: in the folder of one agent, `user`: in `~/.oxbow/skills`, `bundled`: part of Oxbow. */
 export type HostSkillPlace = 'agent' | 'user' | 'bundled'
@@ -55,3 +56,35 @@ export const maxSkillTotalBytes: number = 4 * 1024 * 1024
 export const maxSkillDepth = 5
 export const maxCommandBytes: number = 64 * 1024
 export const maxCommandsOfPlace = 200
+
+export const definitionKinds = ['agents', 'graphs'] as const
+export type DefinitionKind = (typeof definitionKinds)[number]
+
+/** A definition as its files hold it: `agents/NAME.toml` with the instructions in `agents/NAME.md`, or `graphs/NAME.toml`. */
+export interface DefinitionText {
+  readonly kind: DefinitionKind
+  readonly name: string
+  readonly toml: string
+  /** Empty if there is no such file. */
+  readonly text: string
+  /** Of `agents/NAME.character.json`, which makes the agent a character; absent if there is no such file. */
+  readonly character?: string | undefined
+  /** Why the files cannot be used; empty if they can. */
+  readonly problem: string
+}
+
+/** A definition that was read. */
+export interface Definition extends DefinitionText {
+  readonly from: 'person' | 'workspace'
+  /** Of its name and the texts of its files. */
+  readonly hash: string
+  /** What its TOML holds, as JSON: a date is a text. */
+  readonly table: JsonObject
+}
+
+export const definitionName: RegExp = /^[a-z][a-z0-9_-]{0,31}$/
+/** Bytes of one file of a definition, and definitions of one folder: people write kilobytes of them. */
+export const maxDefinitionBytes: number = 64 * 1024
+export const maxDefinitions = 200
+/** Bytes of the file of a character: large ones have a hundred conversations as examples. */
+export const maxCharacterBytes: number = 512 * 1024

@@ -1,0 +1,46 @@
+/**
+ * The program that starts a guest and belongs to it: it runs tools of its own and may be the model. Its tools are calls of the guest, so each
+ * use passes the gate; the guest asks for the work itself over the pipes that carry its other questions.
+ */
+import { z } from 'zod'
+import type { Json, JsonObject } from '../base/index.ts'
+import { type Effect, jsonObjectSchema, type Label, type Tier } from '../protocol/index.ts'
+
+export interface AppTool {
+  /** Models see `app_NAME`, people and policies `app.NAME`. */
+  readonly name: string
+  readonly description: string
+  /** JSON Schema of the input. */
+  readonly parameters: JsonObject
+  readonly tier: Tier
+  readonly effect: Effect
+  readonly adds: readonly Label[]
+  readonly sink: boolean
+  readonly timeoutMs: number
+}
+
+/** What the envelope says of it. */
+export interface AppFacts {
+  readonly tools: readonly AppTool[]
+  readonly servesModel: boolean
+}
+
+/** The program's side of the questions. */
+export interface App extends AppFacts {
+  /** @param onPiece receives pieces of a model's answer. @throws OxbowError for what failed */
+  answer(question: AppQuestion, signal: AbortSignal, onPiece: (piece: JsonObject) => void): Promise<Json>
+}
+
+export type AppQuestion =
+  | { readonly ask: 'app_tool'; readonly name: string; readonly input: JsonObject; readonly session: string; readonly call: string }
+  /** As a plugin that is a model is asked; see `src/engine/plugin-model.ts`. */
+  | { readonly ask: 'app_model'; readonly model: string; readonly params: JsonObject }
+
+/** The guest may be compromised: its questions are parsed. */
+export const appQuestionSchemas: readonly [z.ZodType<AppQuestion>, z.ZodType<AppQuestion>] = [
+  z.strictObject({ ask: z.literal('app_tool'), name: z.string(), input: jsonObjectSchema(), session: z.string(), call: z.string() }),
+  z.strictObject({ ask: z.literal('app_model'), model: z.string(), params: jsonObjectSchema() }),
+]
+
+/** How the guest reaches the program. */
+export type AppPort = App['answer']
