@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Checks a file that `oxbow audit export` wrote, with nothing but Node: `npx oxbow-verify FILE [--key FILE]`.
+ * Checks a file that `oxbow audit export` or `oxbow audit archive` wrote, with nothing but Node: `npx -p oxbow@latest oxbow-verify FILE [--key FILE]`.
  *
  * Every record is hashed again and follows the one before; the content of every blob has the hash that its record names; every call that
  * ended had begun; every record that the runner signed is there, up to the newest; and the end of the file is signed, so that nothing can be cut
@@ -10,9 +10,10 @@
  * src/protocol/heads/head-chain.ts and docs/audit.md; none of that code is used here.
  */
 import { createHash, createPublicKey, verify } from 'node:crypto'
-import { createReadStream, readFileSync, realpathSync } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { closeSync, createReadStream, openSync, readFileSync, readSync, realpathSync } from 'node:fs'
+import { pipeline } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import zlib from 'node:zlib'
 
 // BLAKE3 with 32 bytes of output, from its specification (section 2): chunks of 1 024 bytes, joined in a binary tree.
 
@@ -278,7 +279,9 @@ export async function verifyExport(lines, pinned = null) {
     const { checked, fingerprint } = checkEnd(header, check, last, pinned, fail)
     if (JSON.stringify(last.end.after) !== JSON.stringify(header.after.seq))
       fail('the beginning of the file is not the one that was signed')
-    return { ok: true, user: header.user, ...check.counts, heads: checked, heads_signed: header.format > 1, key: fingerprint }
+    const { seq, hash } = last.end
+    const facts = { user: header.user, after: header.after.seq, seq, hash, ...check.counts }
+    return { ok: true, ...facts, heads: checked, heads_signed: header.format > 1, key: fingerprint }
   } catch (error) {
     if (error instanceof Fault) return { ok: false, error: error.message }
     return { ok: false, error: `a line of the file cannot be understood: ${error.message}` }
@@ -292,6 +295,54 @@ function parseLine(text, fail) {
   return line
 }
 
+/** Of an export, or of an archive: that is one compressed by zstd. */
+export async function* linesOf(file) {
+  const source = createReadStream(file)
+  let stream = source
+  if (isCompressed(file)) {
+    if (zlib.createZstdDecompress === undefined)
+      throw new Error('they are compressed by zstd, which this Node cannot read; use Node 22.15 or newer')
+    stream = zlib.createZstdDecompress()
+    // A fault of either ends the reading below with it.
+    pipeline(source, stream, () => {})
+  }
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let rest = ''
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop()
+    yield* lines
+  }
+  rest += decoder.decode()
+  if (rest !== '') yield rest
+}
+
+function isCompressed(file) {
+  const descriptor = openSync(file, 'r')
+  const start = new Uint8Array(4)
+  readSync(descriptor, start)
+  closeSync(descriptor)
+  return String(start) === '40,181,47,253'
+}
+
+/** A file that is not there is no evidence against a journal. */
+function assertReadable(file) {
+  try {
+    isCompressed(file)
+  } catch (error) {
+    const why = error.code === 'ENOENT' ? 'there is no such file' : error.message
+    throw new Error(`${file} cannot be read: ${why}`, { cause: error })
+  }
+}
+
+function assertKey(file) {
+  try {
+    createPublicKey(readFileSync(file))
+  } catch (error) {
+    throw new Error(`${file} is no public key: \`oxbow audit key > FILE\` writes one`, { cause: error })
+  }
+}
+
 async function main(args) {
   const at = args.indexOf('--key')
   const keyFile = at < 0 ? null : args[at + 1]
@@ -300,8 +351,9 @@ async function main(args) {
     process.stderr.write('usage: oxbow-verify FILE [--key PUBLIC_KEY.pem]\n')
     return 2
   }
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })
-  const report = await verifyExport(lines, keyFile === null ? null : readFileSync(keyFile, 'utf8'))
+  for (const name of keyFile === null ? [file] : [file, keyFile]) assertReadable(name)
+  if (keyFile !== null) assertKey(keyFile)
+  const report = await verifyExport(linesOf(file), keyFile === null ? null : readFileSync(keyFile, 'utf8'))
   if (!report.ok) {
     process.stdout.write(`The export does NOT verify: ${report.error}\n`)
     return 12
