@@ -86,6 +86,8 @@ export const treePollMs = 10
 export const killLimitMs = 3_000
 /** How long the pipes of a command are read after its last process has exited. */
 export const drainMs = 1_000
+/** The same where the output is carried: a port of an emulated machine takes a second for a megabyte. */
+export const carriedDrainMs = 5_000
 /** Processes and threads that are reserved for hands: four that read files, one for each search, and the next shell. */
 export const reservedProcesses = 16
 /** How much of a running command's output is kept to be shown live: a screenful. */

@@ -12,6 +12,7 @@
  *       --data-limit KIB                      each process of a command gets at most this much memory of its own
  *       --relay SOCKET                        the egress proxy listens there; programs find it at 127.0.0.1:8118
  *       --relay-device NAME the same, over a port (as for --device) that all connections share
+ *       --streams-device NAME                 a port for the streams of carried programs; with it all of /run/oxbow can be read and changed
  *       --vault only /vault exists, read-only; no commands
  *       --browser PROGRAM drives Chromium; no commands
  *       --run PROGRAM [ARGUMENT…]             runs this program on the standard streams instead of hands, once the relay listens; the variable
@@ -23,13 +24,14 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { browserAt } from './browser/chromium-launch.ts'
+import { acceptStreams, type TakeStreams } from './commands/carried-streams.ts'
 import { createCommandRunner } from './commands/run-command.ts'
 import { createLiveCommands } from './commands/start-process.ts'
 import { closeInherited, openDevice, openTransport, type TransportChoice } from './transport.ts'
 import { bySharedPort, bySocket, proxyEnvironment, startRelay } from './relay.ts'
 import { type HandsOptions, serve } from './serve.ts'
 
-function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsArguments): HandsOptions {
+function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsArguments, takeStreams: TakeStreams | null): HandsOptions {
   if (mapped !== null) {
     return {
       roots: [
@@ -39,11 +41,12 @@ function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsAr
     }
   }
   if (vault !== '') return { roots: [{ virtual: '/vault', real: realpathSync(vault) }] }
-  const roots = ['/shared', '/tmp', '/skills'].filter((root) => existsSync(root)).map((root) => ({ virtual: root, real: root }))
+  const names = ['/shared', '/tmp', '/skills', ...(takeStreams === null ? [] : ['/run/oxbow'])]
+  const roots = names.filter((root) => existsSync(root)).map((root) => ({ virtual: root, real: root }))
   if (browser !== null) return { roots, browser: browserAt(browser) }
   const live = createLiveCommands(alone || isUnderBubblewrap(), relay === null ? undefined : proxyEnvironment)
   const place = { roots, live, dataLimitKib }
-  return { roots, commands: createCommandRunner(place), sessions: place }
+  return { roots, commands: createCommandRunner(place, takeStreams), sessions: place }
 }
 
 /** Processes that hands did not start may be killed only where all processes belong to the sandbox. */
@@ -66,11 +69,12 @@ async function run(): Promise<void> {
   if (args.mapped === null && existsSync('/proc/self/fd')) closeInherited()
   // Before the change of user: only root may open it.
   const shared = args.relay?.kind === 'device' ? await openDevice(args.relay.name) : null
+  const streams = args.streams === '' ? null : acceptStreams(await openDevice(args.streams))
   const { input, output } = await openTransport(args.transport, () => become(args.user))
   // The kernel has closed its end.
   output.on('error', () => process.exit(0))
   if (args.relay !== null) await startRelay(shared === null ? bySocket(args.relay.name) : bySharedPort(shared))
-  await serve(input, output, options(args))
+  await serve(input, output, options(args, streams))
 }
 
 /** Resolves never: this process ends as the program does. */
@@ -107,6 +111,8 @@ interface HandsArguments {
   readonly dataLimitKib: number | null
   /** The egress proxy: its socket, or a port that connections to it share; null without network access. */
   readonly relay: { readonly kind: 'socket' | 'device'; readonly name: string } | null
+  /** The port for streams of carried programs; '' without one. */
+  readonly streams: string
   /** Path of Chromium, null in every profile but `browser`. */
   readonly browser: string | null
   /** A program and its arguments, to run instead. */
@@ -124,6 +130,7 @@ function parseArguments(args: readonly string[]): HandsArguments {
     alone: false,
     dataLimitKib: null,
     relay: null,
+    streams: '',
     browser: null,
     run: null,
     user: null,
@@ -166,6 +173,9 @@ function parseArguments(args: readonly string[]): HandsArguments {
         break
       case '--relay-device':
         parsed = { ...parsed, relay: { kind: 'device', name: next(flag) } }
+        break
+      case '--streams-device':
+        parsed = { ...parsed, streams: next(flag) }
         break
       case '--browser':
         parsed = { ...parsed, browser: next(flag) }

@@ -84,6 +84,6 @@ void test('the guest program ends without a word when its input ends before an e
     child.stdin.end()
     while (child.exitCode === null && child.signalCode === null) await sleep(10)
     assert.deepEqual([child.exitCode, isAlive(child.pid)], [0, false])
-    assert.equal(readFileSync(join(workspace.logs, 'guest.log'), 'utf8'), '')
+    assert.equal(readFileSync(join(workspace.logs, 'guest.stderr.log'), 'utf8'), '')
   })
 })

@@ -109,7 +109,7 @@ export async function* jsonLines(stream: AsyncIterable<Buffer>, maxBytes: number
     waiting += chunk.length - from
     if (waiting > maxBytes) {
       throw new OxbowError('limit_reached', `the guest wrote a line of more than ${maxBytes} bytes`, {
-        hint: 'See logs/guest.log in the workspace.',
+        hint: 'See `oxbow logs`.',
       })
     }
   }
@@ -124,4 +124,17 @@ function parseLine(line: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** Closes what was opened for a guest when the guest is gone. */
+export function closingAfter(
+  guest: GuestProcess,
+  { container, close }: { readonly container: { remove(): Promise<void> }; close(): Promise<void> },
+): GuestProcess {
+  const gone = guest.gone.then(async (end) => {
+    await container.remove()
+    await close()
+    return end
+  })
+  return { ...guest, gone }
 }

@@ -119,9 +119,9 @@ void test('a guest that dies without a report is described by its exit and its l
   await withGuest("console.error('boom'); process.exit(3)", async (options) => {
     await assert.rejects(
       ensureGuest(options),
-      (error) => isOxbowError(error, 'guest_unreachable') && error.message.includes('exit code 3') && error.hint.includes('guest.log'),
+      (error) => isOxbowError(error, 'guest_unreachable') && error.message.includes('exit code 3') && error.hint.includes('oxbow logs'),
     )
-    assert.match(readFileSync(join(options.workspace.logs, 'guest.log'), 'utf8'), /boom/)
+    assert.match(readFileSync(join(options.workspace.logs, 'guest.stderr.log'), 'utf8'), /boom/)
   })
 })
 
@@ -236,14 +236,19 @@ void test('a guest that is killed is noticed', async () => {
 
 void test("an offline question gets its answer and the runner's seal", async () => {
   const script = `
-const { seal: { publicKey, ...seal }, ...question } = envelope.question
-say({ seal, publicKey: publicKey.slice(0, 26), question })
+const { seal: { publicKey, ...seal }, host, ...question } = envelope.question
+say({ seal, publicKey: publicKey.slice(0, 26), question, keys: Object.keys(host).filter((key) => key.startsWith('keys.')) })
 say({ command: process.argv[2] })
 process.exit(0)`
   await withGuest(script, async (options) => {
     const answer = await collect(askOffline(options, { command: 'audit-verify' }))
     assert.deepEqual(answer, [
-      { seal: { lines: [], count: null }, publicKey: '-----BEGIN PUBLIC KEY-----', question: { command: 'audit-verify' } },
+      {
+        seal: { lines: [], count: null },
+        publicKey: '-----BEGIN PUBLIC KEY-----',
+        question: { command: 'audit-verify' },
+        keys: ['keys.signing'],
+      },
       { command: 'audit-verify' },
     ])
   })

@@ -4,21 +4,26 @@
  */
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Failure, isOxbowError, once, OxbowError, systemClock, toFailure } from '../base/index.ts'
-import type { HostedPlugin } from '../protocol/index.ts'
-import type { Config, GuestEnvelope, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
+import { type Failure, isOxbowError, once, OxbowError, systemClock } from '../base/index.ts'
+import { openNotes } from '../logs/index.ts'
+import type { HostedPlugin, UserSettings } from '../protocol/index.ts'
+import type { App, Config, GuestEnvelope, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
+import { collectorVariables } from '../services/index.ts'
 import { type FoundGuest, findGuest } from './find-guest.ts'
 import { listFolders } from './folders.ts'
-import { type ConfigOverrides, keyNames, keysFor } from './config-layers.ts'
-import { fallbackNotice, loadLastGood } from './good-config.ts'
+import { type ConfigOverrides, keyNames, keysFor } from './config/config-layers.ts'
+import { fallbackNotice, loadLastGood } from './config/good-config.ts'
 import { type BegunGuest, guestFlags, type GuestProgram, guestVariables, ownGuestProgram } from './begin-guest.ts'
-import { asReport, fatalError, type GuestProcess, spawnGuest } from './guest-process.ts'
-import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './heads/head-signing.ts'
+import { createAnswers } from './questions/guest-answers.ts'
+import { asReport, closingAfter, fatalError, type GuestProcess, spawnGuest } from './guest-process.ts'
+import { type HeadSigner, openHeadSigner } from './heads/head-signing.ts'
 import { type Home, type HostEnv, lockPath, type Workspace } from './home.ts'
-import type { HostSide } from './host-questions.ts'
+import type { HostSide } from './questions/host-questions.ts'
 import type { IsolatedGuest } from './isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries } from './limits.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
+import { whileChanging } from './upgrade/change.ts'
+import { signRestoreOf } from './system/own-seal.ts'
 
 /** What is needed to find or start a user's guest. */
 export interface GuestSetup {
@@ -36,8 +41,16 @@ export interface GuestSetup {
   readonly warn: (text: string) => void
   /** Default: the guest program next to this code. */
   readonly program?: GuestProgram
+  /** Signs the heads of the journal. Default: the key of the home; in system mode root has the key. */
+  readonly signer?: HeadSigner
+  /** What an administrator has set for the user. Default: as the home has it; in system mode root tells it. */
+  readonly userSettings?: () => UserSettings | undefined
   /** A process that may become the guest. */
   readonly begun?: BegunGuest | undefined
+  /** This program belongs to the guest: it runs tools of its own, or is the model. */
+  readonly app?: App
+  /** Starts the guest; default: as a process of its own. */
+  readonly spawn?: typeof spawnGuest
   readonly readyTimeoutMs?: number
 }
 
@@ -55,6 +68,7 @@ export interface RunningGuest {
 
 /** @throws OxbowError `guest_unreachable`, or what the guest itself reports as fatal (`bad_config`, `store_corrupt`, …). */
 export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
+  await whileChanging(options.home, options.env)
   let found = await findGuest(options.workspace)
   for (let tries = 1; found === null; tries += 1) {
     try {
@@ -81,13 +95,6 @@ async function startUsable(options: GuestSetup): Promise<RunningGuest> {
   }
 }
 
-export type PluginsOfHome = typeof import('./plugins/plugin-tools.ts')
-
-/** What the verbs of `oxbow plugin` use. */
-export function loadPlugins(): Promise<PluginsOfHome> {
-  return import('./plugins/plugin-tools.ts')
-}
-
 type ListPlugins = (config: Config) => readonly HostedPlugin[]
 
 /** Loaded only where a plugin is installed. */
@@ -99,9 +106,10 @@ async function pluginLister({ home, warn }: Pick<GuestSetup, 'home' | 'warn'>): 
 
 /** @param masters replaces the user's keys */
 function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
-  const { home, workspace, config, insecure, version, env } = options
+  const { home, workspace, config, insecure, version, env, app } = options
   const { user, root: workspaceRoot } = workspace
   const keys = keysFor(config, env)
+  const collector = collectorVariables(config, env)
   const wanted = masters.length === 0 ? [] : keyNames(config).filter((name) => name !== config.store.url_env)
   return {
     user,
@@ -112,6 +120,8 @@ function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string
     version,
     keys,
     folders: listFolders(home, user),
+    ...(collector !== null && { collector: collector.plain }),
+    ...(app !== undefined && { app: { tools: app.tools, servesModel: app.servesModel } }),
     ...(masters.length > 0 && { masterKeys: masters, wantedKeys: wanted }),
   }
 }
@@ -123,13 +133,14 @@ function mastersOf({ home, workspace: { user }, config, env }: Omit<GuestSetup, 
 
 async function startOwned(options: GuestSetup): Promise<RunningGuest> {
   const { home, workspace, env } = options
+  if (home.system !== null && options.signer === undefined) throw keptByDaemon(home.system)
   const program = options.program ?? ownGuestProgram()
   const plugins = (await pluginLister(options))?.(options.config)
   const envelope = { ...envelopeFor(options), ...(plugins !== undefined && { plugins }) }
   // Before the process starts: a bad key must not leave an unsupervised guest behind.
-  const signer = openHeadSigner(home, workspace.user, systemClock)
+  const signer = options.signer ?? openHeadSigner(home, workspace.user, systemClock)
   const isolated = options.config.sandbox.isolate_guest ? await isolate(options, envelope, program) : null
-  const process = await spawnGuest({
+  const process = await (options.spawn ?? spawnGuest)({
     home,
     workspace,
     envelope: { ...envelope, ...(isolated !== null && { isolation: isolated.isolation }) },
@@ -141,7 +152,7 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
     await isolated?.close()
     throw error
   })
-  const guest = isolated === null ? process : withEnd(process, isolated)
+  const guest = isolated === null ? process : closingAfter(process, isolated)
   const watch = watchReports(guest, signer, options, isolated)
   const started = await Promise.race([watch.ready, sleepUntil(options.readyTimeoutMs ?? guestReadyTimeoutMs, watch.settled)])
   if (started === 'late') {
@@ -165,9 +176,12 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
   }
 }
 
-function isolate({ home, workspace }: GuestSetup, envelope: GuestEnvelope, { entry }: GuestProgram): Promise<IsolatedGuest> {
+async function isolate(options: GuestSetup, envelope: GuestEnvelope, { entry }: GuestProgram): Promise<IsolatedGuest> {
+  const { home, workspace, config } = options
+  const { listPlugins } = await import('./plugins/installed-plugins.ts')
+  const plugins = (): ReturnType<ListPlugins> => (existsSync(lockPath(home)) ? listPlugins(home, config, () => {}) : [])
   return import('./isolated-guest.ts').then(({ isolateGuest }) =>
-    isolateGuest({ home, workspace, envelope, entry, flags: guestFlags, variables: guestVariables }),
+    isolateGuest({ home, workspace, envelope, plugins, entry, flags: guestFlags, variables: guestVariables }),
   )
 }
 
@@ -179,25 +193,16 @@ export async function checkIsolation(options: GuestSetup): Promise<void> {
   await (await import('./isolated-guest.ts')).checkIsolation(parts, config)
 }
 
-/** Closes what was opened for a guest when the guest is gone. */
-function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
-  const gone = guest.gone.then(async (end) => {
-    await isolated.container.remove()
-    await isolated.close()
-    return end
-  })
-  return { ...guest, gone }
-}
-
 /** Loaded with the first question of the guest, or when it has started. */
 function hostSideOf(
   options: GuestSetup,
   { newest: newestHead }: HeadSigner,
+  guest: Pick<GuestProcess, 'send'>,
   isolated: Pick<IsolatedGuest, 'sandboxFolders'> | null,
 ): () => Promise<HostSide> {
   const { home, workspace, config, overrides = {}, env, isFallback = false } = options
   return once(async () => {
-    const { createHostSide } = await import('./host-questions.ts')
+    const { createHostSide } = await import('./questions/host-questions.ts')
     const isIsolated = config.sandbox.isolate_guest
     const { listPlugins } = await import('./plugins/installed-plugins.ts')
     const plugins: ListPlugins = (next) => listPlugins(home, next, options.warn)
@@ -207,30 +212,30 @@ function hostSideOf(
       return existsSync(lockPath(home)) ? { ...envelope, plugins: plugins(next) } : envelope
     }
     const { sandboxFolders } = isolated ?? {}
+    const onConfigChange = (): void => guest.send({ type: 'config_changed' } satisfies HostReply)
     const checkStart = (next: Config): Promise<void> => checkStartOf({ ...options, config: next })
-    const facts = { home, workspace, config, isFallback, overrides, isIsolated, sandboxFolders, checkStart }
-    return createHostSide({ ...facts, now: systemClock.now, newestHead, envelopeOf, plugins })
+    const archives = once(async () => {
+      const { createArchiveFiles } = await import('./heads/archive-files.ts')
+      const place = { home, user: workspace.user, config, env }
+      return createArchiveFiles({ place, workspace, lines: (range) => askOffline(options, { command: 'audit-export', ...range }) })
+    })
+    const { userSettings } = options
+    const facts = { home, workspace, config, env, isFallback, overrides, isIsolated, sandboxFolders, checkStart, archives, userSettings }
+    return createHostSide({ ...facts, onConfigChange, now: systemClock.now, newestHead, envelopeOf, plugins })
   })
-}
-
-/** Answers one question of the guest. */
-async function answerGuest(guest: GuestProcess, hostSide: Promise<HostSide>, { id, question }: GuestReport & { type: 'ask' }) {
-  const reply = (line: HostReply): void => guest.send(line)
-  try {
-    reply({ type: 'answer', id, output: await (await hostSide).answer(question) })
-  } catch (error) {
-    reply({ type: 'answer', id, failure: toFailure(error, 'internal_failure', 'See the log of the program that started the guest.') })
-  }
 }
 
 /** Reads all reports of the guest: `ready` settles with the first relevant one, `over` after the last. */
 function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSetup, isolated: IsolatedGuest | null) {
   const { workspace, warn } = options
-  const hostSide = hostSideOf(options, signer, isolated)
+  const hostSide = hostSideOf(options, signer, guest, isolated)
+  const answers = createAnswers(guest, hostSide, options.app)
+  const note = openNotes(workspace.logs, 'runner')
   const ready = Promise.withResolvers<FoundGuest | OxbowError>()
   const settled = new AbortController()
   const read = async (): Promise<Failure> => {
     let fatal: OxbowError | null = null
+    let hasStarted = false
     try {
       for await (const line of guest.lines) {
         const report = asReport(line)
@@ -244,10 +249,12 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSet
         } else if (report?.type === 'renewed') {
           void hostSide().then((each) => each.started())
         } else if (report?.type === 'ask') {
-          void answerGuest(guest, hostSide(), report)
+          answers.take(report)
         } else if (report?.type === 'ready') {
           const found = await findGuest(workspace)
           ready.resolve(found ?? unreachable('the guest is ready but cannot be reached', workspace))
+          hasStarted = true
+          note('info', 'a guest has started', { pid: report.pid })
           void hostSide().then((each) => each.started())
         }
       }
@@ -255,7 +262,15 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSet
       fatal = isOxbowError(error) ? error : unreachable((error as Error).message, workspace)
     }
     await (fatal === null ? guest.gone : guest.stop())
+    answers.close()
     const { exitCode, signal } = await guest.gone
+    note(exitCode === 0 ? 'info' : 'error', 'a guest has ended', {
+      pid: guest.pid,
+      exit_code: exitCode,
+      signal,
+      failure: fatal?.message ?? '',
+    })
+    if (hasStarted) (await hostSide()).ended(exitCode === 0)
     return fatal ?? unreachable(`the guest ended (${signal ?? `exit code ${exitCode}`})`, workspace)
   }
   const over = read().then((failure) => {
@@ -281,13 +296,21 @@ async function sleepUntil(ms: number, signal: AbortSignal): Promise<'late'> {
   return 'late'
 }
 
+/** A few lines in a life: written at once, so that nothing is loaded for them, and none is lost with this process. */
 function notOwned(found: FoundGuest): RunningGuest {
   return { ...found, owned: false, gone: new Promise(() => {}), stop: async () => {} }
 }
 
+/** Of its own it would have no key that root vouches for. */
+function keptByDaemon(user: string): OxbowError {
+  return new OxbowError('guest_unreachable', `the guest of ${user} does not run, and only the daemon of this machine may start it`, {
+    hint: 'Start it: oxbow start. If the daemon itself does not run, ask an administrator: systemctl start oxbow',
+  })
+}
+
 function unreachable(message: string, workspace: Workspace): OxbowError {
   return new OxbowError('guest_unreachable', message, {
-    hint: `Start Oxbow again: nothing that was acknowledged is lost, and an open turn continues. See ${workspace.logs}/guest.log.`,
+    hint: `Start Oxbow again: nothing that was acknowledged is lost, and an open turn continues. See \`oxbow logs --user ${workspace.user}\`.`,
   })
 }
 
@@ -317,7 +340,8 @@ export async function* askOffline(
   masters?: readonly string[],
 ): AsyncGenerator {
   const { home, workspace, env } = options
-  const question = request.command === 'audit-verify' ? { ...request, seal: readSeal(home, workspace.user) } : request
+  const compared = async () => (await import('./questions/host-state.ts')).comparedWith(options)
+  const question = request.command === 'audit-verify' ? { ...request, ...(await compared()) } : request
   // Plugins serve models, too.
   const plugins = request.command === 'catalog' ? (await pluginLister({ ...options, warn: () => {} }))?.(options.config) : undefined
   const asked = { question, ...(plugins !== undefined && { plugins }) }
@@ -328,7 +352,7 @@ export async function* askOffline(
       const report = asReport(line)
       if (report?.type === 'fatal') throw fatalError(report)
       if (report?.type === 'restoring') {
-        signFor(options, request, report)
+        await signFor(options, request, report)
         guest.send({ signed: true })
       } else yield line
     }
@@ -338,7 +362,7 @@ export async function* askOffline(
       type: 'fatal',
       code: 'guest_unreachable',
       message: `the guest ended with ${signal ?? `exit code ${exitCode}`}`,
-      hint: `See ${workspace.logs}/guest.log.`,
+      hint: `See \`oxbow logs --user ${workspace.user}\`.`,
     })
   } finally {
     await guest.stop()
@@ -356,13 +380,13 @@ export async function checkStartOf(options: Omit<GuestSetup, 'warn'>): Promise<v
 }
 
 /** Signs a restore, but only when the request was one. */
-function signFor(
+async function signFor(
   { home, workspace }: Omit<GuestSetup, 'warn'>,
   request: OfflineQuestion,
   report: GuestReport & { type: 'restoring' },
-): void {
+): Promise<void> {
   if (request.command !== 'store' || request.store.ask !== 'restore')
     throw unreachable('the guest restores a store without a request', workspace)
   const { call, from, to } = report
-  signRestore(home, workspace.user, systemClock, { call, from, to, by: request.store.by })
+  await signRestoreOf(home, workspace.user, { call, from, to, by: request.store.by })
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { isOxbowError } from '../base/index.ts'
-import { hostFiles, openHome, openWorkspace, parseUser } from './home.ts'
+import { hostFiles, machineConfigOf, openHome, openWorkspace, parseUser } from './home.ts'
 import { makeMasterKeys } from './master-keys.ts'
 import { openHeadSigner, readSeal } from './heads/head-signing.ts'
 import { spawnGuest } from './guest-process.ts'
@@ -93,14 +93,14 @@ void test('a file in place of a folder, or the reverse, is reported with its pat
     const workspace = openWorkspace(home, user)
     writeFileSync(join(home.runner, 'keys'), '')
     writeFileSync(join(home.runner, 'heads'), '')
-    mkdirSync(join(workspace.logs, 'guest.log'))
+    mkdirSync(join(workspace.logs, 'guest.stderr.log'))
     const told = (path: string) => (error: unknown) =>
       isOxbowError(error, 'bad_config') && error.message.includes(path) && error.hint.startsWith('Check ')
     assert.throws(() => makeMasterKeys({ home, user, config: parseConfig({}, 'test'), env: {} }), told('runner/keys'))
     assert.throws(() => openHeadSigner(home, user, systemClock), told('runner/heads'))
     assert.throws(() => readSeal(home, user), told('runner/heads'))
     const envelope = {} as Parameters<typeof spawnGuest>[0]['envelope']
-    await assert.rejects(spawnGuest({ home, workspace, envelope, program: { entry: '' }, env: {} }), told('logs/guest.log'))
+    await assert.rejects(spawnGuest({ home, workspace, envelope, program: { entry: '' }, env: {} }), told('logs/guest.stderr.log'))
   } finally {
     rmSync(root, { recursive: true })
   }
@@ -116,4 +116,22 @@ void test('a full disk is reported as such, and other errors are unchanged', () 
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', errno: -28, syscall: 'write' })
   assert.throws(fails(full), (error) => isOxbowError(error, 'store_full') && error.hint !== '')
   assert.throws(fails(new TypeError('a bug')), TypeError)
+})
+
+void test('in system mode nobody but root chooses another file of the machine, where root has a folder for it', () => {
+  const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+  try {
+    const [env, usual] = [{ OXBOW_MACHINE_CONFIG: '/elsewhere/config.toml' }, join(root, 'config.toml')]
+    const isRoots = statSync(root).uid === 0
+    assert.equal(machineConfigOf(env, 'ada', root, 1_001), isRoots ? usual : '/elsewhere/config.toml')
+    assert.equal(machineConfigOf(env, 'ada', root, 0), '/elsewhere/config.toml')
+    assert.equal(machineConfigOf(env, null, root, 1_001), '/elsewhere/config.toml', 'a person keeps a home of their own')
+    assert.equal(machineConfigOf(env, 'ada', join(root, 'none'), 1_001), '/elsewhere/config.toml')
+    assert.equal(machineConfigOf({}, 'ada', root, 1_001), usual)
+    if (!isRoots) return
+    chownSync(root, 1_001, 1_001)
+    assert.equal(machineConfigOf(env, 'ada', root, 1_001), '/elsewhere/config.toml', 'a folder of their own holds nobody')
+  } finally {
+    rmSync(root, { recursive: true })
+  }
 })

@@ -1,7 +1,7 @@
 /**
  * Where Oxbow lives on the host: `OXBOW_HOME`, else `~/.oxbow`.
  *
- *   config.toml              configuration of all users
+ *   config.toml              configuration of all users; above it is the one of the machine, /etc/oxbow/config.toml
  *   runner/                  of the runner only: signing key, signed heads, compile cache; no guest writes here
  *   plugins.lock plugins/    installed plugins, and what of them a person has approved; no guest writes here
  *   catalog/                 changes to the model catalog: overlay.json, refreshed.jsonl
@@ -10,9 +10,9 @@
  *   users/<user>/internal ipc logs       not visible to tools
  *   users/<user>/hands                   not visible to an isolated guest either: files that its runner writes
  */
-import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs'
+import { homedir, userInfo } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
 import { OxbowError } from '../base/index.ts'
 import type { UserId } from '../base/index.ts'
 import { maxUserLength } from './limits.ts'
@@ -27,6 +27,12 @@ export interface Home {
   readonly compileCache: string
   /** Created only when something is put into it. */
   readonly catalog: string
+  /** Path of the configuration of all homes of this machine, which its administrator writes. */
+  readonly machineConfig: string
+  /** Whose home it is in system mode: the name of a Unix user; null in a home that a person keeps themselves. See daemon/daemon-place.ts. */
+  readonly system: string | null
+  /** Variables of this program that set keys of the configuration: `OXBOW__SECTION__KEY`. */
+  readonly variables: Readonly<Record<string, string>>
 }
 
 /** The folders of one user, as absolute paths. */
@@ -46,12 +52,50 @@ export function openHome(env: HostEnv): Home {
   const runner = join(root, 'runner')
   const compileCache = join(runner, 'compile-cache')
   makePrivate([root, runner, compileCache])
-  return { root, runner, compileCache, catalog: join(root, 'catalog') }
+  const variables = Object.entries(env).filter(
+    (entry): entry is [string, string] => entry[0].startsWith('OXBOW__') && entry[1] !== undefined,
+  )
+  const system = systemUserOf(env, root)
+  const machineConfig = machineConfigOf(env, system)
+  return { root, runner, compileCache, catalog: join(root, 'catalog'), machineConfig, system, variables: Object.fromEntries(variables) }
 }
 
-/** @returns the path of the home, whether it exists or not */
+/**
+ * @param system see `Home`: where an administrator keeps the homes of others and has a folder for their configuration, none of the others
+ * chooses another one
+ */
+export function machineConfigOf(env: HostEnv, system: string | null, folder: string = '/etc/oxbow', uid = process.getuid?.() ?? 0): string {
+  const usual = join(folder, 'config.toml')
+  const isFixed = system !== null && uid !== 0 && lstatSync(folder, { throwIfNoEntry: false })?.uid === 0
+  return (isFixed ? '' : env['OXBOW_MACHINE_CONFIG']) || usual
+}
+
+/** @returns the path of the home, whether it exists or not: the one that a person names, has in system mode, or keeps in their own home */
 export function homeRoot(env: HostEnv): string {
-  return resolve(env['OXBOW_HOME'] || join(env['HOME'] || homedir(), '.oxbow'))
+  return resolve(env['OXBOW_HOME'] || systemHome(env) || join(env['HOME'] || homedir(), '.oxbow'))
+}
+
+/** @returns the folder of system mode, in which each Unix user that an administrator has added has a home; it may not exist */
+export function systemRoot(env: HostEnv): string {
+  return resolve(env['OXBOW_SYSTEM_ROOT'] || '/var/lib/oxbow')
+}
+
+/** @returns the home in system mode of whoever runs this program; null: they have none */
+function systemHome(env: HostEnv): string | null {
+  const homes = join(systemRoot(env), 'users')
+  if (!existsSync(homes)) return null
+  try {
+    const home = join(homes, userInfo().username)
+    return existsSync(home) ? home : null
+  } catch {
+    // A user id without a name.
+    return null
+  }
+}
+
+/** @returns the Unix user whose home in system mode this is; null for any other home */
+export function systemUserOf(env: HostEnv, root: string): string | null {
+  return dirname(root) === join(systemRoot(env), 'users') ? basename(root) : null
 }
 
 /** The list of installed plugins; see `plugins/lock-file.ts`. */

@@ -3,6 +3,10 @@
  * the workspace's `ipc` folder:
  *
  *   hands-<profile>.sock   the sandbox, which the runner starts as configured
+ *   branches.sock          branches of files, and the hands over them
+ *   servers.sock           MCP servers, scripts of skills, hosts of plugins
+ *   plugins.sock           what plugins keep, which the guest sees only to read
+ *   skills.sock            files of skills, which the sandbox shows
  *   passes.sock            hosts that a command with network may reach, and those it has reached
  *   web/online.sock        an HTTP proxy with the rules of `egress`, for web.fetch and web.search
  *   models/online.sock     an HTTP proxy to model services only
@@ -22,12 +26,15 @@ import {
   loadRemoteEnds,
   openEgressProxy,
   openGuestContainer,
+  openShownSkills,
 } from '../sandbox/index.ts'
 import { OxbowError, ownValue } from '../base/index.ts'
-import type { SandboxFolders } from '../protocol/index.ts'
+import type { HostedPlugin, Sandbox, SandboxFolders } from '../protocol/index.ts'
+import { collectorAddresses } from '../services/index.ts'
 import { builtinProviders, type Config, type GuestEnvelope, type GuestIsolation } from '../config/index.ts'
 import type { Home, Workspace } from './home.ts'
 import { isolatedProxyPort } from './limits.ts'
+import { openIsolatedPlugins } from './plugins/isolated-plugins.ts'
 
 export interface IsolatedGuest {
   readonly isolation: GuestIsolation
@@ -43,6 +50,8 @@ interface IsolateOptions {
   readonly home: Home
   readonly workspace: Workspace
   readonly envelope: GuestEnvelope
+  /** The plugins that are installed and enabled at the moment. */
+  readonly plugins: () => readonly HostedPlugin[]
   /** File of the guest program, and Node's options for it. */
   readonly entry: string
   readonly flags: readonly string[]
@@ -78,14 +87,23 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
     opened.push(sandbox)
     const { problem } = sandbox.status
     if (sandbox.status.tier === 'none') {
-      throw new OxbowError('sandbox_missing', problem?.message ?? 'There is no sandbox.', { hint: problem?.hint ?? 'See oxbow doctor.' })
+      throw new OxbowError('sandbox_missing', problem?.message ?? 'There is no sandbox.', {
+        hint: problem?.hint ?? '`oxbow doctor` says what is missing.',
+      })
     }
-    const { servePasses, servePrograms, serveSandbox } = await loadRemoteEnds()
-    opened.push(await serveSandbox(sandbox, folder), await servePasses(programs, folder))
-    if (sandbox.serve !== undefined) opened.push(await servePrograms(sandbox.serve, folder, join(home.root, 'servers')))
+    const { servePasses, servePluginFiles, servePrograms, serveSandbox, serveSkills } = await loadRemoteEnds()
+    const skills = serveSkills(await openShownSkills(unseen), folder)
+    const plugins = openIsolatedPlugins(workspace, options.plugins, config.plugins.data_max_mb)
+    opened.push(await serveSandbox(sandbox, folder), await servePasses(programs, folder), await skills)
+    opened.push(await servePluginFiles(plugins.files, folder))
+    const sandboxOf = async (branch: string): Promise<Pick<Sandbox, 'serve'>> =>
+      branch === '' || sandbox.branches === undefined ? sandbox : sandbox.branches.open(branch)
+    if (sandbox.serve !== undefined)
+      opened.push(await servePrograms(sandboxOf, plugins.program, folder, [join(home.root, 'servers'), join(unseen, 'skills')]))
+    const collector = await collectorAddresses(config, envelope.collector ?? {})
     const proxies = {
       web: openEgressProxy(config.egress, join(folder, 'web')),
-      models: openEgressProxy(modelRules(config, envelope.keys), join(folder, 'models')),
+      models: openEgressProxy(modelRules(config, envelope.keys, collector), join(folder, 'models')),
     }
     opened.push(proxies.web, proxies.models)
     const [webSocket, modelSocket] = await Promise.all([openGuestSocket(proxies.web), openGuestSocket(proxies.models)])
@@ -113,7 +131,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
 }
 
 /** Whether the guest could be isolated: what `isolateGuest` refuses, without starting anything. @throws OxbowError as that does */
-export async function checkIsolation(options: Omit<IsolateOptions, 'envelope'>, config: Config): Promise<void> {
+export async function checkIsolation(options: Omit<IsolateOptions, 'envelope' | 'plugins'>, config: Config): Promise<void> {
   const { home, workspace } = options
   const models = embedderFolders(config.memory.embedder, [home.root, workspace.root])
   await planContainer(options, config, join(workspace.root, 'hands'), models)
@@ -127,26 +145,33 @@ async function openGuestSocket(proxy: EgressProxy): Promise<string> {
 }
 
 function planContainer(
-  { home, workspace, entry, flags, variables }: Omit<IsolateOptions, 'envelope'>,
+  { home, workspace, entry, flags, variables }: Omit<IsolateOptions, 'envelope' | 'plugins'>,
   config: Config,
   unseen: string,
   models: readonly string[],
 ): Promise<GuestContainer> {
   const proxy = `http://127.0.0.1:${isolatedProxyPort}`
+  const isThere = (path: string): boolean => existsSync(path)
+  const keptByPlugins = join(workspace.root, 'internal', 'plugins')
   return openGuestContainer({
     limits: config.sandbox,
     user: workspace.user,
     imageFolder: join(home.root, 'images'),
     cacheFolder: unseen,
-    readable: withoutNested([packageRoot(entry), nativePackages(entry), home.catalog, ...models].filter((path) => existsSync(path))),
+    readable: [
+      ...withoutNested([packageRoot(entry), nativePackages(entry), home.catalog, ...models].filter(isThere)),
+      keptByPlugins,
+    ].filter(isThere),
     writable: [join(workspace.root, 'internal'), workspace.ipc],
     env: { ...variables, HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NODE_USE_ENV_PROXY: '1', TZ: process.env['TZ'] ?? '' },
     program: [...flags, entry, 'serve'],
   })
 }
 
-/** @returns the folder with the store's native package and its dependencies, which are not part of the bundle */
+/** @returns the folder with the store's native package: next to the bundle, or, for a checkout, among its packages */
 function nativePackages(entry: string): string {
+  const beside = join(dirname(entry), 'sqlite')
+  if (existsSync(beside)) return beside
   const store = realpathSync(createRequire(entry).resolve('better-sqlite3-multiple-ciphers/package.json'))
   const at = store.lastIndexOf('/node_modules/')
   return at === -1 ? dirname(store) : store.slice(0, at + '/node_modules'.length)
@@ -163,15 +188,17 @@ function packageRoot(entry: string): string {
   return dirname(entry)
 }
 
-// Hosts that an isolated guest may reach for models.
+// Hosts that an isolated guest may reach for models, and its collector.
 
 /**
  * Services from the configuration, from the environment, and the built-in ones. Addresses that a person configured may be private, because
  * that is where people run their own models.
  * @param keys the variables that the guest receives
+ * @param more addresses that a person configured for something else
  */
-export function modelRules(config: Config, keys: Readonly<Record<string, string>>): Config['egress'] {
+export function modelRules(config: Config, keys: Readonly<Record<string, string>>, more: readonly string[] = []): Config['egress'] {
   const addresses = [
+    ...more,
     config.model.base_url,
     ...Object.values(config.providers).map(({ base_url: url }) => url),
     ...Object.values(builtinProviders).flatMap(({ baseUrl, baseUrlEnv }) => [baseUrl, ownValue(keys, baseUrlEnv ?? '') ?? '']),

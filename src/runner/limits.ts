@@ -16,12 +16,16 @@ export const maxLingerMs = 5_000
 export const otherGuestPollMs = 50
 /** One line from a guest; a journal record with a full blob is the largest thing it sends. */
 export const maxGuestLineBytes: number = 64 * 1024 * 1024
-/** A guest log over this size becomes `guest.log.1` at the next start, so that there are at most two files. */
+/** What guests write to standard error, over this size, gets another name at the next start, so that there are at most two files. */
 export const maxGuestLogBytes: number = 8 * 1024 * 1024
 /** Length of a user name: fits every file system and a status line. */
 export const maxUserLength = 64
 /** Configuration files are written by hand; a larger one is something else. */
 export const maxConfigBytes: number = 1024 * 1024
+/** Tables in tables: a key has at most six parts, and settings of a plugin some more. */
+export const maxConfigDepth = 32
+/** Kept configurations of a user: of files of a usual size there is room for all, and for one of the largest. */
+export const maxKeptConfigBytes: number = 16 * 1024 * 1024
 /** Signed heads kept for a user, about 1 MB; over it, every second one of the older half is removed. */
 export const maxSignedHeads = 2_048
 /** Loopback port of the proxy to models, inside the isolated guest's own network namespace, where nothing else uses it. */
@@ -55,3 +59,23 @@ export const maxHandedCharacters = 400_000
 /** How long a change of `plugins.lock` waits for another process's, and how often it looks; a change takes milliseconds. */
 export const lockWaitMs = 10_000
 export const lockPollMs = 10
+
+/** Editors write a file in several steps, within milliseconds; a reload is to be noticed at once. */
+export const configSettleMs = 10
+/** A guest that has served for so long, or has ended in order before, works with its configuration. */
+export const healthyGuestMs = 30_000
+
+/** Pause before a lost guest is started again; each further loss within the window doubles it. */
+export const firstRestartMs = 1_000
+export const maxRestartMs = 60_000
+export const lossWindowMs = 600_000
+/** So many losses within the window, and no guest is started any more. */
+export const maxLosses = 5
+/** How often a server looks whether the guest that a terminal has started in place of its own is gone. */
+export const otherGuestLookMs = 1_000
+
+/** After the answer to what stops a server, so that its page receives it. */
+export const stopDelayMs = 150
+/** Of a log, what a page shows: its end, and of each line its beginning, which has time and cause. */
+export const maxShownLogBytes: number = 1024 * 1024
+export const maxShownLogLine = 4_000

@@ -3,11 +3,10 @@
  * `runner/keys/`, which no guest and no tool can access: as a random key that only its owner can read, or, with a passphrase, as salt and
  * parameters for scrypt. It reaches the guest in its envelope, and never an argument, a log or a journal.
  */
-import { randomBytes, scryptSync } from 'node:crypto'
+import { hkdfSync, randomBytes, scryptSync } from 'node:crypto'
 import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { isAlive, ownValue, OxbowError } from '../base/index.ts'
-import type { UserId } from '../base/index.ts'
+import { isAlive, openBytes, ownValue, OxbowError, sealBytes, type UserId } from '../base/index.ts'
 import type { Config } from '../config/index.ts'
 import { hostFiles, makeFolder, placeFirst } from './home.ts'
 import type { Home, HostEnv } from './home.ts'
@@ -22,6 +21,8 @@ interface KeyFile {
   readonly current: Entry
   /** Set while the key is being changed; either key may then be the right one. */
   readonly next?: Entry
+  /** The key of archives, sealed by keys derived from the ones above: it stays the same when they change. Absent: there is no archive. */
+  readonly archives?: readonly string[]
 }
 
 export interface KeyPlace {
@@ -109,7 +110,10 @@ export function beginKeyChange(place: KeyPlace): readonly string[] {
     if (file.current.kind === 'passphrase' && passphrase === null) {
       throw new OxbowError('bad_input', `The variable ${newPassphraseEnv} is not set.`, { hint: 'Set it to the new passphrase.' })
     }
-    writeKeyFile(place, { ...file, next: newEntry(passphrase) })
+    const next = newEntry(passphrase)
+    const archives = archiveKeyIn(place, file)
+    const keys = keysOf(place, { ...file, next })
+    writeKeyFile(place, { ...file, next, ...(archives !== null && { archives: keys.map((key) => sealArchiveKey(key, archives)) }) })
   }
   return masterKeys(place)
 }
@@ -117,8 +121,45 @@ export function beginKeyChange(place: KeyPlace): readonly string[] {
 /** Ends a change: everything uses the new key, and the old one is removed. */
 export function endKeyChange(place: KeyPlace): void {
   const file = readKeyFile(place)
-  if (file?.next !== undefined) writeKeyFile(place, { format: 1, current: file.next })
+  if (file?.next === undefined) return
+  const { next, archives } = file
+  writeKeyFile(place, { format: 1, current: next, ...(archives !== undefined && { archives }) })
 }
+
+/** @returns the key that seals archives; null: none is there, or it was sealed by keys of another home */
+export function archiveKey(place: KeyPlace): Uint8Array | null {
+  const file = readKeyFile(place)
+  return file === null ? null : archiveKeyIn(place, file)
+}
+
+/** As `archiveKey`, but creates one if none exists. */
+export function makeArchiveKey(place: KeyPlace): Uint8Array {
+  makeMasterKeys(place)
+  const file = readKeyFile(place)!
+  const known = archiveKeyIn(place, file)
+  if (known !== null) return known
+  const made = randomBytes(32)
+  writeKeyFile(place, { ...file, archives: [...keysOf(place, file).map((key) => sealArchiveKey(key, made)), ...(file.archives ?? [])] })
+  return made
+}
+
+function archiveKeyIn(place: KeyPlace, file: KeyFile): Uint8Array | null {
+  const { archives = [] } = file
+  if (archives.length === 0) return null
+  for (const key of keysOf(place, file))
+    for (const text of archives) {
+      const found = openArchiveKey(key, text)
+      if (found !== null) return found
+    }
+  return null
+}
+
+const archivesKeyOf = (master: string): Uint8Array =>
+  new Uint8Array(hkdfSync('sha256', Buffer.from(master, 'hex'), '', 'archives of oxbow', 32))
+
+const sealArchiveKey = (master: string, key: Uint8Array): string => sealBytes(archivesKeyOf(master), key).toString('base64')
+
+const openArchiveKey = (master: string, text: string): Uint8Array | null => openBytes(archivesKeyOf(master), Buffer.from(text, 'base64'))
 
 function newEntry(passphrase: string | null): Entry {
   if (passphrase === null) return { kind: 'key', key: randomBytes(32).toString('hex') }
@@ -168,7 +209,10 @@ function readKeyFile(place: KeyPlace): KeyFile | null {
 function parseKeyFile(text: string): KeyFile | null {
   try {
     const file = JSON.parse(text) as KeyFile
-    return file.format === 1 && [file.current, file.next ?? file.current].every(isEntry) ? file : null
+    const { format, current, next = current, archives = [] } = file
+    const isFine =
+      format === 1 && [current, next].every(isEntry) && Array.isArray(archives) && archives.every((each) => typeof each === 'string')
+    return isFine ? file : null
   } catch {
     return null
   }

@@ -58,7 +58,9 @@ export function readSkillFiles(
   const isSafe = skillFolderName.test(folder) && (agent === '' || definitionName.test(agent))
   const found = isSafe ? parents.findLast((parent) => skillFileIn(join(parent, folder)) !== null) : undefined
   if (found === undefined)
-    throw new OxbowError('not_found', `The skill ${JSON.stringify(folder)} is not there any more.`, { hint: 'See oxbow skills list.' })
+    throw new OxbowError('not_found', `The skill ${JSON.stringify(folder)} is not there any more.`, {
+      hint: '`oxbow skills list` shows those that are there.',
+    })
   return filesBelow(join(found, folder))
 }
 

@@ -49,6 +49,8 @@ export function findBrowser({ program }: Pick<Config['browser'], 'program'>): Br
 
 /** Loaded inside the sandbox only: here its folder is looked up, next to the sources or next to the bundle. */
 export function findDriver(): string | null {
+  const beside = fileURLToPath(new URL('./playwright-core', import.meta.url))
+  if (existsSync(beside)) return beside
   try {
     return dirname(realpathSync(fileURLToPath(import.meta.resolve('playwright-core/package.json'))))
   } catch {

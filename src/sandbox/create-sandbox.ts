@@ -3,7 +3,7 @@ import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { once, toError } from '../base/index.ts'
 import { sandboxTiers } from '../protocol/index.ts'
-import type { Failure } from '../base/index.ts'
+import type { Failure, LogLevel } from '../base/index.ts'
 import type { HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../protocol/index.ts'
 import type { Config } from '../config/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
@@ -31,7 +31,8 @@ export interface SandboxOptions {
   readonly cacheFolder?: string
   /** See TierOptions; the cache folder when absent. */
   readonly imageFolder?: string
-  readonly logger?: (message: string) => void
+  /** @param level absent: something is wrong */
+  readonly logger?: (message: string, level?: LogLevel) => void
 }
 
 /** Quick: looks at what is installed, starts nothing. @throws a system error when the workspace cannot be made. */

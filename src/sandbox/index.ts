@@ -12,12 +12,16 @@ import type { EgressProxy } from './egress/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 import type * as programEnds from './remote/remote-servers.ts'
 import type * as passEnds from './remote/egress-passes.ts'
+import type * as pluginEnds from './remote/remote-plugins.ts'
+import type * as skillEnds from './remote/remote-skills.ts'
 import type * as sandboxEnds from './remote/remote-sandbox.ts'
 import type * as chosenParts from './image/chosen-extras.ts'
 import type { BuiltImage, ImageBuild } from './image/container-image.ts'
 import type * as keptParts from './image/kept-images.ts'
 import type { VmImage, VmImageBuild } from './micro-vm/vm-image.ts'
+import type { CgroupParent } from './cgroup/cgroup-delegation.ts'
 import type { ShownSkills } from './shown-skills.ts'
+export type { ShownSkills } from './shown-skills.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
@@ -32,7 +36,12 @@ export type { EgressPass, Visit, Visits } from './egress/proxy-passes.ts'
 type KeptImages = Pick<typeof chosenParts, 'chosenExtras' | 'keepChosenExtras'> & typeof keptParts
 
 /** Both ends of what an isolated guest reaches through its runner. */
-export type RemoteEnds = typeof sandboxEnds & typeof passEnds & Pick<typeof programEnds, 'servePrograms'>
+export type RemoteEnds = typeof sandboxEnds &
+  typeof passEnds &
+  typeof skillEnds &
+  typeof pluginEnds &
+  Pick<typeof programEnds, 'servePrograms'>
+export { timeHands } from './time-hands.ts'
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 
 export { maxToolCodeBytes } from './limits.ts'
@@ -87,12 +96,28 @@ export async function openShownSkills(cacheFolder: string): Promise<ShownSkills>
 
 /** For isolated guests and their runners. */
 export async function loadRemoteEnds(): Promise<RemoteEnds> {
-  const [sandbox, passes, { servePrograms }] = await Promise.all([
+  const [sandbox, passes, skills, plugins, { servePrograms }] = await Promise.all([
     import('./remote/remote-sandbox.ts'),
     import('./remote/egress-passes.ts'),
+    import('./remote/remote-skills.ts'),
+    import('./remote/remote-plugins.ts'),
     import('./remote/remote-servers.ts'),
   ])
-  return { ...sandbox, ...passes, servePrograms }
+  return { ...sandbox, ...passes, ...skills, ...plugins, servePrograms }
+}
+
+/** Where this process may make control groups; see cgroup/cgroup-limits.ts. */
+export async function findHostCgroups(): Promise<readonly CgroupParent[]> {
+  const [{ findCgroupParents }, { systemdView }, { findProgram, ownSearchPath }, { readFile }] = await Promise.all([
+    import('./cgroup/cgroup-limits.ts'),
+    import('./cgroup/systemd-scope.ts'),
+    import('./host-programs.ts'),
+    import('node:fs/promises'),
+  ])
+  const systemd = systemdView((program) => findProgram(program, ownSearchPath()))
+  const parents = await findCgroupParents('/sys/fs/cgroup', await readFile('/proc/self/cgroup', 'utf8'), systemd)
+  // Systemd makes those, for a sandbox each.
+  return parents.filter(({ scopes }) => scopes === undefined)
 }
 
 /** Puts a guest into a container of its own. @throws OxbowError `sandbox_missing` */

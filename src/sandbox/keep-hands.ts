@@ -2,7 +2,7 @@
  * Keeps one hands process for each profile, and the servers that were started. What goes wrong at a start is shown in the status from
  * that moment on.
  */
-import { OxbowError, isOxbowError, toFailure } from '../base/index.ts'
+import { OxbowError, isOxbowError, type LogLevel, toFailure } from '../base/index.ts'
 import type { Hands } from '../protocol/index.ts'
 import type {
   Profile,
@@ -35,7 +35,7 @@ interface KeptParts {
 export function keepHands(
   planned: SandboxStatus,
   plan: Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts'>>,
-  logger: (message: string) => void,
+  logger: (message: string, level?: LogLevel) => void,
   parts?: KeptParts,
 ): Sandbox {
   const branches = parts?.branches
@@ -47,6 +47,7 @@ export function keepHands(
   const start = async (profile: Profile): Promise<HandsProcess> => {
     try {
       const started = await plan.start(profile)
+      logger(`hands of the profile ${profile} have started`, 'info')
       if (profile === 'work') status = planned
       return started
     } catch (error) {

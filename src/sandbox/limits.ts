@@ -192,6 +192,13 @@ export const containerGoneMs = 2_000
 export const browserProcesses = 512
 /** A guest has one connection for each profile, and perhaps one that is being closed. */
 export const maxServedConnections = 4
+/** Questions of an isolated guest about files of plugins that are answered at once. */
+export const maxServedQuestions = 16
+/** Skills whose files an isolated guest has shown at once, each a line of JSON: `maxSkillTotalBytes` in base64. */
+export const maxServedSkills = 4
+export const maxSkillLineBytes: number = 6 * 1024 * 1024
+/** Two profiles of each branch of files that is in use, and what asks about them. */
+export const maxServedBranchConnections = 64
 /** A request that a runner passes on has its limit at the guest's side, which cancels it; this one only ends what was forgotten. */
 export const maxRelayedMs: number = 24 * 3_600_000
 /** Wait for the last output of an engine's client that has ended. */
@@ -203,6 +210,10 @@ export const machineOverheadMb = 320
 export const machineThreads = 64
 /** From the start of QEMU to hands that wait. Measured under emulation: 5 s idle; a machine under load takes many times as long. */
 export const bootTimeoutMs = 60_000
+/** A program in a machine of its own runs as long as it likes: the longest time that a timer knows, 24 days. */
+export const maxProgramMs: number = 2 ** 31 - 1
+/** Between the end of such a program and its last output, which comes over a port of its own. */
+export const carriedTalkMs = 2_000
 /** Writing a snapshot. Measured: 0.3 s. */
 export const snapshotTimeoutMs = 30_000
 /** From the start of QEMU with a snapshot to a mounted workspace. Measured: 0.4 s. */
@@ -212,8 +223,8 @@ export const maxControlBytes = 1_000
 export const maxMonitorBytes: number = 1 * mib
 /** Images kept besides the newest, 170 MB each: a guest that runs may still start machines from one. */
 export const maxOldImages = 1
-/** Snapshots that are kept, 70 to 130 MB each: two profiles, and two of another configuration. */
-export const maxSnapshots = 4
+/** Snapshots that are kept, 70 to 130 MB each: of three kinds of machine, and another configuration's. */
+export const maxSnapshots = 6
 /** Disk of a machine where the configuration does not say. It is a sparse file. */
 export const machineDiskMb = 2_048
 /** Largest file of a browser: its shared memory counts as files too. Downloads end earlier. */

@@ -1,6 +1,6 @@
 /** What every tier that runs servers must do: what servers see and reach, and how they end. */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,8 +14,18 @@ import type { Workbench, WorkbenchOptions } from './sandbox-fixture.ts'
 
 const bare: ServerProgram = { command: '/bin/sh', args: [], env: {}, programFolder: '', folders: [], pass: null }
 
-/** @param quick only what differs most between tiers */
-export function describeServerContract(name: string, make: (more?: WorkbenchOptions) => Promise<Workbench>, quick = false): void {
+interface ServerContractOptions {
+  /** Only what differs most between tiers. */
+  readonly quick?: boolean
+  /** A server changes copies of the folders: what it must not change on the host it may change there. */
+  readonly copies?: boolean
+}
+
+export function describeServerContract(
+  name: string,
+  make: (more?: WorkbenchOptions) => Promise<Workbench>,
+  { quick = false, copies = false }: ServerContractOptions = {},
+): void {
   describe(`a server in a sandbox: ${name}`, () => {
     let bench: Workbench
     before(async () => {
@@ -82,7 +92,9 @@ export function describeServerContract(name: string, make: (more?: WorkbenchOpti
         'cat /shared/a.txt; echo x > /shared/b.txt && echo wrote; echo x > /shared/project/.git/hooks/post-commit && echo hooked'
       const folders = (writable: boolean) => ({ folders: [{ path: '/shared', writable }] })
       assert.equal(await outputOf(write, folders(false)), 'shared text')
-      assert.equal(await outputOf(write, folders(true)), 'shared textwrote\n')
+      assert.equal(await outputOf(write, folders(true)), `shared textwrote\n${copies ? 'hooked\n' : ''}`)
+      assert.equal(readFileSync(join(bench.root, 'shared/b.txt'), 'utf8'), 'x\n')
+      assert.deepEqual(readdirSync(join(bench.root, 'shared/project/.git/hooks')), [])
     })
 
     it('does not start over a folder that is neither /shared nor a folder of the person', async () => {

@@ -215,7 +215,7 @@ describe('an archive', () => {
     ['settings of git', 'path_refused', tar(header({ name: 'r/.git/config' }))],
     ['a folder with bytes', 'bad_input', tar(header({ name: 'd', flag: '5', bytes: 512 }), Buffer.alloc(512))],
     [
-      'a name that is no text',
+      'a name that is not text',
       'bad_input',
       tar(encodeHeader({ flag: '0', name: Buffer.from([0xff]), linkName: Buffer.alloc(0), mode: 0, bytes: 0, modifiedSeconds: 0 })),
     ],

@@ -4,6 +4,7 @@
  */
 import { constants, type FileHandle, link, lstat, mkdir, open, symlink } from 'node:fs/promises'
 import { posix } from 'node:path'
+import { staysInside } from '../../base/index.ts'
 import type { TarEntry, TarEvent } from '../../tar/index.ts'
 import { failed, systemCode } from '../failure.ts'
 import { maxDepth, maxPathBytes, maxUnpackBytes, maxUnpackEntries } from '../limits.ts'
@@ -138,8 +139,7 @@ function tooMuch(what: string): Error {
   return failed('limit_reached', `The archive has ${what}. Nothing was unpacked.`, 'Unpack it in parts.')
 }
 
-// Where an entry may go, and where a link may point: never outside the folder. `..` after a name could escape through another link, so a
-// link's target may have it only at the beginning, where it goes up through real folders.
+// Where an entry may go, and where a link may point: never outside the folder.
 
 /** @returns the path below the folder, '' for the folder itself. @throws the failure `path_refused` */
 function entryPath(name: string): string {
@@ -152,14 +152,9 @@ function entryPath(name: string): string {
 
 /** @param at path of the link, from entryPath. @throws the failure `path_refused` when it could point outside the folder */
 function checkLinkTarget(at: string, target: string, anywhere: boolean): void {
-  const parts = target.split('/').filter((part) => part !== '' && part !== '.')
-  const upwards = parts.findIndex((part) => part !== '..')
-  const ups = upwards === -1 ? parts.length : upwards
-  const depth = at.split('/').length - 1
   if (target === '' || Buffer.byteLength(target) > maxPathBytes) throw refused(at, 'it is a link with an invalid target')
   if (anywhere) return
-  if (posix.isAbsolute(target) || ups > depth || parts.slice(ups).includes('..'))
-    throw refused(at, 'it is a link that points outside the folder')
+  if (!staysInside(at, target)) throw refused(at, 'it is a link that points outside the folder')
 }
 
 function refused(name: string, why: string): Error {

@@ -8,6 +8,7 @@ import { withoutSequences } from '../../base/index.ts'
 import { failed } from '../failure.ts'
 import { openRegularFile, resolveNew, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { drainMs, maxCommandBytes, maxHashedBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
+import type { CarriedStreams, TakeStreams } from './carried-streams.ts'
 import { stampOf, stampWithContent } from './file-stamps.ts'
 import { folderStamp } from './fingerprint.ts'
 import { keepsMemory } from './kept-memory.ts'
@@ -33,7 +34,8 @@ export interface CommandOptions {
   readonly dataLimitKib: number | null
 }
 
-export function createCommandRunner(options: CommandOptions): CommandRunner {
+/** @param takeStreams absent: no program is carried */
+export function createCommandRunner(options: CommandOptions, takeStreams: TakeStreams | null = null): CommandRunner {
   const { roots, live } = options
   const watched = new Map<string, ReturnType<typeof createOutputRing>>()
   return {
@@ -43,19 +45,17 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
       return ring === undefined ? '' : toText(ring.slice(ring.start(), maxTailBytes))
     },
     async run(input, signal) {
+      const streams = input.carried === true ? await streamsFor(takeStreams) : null
       const argv = argvOf(input)
-      const cwd = (await toRealPlace(roots, input.cwd)).real
+      const cwd = streams === null ? (await toRealPlace(roots, input.cwd)).real : input.cwd
       const mark = live.newMark()
-      const child = await start(argv, input, options, cwd, {
-        ...commandEnvironment,
-        ...input.program?.env,
-        ...input.env,
-        ...live.environment(input.pass ?? ''),
-        [mark.name]: mark.value,
-      })
+      const own = streams === null ? { ...commandEnvironment, ...input.program?.env, ...input.env } : input.program?.env
+      const proxy = streams !== null && input.pass === undefined ? {} : live.environment(input.pass ?? '')
+      const child = await start(argv, input, options, cwd, { ...own, ...proxy, [mark.name]: mark.value })
+      streams?.connect(child)
       const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}`, owner: input.watch ?? '' }
       live.add(command)
-      const ended = follow(child, input, signal, (graceMs) => live.end(command, graceMs))
+      const ended = follow(child, input, signal, (graceMs) => live.end(command, graceMs), streams)
       const { watch } = input
       if (watch === undefined) return ended
       const ring = createOutputRing(maxTailBytes)
@@ -136,11 +136,19 @@ function describeProgram(name: string): string {
 }
 
 /** @throws the failure `bad_input` or `not_found` */
-function argvOf({ command, program }: Input): readonly [string, ...string[]] {
+function argvOf({ command, program, carried }: Input): readonly [string, ...string[]] {
   const texts = program === undefined ? [command] : [...program.argv, ...Object.entries(program.env).flat()]
   if (texts.some((text) => text.includes('\0') || Buffer.byteLength(text) > maxCommandBytes))
     throw failed('bad_input', 'The command is too long, or holds a NUL character.', 'Write a script file and run that.')
-  return program === undefined ? [findShell(), '-c', command] : [findProgram(program.argv[0] ?? ''), ...program.argv.slice(1)]
+  if (program === undefined) return [findShell(), '-c', command]
+  const [name = '', ...rest] = program.argv
+  return [carried === true ? name : findProgram(name), ...rest]
+}
+
+/** @throws the failure `bad_input` */
+async function streamsFor(take: TakeStreams | null): Promise<CarriedStreams> {
+  if (take === null) throw failed('bad_input', 'This sandbox carries no streams of programs.', 'Run it as a command.')
+  return take()
 }
 
 async function start(
@@ -150,14 +158,20 @@ async function start(
   cwd: string,
   env: Record<string, string>,
 ): Promise<Child> {
-  const stdin = input.stdin === '' ? 'ignore' : 'pipe'
+  const stdin = input.stdin === '' && input.carried !== true ? 'ignore' : 'pipe'
   const stdio = [stdin, 'pipe', 'pipe'] as const
   const child = await startProcess({ argv, cwd, env, stdio, dataLimitKib, hidden: live.hidden })
   return child as Child
 }
 
 /** Feeds and drains the command until it ends, times out or is cancelled. @throws the failure `cancelled` */
-async function follow(child: Child, input: Input, signal: AbortSignal, end: (graceMs: number) => Promise<void>): Promise<Output> {
+async function follow(
+  child: Child,
+  input: Input,
+  signal: AbortSignal,
+  end: (graceMs: number) => Promise<void>,
+  streams: CarriedStreams | null,
+): Promise<Output> {
   const begin = performance.now()
   const stdout = createClip(input.maxOutputBytes)
   const stderr = createClip(input.maxOutputBytes)
@@ -165,7 +179,7 @@ async function follow(child: Child, input: Input, signal: AbortSignal, end: (gra
   child.stderr.on('data', stderr.push)
   // A command may close its input without reading it.
   child.stdin?.on('error', () => undefined)
-  child.stdin?.end(input.stdin)
+  if (streams === null) child.stdin?.end(input.stdin)
 
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once('exit', (code, by) => resolve({ code, signal: by }))
@@ -176,9 +190,9 @@ async function follow(child: Child, input: Input, signal: AbortSignal, end: (gra
   await end(why === 'exited' ? 0 : terminateGraceMs)
   const { code, signal: by } = await exited
   const durationMs = Math.round(performance.now() - begin)
-  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, drainMs).unref())])
-  child.stdout.destroy()
-  child.stderr.destroy()
+  await (streams?.sent() ?? Promise.race([closed, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]))
+  // What is carried may still be read.
+  for (const stream of streams === null ? [child.stdout, child.stderr] : []) stream.destroy()
   if (why === 'cancelled')
     throw failed('cancelled', 'The command was cancelled and all its processes ended.', 'Run it again if it is still needed.')
   return {

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { ownValue, OxbowError } from '../../base/index.ts'
 import { builtinProviders } from '../../config/index.ts'
-import { setInFile } from '../config-file.ts'
-import { configFiles, loadConfig } from '../config-layers.ts'
+import { changeFile } from '../config/config-file.ts'
+import { configFileIn, loadConfig } from '../config/config-layers.ts'
 import { listEmbedders } from './embed-models.ts'
 import type { Home, Workspace } from '../home.ts'
 
@@ -30,9 +30,9 @@ interface Choice {
 /** @throws OxbowError `bad_input` for an invalid embedder, `bad_config` for a file that cannot be changed safely */
 export function chooseEmbedder(home: Home, workspace: Workspace, { name, own, cwd }: Choice): ChosenEmbedder {
   const setting = settingOf(home, workspace, name, cwd)
-  const [common, ofUser] = configFiles(home, workspace).map(({ path }) => path) as [string, string]
+  const [common, ofUser] = [configFileIn(home), configFileIn(workspace)]
   const file = own ? ofUser : common
-  const changed = setInFile(file, ['memory', 'embedder'], setting)
+  const changed = changeFile(home, file, [{ key: ['memory', 'embedder'], value: setting }])
   const overridden = loadConfig(home, workspace).memory.embedder !== setting
   return { setting, file, changed, overriddenBy: overridden ? ofUser : '' }
 }

@@ -1,9 +1,6 @@
 /** Packages that are hostile or large, fetched as they are: archive bombs, and packages of npm with scripts, from a registry on this machine. */
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createWriteStream, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -12,6 +9,7 @@ import { pipeline } from 'node:stream/promises'
 import { after, test } from 'node:test'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
+import { openRegistry } from '../../../test/support/npm-registry.ts'
 import { manifestFile } from '../../plugins/index.ts'
 import { isOxbowError } from '../../base/index.ts'
 import { openHome } from '../home.ts'
@@ -21,14 +19,6 @@ const root = mkdtempSync(join(tmpdir(), 'oxbow-fetch-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 const home = openHome({ OXBOW_HOME: join(root, 'home') })
 const manifest = (name: string): string => JSON.stringify({ name, version: '1.0.0', sdk: '*', entry: 'index.js' })
-
-async function tarball(path: string, files: Readonly<Record<string, string>>): Promise<Buffer> {
-  const packed = pack()
-  for (const [name, text] of Object.entries(files)) packed.entry({ name: `package/${name}` }, text)
-  packed.finalize()
-  await pipeline(packed, createGzip(), createWriteStream(path))
-  return readFileSync(path)
-}
 
 test('an archive of half a megabyte that unpacks to more than 512 MiB is refused before, and nothing of it stays', async () => {
   const path = join(root, 'bomb.tgz')
@@ -60,53 +50,22 @@ test('an archive with more than 50 000 files is refused', async () => {
 test('scripts of a package of npm and of those that it needs never run, and a person sees which have some', async () => {
   const mark = join(root, 'ran')
   const scripts = Object.fromEntries(['preinstall', 'install', 'postinstall', 'prepare'].map((name) => [name, `touch ${mark}`]))
-  const about = {
-    evil: { name: 'evil', version: '1.0.0', scripts, hasInstallScript: true, dependencies: { 'evil-part': '1.0.0' } },
-    'evil-part': { name: 'evil-part', version: '1.0.0', scripts, hasInstallScript: true },
-  }
-  const archives: Record<string, Buffer> = {}
-  for (const [name, own] of Object.entries(about))
-    archives[name] = await tarball(join(root, `${name}.tgz`), {
-      'package.json': JSON.stringify(own),
-      'index.js': '',
-      ...(name === 'evil' && { [manifestFile]: manifest('evil') }),
-    })
-  const server = createServer(({ url = '' }, response): unknown => {
-    const name = url.split('/')[1] ?? ''
-    const archive = archives[name]
-    if (archive === undefined) return response.writeHead(404).end()
-    if (url.endsWith('.tgz')) return response.end(archive)
-    const { port } = server.address() as AddressInfo
-    const integrity = `sha512-${createHash('sha512').update(archive).digest('base64')}`
-    const dist = { tarball: `http://127.0.0.1:${port}/${name}/-/${name}-1.0.0.tgz`, integrity }
-    const version = { ...about[name as keyof typeof about], dist }
-    return response.end(JSON.stringify({ name, 'dist-tags': { latest: '1.0.0' }, versions: { '1.0.0': version } }))
+  await using registry = await openRegistry()
+  await registry.put('evil', {
+    about: { scripts, hasInstallScript: true, dependencies: { 'evil-part': '1.0.0' } },
+    files: { 'index.js': '', [manifestFile]: manifest('evil') },
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  try {
-    mkdirSync(join(root, 'npm'))
-    const { port } = server.address() as AddressInfo
-    const env = {
-      ...process.env,
-      HOME: join(root, 'npm'),
-      npm_config_registry: `http://127.0.0.1:${port}/`,
-      npm_config_cache: join(root, 'npm/cache'),
-    }
-    const staged = await stagePlugin('npm:evil@1.0.0', { home, env })
-    assert.ok(!existsSync(mark))
-    assert.deepEqual([staged.packages, staged.withScripts.toSorted()], [1, ['evil', 'evil-part']])
-    assert.ok(existsSync(join(staged.folder, 'node_modules/evil-part/index.js')))
-    assert.equal(staged.source.from === 'npm' && staged.source.integrity.startsWith('sha512-'), true)
-    await discard(staged.folder)
-    archives['evil-part'] = await tarball(join(root, 'other.tgz'), {
-      'package.json': JSON.stringify(about['evil-part']),
-      'index.js': 'changed',
-    })
-    const again = await stagePlugin('npm:evil@1.0.0', { home, env: { ...env, npm_config_cache: join(root, 'npm/other') } })
-    assert.notEqual(again.tree_hash, staged.tree_hash)
-    await discard(again.folder)
-  } finally {
-    server.closeAllConnections()
-    server.close()
-  }
+  const part = { scripts, hasInstallScript: true }
+  await registry.put('evil-part', { about: part, files: { 'index.js': '' } })
+  const env = { ...process.env, ...registry.env(join(root, 'npm')) }
+  const staged = await stagePlugin('npm:evil@1.0.0', { home, env })
+  assert.ok(!existsSync(mark))
+  assert.deepEqual([staged.packages, staged.withScripts.toSorted()], [1, ['evil', 'evil-part']])
+  assert.ok(existsSync(join(staged.folder, 'node_modules/evil-part/index.js')))
+  assert.equal(staged.source.from === 'npm' && staged.source.integrity.startsWith('sha512-'), true)
+  await discard(staged.folder)
+  await registry.put('evil-part', { about: part, files: { 'index.js': 'changed' } })
+  const again = await stagePlugin('npm:evil@1.0.0', { home, env: { ...env, npm_config_cache: join(root, 'npm/other') } })
+  assert.notEqual(again.tree_hash, staged.tree_hash)
+  await discard(again.folder)
 })

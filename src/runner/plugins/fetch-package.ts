@@ -2,7 +2,6 @@
  * Brings a package into a folder of its own, `staging`, without running anything of it: a folder is copied, a tarball is unpacked, and a package
  * of npm is installed with what it needs, with `--ignore-scripts`. Every path, link and size in it may be hostile.
  */
-import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import {
   copyFile,
@@ -23,11 +22,12 @@ import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { readEntries } from '../../tar/index.ts'
-import { isObject, OxbowError, truncate, withoutSequences } from '../../base/index.ts'
+import { isObject, OxbowError, staysInside, truncate } from '../../base/index.ts'
 import type { PluginSource } from '../../protocol/index.ts'
-import { isInside, staysInside } from '../../plugins/index.ts'
+import { isInside } from '../../plugins/index.ts'
 import type { HostEnv } from '../home.ts'
-import { maxArchiveBytes, maxArchiveEntries, maxFolderBytes, maxFolderEntries, maxUnpackedBytes, npmInstallMs } from '../limits.ts'
+import { runNpm } from '../packages/npm.ts'
+import { maxArchiveBytes, maxArchiveEntries, maxFolderBytes, maxFolderEntries, maxUnpackedBytes } from '../limits.ts'
 
 export interface FetchedPackage {
   readonly source: PluginSource
@@ -90,7 +90,7 @@ async function copyTree(from: string, to: string, path: string, copied: { entrie
 async function unpack(archive: string, size: number, staging: string): Promise<void> {
   if (size > maxArchiveBytes) throw tooLarge(`more than ${maxArchiveBytes} bytes`)
   const noTarball = (why: string, cause?: unknown): OxbowError =>
-    new OxbowError('bad_input', `${archive} is no tarball that can be unpacked: ${truncate(why, 200)}.`, {
+    new OxbowError('bad_input', `${archive} cannot be unpacked as a tarball: ${truncate(why, 200)}.`, {
       hint: '`npm pack` makes one of a folder.',
       cause,
     })
@@ -216,29 +216,8 @@ function lockedPackages(text: string): readonly LockedPackage[] {
   })
 }
 
-const shownOutput = 1_000
-
-function npm(args: readonly string[], cwd: string, env: HostEnv): Promise<void> {
-  const all = [...args, '--ignore-scripts', '--no-audit', '--no-fund', '--no-bin-links', '--loglevel=error']
-  return new Promise((done, fail) => {
-    execFile('npm', all, { cwd, env: { ...env }, timeout: npmInstallMs, maxBuffer: 16 * 1024 * 1024 }, (error, _, stderr) => {
-      if (error === null) return done()
-      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-      fail(
-        new OxbowError(
-          'tool_failed',
-          isMissing ? 'npm was not found.' : `npm failed: ${withoutSequences(stderr.slice(0, shownOutput).trim())}`,
-          {
-            hint: isMissing
-              ? 'Install Node with npm, or add the plugin from a folder or tarball.'
-              : 'Check the name and version, and the connection.',
-            cause: error,
-          },
-        ),
-      )
-    })
-  })
-}
+const npm = (args: readonly string[], cwd: string, env: HostEnv): Promise<void> =>
+  runNpm([...args, '--no-bin-links'], cwd, env, 'add the plugin from a folder or tarball')
 
 function refused(path: string, why: string): OxbowError {
   return new OxbowError('path_refused', `${path.slice(0, 300)} in the package ${why}.`, { hint: 'Do not install it: ask its author.' })

@@ -236,7 +236,7 @@ test('archives that leave the package, bring links or are bombs are refused, and
       /^a in the package conflicts with an earlier entry: the same name twice/,
       await tarball([{ name: 'a/b' }, { name: 'a', text: '2' }]),
     ],
-    ['bad_input', /no tarball/, write('x') + `/${manifestFile}`],
+    ['bad_input', /cannot be unpacked as a tarball/, write('x') + `/${manifestFile}`],
     ['not_found', /has no oxbow\.plugin\.json/, await tarball([{ name: 'a' }])],
     ['not_found', /no folder or tarball/, '/nowhere/at/all'],
     ['bad_input', /no package with an exact version/, 'npm:weather@latest'],
@@ -264,7 +264,7 @@ test('folders with links out of the package, pipes or too deep a nesting are ref
   const deep = await tarball([own, { name: `package/${'a/'.repeat(60)}b.js` }])
   await assert.rejects(stage(home, deep), fails('limit_reached', /folders 40 deep/))
   const tooDeep = await tarball([{ name: `package/${'a/'.repeat(3_000)}b.js` }])
-  await assert.rejects(stage(home, tooDeep), fails('bad_input', /no tarball that can be unpacked/))
+  await assert.rejects(stage(home, tooDeep), fails('bad_input', /cannot be unpacked as a tarball/))
   assert.deepEqual(readdirSync(join(home.root, 'plugins')), [])
 })
 

@@ -280,7 +280,7 @@ async function readSmall(path: string, maxBytes: number): Promise<string> {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(maxBytes + 1), 0, maxBytes + 1, 0)
     if (bytesRead > maxBytes)
       throw new OxbowError('limit_reached', `${path} has more than ${maxBytes} bytes.`, {
-        hint: 'It is something else than its name says.',
+        hint: 'Check that it is the file that its name says, or make it shorter.',
       })
     return buffer.subarray(0, bytesRead).toString()
   } finally {

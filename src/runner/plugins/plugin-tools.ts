@@ -13,3 +13,4 @@ export { checkFolder, newPlugin, signFolder, verifyInstalled } from './author.ts
 export { commitPlugin, discard, findPlugin, removePlugin, revertPlugin, stagePlugin, switchPlugin } from './install.ts'
 export { listPlugins } from './installed-plugins.ts'
 export { readLock, sealRestoredLock } from './lock-file.ts'
+export { otherFiles, viewOfStaged } from './plugin-questions.ts'

@@ -80,6 +80,35 @@ export interface WaitingServer extends ServerProcess {
   readonly mountTable: string
 }
 
+/** What a server sees: folders of the workspace and of the person, and its own. */
+export interface ServerFolders {
+  /** `/shared` itself; undefined: it does not see it. */
+  readonly shared: ServerProgram['folders'][number] | undefined
+  /** The person's. */
+  readonly others: ServerProgram['folders']
+  readonly own: readonly FolderMount[]
+  /** @returns the mounts that it sees */
+  mounted(mounts: readonly FolderMount[]): readonly FolderMount[]
+}
+
+/** @throws OxbowError `bad_config` */
+export async function serverFolders(server: ServerProgram, { folders }: Pick<TierOptions, 'folders'>): Promise<ServerFolders> {
+  const own = [...(await programMount(server)), ...(await stateMount(server))]
+  const shared = server.folders.find(({ path }) => path === '/shared')
+  const others = server.folders.filter((folder) => folder !== shared)
+  const missing = others.find(({ path }) => folders.mounts?.some(({ inside }) => inside === path) !== true)
+  if (missing !== undefined) throw noFolder(missing.path)
+  return {
+    shared,
+    others,
+    own,
+    mounted: (mounts) =>
+      others.flatMap(({ path, writable }) =>
+        mounts.filter(({ inside }) => inside === path).map((mount) => (writable ? mount : { ...mount, writable: false, guarded: [] })),
+      ),
+  }
+}
+
 /** @param launch starts it over these folders; `leave` must be called when all its processes have ended */
 export async function startServer(
   server: ServerProgram,
@@ -87,11 +116,7 @@ export async function startServer(
   { folders }: Pick<TierOptions, 'folders'>,
   launch: (seen: readonly FolderMount[], leave: () => void) => Promise<WaitingServer>,
 ): Promise<ServerProcess> {
-  const own = [...(await programMount(server)), ...(await stateMount(server))]
-  const shared = server.folders.find(({ path }) => path === '/shared')
-  const others = server.folders.filter((folder) => folder !== shared)
-  const missing = others.find(({ path }) => folders.mounts?.some(({ inside }) => inside === path) !== true)
-  if (missing !== undefined) throw noFolder(missing.path)
+  const { shared, others, own, mounted } = await serverFolders(server, { folders })
   // Ownership of the files is changed only for servers that see some.
   const leaveWork = server.folders.length === 0 ? () => {} : await enter('work')
   const leaveState = server.state === undefined ? () => {} : await enterState(own.at(-1)!.host)
@@ -99,10 +124,6 @@ export async function startServer(
     leaveWork()
     leaveState()
   }
-  const mounted = (mounts: readonly FolderMount[]): readonly FolderMount[] =>
-    others.flatMap(({ path, writable }) =>
-      mounts.filter(({ inside }) => inside === path).map((mount) => (writable ? mount : { ...mount, writable: false, guarded: [] })),
-    )
   const start = (sharedMounts: readonly FolderMount[]): Promise<WaitingServer> =>
     others.length === 0
       ? launch([...sharedMounts, ...own], leave)
@@ -124,7 +145,10 @@ export async function startServer(
 async function programMount({ programFolder, programAt = insideServer }: ServerProgram): Promise<readonly FolderMount[]> {
   if (programFolder === '') return []
   const host = await realpath(programFolder).catch((cause: unknown) => {
-    throw new OxbowError('bad_config', `The program folder ${programFolder} cannot be read.`, { hint: 'Install the server again.', cause })
+    throw new OxbowError('bad_config', `The program folder ${programFolder} cannot be read.`, {
+      hint: 'Put it back, or install the program there again.',
+      cause,
+    })
   })
   return [{ host, inside: programAt, writable: false }]
 }

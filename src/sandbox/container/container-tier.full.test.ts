@@ -22,7 +22,7 @@ const make = (more: WorkbenchOptions = {}): Promise<Workbench> => makeWorkbench(
 
 if (without === false) {
   describeSandboxContract('container', () => make())
-  describeServerContract('container', make, !isFull)
+  describeServerContract('container', make, { quick: !isFull })
   if (isFull && withoutContainers('gvisor') === false) {
     const withGvisor = (): Promise<Workbench> => make({ limits: { container: { ...limits.container, kernel: 'gvisor' } } })
     describeSandboxContract('container with gVisor', withGvisor)

@@ -82,7 +82,7 @@ interface Starter {
   readonly close: () => Promise<void>
 }
 
-/** Chromium is untested in gVisor, which lacks some system calls. */
+/** In gVisor Chromium draws pages, but asks for accounts.google.com by itself at its start, which the policies prevent elsewhere. */
 function profilesOf({ browser, options }: Parts): Pick<TierPlan, 'profiles' | 'lacking'> {
   const isRunc = options.limits.container.kernel === 'runc'
   if (browser !== '' && isRunc) return { profiles: ['work', 'online', 'browser', 'vault-read'] }

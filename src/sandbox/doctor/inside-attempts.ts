@@ -12,22 +12,30 @@ import { askCommand, type Attempt, type Finding, type Machine, missing, ok, weak
 /** In the process tier, whichever is configured; they say so where it is another. */
 export function insideAttempts(machine: Machine): readonly Attempt[] {
   const { tier } = machine.limits
-  const inside = (name: string, profile: 'work' | 'online', use: (hands: Hands) => Promise<Finding>): Attempt => ({
+  return insideUses.map(({ name, profile, use }) => ({
     name,
     timeoutMs: startTimeoutMs,
     run: async () => {
       const found = await tryProfile(machine, 'process', profile, use)
       return tier === 'process' ? found : { ...found, says: `${found.says} (process tier)` }
     },
-  })
-  return [
-    inside('system calls', 'work', filtered),
-    inside('sockets', 'work', vsockClosed),
-    inside('privileges', 'work', stepsDown),
-    inside('terminals', 'work', terminal),
-    inside('way out', 'online', proxied),
-  ]
+  }))
 }
+
+interface InsideUse {
+  readonly name: string
+  readonly profile: 'work' | 'online'
+  use(hands: Hands): Promise<Finding>
+}
+
+/** What is tried, by hands that are inside. */
+export const insideUses: readonly InsideUse[] = [
+  { name: 'system calls', profile: 'work', use: filtered },
+  { name: 'sockets', profile: 'work', use: vsockClosed },
+  { name: 'privileges', profile: 'work', use: stepsDown },
+  { name: 'terminals', profile: 'work', use: terminal },
+  { name: 'way out', profile: 'online', use: proxied },
+]
 
 /** In the configured tier: not all that have one elsewhere have one there. */
 export function browserAttempt(machine: Machine): Attempt {

@@ -48,7 +48,7 @@ export async function findKeptImages(place: ImagesPlace, wanted: readonly string
     const found = images.find((image) => image.name === name || image.name.endsWith(`:${name}`) || image.name.endsWith(`/${name}`))
     if (found !== undefined) return found
     throw new OxbowError('not_found', `This home has no image ${name}.${problem === '' ? '' : ` ${problem}`}`, {
-      hint: 'See oxbow image list.',
+      hint: '`oxbow image list` shows those that it has.',
     })
   })
 }

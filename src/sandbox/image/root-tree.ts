@@ -41,6 +41,8 @@ export interface RootTreeOptions {
   readonly extras: readonly RootExtra[]
   /** Further files by their path inside: the hands program, the init of a machine. A `source` is a file of this machine. */
   readonly files: readonly ({ readonly path: string } & ({ readonly text: string } | { readonly source: string }))[]
+  /** Further empty folders to mount on. */
+  readonly folders?: readonly string[]
   readonly searchPath: string
 }
 
@@ -130,9 +132,9 @@ function extraPrograms(extras: readonly RootExtra[]): { program: string; install
   return extras.flatMap((extra) => extraParts[extra].programs.map((program) => ({ program, install: extraParts[extra].install })))
 }
 
-async function rootEntries({ extras, files }: RootTreeOptions, tools: BuildTools): Promise<RootEntries> {
+async function rootEntries({ extras, files, folders = [] }: RootTreeOptions, tools: BuildTools): Promise<RootEntries> {
   const entries: RootEntries = new Map()
-  for (const path of mountPoints) entries.set(path, { kind: 'folder', mode: path.endsWith('/tmp') ? 0o1777 : 0o755 })
+  for (const path of [...mountPoints, ...folders]) entries.set(path, { kind: 'folder', mode: path.endsWith('/tmp') ? 0o1777 : 0o755 })
   for (const name of mergedFolders) entries.set(`/${name}`, { kind: 'link', target: `usr/${name}` })
   for (const name of mergedFolders) entries.set(`/usr/${name}`, { kind: 'folder', mode: 0o755 })
 

@@ -56,7 +56,7 @@ async function giveSome(hands: Hands, folders: HostFolders, { entries, gone }: P
   const list = Buffer.from(JSON.stringify({ entries: listed, gone }))
   await upload.send(Buffer.concat([list, Buffer.from(String(list.length).padStart(lengthDigits))]))
   await upload.end()
-  const command = `${insideNode} -e '${putInPlace}' ${path}`
+  const command = `${insideNode} -e '${putInPlace}' ${path} ${folders.inside}`
   const input = { command, cwd: '/tmp', stdin: '', timeoutMs: importRequestMs, maxOutputBytes: 2_000 }
   const { exitCode, stderr } = await hands.ask('exec', input, { signal, timeoutMs: importRequestMs + 5_000 })
   if (exitCode === 0) return sent
@@ -126,7 +126,7 @@ const lengthDigits = 12
  */
 const putInPlace = `
 const fs = require("fs"), { dirname, join } = require("path");
-const source = process.argv[1];
+const [, source, top] = process.argv;
 try {
   const fd = fs.openSync(source, "r"), size = fs.fstatSync(fd).size;
   const read = (at, length) => { const b = Buffer.alloc(length); fs.readSync(fd, b, 0, length, at); return b; };
@@ -134,12 +134,12 @@ try {
   const { entries, gone } = JSON.parse(read(size - ${lengthDigits} - length, length).toString());
   const kindOf = (path) => { const s = fs.lstatSync(path, { throwIfNoEntry: false }); return s === undefined ? "" : s.isDirectory() ? "folder" : "file"; };
   for (const name of gone) {
-    const path = join("/shared", name);
+    const path = join(top, name);
     try { kindOf(path) === "folder" ? fs.rmdirSync(path) : fs.unlinkSync(path); } catch {}
   }
   let at = 0;
   for (const { path: name, kind, bytes, executable, seconds, target } of entries) {
-    const path = join("/shared", name), there = kindOf(path);
+    const path = join(top, name), there = kindOf(path);
     if (kind === "folder") {
       if (there === "file") fs.unlinkSync(path);
       if (there !== "folder") fs.mkdirSync(path, { recursive: true });

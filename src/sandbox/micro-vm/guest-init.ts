@@ -6,6 +6,10 @@
  *
  *     go SECONDS ENTROPY time and randomness; then the workspace is mounted, and the guest replies `going`
  *
+ * A machine for one program of others (a server, a plugin, a script of a skill) has hands that carry its streams over a port. The disk has a
+ * folder for each that the program sees, numbered, and `mounts` says which stands where. Hands keep the copies in step at `/run/oxbow/N`; the
+ * program sees those that it may not change read-only.
+ *
  * Processes that hands start later (every command) get a reseeded random generator. Hands themselves keep the seeds of their hash tables,
  * which need not be secret: no two machines share a workspace.
  */
@@ -17,6 +21,13 @@ export const handsPort = 'oxbow.hands'
 /** Of the hands with network access, and their connections to the egress proxy (base/stream-carrier.ts). */
 export const onlinePort = 'oxbow.online'
 export const egressPort = 'oxbow.egress'
+/** Of the streams of the program that a machine is for (hands/commands/carried-streams.ts). */
+export const streamsPort = 'oxbow.streams'
+/** Where hands of such a machine find what the program sees, by number. */
+export const insideCopies = '/run/oxbow'
+/** A folder of its disk, and the file in it: `NUMBER ro|rw PATH`, one a line. */
+export const mountsFolder = 'mounts'
+export const mountsFile = 'list'
 /** Sent on the control port: the machine waits for its command; the workspace is mounted. */
 export const readyWord = 'ready'
 export const goingWord = 'going'
@@ -26,18 +37,26 @@ export const insideHands = '/opt/oxbow/hands.cjs'
 
 /** What is fixed when hands start, and so part of a snapshot. Passed on the kernel's command line: not secret. */
 export interface GuestSettings {
-  readonly profile: Extract<Profile, 'work' | 'vault-read'>
-  /** Whether there are also hands with network access. */
+  readonly profile: Extract<Profile, 'work' | 'vault-read'> | 'program'
+  /** Whether there are also hands with network access; of a machine for a program, whether it can have access. */
   readonly online: boolean
   readonly uid: number
   readonly processes: number
   readonly maxFileMb: number
 }
 
+/** @returns the ports of a machine besides its hands' one, in the order in which they are plugged in */
+export function portsOf({ profile, online }: GuestSettings): readonly string[] {
+  if (profile === 'program') return [controlPort, ...(online ? [egressPort] : []), streamsPort]
+  return [controlPort, ...(online ? [onlinePort, egressPort] : [])]
+}
+
 /** For the end of the kernel's command line: what the kernel does not know itself becomes the environment of init. */
-export function guestArguments({ profile, online, uid, processes, maxFileMb }: GuestSettings): string {
+export function guestArguments(settings: GuestSettings): string {
+  const { profile, online, uid, processes, maxFileMb } = settings
   // The shell of busybox counts files in blocks of 512 bytes.
-  return `PROFILE=${profile} ONLINE=${online ? 1 : 0} ID=${uid} PROCESSES=${processes} BLOCKS=${maxFileMb * 2048}`
+  const last = portsOf(settings).at(-1)!
+  return `PROFILE=${profile} ONLINE=${online ? 1 : 0} LAST=${last} ID=${uid} PROCESSES=${processes} BLOCKS=${maxFileMb * 2048}`
 }
 
 export function goWord(seconds: number, entropy: Buffer): string {
@@ -57,8 +76,6 @@ $B mount -t devtmpfs dev /dev
 ${modules.map((name) => `$B insmod /modules/${name}.ko`).join('\n')}
 port() { for d in /sys/class/virtio-ports/*; do [ "$($B cat $d/name 2>/dev/null)" = "$1" ] && echo /dev/\${d##*/}; done; }
 n=0
-# The host plugs them in in this order.
-[ $ONLINE = 1 ] && LAST=${egressPort} || LAST=${controlPort}
 while [ ! -b /dev/vdb ] || [ -z "$(port $LAST)" ]; do
   n=$((n+1)); [ $n -gt 400 ] && $B reboot -f; $B usleep 25000
 done
@@ -75,15 +92,17 @@ $B mount -t tmpfs -o mode=755,size=1m,nosuid,nodev tmpfs /root/run
 [ $PROFILE = vault-read ] && $B mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs /root/tmp
 $B hostname oxbow
 $B mount --make-rshared / || $B reboot -f
-export PROFILE ID PROCESSES BLOCKS
+export PROFILE ONLINE ID PROCESSES BLOCKS
 # Only root may open these, and hands do so before they switch users.
 hands() {
-  $B cp -a $(port $1) /root/dev/$1
-  [ $1 = ${onlinePort} ] && $B cp -a $(port ${egressPort}) /root/dev/${egressPort}
+  for p in "$@"; do $B cp -a $(port $p) /root/dev/$p; done
   (PORT=$1 $B unshare --mount --propagation slave --pid --net --ipc --fork /bin/busybox sh /start; $B reboot -f) &
 }
-hands ${handsPort}
-[ $ONLINE = 1 ] && hands ${onlinePort}
+case $PROFILE$ONLINE in
+  program*) $B mkdir /root${insideCopies}; hands ${handsPort} ${streamsPort} $([ $ONLINE = 1 ] && echo ${egressPort}) ;;
+  *1) hands ${handsPort}; hands ${onlinePort} ${egressPort} ;;
+  *) hands ${handsPort} ;;
+esac
 exec 3<>$CONTROL
 echo ${readyWord} >&3
 read -r GO SECONDS ENTROPY <&3
@@ -91,13 +110,27 @@ read -r GO SECONDS ENTROPY <&3
 $B date -s @$SECONDS >/dev/null
 echo $ENTROPY > /dev/urandom
 /bin/reseed || $B reboot -f
-$B rm -f /root/dev/${handsPort} /root/dev/${onlinePort} /root/dev/${egressPort}
+$B rm -f /root/dev/oxbow.*
 if [ $PROFILE = vault-read ]; then
   $B mount -t ext4 -o ro,nosuid,nodev /dev/vdb /work && $B mount -o bind,ro /work/vault /root/vault || $B reboot -f
 else
-  $B mount -t ext4 -o nosuid,nodev /dev/vdb /work || $B reboot -f
-  $B mkdir -p /work/tmp && $B chown $ID:$ID /work/tmp /work/shared || $B reboot -f
-  $B mount -o bind /work/shared /root/shared && $B mount -o bind /work/tmp /root/tmp || $B reboot -f
+  $B mount -t ext4 -o nosuid,nodev /dev/vdb /work && $B mkdir -p /work/tmp && $B chown $ID:$ID /work/tmp || $B reboot -f
+  $B mount -o bind /work/tmp /root/tmp || $B reboot -f
+fi
+if [ $PROFILE = work ]; then
+  $B chown $ID:$ID /work/shared && $B mount -o bind /work/shared /root/shared || $B reboot -f
+  [ -d /work/skills ] && $B chown -R $ID:$ID /work/skills && $B mount -o bind /work/skills /root/skills
+elif [ $PROFILE = program ]; then # Empty folders to mount on: the root cannot be changed.
+  for d in shared skills; do $B mount -t tmpfs -o mode=755,size=1m,nosuid,nodev tmpfs /root/$d || $B reboot -f; done
+  while read -r N MODE INSIDE; do
+    $B mkdir -p /root${insideCopies}/$N "/root$INSIDE" && $B mount -o bind /work/$N /root${insideCopies}/$N || $B reboot -f
+    # Namespaces get a mount as it is made, not what becomes of it: one that is read-only is made elsewhere first.
+    if [ $MODE = ro ]; then
+      $B mkdir -p /readonly/$N && $B mount -o bind /work/$N /readonly/$N && $B mount -o remount,bind,ro /readonly/$N || $B reboot -f
+      $B mount -o bind /readonly/$N "/root$INSIDE" || $B reboot -f
+    else $B mount -o bind /work/$N "/root$INSIDE" || $B reboot -f
+    fi
+  done </work/${mountsFolder}/${mountsFile} || $B reboot -f
 fi
 echo ${goingWord} >&3
 exec 3>&-
@@ -121,7 +154,8 @@ ulimit -u $PROCESSES
 cd /
 MODE=
 [ $PROFILE = vault-read ] && MODE=--vault
-[ $PORT = ${onlinePort} ] && MODE="--relay-device /dev/${egressPort}"
+[ $PORT = ${onlinePort} ] || [ $PROFILE$ONLINE = program1 ] && MODE="--relay-device /dev/${egressPort}"
+[ $PROFILE = program ] && MODE="$MODE --streams-device /dev/${streamsPort}"
 $B env -i $B chroot /root $B setpriv --nnp /opt/oxbow/node ${nodeFlags.join(' ')} \\
   ${insideHands} --device /dev/$PORT --alone --user $ID $MODE </dev/null >/dev/null 2>&1 &
 wait $!

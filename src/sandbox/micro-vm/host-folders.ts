@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import { OxbowError } from '../../base/index.ts'
 import type { FolderMount, WorkspaceFolders } from '../tier-plan.ts'
 
-/** All paths are relative to /shared, without `..`. */
+/** All paths are relative to `inside`, without `..`. */
 export interface HostFolders {
+  /** Where the machine has them: /shared, or a copy of one folder that a program sees. */
+  readonly inside: string
   readonly shared: string
   readonly mounts: readonly FolderMount[]
   /** Absolute, on the host. */
@@ -28,14 +30,15 @@ export function copiedMounts(mounts: WorkspaceFolders['mounts']): readonly Folde
   return (mounts ?? []).filter(({ inside, writable }) => writable && inside.startsWith(insideShared))
 }
 
-export function hostFolders(shared: string, mounts: readonly FolderMount[]): HostFolders {
-  const byName = new Map(mounts.map(({ host, inside }) => [inside.slice(insideShared.length), host]))
+export function hostFolders(shared: string, mounts: readonly FolderMount[], inside = '/shared'): HostFolders {
+  const byName = new Map(mounts.map((mount) => [mount.inside.slice(insideShared.length), mount.host]))
   const split = (path: string): { host: string; rest: string } => {
     const [name = '', ...rest] = path.split('/')
     const host = byName.get(name)
     return host === undefined ? { host: shared, rest: path } : { host, rest: rest.join('/') }
   }
   return {
+    inside,
     shared,
     mounts,
     at(path) {

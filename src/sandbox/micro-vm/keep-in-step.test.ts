@@ -139,7 +139,14 @@ async function openRig(files: Readonly<Record<string, string>>): Promise<Rig> {
     await cp(site, join(inside, 'site'), { recursive: true })
     if (process.getuid?.() === 0)
       for (const name of ['', ...(await readdir(inside, { recursive: true }))]) await chown(join(inside, name), sandboxUid, sandboxUid)
-    return { hands: await bench.sandbox.hands('work'), online: null, isOpen: () => true, kill: () => bench.sandbox.close() }
+    return {
+      hands: await bench.sandbox.hands('work'),
+      online: null,
+      egress: null,
+      streams: null,
+      isOpen: () => true,
+      kill: () => bench.sandbox.close(),
+    }
   })
   return {
     site,

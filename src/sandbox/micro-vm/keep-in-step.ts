@@ -57,9 +57,7 @@ export function keepInStep(started: Machine, steps: Steps): SteppedMachine {
   const look = (): Promise<void> => (looked ??= inTurn((hands, signal) => steps.look(hands, signal).catch(() => undefined))())
   const give = inTurn(steps.give)
   const exchange = inTurn(steps.exchange)
-  const tell = (error: unknown): void => {
-    if (end === null) steps.logger(untaken(error))
-  }
+  const tell = (error: unknown): void => (end === null ? steps.logger(untaken(error)) : undefined)
   const clock = tickWhile(async () => {
     hadSessions &&= await hasSessions(started.hands, ending.signal)
     if (end !== null || (requests.running() === 0 && !hadSessions)) return false
@@ -108,8 +106,9 @@ export function keepInStep(started: Machine, steps: Steps): SteppedMachine {
     if (isTaken) await steps.ended()
   }
   return {
+    ...started,
     hands: watched(started.hands),
-    online: started.online === null ? null : { ...started.online, hands: watched(started.online.hands) },
+    online: started.online === null ? null : watched(started.online),
     isOpen: () => end === null && started.isOpen(),
     kill: () => (end ??= finish()),
     idle: requests.idle,

@@ -108,8 +108,8 @@ interface DiskImage {
   readonly launcher: BubblewrapPlan
   /** Absolute path. */
   readonly mke2fs: string
-  /** Folders on the host, and their names on the disk; one may be in another. */
-  readonly folders: readonly { readonly host: string; readonly name: string }[]
+  /** Folders on the host, and their names on the disk and, if others, for people; one may be in another. */
+  readonly folders: readonly { readonly host: string; readonly name: string; readonly shownAs?: string }[]
   /** Folder for the disk; emptied before. */
   readonly diskFolder: string
   readonly diskMb: number
@@ -144,7 +144,7 @@ export async function makeDisk({ launcher, mke2fs, folders, diskFolder, diskMb }
   const why = ended === 'late' ? `not finished after ${diskBuildMs / 1000} s` : withoutPaths(diagnostics())
   throw new OxbowError(
     'sandbox_failed',
-    `The disk of the micro VM could not be made from the folder ${folders.map(({ name }) => name).join(', ')}: ${why}`,
+    `The disk of the micro VM could not be made from the folder ${folders.map(({ name, shownAs = name }) => shownAs).join(', ')}: ${why}`,
     {
       hint: `The disk has ${diskMb} MB: raise sandbox.disk_mb if they are larger, or delete files.`,
     },

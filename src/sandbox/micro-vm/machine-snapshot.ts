@@ -77,7 +77,7 @@ async function withEmptyDisk(
     try {
       const [started] = await Promise.all([attachMachine(machine, timeoutMs, () => undefined), waitForWord(machine, readyWord, timeoutMs)])
       await warmUp(started.hands, timeoutMs)
-      if (started.online !== null) await warmUp(started.online.hands, timeoutMs)
+      if (started.online !== null) await warmUp(started.online, timeoutMs)
       await then(machine, diskFolder)
     } finally {
       machine.child.kill('SIGKILL')

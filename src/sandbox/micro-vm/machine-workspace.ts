@@ -67,14 +67,19 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
       const previous = await loadAgreement(copy.agreed)
       const agreement: Agreement = { tree: await readTree(here, previous.tree), mounts, stamps: null }
       await saveAgreement(copy.agreed, agreement)
-      await makeDisk({ ...options, folders: treeOf(here), diskFolder: copy.diskFolder })
+      // Skills are only copied in: what an agent does to its copy never reaches a trusted skill.
+      const skills = folders.skills === undefined ? [] : [hostFolders(folders.skills, [], '/skills')]
+      const shown = await Promise.all(skills.map(async (each) => ({ folders: each, tree: await readTree(each, new Map()) })))
+      const disk = [...treeOf(here), ...skills.map(({ shared: host }) => ({ host, name: 'skills' }))]
+      await makeDisk({ ...options, folders: disk, diskFolder: copy.diskFolder })
       await writeFile(copy.mark, '')
       const machine = await start(copy.diskFolder).catch(async (error: unknown) => {
         // This disk was never used: there are no changes.
         await rm(copy.mark, { force: true })
         throw error
       })
-      const sides = openSides(copy, here, agreement)
+      const given = shown.map((each) => openSides({ ...copy, isTaken: false }, each.folders, { tree: each.tree, mounts: [], stamps: null }))
+      const sides = together([openSides(copy, here, agreement), ...given])
       const stepped = keepInStep(machine, { logger: options.logger, ...sides, ended: () => rm(copy.mark, { force: true }) })
       return { ...stepped, hasFolders: () => JSON.stringify(copiedMounts(folders.mounts)) === JSON.stringify(mounts) }
     },
@@ -111,10 +116,24 @@ function treeOf({ shared, mounts }: HostFolders): Parameters<typeof makeDisk>[0]
   return [{ host: shared, name: 'shared' }, ...mounts.map(({ host, inside }) => ({ host, name: inside.slice(1) }))]
 }
 
-type Sides = Pick<Parameters<typeof keepInStep>[1], 'look' | 'give' | 'exchange' | 'take'>
+export type Sides = Pick<Parameters<typeof keepInStep>[1], 'look' | 'give' | 'exchange' | 'take'>
+
+interface SidesOptions extends Pick<WorkspaceCopy, 'state' | 'agreed' | 'diskMb' | 'uid' | 'logger'> {
+  /** False: the machine may not change the folders, so nothing is brought to the host. */
+  readonly isTaken?: boolean
+}
+
+/** @returns the files of the workspace as they were when last read: these are not read again */
+export async function agreedTree({ cacheFolder }: Pick<TierOptions, 'cacheFolder'>): Promise<Agreement['tree']> {
+  return (await loadAgreement(join(cacheFolder, 'micro-vm', 'agreed.json'))).tree
+}
 
 /** The two sides, and what they agreed on last. What is thrown: as mergeTree, takeChanges and giveChanges do. */
-function openSides({ state, agreed, diskMb, uid, logger }: WorkspaceCopy, folders: HostFolders, first: Agreement): Sides {
+export function openSides(
+  { state, agreed, diskMb, uid, logger, isTaken = true }: SidesOptions,
+  folders: HostFolders,
+  first: Agreement,
+): Sides {
   let agreement = first
   const keep = async (next: Agreement): Promise<void> => {
     agreement = next
@@ -123,7 +142,7 @@ function openSides({ state, agreed, diskMb, uid, logger }: WorkspaceCopy, folder
   const take = async (hands: Hands, signal: AbortSignal): Promise<Agreement['tree']> => {
     const incoming = await mkdtemp(`${ownName(join(state, 'incoming'))}-`)
     try {
-      const taken = await takeChanges(hands, agreement.stamps ?? new Map(), incoming, diskMb * 1024 * 1024, signal)
+      const taken = await takeChanges(hands, folders.inside, agreement.stamps ?? new Map(), incoming, diskMb * 1024 * 1024, signal)
       const merged = await mergeTree({ folders, agreed: agreement.tree, taken, uid, now: new Date() })
       for (const text of merged.reports) logger(text)
       const next = { ...agreement, tree: merged.agreed, stamps: taken.stamps }
@@ -140,12 +159,19 @@ function openSides({ state, agreed, diskMb, uid, logger }: WorkspaceCopy, folder
     if (changes.entries.length === 0 && changes.gone.length === 0) return
     await giveChanges(hands, folders, changes, signal)
     const given = new Set(changes.entries.map(({ path }) => path))
-    const survey = (await surveyMachine(hands, signal)).filter(({ path }) => given.has(path))
+    const survey = (await surveyMachine(hands, folders.inside, signal)).filter(({ path }) => given.has(path))
     await keep({ ...agreement, tree: here, stamps: new Map([...(agreement.stamps ?? []), ...stampsOf(survey)]) })
   }
   const look = async (hands: Hands, signal: AbortSignal): Promise<void> => {
-    await keep({ ...agreement, stamps: stampsOf(await surveyMachine(hands, signal)) })
+    await keep({ ...agreement, stamps: stampsOf(await surveyMachine(hands, folders.inside, signal)) })
   }
+  const giveOnly = async (hands: Hands, signal: AbortSignal): Promise<void> => {
+    const here = await readTree(folders, agreement.tree)
+    await giveChanges(hands, folders, personChanges(here, agreement.tree), signal)
+    agreement = { ...agreement, tree: here }
+  }
+  const nothing = (): Promise<void> => Promise.resolve()
+  if (!isTaken) return { look: nothing, take: nothing, give: giveOnly, exchange: giveOnly }
   return {
     look,
     exchange,
@@ -162,6 +188,14 @@ function openSides({ state, agreed, diskMb, uid, logger }: WorkspaceCopy, folder
       }
     },
   }
+}
+
+/** Several folders of a machine as one. */
+export function together(sides: readonly Sides[]): Sides {
+  const each = (step: keyof Sides) => async (hands: Hands, signal: AbortSignal) => {
+    for (const side of sides) await side[step](hands, signal)
+  }
+  return { look: each('look'), give: each('give'), exchange: each('exchange'), take: each('take') }
 }
 
 const lostDisk = 'disk-not-taken-over'

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { openSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { carryStreams, OxbowError } from '../../base/index.ts'
-import { encodeMessage, greetingId } from '../../protocol/index.ts'
+import { encodeMessage, greetingId, type Hands } from '../../protocol/index.ts'
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-plan.ts'
 import { attachHands, type HandsProcess } from '../hands/hands-process.ts'
 import { machineOverheadMb, maxControlBytes, maxProxyConnections, restoreTimeoutMs } from '../limits.ts'
-import { goingWord, goWord } from './guest-init.ts'
+import { controlPort, egressPort, goingWord, goWord, onlinePort, portsOf, streamsPort } from './guest-init.ts'
 import { type LaunchedProgram, launchProgram } from './launched-program.ts'
 import { insideDisk, insideImage, type MachineShape, qemuCommand } from './qemu-command.ts'
 
@@ -24,38 +24,32 @@ export interface MachineParts {
 
 /** A running machine, with our ends of its ports. */
 export interface LaunchedMachine extends LaunchedProgram {
-  readonly control: Duplex
-  /** Ports of the hands with network access and of their connections; null without network access. */
-  readonly online: { readonly hands: Duplex; readonly egress: Duplex } | null
+  /** By name; see `portsOf`. */
+  readonly ports: ReadonlyMap<string, Duplex>
   /** Null unless requested. */
   readonly monitor: Duplex | null
 }
 
 /** Hands in a machine. When hands of either kind end, the whole machine ends. */
 export interface Machine extends HandsProcess {
-  /** Null unless the settings have them. */
-  readonly online: OnlineHands | null
-}
-
-interface OnlineHands extends Pick<HandsProcess, 'hands'> {
-  readonly egress: EgressPort
+  /** Hands with network access. Null, as the others, unless the settings have them. */
+  readonly online: Hands | null
+  readonly egress: EgressPort | null
+  /** The port for streams of a program. */
+  readonly streams: Duplex | null
 }
 
 /** @param begin with a snapshot, or with a monitor to make one */
 export function launchMachine(parts: MachineParts, begin: { snapshot: string } | 'with monitor'): LaunchedMachine {
   const { shape } = parts
-  const onlineSockets = shape.settings.online ? (['socket', 'socket'] as const) : []
+  const names = portsOf(shape.settings)
   const launched = launchProgram({
     launcher: parts.launcher,
     program: (first) => {
-      const last = first + 1 + onlineSockets.length
-      return qemuCommand(parts.qemu, shape, {
-        control: first,
-        ...(shape.settings.online && { online: first + 1, egress: first + 2 }),
-        ...(begin === 'with monitor' ? { monitor: last } : { incoming: last }),
-      })
+      const last = first + names.length
+      return qemuCommand(parts.qemu, shape, { ports: first, ...(begin === 'with monitor' ? { monitor: last } : { incoming: last }) })
     },
-    descriptors: ['socket', ...onlineSockets, begin === 'with monitor' ? 'socket' : openSync(begin.snapshot, 'r')],
+    descriptors: [...names.map(() => 'socket' as const), begin === 'with monitor' ? 'socket' : openSync(begin.snapshot, 'r')],
     folders: [
       { host: parts.image, inside: insideImage, writable: false },
       { host: parts.diskFolder, inside: insideDisk, writable: true },
@@ -64,14 +58,13 @@ export function launchMachine(parts: MachineParts, begin: { snapshot: string } |
     memoryMb: shape.memoryMb + machineOverheadMb,
     maxFileMb: parts.diskMb,
   })
-  const [control, ...others] = launched.sockets
-  const monitor = begin === 'with monitor' ? others.at(-1)! : null
-  return { ...launched, control: control!, monitor, online: shape.settings.online ? { hands: others[0]!, egress: others[1]! } : null }
+  const monitor = begin === 'with monitor' ? launched.sockets.at(-1)! : null
+  return { ...launched, monitor, ports: new Map(names.map((name, i) => [name, launched.sockets[i]!])) }
 }
 
 /** Waits until both kinds of hands have greeted. @throws OxbowError `sandbox_failed` when they do not in time */
 export async function attachMachine(
-  { child, online, exited, gone, diagnostics }: LaunchedMachine,
+  { child, ports, exited, gone, diagnostics }: LaunchedMachine,
   startTimeoutMs: number,
   logger: (message: string) => void,
 ): Promise<Machine> {
@@ -86,15 +79,16 @@ export async function attachMachine(
       kill,
       startTimeoutMs,
     })
-  const [work, other] = await Promise.all([
-    attach(child.stdin!, child.stdout!),
-    online === null ? null : attach(online.hands, online.hands),
-  ])
+  const online = ports.get(onlinePort)
+  const [work, other] = await Promise.all([attach(child.stdin!, child.stdout!), online === undefined ? null : attach(online, online)])
+  const egress = ports.get(egressPort)
   return {
     hands: work.hands,
     isOpen: () => work.isOpen() && other?.isOpen() !== false,
     kill: () => work.kill(),
-    online: online === null ? null : { hands: other!.hands, egress: openEgressPort(online.egress, { kill, logger }) },
+    online: other?.hands ?? null,
+    egress: egress === undefined ? null : openEgressPort(egress, { kill, logger }),
+    streams: ports.get(streamsPort) ?? null,
   }
 }
 
@@ -104,8 +98,8 @@ export async function attachMachine(
  */
 export async function startMachine(parts: MachineParts, snapshot: string, logger: (message: string) => void): Promise<Machine> {
   const machine = launchMachine(parts, { snapshot })
-  const { child, control, online, gone } = machine
-  control.write(goWord(Math.round(Date.now() / 1000), randomBytes(32)))
+  const { child, ports, gone } = machine
+  ports.get(controlPort)!.write(goWord(Math.round(Date.now() / 1000), randomBytes(32)))
   try {
     await waitForWord(machine, goingWord, restoreTimeoutMs)
   } catch (error) {
@@ -114,12 +108,12 @@ export async function startMachine(parts: MachineParts, snapshot: string, logger
     throw error
   }
   // Hands greeted before they were frozen.
-  for (const output of [child.stdout!, online?.hands]) output?.unshift(Buffer.concat([...encodeMessage(greetingId, '{}')]))
+  for (const output of [child.stdout!, ports.get(onlinePort)]) output?.unshift(Buffer.concat([...encodeMessage(greetingId, '{}')]))
   return attachMachine(machine, restoreTimeoutMs, logger)
 }
 
 /** Resolves when the guest has written this word on its control port. @throws OxbowError `sandbox_failed` */
-export function waitForWord({ control, exited, diagnostics }: LaunchedMachine, word: string, timeoutMs: number): Promise<void> {
+export function waitForWord({ ports, exited, diagnostics }: LaunchedMachine, word: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = ''
     const fail = (why: string): void =>
@@ -133,7 +127,7 @@ export function waitForWord({ control, exited, diagnostics }: LaunchedMachine, w
       clearTimeout(limit)
       fail(`QEMU exited${code === null ? '' : ` with code ${code}`}.`)
     })
-    control.on('data', (bytes: Buffer) => {
+    ports.get(controlPort)!.on('data', (bytes: Buffer) => {
       if (text.length > maxControlBytes) return
       text += bytes.toString('latin1')
       if (!text.split('\n').includes(word)) return

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join, normalize } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
-import { OxbowError } from '../../base/index.ts'
+import { OxbowError, staysInside } from '../../base/index.ts'
 import type { Hands, SurveyedEntry } from '../../protocol/index.ts'
 import { refusedWith } from '../sandbox-contract.ts'
 import { hostFolders } from './host-folders.ts'
-import { mergeTree, readTree, staysInside } from './merge-tree.ts'
+import { mergeTree, readTree } from './merge-tree.ts'
 import { stampsOf, surveyMachine, takeChanges } from './take-changes.ts'
 
 describe('changes of a machine', () => {
@@ -30,9 +30,9 @@ describe('changes of a machine', () => {
       else await (kind === 'link' ? symlink(target, join(root, path)) : writeFile(join(root, path), text))
     }
     const agreed = await readTree(hostFolders(root, []), new Map())
-    const stamps = stampsOf(await surveyMachine(handsOf(had), signal))
+    const stamps = stampsOf(await surveyMachine(handsOf(had), '/shared', signal))
     await person(root)
-    const taken = await takeChanges(handsOf(has), stamps, top, maxBytes, signal)
+    const taken = await takeChanges(handsOf(has), '/shared', stamps, top, maxBytes, signal)
     const merged = await mergeTree({ folders: hostFolders(root, []), agreed, taken, uid: null, now: new Date(0) })
     return { root, ...merged, names: (await readdir(root, { recursive: true })).sort() }
   }

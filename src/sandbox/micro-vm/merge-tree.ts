@@ -24,6 +24,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { staysInside } from '../../base/index.ts'
 import { maxSurveyEntries, gitRuns, isBareRepository } from '../../protocol/index.ts'
 import { maxMergeReports } from '../limits.ts'
 import type { FolderMount } from '../tier-plan.ts'
@@ -168,18 +169,6 @@ async function place(folders: HostFolders, entry: TakenEntry, uid: number | null
 
 function ignoreExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error
-}
-
-/**
- * Accepts a relative target with `..` only at its beginning, at most as many as the link has parent folders: it cannot leave, whatever
- * links are in its path.
- */
-export function staysInside(path: string, target: string): boolean {
-  if (target === '' || target.startsWith('/') || target.includes('\0')) return false
-  const parts = target.split('/')
-  const up = parts.findIndex((part) => part !== '..')
-  const climbs = up === -1 ? parts.length : up
-  return climbs <= path.split('/').length - 1 && !parts.slice(climbs).includes('..')
 }
 
 /** Hooks and settings of repositories, and files that locate a repository: see hands/files/workspace-path.ts. */

@@ -119,6 +119,7 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
   const work: readonly MsbMount[] = [
     { host: folders.shared, inside: '/shared', writable: true },
     { host: folders.tmp, inside: '/tmp', writable: true },
+    ...(folders.skills === undefined ? [] : [{ host: folders.skills, inside: '/skills', writable: false }]),
   ]
   const seen = profile === 'vault-read' ? [{ host: folders.vault, inside: '/vault', writable: false }] : work
   const name = nextName()

@@ -1,6 +1,6 @@
 /**
  * The start of a machine: its programs and image, and the command line of QEMU. It has a processor, memory, two disks and two serial ports
- * (four with network access), and nothing else: no network, no display, no hotplug bus.
+ * (more with network access, or for a program), and nothing else: no network, no display, no hotplug bus.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import type { Failure } from '../../base/index.ts'
 import { findProgram } from '../host-programs.ts'
 import { translationMb } from '../limits.ts'
-import { controlPort, egressPort, guestArguments, type GuestSettings, handsPort, onlinePort } from './guest-init.ts'
+import { guestArguments, type GuestSettings, handsPort, portsOf } from './guest-init.ts'
 
 /** Absolute paths. */
 export interface MachinePrograms {
@@ -94,10 +94,8 @@ export const insideDisk = '/disk'
 export const diskFile = 'workspace.ext4'
 
 interface Descriptors {
-  readonly control: number
-  /** Hands with network access and their egress port, if the settings have them. */
-  readonly online?: number
-  readonly egress?: number
+  /** The first of the sockets of `portsOf`, which follow each other. */
+  readonly ports: number
   /** A snapshot to restore. */
   readonly incoming?: number
   /** A monitor, to make a snapshot. */
@@ -106,7 +104,7 @@ interface Descriptors {
 
 /** Hands are connected to standard input and output. @param qemu absolute path */
 export function qemuCommand(qemu: string, shape: MachineShape, descriptors: Descriptors): readonly string[] {
-  const { control, online, egress, incoming, monitor } = descriptors
+  const { ports, incoming, monitor } = descriptors
   const disk = (id: string, file: string, more: string): string[][] => [
     ['-drive', `id=${id},file=${file},format=raw,if=none${more}`],
     ['-device', `virtio-blk-device,drive=${id}`],
@@ -133,9 +131,7 @@ export function qemuCommand(qemu: string, shape: MachineShape, descriptors: Desc
     ...disk('workspace', `${insideDisk}/${diskFile}`, ''),
     ['-device', 'virtio-serial-device'],
     ...port(handsPort, `stdio,id=${handsPort},signal=off`),
-    ...port(controlPort, socketOf(controlPort, control)),
-    ...(online === undefined ? [] : port(onlinePort, socketOf(onlinePort, online))),
-    ...(egress === undefined ? [] : port(egressPort, socketOf(egressPort, egress))),
+    ...portsOf(shape.settings).flatMap((name, i) => port(name, socketOf(name, ports + i))),
     monitor === undefined ? [] : ['-chardev', `socket,id=monitor,fd=${monitor}`, '-mon', 'chardev=monitor,mode=control'],
     incoming === undefined ? [] : ['-incoming', `fd:${incoming}`],
   ]

@@ -13,6 +13,7 @@ import { noBrowserInVm, type TierOptions, type TierPlan, type TierProvider } fro
 import { type Accelerator, findAccelerator, hostFacts } from './accelerator.ts'
 import type { GuestSettings } from './guest-init.ts'
 import { sandboxUser } from './launched-program.ts'
+import { openProgramMachines } from './program-machine.ts'
 import { machineBoots, machineSnapshot, type SnapshotParts } from './machine-snapshot.ts'
 import { openMachineWorkspace, type WorkMachine } from './machine-workspace.ts'
 import { type Machine, startMachine } from './machine.ts'
@@ -65,6 +66,7 @@ function tierPlan(
       const parts = partsOf(profile)
       return startMachine({ ...parts, diskFolder }, await machineSnapshot(parts, snapshots), logger)
     }
+  const programs = openProgramMachines({ ...options, launcher, mke2fs, diskMb: partsOf('work').diskMb }, startIn('program'))
   const machine = shareMachine(() => workspace.startWork(startIn('work')))
   return {
     provider: accel === 'kvm' ? 'QEMU, KVM' : 'QEMU, emulated',
@@ -73,14 +75,15 @@ function tierPlan(
     limits: limitsInForce(options.limits, partsOf('work')),
     degraded: reason === '' ? [] : [`speed: emulated, about 50 times slower: ${reason}`],
     mounts: 'writable',
+    serve: (server) => programs(server),
     async start(profile) {
       if (profile === 'vault-read') return workspace.startVault(startIn(profile))
       if (profile === 'work') return machine()
       if (profile !== 'online' || egressSocket === undefined) throw notOffered(profile)
       const socket = await egressSocket(profile)
-      const { online, isOpen, kill } = await machine()
-      online!.egress.open(socket)
-      return { hands: online!.hands, isOpen, kill }
+      const { online, egress, isOpen, kill } = await machine()
+      egress!.open(socket)
+      return { hands: online!, isOpen, kill }
     },
     close: () => Promise.resolve(),
   }
@@ -114,7 +117,7 @@ function sizeOf({ memory_mb: memoryMb, cpus }: Config['sandbox']): Pick<MachineS
 const minMachineMb = 256
 
 function settingsOf({ limits, egressSocket }: TierOptions, profile: GuestSettings['profile']): GuestSettings {
-  const online = profile === 'work' && egressSocket !== undefined
+  const online = profile !== 'vault-read' && egressSocket !== undefined
   return { profile, online, uid: sandboxUser(), processes: limits.max_processes, maxFileMb: limits.max_file_mb }
 }
 

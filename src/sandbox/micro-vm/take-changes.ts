@@ -1,5 +1,5 @@
 /**
- * Finds the changes of a machine in /shared since the last time, and copies them to a staging folder on the host, as numbered files:
+ * Finds the changes of a machine in a folder since the last time, and copies them to a staging folder on the host, as numbered files:
  * nothing is applied yet. The machine may be hostile: names, sizes and counts are checked first.
  */
 import { createHash } from 'node:crypto'
@@ -35,9 +35,9 @@ export interface TakenChanges {
   readonly hasChanges: boolean
 }
 
-/** @throws OxbowError `sandbox_failed` when its reply is inconsistent; what hands throw */
-export async function surveyMachine(hands: Hands, signal: AbortSignal): Promise<readonly SurveyedEntry[]> {
-  const input = { path: '/shared', maxEntries: maxSurveyEntries }
+/** @param inside the folder of the machine @throws OxbowError `sandbox_failed` when its reply is inconsistent; what hands throw */
+export async function surveyMachine(hands: Hands, inside: string, signal: AbortSignal): Promise<readonly SurveyedEntry[]> {
+  const input = { path: inside, maxEntries: maxSurveyEntries }
   const { entries, truncated } = await hands.ask('survey', input, { signal, timeoutMs: importRequestMs })
   if (truncated) throw refused(`more than ${maxSurveyEntries} files and folders`)
   const kinds = new Map<string, SurveyedEntry['kind']>()
@@ -58,12 +58,13 @@ export function stampsOf(entries: readonly SurveyedEntry[]): Stamps {
 /** @param folder in which the staging folder is created; the caller removes it. @throws as surveyMachine does */
 export async function takeChanges(
   hands: Hands,
+  inside: string,
   previous: Stamps,
   folder: string,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<TakenChanges> {
-  const survey = await surveyMachine(hands, signal)
+  const survey = await surveyMachine(hands, inside, signal)
   const stamps = new Map(stampsOf(survey))
   const different = survey.filter((entry) => previous.get(entry.path) !== stamps.get(entry.path))
   const budget = { left: maxBytes }
@@ -75,7 +76,7 @@ export async function takeChanges(
     for (let i = next++; i < files.length; i = next++) {
       const file = files[i]!
       const staged = join(staging, String(i))
-      const content = await takeFile(hands, file.path, staged, budget, signal)
+      const content = await takeFile(hands, `${inside}/${file.path}`, staged, budget, signal)
       // An unreadable file is retried the next time.
       if (content === null) stamps.delete(file.path)
       else taken.set(file.path, { ...factsOf(file), kind: 'file', content, staged })
@@ -99,7 +100,7 @@ async function takeFile(hands: Hands, path: string, staged: string, budget: { le
   const file = await open(staged, 'wx', 0o600)
   try {
     for (let offset = 0; ;) {
-      const input = { path: `/shared/${path}`, offset, maxBytes: importPieceBytes }
+      const input = { path, offset, maxBytes: importPieceBytes }
       const { content } = await hands.ask('bytes', input, { signal, timeoutMs: importRequestMs })
       if (content.length === 0) return hash.digest('hex')
       if ((budget.left -= content.length) < 0) throw refused('more than its disk can hold')

@@ -18,8 +18,13 @@ export interface VmFixture {
 /** Concurrent runs of other versions must not remove each other's images. */
 const oldImages = 8
 
-/** Downloads a kernel package (27 MB) unless cached. `OXBOW_TEST_IMAGE` names an image, for machines with KVM: test/rigs/kvm-main.ts. */
-export async function vmFixture(): Promise<VmFixture> {
+/**
+ * Downloads a kernel package (27 MB) unless cached.
+ * @param handsEntry the hands of the program that uses it; absent: this process
+ *
+ * `OXBOW_TEST_IMAGE` names an image, for machines with KVM: test/rigs/kvm-main.ts.
+ */
+export async function vmFixture(handsEntry?: string): Promise<VmFixture> {
   const folder = join(tmpdir(), `oxbow-test-machines-${process.getuid?.() ?? 0}`)
   const prebuilt = process.env['OXBOW_TEST_IMAGE']
   const limitsOf = (image: string): VmFixture['limits'] => ({
@@ -32,7 +37,7 @@ export async function vmFixture(): Promise<VmFixture> {
   if ('code' in programs) return { limits: limitsOf(''), skip: `${programs.message} ${programs.hint}` }
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   try {
-    const image = await buildVmImage({ folder, extras: [], kernel: null, searchPath: ownSearchPath(), oldImages })
+    const image = await buildVmImage({ folder, extras: [], kernel: null, searchPath: ownSearchPath(), handsEntry, oldImages })
     return { limits: limitsOf(image.folder), skip: false }
   } catch (error) {
     // A CI run must not pass without it.

@@ -12,6 +12,7 @@ import { findProgram, ownSearchPath, runOnHost } from '../host-programs.ts'
 import type { RootExtra } from '../image/root-entries.ts'
 import { buildRootTree, isRootTree } from '../image/root-tree.ts'
 import { keepFile, makeFolder, removeOldest, removeOrphans } from '../kept-files.ts'
+import { insideServer, insideState } from '../tier-plan.ts'
 import { imageStepMs, maxOldImages, rootImageSpareBytes } from '../limits.ts'
 import { initScript, insideHands, reseedProgram, startScript } from './guest-init.ts'
 import { findKernelPackage, type GuestKernel, loadKernel, moduleNames } from './kernel-file.ts'
@@ -34,6 +35,8 @@ export interface VmImageOptions {
   /** See loadKernel. */
   readonly kernel: string | null
   readonly searchPath: string
+  /** The file that starts the hands; absent: this installation's. */
+  readonly handsEntry?: string | undefined
   /** How many other images to keep, the most recently used; the default if absent. */
   readonly oldImages?: number
 }
@@ -70,10 +73,11 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   await mkdir(kernels, { recursive: true, mode: 0o700 })
   await removeOrphans(kernels)
   const packageFile = await findKernelPackage(options.kernel, kernels)
-  const hands = await loadHandsProgram()
+  const hands = await loadHandsProgram(options.handsEntry)
   const tree = await buildRootTree(join(options.folder, 'trees'), {
     extras: options.extras,
     files: [{ path: insideHands, text: hands }],
+    folders: ['/skills', insideServer, insideState],
     searchPath: options.searchPath,
   })
   if (!isRootTree(tree)) throw toError(tree)

@@ -3,13 +3,13 @@
  * line of JSON for each question and for its answer. The runner takes the guest for hostile; a pass lets a program reach no more
  * than the egress rules do.
  */
-import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type ErrorCode, type Failure, isOxbowError, OxbowError, toError, toFailure } from '../../base/index.ts'
+import { type ErrorCode, type Failure, isOxbowError, toFailure } from '../../base/index.ts'
 import type { EgressProxy } from '../egress/egress-proxy.ts'
 import type { EgressPass, Visits } from '../egress/proxy-passes.ts'
 import { maxPassHosts, maxPassLineBytes, maxServedPasses, passAnswerMs } from '../limits.ts'
+import { askRunner, type Listening, listenAt, noAnswer, readLine } from './local-socket.ts'
 
 const question = z.union([
   z.strictObject({ issue: z.array(z.string().max(260)).max(maxPassHosts) }),
@@ -43,19 +43,11 @@ type Answer = z.infer<typeof answer>
 const passesSocket = (folder: string): string => join(folder, 'passes.sock')
 
 /** The runner's end. @throws a system error when the socket cannot be made */
-export async function servePasses(proxy: Pick<EgressProxy, 'issue'>, folder: string): Promise<{ close(): Promise<void> }> {
-  const { createServer } = process.getBuiltinModule('node:net')
-  const { rmSync, chmodSync } = process.getBuiltinModule('node:fs')
-  const path = passesSocket(folder)
-  rmSync(path, { force: true })
+export function servePasses(proxy: Pick<EgressProxy, 'issue'>, folder: string): Promise<Listening> {
   const passes = new Map<string, EgressPass>()
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    socket.on('error', () => socket.destroy())
+  return listenAt(passesSocket(folder), maxServedPasses, (socket) => {
     socket.setTimeout(passAnswerMs, () => socket.destroy())
-    void readLine(socket)
+    void readLine(socket, maxPassLineBytes)
       .then((line) => answerTo(line, proxy, passes))
       .then(
         (reply) =>
@@ -68,18 +60,6 @@ export async function servePasses(proxy: Pick<EgressProxy, 'issue'>, folder: str
         () => socket.destroy(),
       )
   })
-  server.maxConnections = maxServedPasses
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  })
-  chmodSync(path, 0o600)
-  return {
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
 }
 
 /** @throws Error for what is no question */
@@ -115,7 +95,9 @@ const unknownVisit = { host: 'unknown', port: 0, decision: 'failed', connections
 
 /** The guest's end. */
 export function connectPasses(folder: string): Pick<EgressProxy, 'issue'> {
-  const ask = (request: Question): Promise<Exclude<Answer, { failure: unknown }>> => askRunner(passesSocket(folder), request)
+  const ask = (request: Question) => {
+    return askRunner(passesSocket(folder), request, answer, 'the network', { maxBytes: maxPassLineBytes, within: passAnswerMs })
+  }
   const visits = async (request: Question): Promise<Visits> => {
     try {
       const reply = await ask(request)
@@ -129,40 +111,9 @@ export function connectPasses(folder: string): Pick<EgressProxy, 'issue'> {
   return {
     async issue(_profile, hosts) {
       const reply = await ask({ issue: [...hosts] })
-      if (!('token' in reply)) throw noAnswer(reply)
+      if (!('token' in reply)) throw noAnswer('the network', reply)
       const { token } = reply
       return { token, soFar: () => visits({ so_far: token }), end: () => visits({ end: token }) }
     },
   }
-}
-
-async function askRunner(path: string, request: Question): Promise<Exclude<Answer, { failure: unknown }>> {
-  const socket = process.getBuiltinModule('node:net').connect(path)
-  socket.setTimeout(passAnswerMs, () => socket.destroy())
-  try {
-    socket.write(`${JSON.stringify(request)}\n`)
-    const reply = answer.parse(JSON.parse(await readLine(socket)))
-    if (!('failure' in reply)) return reply
-    throw toError(reply.failure)
-  } catch (cause) {
-    throw cause instanceof OxbowError ? cause : noAnswer(cause)
-  } finally {
-    socket.destroy()
-  }
-}
-
-function noAnswer(cause: unknown): OxbowError {
-  return new OxbowError('sandbox_failed', 'The runner does not answer for the network.', { hint: 'Start Oxbow again.', cause })
-}
-
-/** @throws Error when the other end goes, or says too much, before the line is whole */
-async function readLine(socket: Socket): Promise<string> {
-  let text = ''
-  for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
-    text += String(bytes)
-    const end = text.indexOf('\n')
-    if (end >= 0) return text.slice(0, end)
-    if (text.length > maxPassLineBytes) break
-  }
-  throw new Error('no line')
 }

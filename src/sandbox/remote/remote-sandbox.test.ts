@@ -55,7 +55,8 @@ describe('a sandbox that a runner serves', () => {
   it('has the same profiles, each with its own socket that only its owner can open', () =>
     withServed(async ({ sandbox, own, folder }) => {
       assert.deepEqual(sandbox.status, own.status)
-      assert.deepEqual((await readdir(folder)).sort(), own.status.profiles.map((profile) => `hands-${profile}.sock`).sort())
+      const sockets = own.status.profiles.map((profile) => `hands-${profile}.sock`)
+      assert.deepEqual((await readdir(folder)).sort(), ['branches.sock', ...sockets].sort())
       const vault = await sandbox.hands('vault-read')
       const calm = { signal: new AbortController().signal, timeoutMs: 20_000 }
       assert.deepEqual(

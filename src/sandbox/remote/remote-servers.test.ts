@@ -7,18 +7,23 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { isFull } from '../../../test/support/scale.ts'
+import { OxbowError } from '../../base/index.ts'
 import { makeWorkbench, type Workbench, type WorkbenchOptions } from '../sandbox-fixture.ts'
 import { describeServerContract } from '../server-contract.ts'
 import { connectPrograms, servePrograms } from './remote-servers.ts'
+
+type Own = Parameters<typeof servePrograms>[1]
 
 interface Served extends Workbench {
   readonly folder: string
 }
 
-async function makeServed(more: WorkbenchOptions = {}): Promise<Served> {
+const refused: Own = () => Promise.reject(new OxbowError('denied', 'There are no plugins here.', { hint: 'None.' }))
+
+async function makeServed(more: WorkbenchOptions = {}, own: Own = refused): Promise<Served> {
   const bench = await makeWorkbench(more)
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-programs-'))
-  const service = await servePrograms(bench.sandbox.serve!, folder, bench.root)
+  const service = await servePrograms(() => Promise.resolve(bench.sandbox), own, folder, [bench.root])
   return {
     ...bench,
     folder,
@@ -31,7 +36,7 @@ async function makeServed(more: WorkbenchOptions = {}): Promise<Served> {
   }
 }
 
-describeServerContract('of an isolated guest', makeServed, !isFull)
+describeServerContract('of an isolated guest', (more) => makeServed(more), { quick: !isFull })
 
 const bare = { command: 'node', args: [], env: {}, programFolder: '', folders: [], pass: null }
 
@@ -52,6 +57,14 @@ describe('programs of an isolated guest', () => {
     const state = join(served.root, 'state')
     for (const more of [{ state }, { own: 'plugin-host' as const, state }])
       await assert.rejects(served.sandbox.serve!({ ...bare, ...more }), { code: 'denied', message: /plugins/ })
+    // What the runner starts for a plugin is what the runner says.
+    await using other = await makeServed({}, async ({ state: name, env }) => ({
+      ...bare,
+      env,
+      args: ['-p', `${JSON.stringify(name)} + process.env.KEY`],
+    }))
+    const asked = { ...bare, own: 'plugin-host' as const, state: 'mine', args: ['-p', '1'], env: { KEY: '!' }, programFolder: '/etc' }
+    assert.equal(await text((await other.sandbox.serve!(asked)).output), 'mine!\n')
     const server = await served.sandbox.serve!({ ...bare, programAt: '/etc', cwd: '/', args: ['-e', 'console.log(process.cwd())'] })
     assert.equal(await text(server.output), '/tmp\n')
     await assert.rejects(stat(state), { code: 'ENOENT' })

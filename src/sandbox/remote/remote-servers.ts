@@ -12,74 +12,48 @@ import { PassThrough, type Readable } from 'node:stream'
 import { isObject, type Json, type JsonObject, OxbowError, toError, toFailure } from '../../base/index.ts'
 import type { Sandbox, ServerProcess, ServerProgram } from '../../protocol/index.ts'
 import { maxServedPrograms, maxServerHeaderBytes, maxServerFrameBytes } from '../limits.ts'
+import { type Listening, listenAt, readLine } from './local-socket.ts'
 
-type Serve = NonNullable<Sandbox['serve']>
 interface ProgramHeader {
   readonly program: ServerProgram
   /** A program of Oxbow's own, or one with a folder of its own. */
   readonly isOwn: boolean
+  /** Name of the branch of files that it sees; empty: the workspace. */
+  readonly branch: string
 }
 
 type Header = ProgramHeader | { readonly lock: string }
-type Request = Pick<ProgramHeader, 'program'> | { readonly lock: string }
+type Request = Pick<ProgramHeader, 'program' | 'branch'> | { readonly lock: string }
 
-const kinds = { reply: 0, output: 1, errors: 2 } as const
+/** `end` has the exit code as JSON; null: a signal ended the program. */
+const kinds = { reply: 0, output: 1, errors: 2, end: 3 } as const
 const socketName = 'servers.sock'
 
-/** @param programs folder of the host, below which program folders must be @throws a system error when the socket cannot be made */
-export async function servePrograms(serve: Serve, folder: string, programs: string): Promise<{ close(): Promise<void> }> {
-  const { createServer } = process.getBuiltinModule('node:net')
-  const { rmSync, chmodSync } = process.getBuiltinModule('node:fs')
-  const path = join(folder, socketName)
-  // Left by a runner that was killed.
-  rmSync(path, { force: true })
-  const sockets = new Set<Socket>()
-  const listener = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    socket.on('error', () => undefined)
-    readHeader(socket)
-      .then((header) => ('lock' in header ? answerLock(socket, header.lock, programs) : runProgram(socket, header, serve, programs)))
+/**
+ * @param sandboxOf the sandbox that starts a program: of the workspace, or of a branch of files
+ * @param own what is started for a program of Oxbow's own; the guest says only for whom it is; throws `denied`
+ * @param programs folders of the host, below which program folders must be
+ * @throws a system error when the socket cannot be made
+ */
+export function servePrograms(
+  sandboxOf: (branch: string) => Promise<Pick<Sandbox, 'serve'>>,
+  own: (asked: ServerProgram) => Promise<ServerProgram>,
+  folder: string,
+  programs: readonly string[],
+): Promise<Listening> {
+  const onSocket = (socket: Socket): void => {
+    readLine(socket, maxServerHeaderBytes)
+      .catch(() => Promise.reject(badHeader()))
+      .then((line) => parseHeader(line) ?? Promise.reject(badHeader()))
+      .then((header) =>
+        'lock' in header ? answerLock(socket, header.lock, programs) : runProgram(socket, header, sandboxOf, own, programs),
+      )
       .catch((error: unknown) => {
         const { code, message, hint } = toFailure(error, 'sandbox_failed', 'Start Oxbow again.')
         answerAndEnd(socket, { failure: { code, message, hint } })
       })
-  })
-  listener.maxConnections = maxServedPrograms
-  await new Promise<void>((resolve, reject) => {
-    listener.once('error', reject)
-    listener.listen(path, resolve)
-  })
-  chmodSync(path, 0o600)
-  return {
-    async close() {
-      const closed = new Promise((resolve) => listener.close(resolve))
-      for (const socket of sockets) socket.destroy()
-      await closed
-    },
   }
-}
-
-/** Reads the line, and leaves what follows it in the socket. @throws OxbowError */
-function readHeader(socket: Socket): Promise<Header> {
-  return new Promise((resolve, reject) => {
-    let read = Buffer.alloc(0)
-    const done = (settle: () => void): void => {
-      socket.pause()
-      socket.off('data', take).off('close', lost)
-      settle()
-    }
-    const lost = (): void => done(() => reject(badHeader()))
-    const take = (bytes: Buffer): void => {
-      read = Buffer.concat([read, bytes])
-      const end = read.indexOf(10)
-      if (end < 0 && read.length <= maxServerHeaderBytes) return
-      const header = end < 0 ? null : parseHeader(read.subarray(0, end).toString())
-      done(() => (header === null ? reject(badHeader()) : resolve(header)))
-      if (end >= 0 && end + 1 < read.length) socket.unshift(read.subarray(end + 1))
-    }
-    socket.on('data', take).once('close', lost)
-  })
+  return listenAt(join(folder, socketName), maxServedPrograms, onSocket, true)
 }
 
 function badHeader(): OxbowError {
@@ -90,10 +64,10 @@ function parseHeader(text: string): Header | null {
   try {
     const parsed = JSON.parse(text) as Json
     if (!isObject(parsed)) return null
-    const { lock, program } = parsed
+    const { lock, program, branch } = parsed
     if (typeof lock === 'string') return { lock }
-    if (!isObject(program)) return null
-    const { command, args, env, programFolder, folders, pass } = program
+    if (!isObject(program) || typeof branch !== 'string') return null
+    const { command, args, env, programFolder, folders, pass, state, programAt, cwd } = program
     const isProgram =
       typeof command === 'string' &&
       isTexts(args) &&
@@ -104,9 +78,19 @@ function parseHeader(text: string): Header | null {
       folders.every((each) => isObject(each) && typeof each['path'] === 'string' && typeof each['writable'] === 'boolean') &&
       (pass === null || typeof pass === 'string')
     if (!isProgram) return null
-    // Nothing else of what the guest sends counts: a `state` would be a folder of the host that it names.
-    const known = { command, args, env, programFolder, folders, pass } as unknown as ServerProgram
-    return { program: known, isOwn: 'own' in program || 'state' in program }
+    // Nothing else of what the guest sends counts. A `state` names a plugin, and no folder.
+    const known = {
+      command,
+      args,
+      env,
+      programFolder,
+      folders,
+      pass,
+      ...(typeof state === 'string' && { state }),
+      ...(typeof programAt === 'string' && /^\/skills\/[^/\0]+$/.test(programAt) && { programAt }),
+      ...(typeof cwd === 'string' && /^\/(?:shared|tmp)$/.test(cwd) && { cwd }),
+    } as unknown as ServerProgram
+    return { program: known, isOwn: 'own' in program || 'state' in program, branch }
   } catch {
     return null
   }
@@ -115,22 +99,16 @@ function parseHeader(text: string): Header | null {
 const isTexts = (value: Json | undefined): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string')
 
 /** @throws OxbowError `denied` */
-async function assertInstalled(folder: string, programs: string): Promise<void> {
+async function assertInstalled(folder: string, programs: readonly string[]): Promise<void> {
   if (folder === '') return
-  const [real, root] = await Promise.all([folder, programs].map((path) => realpath(path).catch(() => '')))
-  if (real !== '' && root !== '' && real!.startsWith(`${root}${sep}`)) return
+  const [real = '', ...roots] = await Promise.all([folder, ...programs].map((path) => realpath(path).catch(() => '')))
+  if (real !== '' && roots.some((root) => root !== '' && real.startsWith(`${root}${sep}`))) return
   throw new OxbowError('denied', `An isolated guest may not start a program of ${folder}.`, {
     hint: 'Install it with `oxbow servers install`; other folders need sandbox.isolate_guest = false.',
   })
 }
 
-function noPlugins(): OxbowError {
-  return new OxbowError('denied', 'An isolated guest may not start hosts of plugins.', {
-    hint: 'Plugins need sandbox.isolate_guest = false; `oxbow plugin disable` turns one off.',
-  })
-}
-
-async function answerLock(socket: Socket, folder: string, programs: string): Promise<void> {
+async function answerLock(socket: Socket, folder: string, programs: readonly string[]): Promise<void> {
   await assertInstalled(folder, programs)
   const lock = await readFile(join(folder, 'package-lock.json'), 'utf8').catch(() => '')
   answerAndEnd(socket, { lock })
@@ -141,10 +119,15 @@ function answerAndEnd(socket: Socket, reply: JsonObject): void {
   socket.end(frame(kinds.reply, Buffer.from(JSON.stringify(reply))), () => socket.destroy())
 }
 
-async function runProgram(socket: Socket, { program, isOwn }: ProgramHeader, serve: Serve, programs: string): Promise<void> {
-  if (isOwn) throw noPlugins()
-  await assertInstalled(program.programFolder, programs)
-  const server = await serve(program)
+async function runProgram(
+  socket: Socket,
+  { program, isOwn, branch }: ProgramHeader,
+  sandboxOf: Parameters<typeof servePrograms>[0],
+  own: Parameters<typeof servePrograms>[1],
+  programs: readonly string[],
+): Promise<void> {
+  if (!isOwn) await assertInstalled(program.programFolder, programs)
+  const server = await (await sandboxOf(branch)).serve!(isOwn ? await own(program) : program)
   if (socket.destroyed) return void server.kill()
   socket.once('close', () => void server.kill())
   socket.write(frame(kinds.reply, Buffer.from('{}')))
@@ -154,7 +137,7 @@ async function runProgram(socket: Socket, { program, isOwn }: ProgramHeader, ser
   const ended = [server.output, server.errors].map((stream) => new Promise((resolve) => stream.once('close', resolve)))
   await server.exited
   await Promise.all(ended)
-  socket.end()
+  socket.end(frame(kinds.end, Buffer.from(JSON.stringify(server.exitCode?.() ?? null))))
 }
 
 /** A reader that is too slow makes the program wait. */
@@ -176,15 +159,21 @@ function frame(kind: number, bytes: Buffer): Buffer {
   return Buffer.concat([head, bytes])
 }
 
-/** The guest's end. */
-export function connectPrograms(folder: string): Required<Pick<Sandbox, 'serve' | 'lockOf'>> {
+/** The guest's end. @param branch of files that the programs see; empty: the workspace */
+export function connectPrograms(folder: string, branch = ''): Required<Pick<Sandbox, 'serve' | 'lockOf'>> {
   return {
     async serve(program) {
-      const { socket, frames } = await ask(folder, { program })
+      const { socket, frames } = await ask(folder, { program, branch })
       const output = new PassThrough()
       const errors = new PassThrough()
       const exited = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+      let exitCode: number | null = null
       frames((kind, bytes) => {
+        if (kind === kinds.end) {
+          const code: unknown = JSON.parse(bytes.toString())
+          exitCode = typeof code === 'number' ? code : null
+          return
+        }
         const isFull = !(kind === kinds.output ? output : errors).write(bytes)
         if (!isFull) return
         socket.pause()
@@ -198,7 +187,7 @@ export function connectPrograms(folder: string): Required<Pick<Sandbox, 'serve' 
         socket.destroy()
         await exited
       }
-      return { input: socket, output: output.pause(), errors, exited, kill } satisfies ServerProcess
+      return { input: socket, output: output.pause(), errors, exited, exitCode: () => exitCode, kill } satisfies ServerProcess
     },
     async lockOf(programFolder) {
       const { socket, reply } = await ask(folder, { lock: programFolder })
@@ -226,7 +215,7 @@ function ask(folder: string, header: Request): Promise<Asked> {
     const lost = (cause?: unknown): void =>
       reject(
         new OxbowError('sandbox_missing', 'The runner of this guest starts no programs.', {
-          hint: 'sandbox.tier = "process" or "container" can. Servers with a url work in every tier.',
+          hint: 'sandbox.tier = "process", "container" or "micro_vm" can. Servers with a url work in every tier.',
           cause,
         }),
       )
