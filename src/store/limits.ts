@@ -127,16 +127,18 @@ export const maxHeldCharacters: number = 4 * 1024 * 1024
 /** Vectors that it has read to compare exactly. */
 export const maxHeldVectors = 4_096
 /**
- * A word is common when it is in so many passages, of a small memory in this share of all. What is in a tenth of all passages tells
- * little about one of them, and a search for nothing else finds whatever is newest.
+ * A word is common when this share of all passages has it, within the two bounds below. A word in a tenth of all passages tells little
+ * about one of them, and a search for nothing else finds whatever is newest.
  */
 export const commonShare = 0.1
 export const fewestCommon = 64
 export const mostCommon = 20_000
+/** BM25: saturation of repeated words, and the influence of length. The values of FTS5 and Lucene. */
+export const bm25 = { k1: 1.2, b: 0.75 } as const
 /** Passages of one word that a ranking reads along with rarer words: half a millisecond. */
 export const maxPlaces = 50_000
 /** Passages of words that were weighed last, in 12 bytes each: enough for some questions, or the most common words. */
-export const heldPlaces = 131_072
+export const heldPlaces = 262_144
 /** New passages whose words stand in plain lists, which take ten times as much: so many, or this share of all. */
 export const mergedPassages = 2_000
 export const mergedShare = 0.1

@@ -86,6 +86,17 @@ export interface Passage {
 export interface MemoryItem {
   readonly entry: MemoryEntry
   readonly passages: readonly Passage[]
+  /**
+   * Where they are known already when it is put: they share its transaction. Left out where memory keeps none for this model, or another
+   * size. What is read has none.
+   */
+  readonly vectors?: PassageVectors
+}
+
+/** Of all passages of an entry, in order. */
+export interface PassageVectors {
+  readonly model: string
+  readonly vectors: readonly Float32Array<ArrayBuffer>[]
 }
 
 /** How far an indexer has read; commits with what it made. */
@@ -233,13 +244,23 @@ export type MemorySource =
       readonly path: string
       readonly cipher?: { readonly masters: readonly string[]; readonly required: boolean }
     }
-  | { readonly kind: 'postgres'; readonly user: UserId; readonly url: string; readonly shown: string }
+  | { readonly kind: 'postgres'; readonly user: UserId; readonly url: string; readonly shown: string; readonly snapshot?: SnapshotChoice }
+
+/** Where a database on a server has the snapshot of what a search holds: on this machine. */
+export interface SnapshotChoice {
+  /** Where a file of the database would be; the snapshot stands next to it. */
+  readonly path: string
+  /** Keys that seal it, the one in use first; null: it is not sealed. */
+  readonly masters: readonly string[] | null
+}
 
 /** Reads see every change that was acknowledged before. Errors as of the store. */
 export interface MemoryStore {
   /** All of them or none, in order. Text is found at once. @throws OxbowError `bad_input`, also for a vector of the wrong size */
   change(changes: readonly MemoryChange[]): Promise<void>
   search(search: MemorySearch): Promise<MemoryFound>
+  /** Several searches at once, which cost less than one after the other. @returns the answer to each, in order; @throws when any of them fails */
+  searchAll(searches: readonly MemorySearch[]): Promise<readonly MemoryFound[]>
   /** Passages of the entries next to each of these in its stream, in order: so many entries before and after. */
   beside(passages: readonly number[], before: number, after: number): Promise<Beside>
   /** In the order of `ids`; unknown ones are left out. */

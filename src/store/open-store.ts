@@ -35,7 +35,8 @@ export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   const cipher = cipherChoice(choice)
   if (url === '') return openSqliteStore({ path, user, durability, readOnly, exclusive, ...(cipher !== null && { cipher }) })
   const { openPostgresStore } = await import('./postgres/postgres-store.ts')
-  return openPostgresStore({ url, user, pool, durability, readOnly, exclusive })
+  const snapshot = { path, masters: cipher === null ? null : cipher.masters }
+  return openPostgresStore({ url, user, pool, durability, readOnly, exclusive, snapshot })
 }
 
 /** @returns null where nothing is encrypted and nothing is to be */

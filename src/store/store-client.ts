@@ -78,7 +78,7 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
   }
 }
 
-function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 'claimLane'> {
+function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 'archive' | 'restoreBodies' | 'claimLane'> {
   return {
     append: (request) => write({ kind: 'append', append: request }, (result) => appended(request, result as number)),
     async putBlob(bytes) {
@@ -89,6 +89,14 @@ function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 
     async erase(seqs, reason) {
       if (seqs.length > maxErasedAtOnce) throw tooManyErased(seqs.length)
       return write({ kind: 'erase', seqs: [...new Set(seqs)], reason }, (result) => JSON.parse(result as string) as Erased)
+    },
+    async archive(seqs, reason) {
+      if (seqs.length > maxErasedAtOnce) throw tooManyErased(seqs.length)
+      return write({ kind: 'erase', seqs: [...new Set(seqs)], reason, isKept: true }, (result) => JSON.parse(result as string) as Erased)
+    },
+    async restoreBodies(bodies) {
+      if (bodies.length > maxErasedAtOnce) throw tooManyErased(bodies.length)
+      return write({ kind: 'restore', bodies }, (result) => result as number)
     },
     claimLane: (session, owner, leaseMs) => write({ kind: 'claim', session, owner, leaseMs }, (epoch) => epoch as number | null),
   }

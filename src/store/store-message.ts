@@ -13,6 +13,7 @@ import type {
   DocumentRow,
   HistoryRow,
   IndexTable,
+  KeptBody,
   Projection,
   RecordQuery,
   ScanQuery,
@@ -26,7 +27,8 @@ export type Write =
   | { readonly kind: 'append'; readonly append: Append }
   | { readonly kind: 'blob'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'claim'; readonly session: SessionId; readonly owner: string; readonly leaseMs: number }
-  | { readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string }
+  | { readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string; readonly isKept?: true }
+  | { readonly kind: 'restore'; readonly bodies: readonly KeptBody[] }
   | { readonly kind: 'memory'; readonly changes: readonly MemoryChange[] }
 
 /** The rare parts of a write, by its place in the batch. */
@@ -34,7 +36,8 @@ export type Extra =
   | { readonly at: number; readonly kind: 'projections'; readonly projections: readonly Projection[] }
   | { readonly at: number; readonly kind: 'blob'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly at: number; readonly kind: 'claim'; readonly session: SessionId; readonly owner: string; readonly leaseMs: number }
-  | { readonly at: number; readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string }
+  | { readonly at: number; readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string; readonly isKept?: true }
+  | { readonly at: number; readonly kind: 'restore'; readonly bodies: readonly KeptBody[] }
   | { readonly at: number; readonly kind: 'memory'; readonly changes: readonly MemoryChange[] }
 
 /**
@@ -51,7 +54,7 @@ export interface WriteBatch {
 
 /**
  * The result of one write. Append: its first seq, the negative seq of the earlier record for a duplicate, 0 for a stale
- * epoch. Blob: its hash. Claim: the epoch or null. Erase: JSON of `Erased`. A write that cannot be stored: why.
+ * epoch. Blob: its hash. Claim: the epoch or null. Erase: JSON of `Erased`. Restore: how many. A write that cannot be stored: why.
  */
 export type WriteResult = number | string | null | Failure
 

@@ -114,6 +114,12 @@ export interface Erased {
   readonly kept: readonly number[]
 }
 
+/** The body of a record as it was appended. */
+export interface KeptBody {
+  readonly seq: number
+  readonly body: string
+}
+
 /** Which records to read. */
 export interface RecordQuery {
   /** Bounds of seq, both exclusive. */
@@ -178,6 +184,16 @@ export interface Store {
    * @throws OxbowError as `append`; `limit_reached` for more than 1 000 seqs.
    */
   erase(seqs: readonly number[], reason: string): Promise<Erased>
+  /**
+   * As `erase`, for bodies that are kept elsewhere and may come back. A blob goes only where it is the body itself: what bodies name, such as
+   * the pieces of files, stays. Documents stay, too: the caller leaves records out that set some.
+   */
+  archive(seqs: readonly number[], reason: string): Promise<Erased>
+  /**
+   * Puts bodies back that were erased or archived. One that is not what was there, by its hash, is passed over, and so is a record that has its body.
+   * @returns how many are there again @throws OxbowError as `append`; `limit_reached` for more than 1 000
+   */
+  restoreBodies(bodies: readonly KeptBody[]): Promise<number>
   records(query: RecordQuery): Promise<readonly JournalRecord[]>
   /**
    * The records whose bodies contain one of the phrases, oldest first, bodies as hashed; erased bodies never match. A slice: it ends

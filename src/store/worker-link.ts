@@ -5,6 +5,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { type Failure, errorMessage, type OxbowError, toError, type UserId } from '../base/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
+import type { SnapshotChoice } from './memory.ts'
 import type { Durability } from './sqlite/sqlite-database.ts'
 import { failureOf, storeFault } from './store-fault.ts'
 import type { Read, WriteBatch } from './store-message.ts'
@@ -35,6 +36,7 @@ export interface PostgresRole {
   /** Maximum number of connections. */
   readonly pool: number
   readonly patienceMs: number
+  readonly snapshot?: SnapshotChoice
 }
 
 /**

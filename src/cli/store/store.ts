@@ -212,7 +212,7 @@ async function ask(store: StoreQuestion, options: StoreOptions, terminal: Termin
   } finally {
     progress.end()
   }
-  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See `oxbow logs`.' })
   return report
 }
 

@@ -5,6 +5,7 @@ import type { Store } from '../../store/index.ts'
 import { type CallId, type Clock, OxbowError, type SessionId, truncate, untilAborted } from '../../base/index.ts'
 import { type Call, chainHead, defineCall, newestHead, phases, recordView } from '../../protocol/index.ts'
 import type { CallReference, Core } from '../../kernel/index.ts'
+import { archiveCalls } from './archive-calls.ts'
 import { type AuditReport, auditReport, verifyJournal } from './audit-verify.ts'
 import { repeatsBody } from './repeats.ts'
 
@@ -12,7 +13,7 @@ import { repeatsBody } from './repeats.ts'
 const maxAuditShown = 200
 const maxAuditScan = 50_000
 
-type AuditCallDeps = Pick<Core, 'store' | 'host' | 'journal' | 'references'>
+type AuditCallDeps = Pick<Core, 'store' | 'host' | 'journal' | 'references' | 'config' | 'documents'>
 
 type QueryInput = z.infer<typeof queryInput>
 
@@ -38,7 +39,7 @@ const shared = {
 
 export function auditCalls(deps: AuditCallDeps): readonly Call[] {
   const verifier = createVerifier(deps)
-  return [queryCall(deps), verifyCall(verifier), statusCall(verifier, deps), cancelCall(verifier), appendCall(deps)]
+  return [queryCall(deps), verifyCall(verifier), statusCall(verifier, deps), cancelCall(verifier), appendCall(deps), ...archiveCalls(deps)]
 }
 
 const time = z.iso.datetime({ offset: true }).optional()

@@ -72,6 +72,7 @@ test('a sound journal verifies, with its signed heads, its blobs counted once, a
       repeated: { records: 0, unexplained: [] },
       projections: [],
       erased: { bodies: 0, unchecked: 0, unexplained: [] },
+      config_differs: [],
     })
   }))
 

@@ -36,6 +36,12 @@ export const auditReport = z.strictObject({
     .describe(
       '`unchecked`: records of the first format whose bodies were erased, so that only their place could be checked. `unexplained`: the first hundred records whose bodies are gone although no record says so.',
     ),
+  config_differs: z
+    .array(z.string())
+    .readonly()
+    .describe(
+      'Keys of the configuration, and folders, definitions, plugins, skills, keys and settings of the user, that are not as in the newest record of them: the next start records it. Only where files are at hand.',
+    ),
   ms: z.number(),
 })
 
@@ -95,6 +101,7 @@ export async function verifyJournal(store: Store, { seal, isShared = false }: Au
     repeated,
     projections: firstBad === null ? projections : [],
     erased,
+    config_differs: [],
     ms: Math.round(performance.now() - began),
   }
 }
@@ -155,12 +162,13 @@ function createCheck(store: Store, hash: Hasher, onSound: (record: JournalRecord
         const pieces = why === null && keepsFiles(record) ? await piecesOf(store, record, reference?.blob) : []
         if (pieces === null) why = 'it names files in a way that nobody can read'
         for (const piece of pieces ?? []) if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece, record.seq)
+        const body = projections.reads(record) ? await bodyOf(store, record, reference?.blob) : null
+        why ??= body === null ? null : erasures.explain(record, body)
         if (why !== null) return void (bad = { seq: record.seq, why })
-        if (projections.reads(record)) projections.take(record, await bodyOf(store, record, reference?.blob))
+        if (body !== null) projections.take(record, body)
         repeats.take(record)
         onSound(record)
-        head = record
-        count++
+        ;[head, count] = [record, count + 1]
       }
     },
     seq: () => head.seq,

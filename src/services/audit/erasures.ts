@@ -8,6 +8,8 @@ import type { JournalRecord } from '../../protocol/index.ts'
 export interface Erasures {
   /** Takes in a record, in order. @returns why it does not hold, or null when it does as far as anybody can tell */
   judge(record: JournalRecord, holds: Holds): string | null
+  /** Takes in what a record says was erased. @param body hydrated: one that names many is a blob @returns why it cannot be read, or null */
+  explain(record: JournalRecord, body: string): string | null
   /** The record's body was erased after it was read. @param left what stands there now */
   add(seq: number, left: string): void
   report(): { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
@@ -37,11 +39,13 @@ export function createErasures(maxNamed: number): Erasures {
       else if (holds === 'first_format') older = true
       else unchecked.push(record.seq)
       if (parseErased(record.body) !== null) erased.set(record.seq, record.body)
-      else if (record.phase === 'exchange' && record.body.startsWith('{"erases":[')) {
-        const said = erasureIn(record.body)
-        if (said === null) return 'it says what was erased in a way that nobody can read'
-        for (const seq of said.seqs) if (seq < record.seq) explained.set(seq, [...(explained.get(seq) ?? []), said.reason])
-      }
+      return null
+    },
+    explain({ seq: at, phase }, body) {
+      if (phase !== 'exchange' || !body.startsWith('{"erases":[')) return null
+      const said = erasureIn(body)
+      if (said === null) return 'it says what was erased in a way that nobody can read'
+      for (const seq of said.seqs) if (seq < at) explained.set(seq, [...(explained.get(seq) ?? []), said.reason])
       return null
     },
     add: (seq, left) => void erased.set(seq, left),

@@ -26,6 +26,7 @@ import {
   deleteSessionCall,
   titleCalls,
 } from '../../protocol/index.ts'
+import { sumsIn } from './archive-sums.ts'
 import { createIndexAudit, decides } from './index-audit.ts'
 
 export interface ProjectionAudit {
@@ -35,6 +36,7 @@ export interface ProjectionAudit {
   take(record: JournalRecord, body: string): void
   /**
    * @param open calls that have begun and not ended
+   * Compares as often as it is called.
    * @returns what is not as the journal says, the first hundred; the store must have no record that was not taken in
    */
   compare(open: ReadonlyMap<CallId, { readonly seq: number }>): Promise<readonly string[]>
@@ -81,7 +83,10 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
         titles.takeErased(record)
         return
       }
-      if (mayHoldDocuments(record.name, record.phase)) documents.take(record, text)
+      if (mayHoldDocuments(record.name, record.phase)) {
+        documents.take(record, text)
+        if (text.startsWith('{"erases":[')) accounts.takeSums(text)
+      }
       memory.take(record, text)
       const isParsed = decides(record) || mayCount(text)
       const body = isParsed ? parseBody(text) : {}
@@ -102,6 +107,8 @@ function createAccountAudit(store: Store) {
   const uses = new Map<string, BudgetUse>()
   /** By hour; journals of older versions have more records than hours. */
   const hours = new Map<string, BudgetUse>()
+  /** Records whose bodies are gone, and may be in an archive: then the record of that has their sums. */
+  const gone = new Map<number, JournalRecord>()
   let isUseLeast = false
   const accountOf = (scope: string): Account => {
     const account = accounts.get(scope) ?? { spent: noSpend, isLeast: false }
@@ -110,7 +117,7 @@ function createAccountAudit(store: Store) {
   }
   const accountsOf = (session: string): readonly Account[] =>
     [userScope(store.user), ...(session === '' ? [] : [sessionScope(session)])].map(accountOf)
-  return {
+  const audit = {
     take({ at, session, phase }: JournalRecord, { spent, charged, ms = 0 }: Body): void {
       if (spent !== undefined) for (const account of accountsOf(session)) account.spent = addSpend(account.spent, spent)
       if (spent !== undefined && phase !== 'intent' && (spent.tokens > 0 || spent.microDollars > 0)) {
@@ -122,13 +129,21 @@ function createAccountAudit(store: Store) {
       const { microDollars, tokens } = spent ?? noSpend
       for (const [budget, since] of charged.to) addTo(uses, budget, { since, microDollars, tokens, calls: charged.calls, ms: charged.ms })
     },
-    takeErased({ session, phase }: JournalRecord): void {
-      if (phase !== 'outcome' && phase !== 'reconciled') return
-      for (const account of accountsOf(session)) account.isLeast = true
-      // Which budgets it charged is erased with it.
-      isUseLeast = true
+    takeErased(record: JournalRecord): void {
+      if (record.phase === 'outcome' || record.phase === 'reconciled') gone.set(record.seq, record)
+    },
+    /** @param text of a record that says what was erased */
+    takeSums(text: string): void {
+      for (const [seq, sums] of sumsIn(text)) {
+        const record = gone.get(seq)
+        if (record !== undefined) audit.take(record, sums)
+        gone.delete(seq)
+      }
     },
     async compare(): Promise<readonly string[]> {
+      for (const { session } of gone.values()) for (const account of accountsOf(session)) account.isLeast = true
+      // Which budgets they charged is erased with them.
+      isUseLeast ||= gone.size > 0
       const wrong: string[] = []
       for (const [budget, use] of uses) {
         const kept = await store.used(budget)
@@ -149,6 +164,7 @@ function createAccountAudit(store: Store) {
       return wrong
     },
   }
+  return audit
 }
 
 /** The rows of sessions: as the newest record left them or, where an older version wrote it, their titles. */
@@ -226,13 +242,14 @@ function createDocumentAudit(store: Store) {
     },
     async compare(): Promise<readonly string[]> {
       const wrong: string[] = []
+      const left = new Map(expected)
       for (const category of await store.documentCategories()) {
         for (let after = '', full = true; full;) {
           const rows = await store.documents({ category, after, limit: documentPage })
           for (const { name, body, seq, at } of rows) {
             const key = JSON.stringify([category, name])
-            const journaled = expected.get(key)
-            expected.delete(key)
+            const journaled = left.get(key)
+            left.delete(key)
             if (journaled?.seq !== seq || journaled.at !== at || journaled.hash !== hashOf(body))
               wrong.push(`the document ${category}/${name} is not what the journal says`)
           }
@@ -240,7 +257,7 @@ function createDocumentAudit(store: Store) {
           full = rows.length === documentPage
         }
       }
-      for (const { category, name } of expected.values()) wrong.push(`the document ${category}/${name} is missing`)
+      for (const { category, name } of left.values()) wrong.push(`the document ${category}/${name} is missing`)
       return wrong
     },
   }

@@ -27,6 +27,57 @@ export function describeErasing(holds: Case, recordOf: MakeRecord): void {
   describeBodies(holds, recordOf)
   describeBlobs(holds, recordOf)
   describeLimits(holds, recordOf)
+  describeArchiving(holds, recordOf)
+}
+
+function describeArchiving(holds: Case, recordOf: MakeRecord): void {
+  const long = JSON.stringify({ text: 'kept elsewhere '.repeat(1_000) })
+  holds('archived bodies come back as they were, where they were, and nothing else does', async (store) => {
+    const piece = await store.putBlob(Buffer.from('a piece of a photo'))
+    const named = JSON.stringify({ input: { attachments: [{ pieces: [piece] }] } })
+    await store.append({
+      records: [
+        recordOf('a', 'refused', { body: long }),
+        recordOf('b', 'refused', { body: '{"short":true}' }),
+        recordOf('c', 'intent', { name: 'turn.send', body: named }),
+        recordOf('c', 'outcome', { name: 'turn.send', body: '{}' }),
+      ],
+    })
+    const [before, head] = [await store.records(asStored), await store.head()]
+    assert.deepEqual(await store.archive([1, 2, 3], 'archived in x'), { bodies: 3, blobs: 1, kept: [] })
+    assert.notEqual(await store.blob(piece), null, 'what a body names stays')
+    await assertChain(store)
+    const bodies = [long, '{"short":true}', named].map((body, i) => ({ seq: i + 1, body }))
+    assert.equal(
+      await store.restoreBodies([
+        { seq: 1, body: '{"forged":true}' },
+        { seq: 9, body: long },
+      ]),
+      0,
+    )
+    assert.equal(await store.restoreBodies(bodies.slice(1)), 2)
+    assert.equal(await store.restoreBodies(bodies), 1, 'what is there is passed over')
+    assert.deepEqual(await store.records(asStored), before)
+    assert.equal((await store.records(everything))[0]?.body, long)
+    assert.deepEqual(await store.head(), head)
+    await assertChain(store)
+  })
+
+  holds('a body that two records have stays with the second, and too many at once are refused', async (store) => {
+    await store.append({ records: ['a', 'b'].map((call) => recordOf(call, 'refused', { body: long })) })
+    assert.deepEqual(await store.archive([1], ''), { bodies: 1, blobs: 0, kept: [] })
+    assert.deepEqual(await store.archive([2], ''), { bodies: 1, blobs: 1, kept: [] })
+    assert.equal(await store.restoreBodies([{ seq: 2, body: long }]), 1)
+    const many = Array.from({ length: 1_001 }, (_, seq) => ({ seq, body: '' }))
+    await assert.rejects(store.restoreBodies(many), (error) => isOxbowError(error, 'limit_reached'))
+    await assert.rejects(
+      store.archive(
+        many.map(({ seq }) => seq),
+        '',
+      ),
+      (error) => isOxbowError(error, 'limit_reached'),
+    )
+  })
 }
 
 function describeBodies(holds: Case, recordOf: MakeRecord): void {

@@ -8,6 +8,7 @@ const active: MemoryChange = { change: 'model', model: 'm', dims: 2, state: 'act
 
 export function describeVectors(holds: MemoryCase): void {
   describeCosines(holds)
+  describePutWith(holds)
   describeModels(holds)
   describeLacking(holds)
   describeLong(holds)
@@ -72,6 +73,39 @@ function describeCosines(holds: MemoryCase): void {
     for (const vector of [vectorOf(1, 0, 0), vectorOf(Number.NaN, 1)]) {
       await assert.rejects(memory.search({ filter: anything, vector: { model: 'm', vector, limit: 3 } }), { code: 'bad_input' })
     }
+  })
+}
+
+function describePutWith(holds: MemoryCase): void {
+  holds('what is put with its vectors is found by them at once, and vectors that memory cannot keep are left out', async (memory) => {
+    const item = (id: string, model: string, ...vectors: readonly Float32Array<ArrayBuffer>[]): MemoryChange => ({
+      change: 'put',
+      item: { ...itemOf(entryOf(id), ...vectors.map((_, i) => `${id}${i}`)), vectors: { model, vectors } },
+    })
+    await memory.change([item('early', 'm', vectorOf(1, 1))])
+    assert.equal((await memory.stats()).models.length, 0)
+    await memory.change([active])
+    await memory.change([
+      item('east', 'm', vectorOf(1, 0)),
+      item('two', 'm', vectorOf(0, 1), vectorOf(-1, 0)),
+      item('other', 'n', vectorOf(1, 0)),
+    ])
+    await memory.change([item('long', 'm', vectorOf(1, 0, 0))])
+    assert.deepEqual(await foundByVector(memory, vectorOf(1, 0)), ['east', 'two', 'two'])
+    assert.deepEqual(
+      (await memory.withoutVector('m', 9)).map(({ text }) => text),
+      ['early0', 'other0', 'long0'],
+    )
+    // The last of the same id counts, and what is erased in the same call has no vector.
+    await memory.change([item('east', 'm', vectorOf(1, 0)), item('east', 'm', vectorOf(-1, 0)), item('gone', 'm', vectorOf(1, 0))])
+    await memory.change([item('brief', 'm', vectorOf(1, 0)), { change: 'erase', id: 'brief' }, { change: 'erase', id: 'gone' }])
+    const { vector } = await memory.search({ filter: anything, vector: { model: 'm', vector: vectorOf(1, 0), limit: 9 } })
+    assert.deepEqual(
+      vector.map(({ score }) => score.toFixed(1)),
+      ['0.0', '-1.0', '-1.0'],
+    )
+    assert.equal((await memory.stats()).models[0]?.vectors, 3)
+    await assert.rejects(memory.change([item('bad', 'm', vectorOf(Number.NaN, 1))]), { code: 'bad_input' })
   })
 }
 

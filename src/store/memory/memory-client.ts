@@ -25,11 +25,14 @@ interface MemoryWay {
 
 export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
   const send = async <Ask extends MemoryRead['ask']>(request: MemoryRead & { ask: Ask }) => (await read(request)) as MemoryAnswers[Ask]
+  const searchAll: MemoryStore['searchAll'] = async (searches) =>
+    searches.length === 0 ? [] : send({ ask: 'search', searches: searches.map(checkedSearch) })
   return {
     async change(changes) {
       if (changes.length > 0) await write(checkedChanges(changes))
     },
-    search: async (search) => send({ ask: 'search', search: checkedSearch(search) }),
+    search: async (search) => (await searchAll([search]))[0]!,
+    searchAll,
     beside: (passages, before, after) => send({ ask: 'beside', passages, before, after }),
     items: (ids) => send({ ask: 'items', ids }),
     list: (filter, limit, after) => send({ ask: 'list', filter, limit, after: after ?? null }),
@@ -45,7 +48,7 @@ export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
 
 /** A read of memory, as it goes to the thread of the store. */
 export type MemoryRead =
-  | { readonly ask: 'search'; readonly search: MemorySearch }
+  | { readonly ask: 'search'; readonly searches: readonly MemorySearch[] }
   | { readonly ask: 'beside'; readonly passages: readonly number[]; readonly before: number; readonly after: number }
   | { readonly ask: 'items'; readonly ids: readonly string[] }
   | { readonly ask: 'list'; readonly filter: MemoryFilter; readonly limit: number; readonly after: ListAfter | null }
@@ -70,7 +73,7 @@ interface UnembeddedPassage {
 
 /** What each of them is answered with. */
 export interface MemoryAnswers {
-  search: MemoryFound
+  search: readonly MemoryFound[]
   beside: Beside
   items: readonly MemoryItem[]
   list: readonly MemoryEntry[]

@@ -54,7 +54,7 @@ function checkedChange(change: MemoryChange): MemoryChange {
   return change
 }
 
-function checkedItem({ entry, passages }: MemoryItem): MemoryItem {
+function checkedItem({ entry, passages, vectors }: MemoryItem): MemoryItem {
   checkName(entry.id, 'an id')
   for (const name of [entry.stream, entry.author, entry.session, entry.hash, entry.supersededBy]) checkLength(name, maxNameChars, 'a name')
   for (const at of [entry.createdAt, entry.updatedAt, entry.validFrom, entry.accessedAt, entry.place, entry.seq]) checkNumber(at)
@@ -62,7 +62,8 @@ function checkedItem({ entry, passages }: MemoryItem): MemoryItem {
   checkWhole(entry.accesses, 'a count of accesses')
   checkNumber(entry.importance)
   if (passages.length > maxPassages) refuse(`${passages.length} passages; the limit is ${maxPassages}`)
-  return { entry: keptEntry(entry), passages: passages.map(checkedPassage) }
+  for (const vector of vectors?.vectors ?? []) checkVector(vector)
+  return { entry: keptEntry(entry), passages: passages.map(checkedPassage), ...(vectors !== undefined && { vectors }) }
 }
 
 /** Normalises every field that holds text. */

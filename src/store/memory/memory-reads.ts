@@ -153,7 +153,9 @@ export const readTexts: Readonly<Record<Name, string>> = {
   models: 'select model, dims, state, began, vectors from memory_model where "user" = :user order by model',
   blocks: `select block, mask, bytes from memory_vectors
     where "user" = :user and model = :model and block in (${foundSlots.map((slot) => `:${slot}`).join(', ')})`,
-  slotsSince: `select ${slotColumns} from ${joined} where e."user" = :user and e.version > :version`,
+  // Few entries have changed. SQLite would read all passages and look up their entries, if it could find these by number.
+  slotsSince: `select ${slotColumns} from memory_entry e join memory_passage p on p."user" = e."user" and p.entry = +e.key
+    where e."user" = :user and e.version > :version`,
   identity: `select e.id, e.hash, e.created_at from ${joined} where p."user" = :user and p.id = :id`,
   bodiesFrom: 'select id, body from memory_passage where "user" = :user and id >= :from_id order by id limit :limit',
   removedSince: 'select passage from memory_removal where "user" = :user and version > :version',

@@ -44,8 +44,17 @@ async function readerOf(source: MemorySource): Promise<Reading> {
     import('../postgres/postgres-session.ts'),
     import('../postgres/postgres-engine.ts'),
   ])
-  const { url, shown } = source
+  const { url, shown, snapshot } = source
   const driver = openPgDriver({ url, connections: 2, name: `oxbow-recall ${user}` })
-  const engine = await createPostgresEngine({ driver, user, shown, durability: 'normal', exclusive: false, readOnly: true })
-  return { read: (read) => engine.read({ kind: 'memory', read }), keep: () => {}, close: () => engine.close() }
+  const reading = { durability: 'normal', exclusive: false, readOnly: true, ...(snapshot !== undefined && { snapshot }) } as const
+  const engine = await createPostgresEngine({ driver, user, shown, ...reading })
+  let keeping: Promise<void> = Promise.resolve()
+  return {
+    read: (read) => engine.read({ kind: 'memory', read }),
+    keep: () => void (keeping = engine.keepSearch()),
+    async close() {
+      await keeping
+      await engine.close()
+    },
+  }
 }

@@ -1,5 +1,5 @@
 /** The steps that make and change the journal and its blobs. */
-import { type MigrationStep, type StepStatement, type StepTools } from './migration-step.ts'
+import { type MigrationStep, rebuilt } from './migration-step.ts'
 
 const journalColumns = {
   user: 'text',
@@ -50,7 +50,7 @@ export const journalBySeqStep: MigrationStep = {
   up: (on) =>
     on.only(
       'sqlite',
-      ...rebuiltJournal(on, ['seq']),
+      ...rebuilt(on, 'journal', journalColumns, ['seq']),
       on.index('journal_session', 'journal', ['session']),
       on.index('journal_call', 'journal', ['call']),
       referenceIndex,
@@ -59,7 +59,7 @@ export const journalBySeqStep: MigrationStep = {
   down: (on) =>
     on.only(
       'sqlite',
-      ...rebuiltJournal(on, ['user', 'seq']),
+      ...rebuilt(on, 'journal', journalColumns, ['user', 'seq']),
       on.index('journal_session', 'journal', ['user', 'session', 'seq']),
       on.index('journal_call', 'journal', ['user', 'call', 'seq']),
       referenceIndex,
@@ -97,19 +97,6 @@ export const onceStep: MigrationStep = {
 /** Records that a call has only one of: its beginning, and its end. */
 function oncePhases(kind: string, of = ''): string {
   return kind === 'intent' ? `${of}"phase" = 'intent'` : `${of}"phase" in ('outcome', 'reconciled')`
-}
-
-/** The same rows under another key, without indexes. */
-function rebuiltJournal(on: StepTools, key: readonly string[]): readonly StepStatement[] {
-  const columns = Object.keys(journalColumns)
-    .map((column) => `"${column}"`)
-    .join(', ')
-  return [
-    on.table('journal_rebuilt', journalColumns, key),
-    `insert into "journal_rebuilt" (${columns}) select ${columns} from "journal" order by "seq"`,
-    on.schema.dropTable('journal'),
-    on.schema.alterTable('journal_rebuilt').renameTo('journal'),
-  ]
 }
 
 /**

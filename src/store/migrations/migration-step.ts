@@ -13,11 +13,13 @@ type Column = 'text' | 'text?' | 'whole' | 'whole?' | 'real' | 'real?' | 'bytes'
 
 export type StepStatement = Compilable | string
 
+type Columns = Readonly<Record<string, Column>>
+
 export interface StepTools {
   readonly dialect: Dialect
   readonly schema: SchemaModule
   /** Rows are found by `key`. `by_key`: small rows, found by key alone, are stored in its order. */
-  table(name: string, columns: Readonly<Record<string, Column>>, key: readonly string[], layout?: 'by_key'): StepStatement
+  table(name: string, columns: Columns, key: readonly string[], layout?: 'by_key'): StepStatement
   /** @param of only rows for which this holds; a query must state it in the same words */
   index(name: string, table: string, columns: readonly string[], of?: string): StepStatement
   column(table: string, name: string, type: Column, byDefault: string | number): StepStatement
@@ -61,6 +63,19 @@ export function stepTools(dialect: Dialect): StepTools {
       schema.alterTable(table).addColumn(name, typeOf(type), (c) => (type.endsWith('?') ? c : c.notNull().defaultTo(byDefault))),
     only: (wanted, ...statements) => (wanted === dialect ? statements : []),
   }
+}
+
+/** The same rows under another key, without indexes. @param key its last column is what rows are sorted by */
+export function rebuilt(on: StepTools, table: string, columns: Columns, key: readonly string[]): readonly StepStatement[] {
+  const names = Object.keys(columns)
+    .map((column) => `"${column}"`)
+    .join(', ')
+  return [
+    on.table(`${table}_rebuilt`, columns, key),
+    `insert into "${table}_rebuilt" (${names}) select ${names} from "${table}" order by "${key.at(-1)}"`,
+    on.schema.dropTable(table),
+    on.schema.alterTable(`${table}_rebuilt`).renameTo(table),
+  ]
 }
 
 export function statementText(statement: StepStatement): string {

@@ -61,3 +61,32 @@ test('an older program is left no vectors that it cannot read, keeps those that 
   assert.deepEqual((await again.memory.items(['a']))[0]?.passages[0]?.text, 'apples')
   assert.equal((await again.memory.withoutVector('long', 5)).length, 1)
 })
+
+test('memories are found by their own numbers, and an older program has them all by its keys', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  const texts = ['apples', 'pears', 'plums']
+  await store.memory.change([...texts.map((text, i) => put(`e${i}`, text)), { change: 'model', model: 'm', dims: 2, state: 'active' }])
+  await embedAll(store.memory, 'm', () => Float32Array.of(1, 2))
+  await store.memory.change([{ change: 'erase', id: 'e1' }])
+  await store.close()
+  const database = openDatabase({ path: files.path, readOnly: false })
+  const driver = sqliteMigrationDriver(database)
+  const rows = (table: string): unknown => database.query(`select * from ${table} order by 2`)
+  const before = ['memory_entry', 'memory_passage'].map(rows)
+  const found = `select p.body, e.id from memory_passage p join memory_entry e on e."user" = p."user" and e.key = p.entry where p."user" = 'ann' and p.id in (1, 3)`
+  const plan = (): readonly string[] => database.query<{ detail: string }>(`explain query plan ${found}`).map(({ detail }) => detail)
+  const byRow = (): number => plan().filter((step) => step.includes('USING INTEGER PRIMARY KEY')).length
+  assert.equal(byRow(), 2)
+  await migrate(driver, { to: 17, now: Date.now })
+  assert.deepEqual([byRow(), plan().filter((step) => step.includes('USING INDEX sqlite_autoindex')).length], [0, 2])
+  assert.deepEqual(['memory_entry', 'memory_passage'].map(rows), before)
+  await migrate(driver, { now: Date.now })
+  assert.deepEqual([byRow(), ['memory_entry', 'memory_passage'].map(rows)], [2, before])
+  database.close()
+  const again = await files.open()
+  assert.deepEqual(
+    (await again.memory.items(['e0', 'e1', 'e2'])).map(({ passages }) => passages[0]?.text),
+    ['apples', 'plums'],
+  )
+})

@@ -5,7 +5,7 @@
  */
 import type { Dialect } from '../sql/user-tables.ts'
 import { journalBySeqStep, journalStep, onceStep, packedStep, referenceIndex } from './journal-steps.ts'
-import { type MigrationStep, statementText, stepTools, type StepTools } from './migration-step.ts'
+import { type MigrationStep, rebuilt, type StepStatement, statementText, stepTools, type StepTools } from './migration-step.ts'
 
 /** A session knows the call that changed its scratchpad last. */
 const scratchpadStep: MigrationStep = {
@@ -28,18 +28,14 @@ const memoryStep: MigrationStep = {
       ['user'],
       'by_key',
     ),
-    entryTable(on),
+    on.table('memory_entry', entryColumns, ['user', 'key']),
     on.index('memory_entry_id', 'memory_entry', ['user', 'id']),
     // Readers take in what changed after the version that they hold.
     on.index('memory_entry_version', 'memory_entry', ['user', 'version']),
     on.index('memory_entry_place', 'memory_entry', ['user', 'stream_key', 'place']),
     on.index('memory_entry_created', 'memory_entry', ['user', 'created_at']),
     on.index('memory_entry_hash', 'memory_entry', ['user', 'hash_key']),
-    on.table(
-      'memory_passage',
-      { user: 'text', id: 'whole', entry: 'whole', part: 'whole', start: 'whole', length: 'whole', body: 'bytes' },
-      ['user', 'id'],
-    ),
+    on.table('memory_passage', passageColumns, ['user', 'id']),
     on.index('memory_passage_entry', 'memory_passage', ['user', 'entry', 'part']),
     on.table('memory_removal', { user: 'text', version: 'whole', passage: 'whole' }, ['user', 'version', 'passage'], 'by_key'),
     on.table(
@@ -68,43 +64,39 @@ function postingTable(on: StepTools): ReturnType<StepTools['table']> {
   return on.table('memory_posting', { user: 'text', term: 'text', bucket: 'whole', postings: 'bytes' }, ['user', 'term', 'bucket'])
 }
 
-function entryTable(on: StepTools): ReturnType<StepTools['table']> {
-  return on.table(
-    'memory_entry',
-    {
-      user: 'text',
-      key: 'whole',
-      version: 'whole',
-      id: 'text',
-      kind: 'text',
-      type: 'text',
-      session: 'text',
-      stream: 'text',
-      place: 'whole',
-      author: 'text',
-      tags: 'text',
-      labels: 'text',
-      created_at: 'whole',
-      updated_at: 'whole',
-      valid_from: 'whole',
-      valid_to: 'whole?',
-      superseded_by: 'text',
-      contradicts: 'text',
-      confirmed_by: 'text',
-      importance: 'real',
-      tier: 'text',
-      protection: 'text',
-      accesses: 'whole',
-      accessed_at: 'whole',
-      seq: 'whole',
-      hash: 'text',
-      stream_key: 'whole',
-      hash_key: 'whole',
-      extra: 'text',
-    },
-    ['user', 'key'],
-  )
-}
+const passageColumns = { user: 'text', id: 'whole', entry: 'whole', part: 'whole', start: 'whole', length: 'whole', body: 'bytes' } as const
+
+const entryColumns = {
+  user: 'text',
+  key: 'whole',
+  version: 'whole',
+  id: 'text',
+  kind: 'text',
+  type: 'text',
+  session: 'text',
+  stream: 'text',
+  place: 'whole',
+  author: 'text',
+  tags: 'text',
+  labels: 'text',
+  created_at: 'whole',
+  updated_at: 'whole',
+  valid_from: 'whole',
+  valid_to: 'whole?',
+  superseded_by: 'text',
+  contradicts: 'text',
+  confirmed_by: 'text',
+  importance: 'real',
+  tier: 'text',
+  protection: 'text',
+  accesses: 'whole',
+  accessed_at: 'whole',
+  seq: 'whole',
+  hash: 'text',
+  stream_key: 'whole',
+  hash_key: 'whole',
+  extra: 'text',
+} as const
 
 /** Sessions can be archived, erased and forked, and record the call that made their newest summary. */
 const sessionStep: MigrationStep = {
@@ -250,6 +242,30 @@ const originsStep: MigrationStep = {
   down: (on) => [on.schema.alterTable('session').dropColumn('origins')],
 }
 
+/**
+ * In SQLite, whose file holds one user, the number of an entry or a passage is the row's own, as in the journal: a search finds it without an
+ * index, and a change writes fewer pages. Columns and statements are as before.
+ */
+const memoryByNumberStep: MigrationStep = {
+  up: (on) => on.only('sqlite', ...memoryTablesBy(on, [])),
+  down: (on) => on.only('sqlite', ...memoryTablesBy(on, ['user'])),
+}
+
+/** @param user in front of every key */
+function memoryTablesBy(on: StepTools, user: readonly string[]): readonly StepStatement[] {
+  return [
+    ...rebuilt(on, 'memory_entry', entryColumns, [...user, 'key']),
+    on.index('memory_entry_id', 'memory_entry', [...user, 'id']),
+    on.index('memory_entry_version', 'memory_entry', [...user, 'version']),
+    on.index('memory_entry_place', 'memory_entry', [...user, 'stream_key', 'place']),
+    on.index('memory_entry_created', 'memory_entry', [...user, 'created_at']),
+    on.index('memory_entry_hash', 'memory_entry', [...user, 'hash_key']),
+    on.index('memory_entry_hot', 'memory_entry', [...user, 'tier', 'created_at'], `tier = 'hot'`),
+    ...rebuilt(on, 'memory_passage', passageColumns, [...user, 'id']),
+    on.index('memory_passage_entry', 'memory_passage', [...user, 'entry', 'part']),
+  ]
+}
+
 /** By id. */
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -271,6 +287,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   // Words are indexed in memory. In SQLite they have a table of each user, which the writer drops and an older program makes anew.
   [16, { up: (on) => on.only('postgres', on.schema.dropTable('memory_posting')), down: (on) => on.only('postgres', postingTable(on)) }],
   [17, packedStep],
+  [18, memoryByNumberStep],
 ])
 
 /** A step as SQL. */

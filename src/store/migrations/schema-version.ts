@@ -57,6 +57,7 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(16, 'words-in-memory', [16, 16], '4cfcc86f0992263b7a362dec7e62f9da5906bcbc07a113524c66c411c3dcd774'),
   // Programs before it take packed values for damage.
   step(17, 'packed-values', [17, 17], 'c703d574608f4c080a2daab2cf7ac8959565b7f29fa00f579bd02a94c8dd9ab5'),
+  step(18, 'memory-by-number', [17, 17], '14a66d8e24a033e8ca1e0c205e43e8d36d0fea60747c1116788adba75e88d0f8', true),
 ]
 
 /** The version of a database in which every step has run. */

@@ -19,7 +19,17 @@ import {
 import { markRecords } from '../memory/memory-marks.ts'
 import { runAsync } from '../memory/memory-reads.ts'
 import { lengthOfBody, packBody } from '../memory/passage-body.ts'
-import { type BlockChange, blockOf, changedBlock, modelOf, modelsAfter, putting, removing } from '../search/vector-block.ts'
+import {
+  type BlockChange,
+  blockOf,
+  changedBlock,
+  createMadeVectors,
+  type MadeVectors,
+  modelOf,
+  modelsAfter,
+  putting,
+  removing,
+} from '../search/vector-block.ts'
 import { entryTypes, hexOf, memoryWrites } from './memory-statements.ts'
 import { dropNear, removeNear } from './near-index.ts'
 import { createAnswers } from './postgres-memory.ts'
@@ -31,6 +41,7 @@ interface Work {
   readonly user: UserId
   readonly version: number
   state: StateRow
+  readonly made: MadeVectors
 }
 
 /** From so many passages on the tables are analyzed whenever their number doubles: it takes some tens of milliseconds. */
@@ -54,13 +65,14 @@ export function memoryWrite(user: UserId): OwnWrite {
 async function changeMemory(session: PostgresSession, user: UserId, changes: readonly MemoryChange[]): Promise<void> {
   const [found] = await session.objects<StateRow>({ ...memoryWrites.state, values: [user] })
   const state = found ?? { user, ...noState }
-  const work: Work = { session, user, version: state.version + 1, state }
+  const work: Work = { session, user, version: state.version + 1, state, made: createMadeVectors() }
   for (const group of groupsOf(changes)) await changeEntries(work, group)
   for (const change of changes) {
     if (change.change === 'cursor') await session.rows({ ...memoryWrites.putCursor, values: [user, change.cursor.name, change.cursor.seq] })
     if (change.change === 'model') await changeModel(work, change)
     if (change.change === 'vectors') await putVectors(work, change.model, change.vectors)
   }
+  if (!work.made.isEmpty()) for (const [model, vectors] of work.made.of(await modelsOf(work))) await putVectors(work, model, vectors)
   await putState(work)
 }
 
@@ -71,7 +83,7 @@ async function putState({ session, user, version, state }: Work): Promise<void> 
   await session.rows({ ...memoryWrites.putState, values: [user, version, trimmed, entry, passage, removals] })
 }
 
-/** Runs of changes of entries in which no id comes twice, in order. */
+/** Splits changes of entries into runs without a repeated id, in order. */
 function groupsOf(changes: readonly MemoryChange[]): readonly (readonly EntryChange[])[] {
   const groups: EntryChange[][] = []
   let ids = new Set<string>()
@@ -132,11 +144,13 @@ async function patchEntries(
 }
 
 async function putItems(work: Work, items: readonly MemoryItem[]): Promise<void> {
-  const { session, user, version } = work
+  const { session, user, version, made } = work
   let { next_entry: key, next_passage: id } = work.state
   const entries: object[] = []
   const passages: object[] = []
-  for (const { entry, passages: parts } of items) {
+  for (const item of items) {
+    const { entry, passages: parts } = item
+    made.add(item, id)
     entries.push({ ...stored(entryRow(entry)), key, version })
     for (const { part, start, ...body } of parts) {
       passages.push({ id, entry: key, part, start, length: lengthOfBody(body), body: hexOf(packBody(body)) })
@@ -161,7 +175,7 @@ function stored(row: EntryRow): object {
 }
 
 /** Vectors stand in rows of several, as in SQLite: each row is read, changed and written back once a call. */
-type VectorWork = Omit<Work, 'state'>
+type VectorWork = Omit<Work, 'state' | 'made'>
 
 /** @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */
 async function putVectors(work: VectorWork, model: string, vectors: readonly PassageVector[]): Promise<void> {

@@ -5,6 +5,8 @@
  */
 import { type Failure, isOxbowError, OxbowError, type UserId } from '../../base/index.ts'
 import { createHasher } from '../chain.ts'
+import type { SnapshotChoice } from '../memory.ts'
+import { eraseSnapshots } from '../snapshot/erase-snapshots.ts'
 import { maxConflictRetries, maxWaitingReads, patienceMs as usualPatienceMs, startPatienceMs as usualStartPatienceMs } from '../limits.ts'
 import type { Statements } from '../sql/statements.ts'
 import { failureOf } from '../store-fault.ts'
@@ -35,6 +37,8 @@ export interface EngineOptions {
   readonly startPatienceMs?: number
   /** Called when writing works again after it did not. */
   readonly mended?: () => void
+  /** Opened by the first search, and erased with any memory that it may hold. Absent: each first search reads all of memory. */
+  readonly snapshot?: SnapshotChoice
 }
 
 export interface PostgresEngine extends EngineLink {
@@ -42,13 +46,15 @@ export interface PostgresEngine extends EngineLink {
   open(): Promise<void>
   /** A warning for a person, once it is open for writing; else empty. */
   warning(): string
+  /** Writes what a search holds to its snapshot, if much of it is new. Never throws. */
+  keepSearch(): Promise<void>
 }
 
 export async function createPostgresEngine(options: EngineOptions): Promise<PostgresEngine> {
-  const { driver, user, shown, readOnly, patienceMs = usualPatienceMs, startPatienceMs = usualStartPatienceMs } = options
+  const { driver, user, shown, readOnly, snapshot, patienceMs = usualPatienceMs, startPatienceMs = usualStartPatienceMs } = options
   const hash = await createHasher()
   const erase = createEraser({ statements: statements.erase, user, hash })
-  const deps: TransactionDeps = { user, hash, own: { erase, memory: memoryWrite(user) } }
+  const deps: TransactionDeps = { user, hash, own: { erase, restore: erase, memory: memoryWrite(user) } }
   let warning = ''
   const writer = createWriteSession({
     ...options,
@@ -59,7 +65,8 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     },
     mended: options.mended ?? (() => {}),
   })
-  const read = createReader({ statements, user, memory: createPostgresMemory(user) })
+  const memory = createPostgresMemory(user, snapshot && { ...snapshot, user, masters: () => snapshot.masters })
+  const read = createReader({ statements, user, memory: memory.read })
   let wasRead = false
   const patience = (): number => (wasRead || writer.everReady() ? patienceMs : Math.min(patienceMs, startPatienceMs))
   const reads = createReads(options, patience, writer)
@@ -80,7 +87,11 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
       if (readOnly) throw new OxbowError('store_failed', 'The store was opened for reading only.', { hint: 'Open it for writing.' })
       const commit: SynchronousCommit = batch.sync || options.durability === 'full' ? 'on' : 'local'
       const writes = decodeBatch(batch)
-      const all = (some: readonly DecodedWrite[]) => commitWrites({ writer, deps, shown, commit, until: Date.now() + patience() }, some)
+      const all = async (some: readonly DecodedWrite[]) => {
+        const results = await commitWrites({ writer, deps, shown, commit, until: Date.now() + patience() }, some)
+        if (snapshot !== undefined && some.some(erases)) forget(snapshot)
+        return results
+      }
       try {
         return await all(writes)
       } catch (error) {
@@ -96,10 +107,25 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
       })
       return (await reads.run((session) => read(session, request))) as ReadResults[Kind]
     },
+    async keepSearch() {
+      if (memory.isDue()) await reads.run(memory.keep).catch(() => {})
+    },
     async close() {
       await writer.close()
       await driver.close()
     },
+  }
+}
+
+function erases({ extra }: DecodedWrite): boolean {
+  return extra?.kind === 'memory' && extra.changes.some(({ change }) => change === 'erase')
+}
+
+function forget({ path }: SnapshotChoice): void {
+  try {
+    eraseSnapshots(path)
+  } catch {
+    // There is no such folder here. A file that cannot be removed is tried again by whoever searches: it sees that something is gone.
   }
 }
 

@@ -2,42 +2,87 @@
 import type { UserId } from '../../base/index.ts'
 import { blockPassages } from '../limits.ts'
 import type { MemoryRead } from '../memory/memory-client.ts'
-import { runAsync, queryRows, type ReadQuery, readTexts, statementMaker } from '../memory/memory-reads.ts'
+import { type QuerySteps, runAsync, queryRows, type ReadQuery, readTexts, statementMaker } from '../memory/memory-reads.ts'
 import type { ModelRow } from '../memory/memory-rows.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
 import { blockOf, openBlock, type VectorReading } from '../search/vector-block.ts'
+import { type KeptMemory, openKept } from '../snapshot/kept-memory.ts'
+import type { SnapshotPlace } from '../snapshot/snapshot-file.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { robustText } from './memory-statements.ts'
 import { createNearSearch, nearQuery } from './near-index.ts'
 import type { PostgresSession, Query } from './postgres-session.ts'
 
-/** @throws OxbowError `bad_input` or `store_corrupt`, or what the driver throws */
-type PostgresMemory = (session: PostgresSession, read: MemoryRead) => Promise<unknown>
+interface PostgresMemory {
+  /** @throws OxbowError `bad_input` or `store_corrupt`, or what the driver throws */
+  read(session: PostgresSession, read: MemoryRead): Promise<unknown>
+  /** Whether `keep` has something to do. */
+  isDue(): boolean
+  /** Writes what the search holds to its snapshot. @throws what the driver throws, or the system's own error */
+  keep(session: PostgresSession): Promise<void>
+}
 
-export function createPostgresMemory(user: UserId): PostgresMemory {
+/** @param place of the snapshot that the first search opens; absent: it reads everything */
+export function createPostgresMemory(user: UserId, place?: SnapshotPlace): PostgresMemory {
   const answersOf = createAnswers()
   const vectorReading = readVectors(user)
-  const reader = createMemoryReader({ dialect: 'postgres', user, vectorReading, nearest: createNearSearch(user, vectorReading) })
+  const parts = { dialect: 'postgres', user, vectorReading, nearest: createNearSearch(user, vectorReading) } as const
+  const reader = createMemoryReader(parts)
+  let kept: KeptMemory | null = null
+  let searcher: typeof reader | null = null
+  const searcherOf = async (session: PostgresSession): Promise<typeof reader> => {
+    if (searcher !== null || place === undefined) return (searcher ??= reader)
+    const { answer, ahead } = answersOf(session)
+    kept = await runAsync(openKept({ ...place, database: databaseOf }), answer, ahead)
+    return (searcher = createMemoryReader({ ...parts, held: kept.held }))
+  }
   /** Searches run one after the other: what they hold is a snapshot. */
   let last: Promise<unknown> = Promise.resolve()
-  const run = async (session: PostgresSession, read: MemoryRead): Promise<unknown> => {
+  const inOrder = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const result = last.then(work)
+    last = result.catch(ignore)
+    return result
+  }
+  const run = async (session: PostgresSession, read: MemoryRead, answers = reader): Promise<unknown> => {
     const began = session.exec('begin isolation level repeatable read read only')
     const { answer, ahead } = answersOf(session)
     for (const query of foreseen(user, read)) ahead(query)
     try {
       await began
-      return await runAsync(reader(read), answer, ahead)
+      return await runAsync(answers(read), answer, ahead)
     } finally {
       // A transaction that only read need not be awaited; the session answers its next user after it.
       if (!session.isLost()) session.exec('commit').catch(ignore)
     }
   }
-  return (session, read) => {
-    if (read.ask !== 'search' && read.ask !== 'beside') return run(session, read)
-    const result = last.then(() => run(session, read))
-    last = result.catch(ignore)
-    return result
+  return {
+    read(session, read) {
+      if (read.ask !== 'search' && read.ask !== 'beside') return run(session, read)
+      return inOrder(async () => run(session, read, await searcherOf(session)))
+    },
+    isDue: () => kept?.isDue() ?? false,
+    keep: (session) =>
+      inOrder(async () => {
+        const { answer, ahead } = answersOf(session)
+        if (kept !== null) await runAsync(kept.keep(), answer, ahead)
+      }),
   }
+}
+
+const knowsItself = `select has_function_privilege('pg_control_system()', 'execute') and has_function_privilege('pg_control_checkpoint()', 'execute') as knows`
+const tableOf = `select concat_ws(' ', current_database(), cast(cast('memory_state' as regclass) as oid))`
+const serverOf = `select concat_ws(' ', (select system_identifier from pg_control_system()), (select timeline_id from pg_control_checkpoint()))`
+
+/**
+ * Tells a database from others, and from itself after it was restored from a dump (its tables have other numbers), to a point in time or by a
+ * failover (a server's timeline changes). Some hosted servers do not say which server they are.
+ */
+function* databaseOf(): QuerySteps<string> {
+  const read = function* (text: string): QuerySteps<unknown> {
+    return (yield* queryRows<readonly unknown[]>({ text, args: {}, arrays: true, once: true }))[0]?.[0]
+  }
+  const knows = (yield* read(knowsItself)) === true
+  return `${String(yield* read(tableOf))} ${knows ? String(yield* read(serverOf)) : ''}`
 }
 
 interface Answering {
@@ -61,7 +106,7 @@ export function createAnswers(): (session: PostgresSession) => Answering {
 function foreseen(user: UserId, read: MemoryRead): readonly ReadQuery[] {
   if (read.ask !== 'search' && read.ask !== 'beside') return []
   const query: ReadQuery[] = [{ text: readTexts.state, args: { user } }]
-  const vector = read.ask === 'search' ? read.search.vector : undefined
+  const vector = read.ask === 'search' ? read.searches.find((search) => search.vector !== undefined)?.vector : undefined
   if (vector !== undefined) query.push({ text: readTexts.models, args: { user } }, nearQuery(user, vector.model))
   return query
 }

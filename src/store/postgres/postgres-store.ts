@@ -8,6 +8,7 @@ import { startStoreWorker } from '../worker-link.ts'
 import { createStoreClient } from '../store-client.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteResult } from '../store-message.ts'
+import type { SnapshotChoice } from '../memory.ts'
 import type { OpeningStore } from '../store.ts'
 
 export interface PostgresOptions {
@@ -24,6 +25,8 @@ export interface PostgresOptions {
   readonly exclusive?: boolean
   /** How long a write waits for a server that is gone. */
   readonly patienceMs?: number
+  /** Absent: each first search reads all of memory. */
+  readonly snapshot?: SnapshotChoice
 }
 
 /**
@@ -34,7 +37,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
   const { url, user, pool, durability, readOnly = false, exclusive = false, patienceMs = usualPatienceMs } = options
   const address = parseAddress(url)
   let mended = (): void => {}
-  const role = { role: 'postgres', ...address, user, pool, durability, readOnly, exclusive, patienceMs } as const
+  const snapshot = options.snapshot === undefined ? {} : { snapshot: options.snapshot }
+  const role = { role: 'postgres', ...address, user, pool, durability, readOnly, exclusive, patienceMs, ...snapshot } as const
   const worker = startStoreWorker(role, workerFile(), () => mended())
   let warning = ''
   const opened = worker.ask({ ask: 'open' }).then((answer) => void (warning = typeof answer === 'string' ? answer : ''))
@@ -49,7 +53,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
     onMended: (listener) => {
       mended = listener
     },
-    memorySource: () => opened.then(() => ({ kind: 'postgres', user, ...address })),
+    memorySource: () => opened.then(() => ({ kind: 'postgres', user, ...address, ...snapshot })),
     close: () => worker.close(),
   }
   return { ...createStoreClient(user, link), opened: () => opened, warning: () => warning }

@@ -8,7 +8,7 @@
 import type { UserId } from '../../base/index.ts'
 import { emptyChain, type NewRecord, type Phase } from '../../protocol/index.ts'
 import type { Hasher } from '../chain.ts'
-import { type ChainDeps, eraseBodies } from '../sql/journal-rules.ts'
+import { type ChainDeps, eraseBodies, type EraseSteps, restoreBodies } from '../sql/journal-rules.ts'
 import type { EraseStatements } from '../sql/statements.ts'
 import { bind, type Placed } from '../sql/template.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
@@ -184,13 +184,14 @@ interface EraseDeps {
   readonly hash: Hasher
 }
 
-/** @returns what an `erase` of a batch runs. The old rows stay in the table's file until it is vacuumed. */
+/** @returns what an `erase` or a `restore` of a batch runs. The old rows stay in the table's file until it is vacuumed. */
 export function createEraser({ statements, user, hash }: EraseDeps): OwnWrite {
   return async (session, extra) => {
-    if (extra.kind !== 'erase') return { result: null }
-    const steps = eraseBodies({ user, hash }, extra.seqs, extra.reason)
+    if (extra.kind !== 'erase' && extra.kind !== 'restore') return { result: null }
+    const steps: EraseSteps<object | number> =
+      extra.kind === 'erase' ? eraseBodies({ user, hash }, extra) : restoreBodies({ user, hash }, extra.bodies)
     for (let step = steps.next(); ;) {
-      if (step.done === true) return { result: JSON.stringify(step.value) }
+      if (step.done === true) return { result: typeof step.value === 'number' ? step.value : JSON.stringify(step.value) }
       const { sql, parameters } = statements[step.value.statement]
       step = steps.next(await session.objects({ text: sql, values: bind(parameters, step.value.args) }))
     }

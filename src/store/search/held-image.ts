@@ -11,6 +11,8 @@ import type { WordImage } from './word-index.ts'
 /** What a search holds in memory, as a snapshot has it. */
 export interface HeldImage {
   readonly version: number
+  /** Of a server: which database it is; empty for a file. */
+  readonly database: string
   /** Its last passages, with a number by which whoever opens it knows that they are the same. */
   readonly newest: readonly (readonly [passage: number, mark: number])[]
   readonly slots: SlotImage
@@ -30,7 +32,7 @@ type Column = Float64Array | Float32Array | Uint32Array | Uint8Array | Int8Array
 const kinds = { Float64Array, Float32Array, Uint32Array, Uint8Array, Int8Array } as const
 
 /** Changes with anything that is written here, and with how texts become words: see `lengthOfBody` and `SlotTable.set`. */
-const format = 1
+const format = 2
 const magic = 'OXRECALL'
 /** Of the magic, the length of the header and the checksum of all that follows. */
 const headBytes = 16
@@ -40,6 +42,7 @@ interface Header {
   readonly format: number
   readonly user: string
   readonly version: number
+  readonly database: string
   readonly newest: HeldImage['newest']
   readonly next: number
   readonly scopes: SlotImage['scopes']
@@ -55,7 +58,7 @@ function padded(bytes: number): number {
 const slotColumns = ['length', 'place', 'createdAt', 'entry', 'scope'] as const
 const wordColumns = ['letters', 'letterEnds', 'posts', 'postEnds', 'counts', 'table'] as const
 
-export function encodeHeld(user: string, { version, newest, slots, words, vectors }: HeldImage): Uint8Array {
+export function encodeHeld(user: string, { version, database, newest, slots, words, vectors }: HeldImage): Uint8Array {
   const columns: readonly Column[] = [
     slots.passages,
     ...slotColumns.map((name) => slots.columns[name]),
@@ -66,6 +69,7 @@ export function encodeHeld(user: string, { version, newest, slots, words, vector
     format,
     user,
     version,
+    database,
     newest,
     next: words.next,
     scopes: slots.scopes,
@@ -119,5 +123,6 @@ export function decodeHeld(user: string, bytes: Uint8Array<ArrayBuffer>): HeldIm
     table: next(),
   }
   const vectors = header.models.map((model) => ({ ...model, scales: next(), codes: next() }))
-  return { version: header.version, newest: header.newest, slots, words, vectors }
+  const { version, database, newest } = header
+  return { version, database, newest, slots, words, vectors }
 }

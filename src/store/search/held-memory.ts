@@ -24,8 +24,10 @@ export interface HeldMemory {
   hits(scored: readonly ScoredSlot[]): readonly Hit[]
   /** Changes since it was opened, or since the last image. */
   changes(): number
+  /** Passages that were removed meanwhile: a snapshot from before has their words. */
+  removals(): number
   /** Of the version that is held. */
-  image(): Omit<HeldImage, 'newest'>
+  image(): Omit<HeldImage, 'newest' | 'database'>
 }
 
 /** Passages whose words are read at once: some 2 MB. */
@@ -37,6 +39,7 @@ export function createHeldMemory(user: UserId, opened: HeldImage | null = null):
   let slots = createSlotTable(opened?.slots)
   let words = createWordIndex(opened?.words)
   let changes = 0
+  let removals = 0
   const vectors = createHeldVectors(user, opened?.vectors ?? [])
   const weight = ({ text, terms, context }: FoundPassage): number => text.length + terms.length + context.length
   const passages = createRecentMap<number, FoundPassage>(maxHeldCharacters, weight)
@@ -50,6 +53,7 @@ export function createHeldMemory(user: UserId, opened: HeldImage | null = null):
   }
   const take = (removed: readonly (readonly [number])[], rows: readonly SlotRow[]): void => {
     changes += removed.length + rows.length
+    removals += removed.length
     for (const [passage] of removed) {
       passages.delete(passage)
       vectors.drop(passage, slots.drop(passage))
@@ -90,10 +94,11 @@ export function createHeldMemory(user: UserId, opened: HeldImage | null = null):
       version = state.version
     },
     changes: () => changes,
+    removals: () => removals,
     image() {
       // Of what was removed no word stays.
       words.merge((passage) => slots.slotOf(passage) >= 0)
-      changes = 0
+      changes = removals = 0
       return { version, slots: slots.image(), words: words.image(), vectors: vectors.images(slots.high()) }
     },
     hits: (scored) => scored.map(({ slot, score }) => ({ passage: slots.passageOf(slot), score })),

@@ -36,7 +36,7 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
   const { dialect, user } = parts
   const { search, beside } = createMemorySearch(parts)
   const answers: Answers = {
-    search: (read) => search(read.search),
+    search: (read) => search(read.searches),
     beside,
     *items({ ids }) {
       const items: MemoryItem[] = []

@@ -35,7 +35,8 @@ interface BesideQuery {
 
 /** Both run one at a time, each on one snapshot. @throws OxbowError `bad_input` */
 export interface Search {
-  search(search: MemorySearch): QuerySteps<MemoryFound>
+  /** @returns the answer to each, in order */
+  search(searches: readonly MemorySearch[]): QuerySteps<readonly MemoryFound[]>
   beside(query: BesideQuery): QuerySteps<Beside>
 }
 
@@ -43,20 +44,33 @@ export function createMemorySearch(parts: SearchParts): Search {
   const { user, held = createHeldMemory(user) } = parts
   const rankByWords = createWordRanking()
   return {
-    *search({ filter, text, vector, apart }) {
-      yield* held.update(vector?.model)
+    *search(searches) {
+      yield* held.update(searches.find(({ vector }) => vector !== undefined)?.vector?.model)
       const { slots, words } = held
-      if (text?.onlyRare !== undefined && areCommon(words, text.onlyRare)) return { text: [], vector: [], passages: [], common: true }
+      const wanted = searches.map((search) => ({
+        ...search,
+        isCommon: search.text?.onlyRare !== undefined && areCommon(words, search.text.onlyRare),
+      }))
       // Vectors first: candidates for exact comparison are read while passages found by words are.
-      const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
-      const byText = text === undefined ? [] : held.hits(rankByWords(held, filter, text))
+      const nearest = yield* vectorSearches(
+        parts,
+        held,
+        wanted.map(({ filter, vector, isCommon }) => (isCommon || vector === undefined ? null : { filter, vector })),
+      )
+      const byText = wanted.map(({ filter, text, isCommon }) =>
+        isCommon || text === undefined ? [] : held.hits(rankByWords(held, filter, text)),
+      )
       const reading = createPassageReading(user, held)
-      yield* reading.want(byText.map(({ passage }) => passage))
-      const byVector = held.hits(typeof nearest === 'function' ? yield* nearest() : nearest)
-      yield* reading.want(byVector.map(({ passage }) => passage))
+      yield* reading.want(byText.flat().map(({ passage }) => passage))
+      const byVector = (yield* nearest()).map((scored) => held.hits(scored))
+      yield* reading.want(byVector.flat().map(({ passage }) => passage))
       const found = yield* reading.read()
-      const passages = [...new Set([...byText, ...byVector].map(({ passage }) => passage))].flatMap((id) => found.get(id) ?? [])
-      return { text: byText, vector: byVector, passages, ...(apart !== undefined && { apart: apartOf(slots, passages, apart) }) }
+      return wanted.map(({ apart, isCommon }, i): MemoryFound => {
+        if (isCommon) return { text: [], vector: [], passages: [], common: true }
+        const [text = [], vector = []] = [byText[i], byVector[i]]
+        const passages = [...new Set([...text, ...vector].map(({ passage }) => passage))].flatMap((id) => found.get(id) ?? [])
+        return { text, vector, passages, ...(apart !== undefined && { apart: apartOf(slots, passages, apart) }) }
+      })
     },
     *beside({ passages, before, after }) {
       yield* held.update(undefined)
@@ -91,35 +105,76 @@ function apartOf(slots: SlotTable, passages: readonly FoundPassage[], maxApart: 
   return pairs
 }
 
-/** Remaining queries that determine the hits. */
-type LaterHits = () => QuerySteps<readonly ScoredSlot[]>
+/** Remaining queries that determine the hits of each search. */
+type LaterHits = () => QuerySteps<readonly (readonly ScoredSlot[])[]>
 
-function* vectorSearch(
-  { user, vectorReading, nearest }: SearchParts,
-  held: HeldMemory,
-  filter: MemorySearch['filter'],
-  wanted: NonNullable<MemorySearch['vector']>,
-): QuerySteps<readonly ScoredSlot[] | LaterHits> {
-  const models = yield* queryRows<ModelRow>({ text: readTexts.models, args: { user } })
-  const model = models.find((one) => one.model === wanted.model)
-  if (model === undefined || model.dims !== wanted.vector.length) throw wrongModel(wanted.model, wanted.vector.length, model?.dims)
+type VectorSearch = Pick<MemorySearch, 'filter'> & { readonly vector: NonNullable<MemorySearch['vector']> }
+
+interface ScanJob {
+  /** Place of the search. */
+  readonly at: number
+  readonly model: ModelRow
+  readonly question: VectorQuery
+}
+
+interface Candidate {
+  readonly slot: number
+  /** As it is stored; absent: it must be read. */
+  readonly vector: Float32Array | undefined
+}
+
+/** Vectors of one model are walked over once for all searches. */
+function* vectorSearches(parts: SearchParts, held: HeldMemory, searches: readonly (VectorSearch | null)[]): QuerySteps<LaterHits> {
+  const { user, vectorReading, nearest } = parts
+  const hits: (readonly ScoredSlot[])[] = searches.map(() => [])
+  const hasAny = searches.some((search) => search !== null)
+  const models = hasAny ? yield* queryRows<ModelRow>({ text: readTexts.models, args: { user } }) : []
   const { slots } = held
-  const question = { ...wanted, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
-  const near = nearest === undefined ? null : yield* nearest(model, slots, question)
-  if (near !== null) return near
-  const { scan, exact } = yield* held.vectors.scan(model, slots, held.version())
-  const candidates = scan.search(question).map(({ slot }) => ({ slot, vector: exact.get(slots.passageOf(slot)) }))
-  const missing = candidates.flatMap(({ slot, vector }) => (vector === undefined ? slots.passageOf(slot) : []))
-  if (missing.length > 0 && vectorReading.question !== undefined) yield* prefetch(vectorReading.question(model, missing))
-  return function* () {
-    const read = missing.length === 0 ? new Map<number, Float32Array>() : yield* vectorReading.read(model, missing)
-    for (const [passage, vector] of read) exact.put(passage, vector)
-    return compareExactly(
-      question,
-      model.dims,
-      candidates.flatMap(({ slot, vector = read.get(slots.passageOf(slot)) }) => (vector === undefined ? [] : [[slot, vector] as const])),
-    )
+  const jobs: ScanJob[] = []
+  for (const [at, search] of searches.entries()) {
+    if (search === null) continue
+    const { filter, vector: wanted } = search
+    const model = models.find((one) => one.model === wanted.model)
+    if (model === undefined || model.dims !== wanted.vector.length) throw wrongModel(wanted.model, wanted.vector.length, model?.dims)
+    const question = { ...wanted, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
+    const near = nearest === undefined ? null : yield* nearest(model, slots, question)
+    if (near === null) jobs.push({ at, model, question })
+    else hits[at] = near
   }
+  const later: QuerySteps<void>[] = []
+  for (const [model, own] of Map.groupBy(jobs, (job) => job.model)) later.push(yield* scanAll({ vectorReading, held, hits }, model, own))
+  return function* () {
+    for (const rest of later) yield* rest
+    return hits
+  }
+}
+
+interface ScanParts {
+  readonly vectorReading: VectorReading
+  readonly held: HeldMemory
+  readonly hits: (readonly ScoredSlot[])[]
+}
+
+/** @returns what compares the candidates with their vectors as they are stored: each is read once for all searches */
+function* scanAll({ vectorReading, held, hits }: ScanParts, model: ModelRow, jobs: readonly ScanJob[]): QuerySteps<QuerySteps<void>> {
+  const { slots } = held
+  const { scan, exact } = yield* held.vectors.scan(model, slots, held.version())
+  const found = scan
+    .search(jobs.map(({ question }) => question))
+    .map((scored) => scored.map(({ slot }): Candidate => ({ slot, vector: exact.get(slots.passageOf(slot)) })))
+  const missing = new Set(found.flat().flatMap(({ slot, vector }) => (vector === undefined ? slots.passageOf(slot) : [])))
+  const passages = [...missing]
+  if (passages.length > 0 && vectorReading.question !== undefined) yield* prefetch(vectorReading.question(model, passages))
+  return (function* () {
+    const read = passages.length === 0 ? new Map<number, Float32Array>() : yield* vectorReading.read(model, passages)
+    for (const [passage, vector] of read) exact.put(passage, vector)
+    for (const [i, { at, question }] of jobs.entries()) {
+      const known = found[i]!.flatMap(({ slot, vector = read.get(slots.passageOf(slot)) }) =>
+        vector === undefined ? [] : [[slot, vector] as const],
+      )
+      hits[at] = compareExactly(question, model.dims, known)
+    }
+  })()
 }
 
 function wrongModel(model: string, dims: number, stored: number | undefined): OxbowError {

@@ -5,7 +5,7 @@ export interface ScoredSlot {
   readonly score: number
 }
 
-interface TopSlots {
+export interface TopSlots {
   add(slot: number, score: number): void
   /** Minimum score that is still accepted. */
   least(): number

@@ -9,7 +9,7 @@
 import { endianness } from 'node:os'
 import { OxbowError, type UserId } from '../../base/index.ts'
 import { blockPassages, minScaledDims } from '../limits.ts'
-import type { MemoryChange, PassageVector } from '../memory.ts'
+import type { MemoryChange, MemoryItem, PassageVector } from '../memory.ts'
 import { foundArgs, queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import { storeFault } from '../store-fault.ts'
@@ -126,6 +126,35 @@ export function modelOf(models: readonly ModelRow[], model: string, vectors: rea
   const wrong = vectors.find(({ vector }) => vector.length !== kept.dims)
   if (wrong === undefined) return kept
   throw refusal(`A vector of ${model} has ${wrong.vector.length} numbers, not ${kept.dims}.`)
+}
+
+/** Vectors that came with the entries of one call, by their model, until its passages are written. */
+export interface MadeVectors {
+  /** @param first number of the entry's first passage; the others follow it */
+  add(item: MemoryItem, first: number): void
+  isEmpty(): boolean
+  /** @returns the vectors that fit these models */
+  of(models: readonly ModelRow[]): readonly (readonly [model: string, vectors: readonly PassageVector[]])[]
+}
+
+export function createMadeVectors(): MadeVectors {
+  const made = new Map<string, PassageVector[]>()
+  return {
+    add({ vectors: own, passages }, first) {
+      if (own === undefined || own.vectors.length !== passages.length) return
+      const list = made.get(own.model) ?? []
+      made.set(own.model, list)
+      for (const [i, vector] of own.vectors.entries()) list.push({ passage: first + i, vector })
+    },
+    isEmpty: () => made.size === 0,
+    of(models) {
+      return [...made].flatMap(([name, vectors]) => {
+        const dims = models.find(({ model }) => model === name)?.dims
+        const fitting = vectors.filter(({ vector }) => vector.length === dims)
+        return fitting.length === 0 ? [] : [[name, fitting] as const]
+      })
+    },
+  }
 }
 
 /** @returns the rows that change when a model is built, or becomes active. @throws OxbowError `bad_input` if its stored vectors have other dimensions */

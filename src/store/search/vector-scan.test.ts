@@ -33,7 +33,7 @@ type Asked = Omit<VectorQuery, 'goesFirst' | 'high'>
 /** As a search does: candidates, and then those compared exactly. */
 function nearest(scan: VectorScan, vectors: readonly Float32Array[], question: Asked): readonly number[] {
   const asked = { ...question, high: vectors.length, goesFirst }
-  const pairs = scan.search(asked).map(({ slot }) => [slot, vectors[slot] as Float32Array] as const)
+  const pairs = scan.search([asked])[0]!.map(({ slot }) => [slot, vectors[slot] as Float32Array] as const)
   return compareExactly(asked, scan.dims, pairs).map(({ slot }) => slot)
 }
 
@@ -106,7 +106,7 @@ test('none of the best is missing from the exact comparison, even for vectors do
     fc.property(sized, ([size, vectors, question, limit]) => {
       const small = scanOf(vectors, size)
       const asked = { vector: question, limit, passes: () => true }
-      const best = small.search({ ...asked, high: vectors.length, goesFirst })
+      const best = small.search([{ ...asked, high: vectors.length, goesFirst }])[0]!
       leftOut += vectors.length - best.length
       const wanted = new Set(exactly(size, vectors, asked))
       const whole = { ...asked, limit: wanted.size, high: vectors.length, goesFirst }
@@ -172,4 +172,21 @@ test('the best of many are those that sorting would put first', () => {
       assert.deepEqual(top.taken(), sorted.slice(0, limit))
     }),
   )
+})
+
+test('several questions of one walk find what each of them finds alone', () => {
+  const vectors = clustered(2_500)
+  const scan = scanOf(vectors)
+  const asked = Array.from({ length: 6 }, (_, i) => ({
+    vector: i === 2 ? new Float32Array(dims) : (vectors[i * 400] as Float32Array),
+    limit: i === 4 ? 0 : 5 + i,
+    high: i === 1 ? 900 : vectors.length,
+    passes: (slot: number): boolean => slot % (i + 1) === 0,
+    goesFirst,
+  }))
+  const alone = asked.map((each) => scan.search([each])[0])
+  assert.deepEqual(scan.search(asked), alone)
+  assert.deepEqual(scan.search([]), [])
+  // One that looks at fewer slots than the others gets nothing from behind them.
+  assert(alone[1]!.every(({ slot }) => slot < 900) && alone[2]!.length === 0 && alone[4]!.length === 0)
 })

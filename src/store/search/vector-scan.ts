@@ -5,15 +5,15 @@
 import { comparedBeyond } from '../limits.ts'
 import { createDotProgram, widen } from './dot-program.ts'
 import { widerColumn } from './slot-table.ts'
-import { createTop, type ScoredSlot } from './top-slots.ts'
+import { createTop, type ScoredSlot, type TopSlots } from './top-slots.ts'
 
 export interface VectorScan {
   readonly dims: number
   /** A vector of zeros is accepted and never found. */
   set(slot: number, vector: Float32Array): void
   drop(slot: number): void
-  /** @returns the candidates for `compareExactly`, more than requested */
-  search(question: VectorQuery): readonly ScoredSlot[]
+  /** Walks over all vectors once. @returns for each question the candidates for `compareExactly`, more than requested */
+  search(questions: readonly VectorQuery[]): readonly (readonly ScoredSlot[])[]
   /** @param high all slots are below it */
   image(high: number): VectorImage
 }
@@ -76,14 +76,16 @@ const maxSmall = 127
 const maxQuery = 32_767
 /** Upper bound of the sums of products. */
 const maxSum = 2_147_483_647
-/** Vectors compared by one call: their sums take 16 kB. */
-const atOnce = 4_096
+/** Vectors compared by one call: few enough to stay in a processor's own memory while the other questions are compared with them. */
+const atOnce = 1_024
+/** Questions compared with each of them before the next ones: a message and its parts. */
+const questionsAtOnce = 4
 const firstSlots = 1_024
 const maxOff = 4
 
 export function createVectorScan(dims: number, opened?: VectorImage): VectorScan {
   const stride = Math.ceil(dims / 16) * 16
-  const sumsAt = stride * 2
+  const sumsAt = stride * 2 * questionsAtOnce
   const codesAt = sumsAt + atOnce * 4
   const { memory, run } = createDotProgram(codesAt + firstSlots * stride)
   /** 1 / length of each quantized vector; 0 for none, or one of zeros. */
@@ -119,28 +121,60 @@ export function createVectorScan(dims: number, opened?: VectorImage): VectorScan
     drop(slot) {
       if (slot < scales.length) scales[slot] = 0
     },
-    search({ vector, limit, high, passes, goesFirst }) {
-      const peak = largest(vector)
-      if (peak === 0 || limit === 0) return []
-      const factor = Math.min(maxQuery, Math.floor(maxSum / (maxSmall * dims))) / peak
-      const query = new Int16Array(memory.buffer, 0, stride)
-      for (let i = 0; i < dims; i++) query[i] = Math.round((vector[i] as number) * factor)
-      const top = createTop(limit + comparedBeyond, goesFirst)
-      const end = Math.min(high, scales.length)
-      const sums = new Int32Array(memory.buffer, sumsAt, atOnce)
-      let least = -Infinity
-      for (let first = 0; first < end; first += atOnce) {
-        const count = Math.min(atOnce, end - first)
-        run(codesAt + first * stride, stride, 0, count, sumsAt)
-        const own = scales.subarray(first, first + count)
-        for (let i = nextAbove(sums, own, 0, least); i < count; i = nextAbove(sums, own, i + 1, least)) {
-          if (own[i] === 0 || !passes(first + i)) continue
-          top.add(first + i, (sums[i] as number) * (own[i] as number))
-          least = top.least()
+    search(questions) {
+      const found: (readonly ScoredSlot[])[] = []
+      for (let from = 0; from < questions.length; from += questionsAtOnce) {
+        const asked = questions.slice(from, from + questionsAtOnce).map((question, i): AskedVector => ({
+          ...question,
+          query: new Int16Array(memory.buffer, i * stride * 2, stride),
+          top: createTop(question.limit + comparedBeyond, question.goesFirst),
+        }))
+        const nonempty = asked.filter((each) => writeQuery(each, dims))
+        const end = Math.max(0, ...nonempty.map(({ high }) => Math.min(high, scales.length)))
+        const sums = new Int32Array(memory.buffer, sumsAt, atOnce)
+        for (let first = 0; first < end; first += atOnce) {
+          const count = Math.min(atOnce, end - first)
+          for (const each of nonempty) {
+            run(codesAt + first * stride, stride, each.query.byteOffset, count, sumsAt)
+            takeBest(each, { sums, scales: scales.subarray(first, Math.min(first + count, Math.max(first, each.high))), first })
+          }
         }
+        found.push(...asked.map(({ top, limit, query }) => likely(top.taken(), limit, query, scales)))
       }
-      return likely(top.taken(), limit, query, scales)
+      return found
     },
+  }
+}
+
+/** A question as it is being compared. */
+interface AskedVector extends VectorQuery {
+  /** In sixteen bits a number, in the memory of the program. */
+  readonly query: Int16Array
+  readonly top: TopSlots
+}
+
+/** @returns false for a question that finds nothing */
+function writeQuery({ vector, limit, query }: AskedVector, dims: number): boolean {
+  const peak = largest(vector)
+  if (peak === 0 || limit === 0) return false
+  const factor = Math.min(maxQuery, Math.floor(maxSum / (maxSmall * dims))) / peak
+  for (let i = 0; i < dims; i++) query[i] = Math.round((vector[i] as number) * factor)
+  return true
+}
+
+interface ComparedVectors {
+  readonly sums: Int32Array
+  readonly scales: Float32Array
+  /** Slot of the first of them. */
+  readonly first: number
+}
+
+function takeBest({ top, passes }: AskedVector, { sums, scales, first }: ComparedVectors): void {
+  let least = top.least()
+  for (let i = nextAbove(sums, scales, 0, least); i < scales.length; i = nextAbove(sums, scales, i + 1, least)) {
+    if (scales[i] === 0 || !passes(first + i)) continue
+    top.add(first + i, (sums[i] as number) * (scales[i] as number))
+    least = top.least()
   }
 }
 

@@ -1,5 +1,5 @@
 /** Ranking by words: BM25 as in FTS5. Words, lengths of passages and filters are held in memory. */
-import { heldPlaces, maxPlaces } from '../limits.ts'
+import { bm25, heldPlaces, maxPlaces } from '../limits.ts'
 import type { MemoryFilter, MemorySearch } from '../memory.ts'
 import type { SlotTable } from './slot-table.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
@@ -17,9 +17,7 @@ interface RankedWords {
   version(): number
 }
 
-/** Saturation of repeated words, and the influence of length. */
-const k1 = 1.2
-const b = 0.75
+const { k1, b } = bm25
 /** Minimum weight, for a word that occurs almost everywhere. */
 const leastIdf = 1e-6
 
@@ -103,13 +101,18 @@ interface FoundWord {
   readonly places: WordPlaces
 }
 
+interface HeldWord extends WeighedWord {
+  /** How often it was asked for lately. */
+  asked: number
+}
+
 /**
  * Words as they were weighed last, since the parts of a question have its words and most questions have some common words: until memory
- * changes, or until there is no room for more.
+ * changes. When there is no room for more, those stay that were asked for most often.
  */
 function createWeighedWords(): WeighedWords {
   let [passages, weights, uses] = [new Uint32Array(0), new Float64Array(0), new Uint32Array(0)]
-  const held = new Map<string, WeighedWord>()
+  const held = new Map<string, HeldWord>()
   let used = 0
   let last: unknown
   let [version, contextWeight] = [-1, 0]
@@ -117,21 +120,39 @@ function createWeighedWords(): WeighedWords {
     held.clear()
     used = 0
   }
+  /** Moves those that stay to the front. */
+  const keep = (most: number): void => {
+    let left = most
+    const often = [...held].filter(([, { asked }]) => asked > 1).sort(([, one], [, other]) => other.asked - one.asked)
+    const staying = often.filter(([, word]) => word.passages.length <= left && ((left -= word.passages.length), true))
+    clear()
+    for (const [term, word] of staying.sort(([, one], [, other]) => one.passages.byteOffset - other.passages.byteOffset)) {
+      const from = word.passages.byteOffset / passages.BYTES_PER_ELEMENT
+      const end = from + word.passages.length
+      const to = used + word.passages.length
+      passages.copyWithin(used, from, end)
+      weights.copyWithin(used, from, end)
+      held.set(term, { passages: passages.subarray(used, to), weights: weights.subarray(used, to), asked: word.asked / 2 })
+      used = to
+    }
+  }
   /** Makes room for all words of a question at once, since they are read together. */
   const makeRoom = (table: SlotTable, words: readonly FoundWord[]): void => {
-    const sum = (some: readonly FoundWord[]): number => some.reduce((all, { places: { count } }) => all + count, 0)
-    if (used + sum(words.filter(({ term }) => !held.has(term))) <= passages.length && passages.length <= heldPlaces) return
+    const missing = (): number => words.reduce((all, { term, places: { count } }) => all + (held.has(term) ? 0 : count), 0)
+    const isEnough = (): boolean => used + missing() <= passages.length && passages.length <= heldPlaces
+    if (isEnough()) return
+    keep(passages.length <= heldPlaces ? passages.length / 2 : 0)
+    if (isEnough()) return
     clear()
-    const places = sum(words)
-    const room = Math.max(places, Math.min(heldPlaces, 4 * table.high()))
+    const room = Math.max(missing(), Math.min(heldPlaces, 4 * table.high()))
     // What a rare question took is given back by the next one.
     if (room > passages.length || passages.length > heldPlaces) [passages, weights] = [new Uint32Array(room), new Float64Array(room)]
   }
-  const read = (table: SlotTable, { term, places }: FoundWord): WeighedWord => {
+  const read = (table: SlotTable, { term, places }: FoundWord): HeldWord => {
     if (places.count > uses.length) uses = new Uint32Array(places.count * 2)
     const into = { passages: passages.subarray(used), weights: weights.subarray(used) }
     const count = weigh(table, into, { uses, count: places.read(into.passages, uses), contextWeight })
-    const made = { passages: into.passages.subarray(0, count), weights: into.weights.subarray(0, count) }
+    const made = { passages: into.passages.subarray(0, count), weights: into.weights.subarray(0, count), asked: 0 }
     used += count
     held.set(term, made)
     return made
@@ -142,8 +163,9 @@ function createWeighedWords(): WeighedWords {
       ;[last, version, contextWeight] = [table, of.version, of.contextWeight]
       makeRoom(table, words)
       return words.map((word) => {
-        const { passages: own, weights: shares } = held.get(word.term) ?? read(table, word)
-        return { passages: own, weights: shares, next: 0 }
+        const found = held.get(word.term) ?? read(table, word)
+        found.asked++
+        return { passages: found.passages, weights: found.weights, next: 0 }
       })
     },
   }

@@ -1,8 +1,8 @@
 /** Answers the questions of `oxbow secret` and of the commands that encrypt the database file. */
 import { existsSync } from 'node:fs'
-import { type Clock, setOwn, type UserId } from '../../base/index.ts'
+import { type Clock, isEncrypted, setOwn, type UserId } from '../../base/index.ts'
 import type { KeyQuestion, KeyReport } from '../../config/index.ts'
-import { type CipherChoice, convertFile, isEncrypted } from './file-encryption.ts'
+import { type CipherChoice, convertFile } from './file-encryption.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { connectStore, type StorePlace, type UpkeepConnection, using } from '../upkeep/connection.ts'
 import { keyFromHex, open, openSecrets, type Secrets } from './secret-store.ts'

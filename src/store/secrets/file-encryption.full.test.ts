@@ -5,10 +5,11 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } fr
 import { join } from 'node:path'
 import { test } from 'node:test'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
+import { isEncrypted } from '../../base/index.ts'
 import { recordOf } from '../store-contract.ts'
 import { assertRejects, type StoreFolder, storeFolder } from '../store-fixture.ts'
 import { openDatabase } from '../sqlite/sqlite-database.ts'
-import { type CipherChoice, convertFile, isEncrypted, openEncrypted } from './file-encryption.ts'
+import { type CipherChoice, convertFile, openEncrypted } from './file-encryption.ts'
 
 const planted = 'planted-where-nobody-may-read'
 const one = '11'.repeat(32)

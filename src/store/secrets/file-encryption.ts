@@ -7,12 +7,13 @@
  */
 import { Buffer } from 'node:buffer'
 import { hkdfSync } from 'node:crypto'
-import { closeSync, copyFileSync, existsSync, openSync, readSync, renameSync } from 'node:fs'
+import { copyFileSync, existsSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import { OxbowError } from '../../base/index.ts'
+import { isEncrypted, OxbowError } from '../../base/index.ts'
 import { busyTimeoutMs } from '../limits.ts'
-import { eraseSnapshots, removeDatabase, syncFile } from '../sqlite/database-file.ts'
+import { eraseSnapshots } from '../snapshot/erase-snapshots.ts'
+import { removeDatabase, syncFile } from '../sqlite/database-file.ts'
 import { lockWorkspace } from '../sqlite/workspace-lock.ts'
 import { fileFault, toStoreError } from '../store-fault.ts'
 
@@ -26,19 +27,6 @@ export interface CipherChoice {
 /** @returns the value of the cipher's `key` pragma: 256 bits, which need no key stretching. */
 export function fileKey(master: string): string {
   return `raw:${Buffer.from(hkdfSync('sha256', Buffer.from(master, 'hex'), '', 'oxbow store file', 32)).toString('hex')}`
-}
-
-const plainHead = 'SQLite format 3\0'
-
-/** @returns whether the file is not empty and not a plain database: it is encrypted, or damaged. */
-export function isEncrypted(path: string): boolean {
-  const head = Buffer.alloc(plainHead.length)
-  const file = openSync(path, 'r')
-  try {
-    return readSync(file, head, 0, head.length, 0) > 0 && head.toString('latin1') !== plainHead
-  } finally {
-    closeSync(file)
-  }
 }
 
 /** @throws OxbowError `denied` when no key opens it */

@@ -8,15 +8,13 @@
  * they belong to are authenticated with them, so a sealed value that was moved to another name or user does not open.
  */
 import { Buffer } from 'node:buffer'
-import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto'
-import { type Clock, OxbowError, type UserId } from '../../base/index.ts'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { type Clock, openBytes, OxbowError, sealBytes, type UserId } from '../../base/index.ts'
 import { maxRotatedAtOnce, maxSecretBytes } from '../limits.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
 
 export const keyBytes = 32
 const version = 1
-const nonceBytes = 12
-const tagBytes = 16
 
 /** @param parts what the value belongs to, e.g. user and name; as JSON, so that no two lists are the same text */
 function belongsTo(parts: readonly string[]): Buffer {
@@ -25,24 +23,12 @@ function belongsTo(parts: readonly string[]): Buffer {
 
 /** Encrypts a value with AES-256-GCM, bound to `parts`: it opens only for the same parts. */
 export function seal(key: Uint8Array, value: Uint8Array, parts: readonly string[]): Buffer {
-  const nonce = randomBytes(nonceBytes)
-  const cipher = createCipheriv('aes-256-gcm', key, nonce)
-  cipher.setAAD(belongsTo(parts))
-  return Buffer.concat([Buffer.of(version), nonce, cipher.update(value), cipher.final(), cipher.getAuthTag()])
+  return Buffer.concat([Buffer.of(version), sealBytes(key, value, belongsTo(parts))])
 }
 
 /** @returns the value; null when the key is another one, or anything of it was changed or moved. These cases cannot be distinguished. */
 export function open(key: Uint8Array, sealed: Uint8Array, parts: readonly string[]): Buffer | null {
-  if (sealed.length < 1 + nonceBytes + tagBytes || sealed[0] !== version) return null
-  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
-  try {
-    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(1, 1 + nonceBytes))
-    decipher.setAAD(belongsTo(parts))
-    decipher.setAuthTag(bytes.subarray(-tagBytes))
-    return Buffer.concat([decipher.update(bytes.subarray(1 + nonceBytes, -tagBytes)), decipher.final()])
-  } catch {
-    return null
-  }
+  return sealed[0] === version ? openBytes(key, sealed.subarray(1), belongsTo(parts)) : null
 }
 
 export function newKey(): Buffer {

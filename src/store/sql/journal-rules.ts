@@ -12,11 +12,12 @@ import {
   looksLikeMark,
   parseErased,
   parseReference,
+  recordHolds,
   recordText,
   storableRecord,
 } from '../chain.ts'
 import { maxInlineBodyBytes } from '../limits.ts'
-import type { BudgetUse, DocumentRow, Erased, Projection, SessionRow } from '../store.ts'
+import type { BudgetUse, DocumentRow, Erased, KeptBody, Projection, SessionRow } from '../store.ts'
 import type { EraseStatements } from './statements.ts'
 import type { Placed, Tables } from './template.ts'
 
@@ -175,7 +176,7 @@ interface EraseStep {
   readonly changes: boolean
 }
 
-type EraseSteps<Result> = Generator<EraseStep, Result, readonly object[]>
+export type EraseSteps<Result> = Generator<EraseStep, Result, readonly object[]>
 
 interface EraseDeps {
   readonly user: UserId
@@ -199,7 +200,10 @@ const anyHash = /[0-9a-f]{64}/g
  * yields the statements to run in the open transaction and is resumed with their rows. SQLite runs them at once, Postgres with a trip
  * to its server each.
  */
-export function* eraseBodies({ user, hash: hasher }: EraseDeps, seqs: readonly number[], reason: string): EraseSteps<Erased> {
+export function* eraseBodies(
+  { user, hash: hasher }: EraseDeps,
+  { seqs, reason, isKept = false }: { readonly seqs: readonly number[]; readonly reason: string; readonly isKept?: boolean },
+): EraseSteps<Erased> {
   const going: { readonly record: JournalRecord; readonly bytes: Buffer }[] = []
   const kept: number[] = []
   for (const seq of seqs) {
@@ -212,15 +216,33 @@ export function* eraseBodies({ user, hash: hasher }: EraseDeps, seqs: readonly n
   }
   const named = new Set<string>()
   for (const { record, bytes } of going) {
-    yield* change('dropDocuments', { user, seq: record.seq })
+    if (!isKept) yield* change('dropDocuments', { user, seq: record.seq })
     const hash = bodyHashOf(hasher, record.body)
     named.add(hash)
-    for (const [blob] of bytes.toString('latin1').matchAll(anyHash)) named.add(blob)
+    if (!isKept) for (const [blob] of bytes.toString('latin1').matchAll(anyHash)) named.add(blob)
     yield* change('setBody', { user, seq: record.seq, body: erasedBody(hash, bytes.length, reason) })
   }
   let blobs = 0
-  for (const blob of named) if (yield* dropBlob(user, blob)) blobs++
+  for (const blob of named) if (yield* dropBlob(user, blob, isKept)) blobs++
   return { bodies: going.length, blobs, kept }
+}
+
+/** Puts bodies back, each where it was: in its record, or in a blob. @returns how many; what is not what was there is passed over */
+export function* restoreBodies({ user, hash: hasher }: EraseDeps, bodies: readonly KeptBody[]): EraseSteps<number> {
+  let restored = 0
+  for (const { seq, body } of bodies) {
+    const [record] = yield* ask('recordAt', { user, seq })
+    const hash = hasher(body)
+    if (record === undefined || parseErased(record.body)?.erased !== hash) continue
+    const bytes = Buffer.from(body, 'utf8')
+    // A record of the first format holds only with the body where it was.
+    const reference = blobReference(hash, bytes.length)
+    const isReference = !isInline(body) || recordHolds(hasher, user, { ...record, body }) === false
+    if (isReference) yield* change('putBlob', { user, hash, bytes })
+    yield* change('setBody', { user, seq, body: isReference ? reference : body })
+    restored += 1
+  }
+  return restored
 }
 
 /** @returns the body's bytes; null when they are erased already. */
@@ -236,10 +258,11 @@ function* blobOf(user: UserId, hash: string): EraseSteps<Buffer | null> {
 }
 
 /** @returns whether there was a blob of this name that nothing holds any more. */
-function* dropBlob(user: UserId, hash: string): EraseSteps<boolean> {
+function* dropBlob(user: UserId, hash: string, isBody: boolean): EraseSteps<boolean> {
   const bytes = yield* blobOf(user, hash)
   if (bytes === null || (yield* ask('bodyIs', { user, body: blobReference(hash, bytes.length) })).length > 0) return false
-  if (yield* isNamed(user, hash)) return false
+  // The text of a body is no file's: to look through all records for each would take hours.
+  if (!isBody && (yield* isNamed(user, hash))) return false
   yield* change('dropBlob', { user, hash })
   return true
 }

@@ -101,14 +101,18 @@ function journalStatements(db: UserTables): JournalStatements {
         .insertInto('message')
         .values({ user: slot('user'), session: slot('session'), seq: slot('seq') }),
     ),
-    putBlob: template((slot) =>
-      db
-        .of(slot)
-        .insertInto('blob')
-        .values({ user: slot('user'), hash: slot('hash'), bytes: slot('bytes') })
-        .onConflict((c) => c.columns(['user', 'hash']).doNothing()),
-    ),
+    putBlob: putBlob(db),
   }
+}
+
+function putBlob(db: UserTables): WriteStatements['putBlob'] {
+  return template((slot) =>
+    db
+      .of(slot)
+      .insertInto('blob')
+      .values({ user: slot('user'), hash: slot('hash'), bytes: slot('bytes') })
+      .onConflict((c) => c.columns(['user', 'hash']).doNothing()),
+  )
 }
 
 /** A later window takes the place of the one that is there; what is counted of an earlier one is too late. */
@@ -270,6 +274,7 @@ export interface EraseStatements {
   /** Bodies of holders that are blobs themselves. */
   readonly holders: Template<Of, { body: string }>
   readonly dropBlob: Template<Of & { hash: string }>
+  readonly putBlob: WriteStatements['putBlob']
   /** Documents that a record set. */
   readonly dropDocuments: Template<Of & { seq: number }>
 }
@@ -320,6 +325,7 @@ function eraseStatements(db: UserTables): EraseStatements {
     ),
     holders: template((slot) => holders(slot).select('body').where(isReference)),
     dropDocuments: template((slot) => db.of(slot).deleteFrom('document').where('seq', '=', slot('seq'))),
+    putBlob: putBlob(db),
     dropBlob: template((slot) => db.of(slot).deleteFrom('blob').where('hash', '=', slot('hash'))),
   }
 }

@@ -1,6 +1,5 @@
 /** A SQLite database as a file: the version of its tables, the driver that migrates them, its copies and its log. */
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import type { MigrationDriver } from '../migrations/migration-runner.ts'
 import { type AppliedStep, judgeSchema, newestStep, type Schema, stepsByNumber } from '../migrations/schema-version.ts'
 import { toStoreError } from '../store-fault.ts'
@@ -103,30 +102,4 @@ export function syncFile(path: string): void {
 /** The statement that copies a whole database into a file that does not exist or is empty. */
 export function copyInto(path: string): string {
   return `vacuum into '${path.replaceAll("'", "''")}'`
-}
-
-/** How the names of all files begin that hold what a search of this database holds; see `snapshot-file.ts`. */
-export function snapshotStart(path: string): string {
-  return `${path}.recall-`
-}
-
-/** Overwrites and removes the snapshots of a database, and drafts that a kill has left. */
-export function eraseSnapshots(path: string): void {
-  const start = basename(snapshotStart(path))
-  for (const name of readdirSync(dirname(path))) {
-    if (!name.startsWith(start)) continue
-    const file = join(dirname(path), name)
-    try {
-      const open = openSync(file, 'r+')
-      try {
-        writeSync(open, new Uint8Array(statSync(file).size), 0)
-        fsyncSync(open)
-      } finally {
-        closeSync(open)
-      }
-    } catch {
-      // Another has removed it meanwhile; what cannot be overwritten is removed all the same.
-    }
-    rmSync(file, { force: true })
-  }
 }

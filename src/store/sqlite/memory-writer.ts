@@ -17,9 +17,19 @@ import {
   type StateRow,
 } from '../memory/memory-rows.ts'
 import { lengthOfBody, packBody } from '../memory/passage-body.ts'
-import { type BlockChange, blockOf, changedBlock, modelOf, modelsAfter, putting, removing } from '../search/vector-block.ts'
+import {
+  type BlockChange,
+  blockOf,
+  changedBlock,
+  createMadeVectors,
+  type MadeVectors,
+  modelOf,
+  modelsAfter,
+  putting,
+  removing,
+} from '../search/vector-block.ts'
+import { eraseSnapshots } from '../snapshot/erase-snapshots.ts'
 import { createAnswers } from './memory-answers.ts'
-import { eraseSnapshots } from './database-file.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
 export interface MemoryWriter {
@@ -39,6 +49,7 @@ interface WriterParts {
 interface Work extends WriterParts {
   state: StateRow
   readonly version: number
+  readonly made: MadeVectors
 }
 
 export function createMemoryWriter(database: Database, user: UserId): MemoryWriter {
@@ -55,8 +66,9 @@ export function createMemoryWriter(database: Database, user: UserId): MemoryWrit
       parts ??= open()
       const { writes } = parts
       const state = writes.state.get({ user }) ?? { user, ...noState }
-      const work: Work = { ...parts, state, version: state.version + 1 }
+      const work: Work = { ...parts, state, version: state.version + 1, made: createMadeVectors() }
       for (const change of changes) applyChange(work, change)
+      work.vectors.putMade(work.made, work.version)
       writes.putState.run({ ...trimmedState(work), version: work.version })
       erasing ||= changes.some(({ change }) => change === 'erase')
       return records
@@ -95,7 +107,8 @@ function applyChange(work: Work, change: MemoryChange): void {
   }
 }
 
-function put(work: Work, { entry, passages }: MemoryItem): void {
+function put(work: Work, item: MemoryItem): void {
+  const { entry, passages } = item
   const { writes, user, version } = work
   const key = work.state.next_entry
   let id = work.state.next_passage
@@ -104,6 +117,7 @@ function put(work: Work, { entry, passages }: MemoryItem): void {
     writes.putPassage.run({ user, id, entry: key, part, start, length: lengthOfBody(body), body: packBody(body) })
     id++
   }
+  work.made.add(item, work.state.next_passage)
   work.state = { ...work.state, next_entry: key + 1, next_passage: id }
 }
 
@@ -139,6 +153,8 @@ function trimmedState({ writes, user, state, version }: Work): StateRow {
 interface VectorWriter {
   /** @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */
   put(model: string, vectors: readonly PassageVector[], version: number): void
+  /** What came with the entries of the same call. */
+  putMade(made: MadeVectors, version: number): void
   /** @throws OxbowError `bad_input` when it is kept with other dimensions */
   model(change: MemoryChange & { change: 'model' }, version: number): void
   removePassages(passages: readonly number[], version: number): void
@@ -158,13 +174,17 @@ function createVectorWriter(writes: MemoryWrites, user: UserId): VectorWriter {
     return more
   }
   const models = (): ModelRow[] => writes.models.all({ user })
+  const putVectors: VectorWriter['put'] = (model, vectors, version) => {
+    const kept = modelOf(models(), model, vectors)
+    const ids = new Set(vectors.map(({ passage }) => passage))
+    const there = [...ids].filter((id) => writes.passageIn.get({ user, id }) !== undefined)
+    const more = changeBlocks(kept, there, version, putting(vectors))
+    writes.putModel.run({ user, ...kept, vectors: kept.vectors + more })
+  }
   return {
-    put(model, vectors, version) {
-      const kept = modelOf(models(), model, vectors)
-      const ids = new Set(vectors.map(({ passage }) => passage))
-      const there = [...ids].filter((id) => writes.passageIn.get({ user, id }) !== undefined)
-      const more = changeBlocks(kept, there, version, putting(vectors))
-      writes.putModel.run({ user, ...kept, vectors: kept.vectors + more })
+    put: putVectors,
+    putMade(made, version) {
+      if (!made.isEmpty()) for (const [model, vectors] of made.of(models())) putVectors(model, vectors, version)
     },
     model(change, version) {
       const { model, state } = change

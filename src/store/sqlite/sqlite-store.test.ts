@@ -8,7 +8,7 @@ import { buildStatements } from '../sql/statements.ts'
 import { recordsShape } from '../sql/read-statements.ts'
 import { maxInlineRecords } from '../limits.ts'
 import { createStoreClient } from '../store-client.ts'
-import { listQuery, statementMaker } from '../memory/memory-reads.ts'
+import { listQuery, readTexts, statementMaker } from '../memory/memory-reads.ts'
 import { bind } from '../sql/template.ts'
 import { describeStoreContract, recordOf, sessionA } from '../store-contract.ts'
 import { ann, assertRejects, storeFolder } from '../store-fixture.ts'
@@ -189,7 +189,27 @@ test('hot entries are found by an index of their own, not among all entries', as
   const { text, args } = listQuery('sqlite', { tiers: ['hot'], validAt: 1 }, null)
   const { sql, parameters } = statementMaker('sqlite')(text)
   const steps = raw.prepare(`explain query plan ${sql}`).all(...bind(parameters, { ...args, user: 'ann', limit: 50 }))
-  assert.match(JSON.stringify(steps), /SEARCH memory_entry USING INDEX memory_entry_hot \(user=\? AND tier=\?\)/)
+  assert.match(JSON.stringify(steps), /SEARCH memory_entry USING INDEX memory_entry_hot \(tier=\?\)/)
+  raw.close()
+})
+
+test('what a search reads of memory is found by index, never by a scan of all entries or passages', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.memory.stats()
+  await store.close()
+  const raw = new Sqlite(files.path)
+  for (const [name, text] of Object.entries(readTexts)) {
+    // Both count everything.
+    if (name === 'kinds' || name === 'passageBytes') continue
+    const { sql, parameters } = statementMaker('sqlite')(text)
+    const steps = raw.prepare<unknown[], { detail: string }>(`explain query plan ${sql}`).all(...parameters.map(() => 1))
+    assert.deepEqual(
+      steps.filter(({ detail }) => detail.startsWith('SCAN')),
+      [],
+      name,
+    )
+  }
   raw.close()
 })
 

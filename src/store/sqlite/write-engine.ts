@@ -1,7 +1,7 @@
 /** Executes batches of writes: each batch is one transaction, and each write in it is applied whole or not at all. */
 import type { CallId, Failure, SessionId, UserId } from '../../base/index.ts'
 import { type ChainHead, emptyChain, type NewRecord } from '../../protocol/index.ts'
-import { createHasher, type Hasher } from '../chain.ts'
+import { createHasher } from '../chain.ts'
 import {
   type ChainDeps,
   chainRecord,
@@ -9,6 +9,8 @@ import {
   closesCall,
   documentChange,
   eraseBodies,
+  type EraseSteps,
+  restoreBodies,
   messageRow,
   repeatIn,
   sessionColumns,
@@ -20,7 +22,7 @@ import {
 import type { EraseStatements, Statements, WriteStatements } from '../sql/statements.ts'
 import { failureOf, toStoreError } from '../store-fault.ts'
 import { decodeBatch, type DecodedWrite, type Extra, type WriteBatch, type WriteResult } from '../store-message.ts'
-import type { Erased, Projection } from '../store.ts'
+import type { Projection } from '../store.ts'
 import { schemaOf, sqliteMigrationDriver } from './database-file.ts'
 import { createMemoryWriter, type MemoryWriter } from './memory-writer.ts'
 import { packBytes, packText } from './packed-value.ts'
@@ -50,7 +52,7 @@ export interface WriteOptions {
 
 interface WriteDeps extends ChainDeps, WriteOptions {
   readonly database: Database
-  readonly erase: Eraser
+  readonly own: OwnSteps
   readonly memory: MemoryWriter
 }
 
@@ -86,7 +88,7 @@ export async function createWriteEngine(database: Database, options: WriteOption
     ...options,
     database,
     hash,
-    erase: createEraser({ database, user, hash }),
+    own: createOwnSteps(database),
     memory: createMemoryWriter(database, user),
   })
 }
@@ -154,7 +156,8 @@ function applyWrite(work: Work, write: DecodedWrite): WriteResult {
   if (extra?.kind === 'memory') return changeMemory(work, extra)
   // What is under way is not erased.
   if (extra?.kind === 'erase') keepOpenCalls(work)
-  if (extra?.kind === 'erase') return JSON.stringify(work.erase(extra.seqs, extra.reason))
+  if (extra?.kind === 'erase') return JSON.stringify(work.own(eraseBodies(work, extra)))
+  if (extra?.kind === 'restore') return work.own(restoreBodies(work, extra.bodies))
   return append(work, write, extra?.kind === 'projections' ? extra.projections : [])
 }
 
@@ -231,18 +234,12 @@ function claimLane({ prepared, user, now, epochs }: Work, { session, owner, leas
   return lane.epoch
 }
 
-interface EraseDeps {
-  readonly database: Database
-  readonly user: UserId
-  readonly hash: Hasher
-}
+type OwnSteps = <Result>(steps: EraseSteps<Result>) => Result
 
-type Eraser = (seqs: readonly number[], reason: string) => Erased
-
-function createEraser({ database, user, hash }: EraseDeps): Eraser {
+/** @returns what runs the statements of an erasure, or of a restore */
+function createOwnSteps(database: Database): OwnSteps {
   const prepared = new Map<keyof EraseStatements, Statement<object, object>>()
-  return (seqs, reason) => {
-    const steps = eraseBodies({ user, hash }, seqs, reason)
+  return (steps) => {
     for (let step = steps.next(); ;) {
       if (step.done === true) return step.value
       const { statement, args, changes } = step.value

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { OxbowError } from '../../base/index.ts'
+import { isEncrypted, OxbowError } from '../../base/index.ts'
 import type { BackupPreview, BackupReport, FileKeys } from '../../config/index.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
@@ -22,7 +22,6 @@ import {
 import { copyInto, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { assertFreeSpace, bytesOf } from '../upkeep/store-care.ts'
 import { fileFault } from '../store-fault.ts'
-import { isEncrypted } from '../secrets/file-encryption.ts'
 import { backupExtension, backupsIn, packDatabase, readManifest, sealBackup, stamp } from './backup-file.ts'
 import { backupFiles, bytesOfFiles } from './workspace-files.ts'
 

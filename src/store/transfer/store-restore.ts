@@ -1,7 +1,7 @@
 /** Replaces a store and its files by a backup. */
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type CallId, createIdMaker, OxbowError, systemClock, systemRandom } from '../../base/index.ts'
+import { isEncrypted, type CallId, createIdMaker, OxbowError, systemClock, systemRandom } from '../../base/index.ts'
 import {
   type ChainHead,
   emptyChain,
@@ -13,7 +13,8 @@ import {
 } from '../../protocol/index.ts'
 import type { RestorePreview, RestoreReport, StoreQuestion } from '../../config/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
-import { eraseSnapshots, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
+import { eraseSnapshots } from '../snapshot/erase-snapshots.ts'
+import { removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { openSqliteStore } from '../sqlite/sqlite-store.ts'
 import { foreignObjects } from '../sqlite/sqlite-structure.ts'
 import type { DocumentRow } from '../store.ts'
@@ -67,6 +68,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
     removeDatabase(copy)
     try {
       await unpackDatabase(path, manifest, copy)
+      if (place.cipher === undefined && isEncrypted(copy)) throw withoutKey(path)
       const current = await currentStore(place, question.rehearse === true)
       if (current.hasRows && !replace) throw notReplaced(`The store ${current.where} is not empty.`)
       const full = changes.find(({ change }) => change === 'replaced')
@@ -207,6 +209,12 @@ async function makeReady(deps: UpkeepDeps, copy: string, head: ChainHead): Promi
   return problems
 }
 
+function withoutKey(path: string): OxbowError {
+  return new OxbowError('denied', 'The database in the backup is encrypted, and this home has no key.', {
+    hint: `Give the key file of the home that made it: oxbow restore ${path} --key FILE. Nothing was changed.`,
+  })
+}
+
 function damaged(problems: readonly string[]): OxbowError {
   return new OxbowError('bad_input', `The journal of the backup does not verify: ${problems.join('; ')}.`, {
     hint: 'Use another backup, or restore this one as it is with --accept-damage: what does not verify is then recorded. Nothing was changed.',
@@ -258,6 +266,8 @@ async function restoreRows(deps: UpkeepDeps, from: string, isKept: boolean): Pro
         await copyAll(deps, source, open)
         await dropCursors(open, place.user)
       })
+      // What a search on this machine held is of the old rows.
+      if (existsSync(dirname(place.file))) eraseSnapshots(place.file)
       return kept
     }),
   )

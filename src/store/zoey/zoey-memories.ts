@@ -1,6 +1,7 @@
 /** Memories of plugins: tables by name, filters as part of the query, and search by vector or by words. */
 import { randomUUID } from 'node:crypto'
 import { OxbowError } from '../../base/index.ts'
+import { bm25 } from '../limits.ts'
 import { type Filter, type Found, maxZoeyRows, missingField, toFloats, type ZoeyRows } from './zoey-rows.ts'
 import type { MemoryQuery, MemorySearchParams, Uuid, ZoeyMemory } from './zoey-types.ts'
 
@@ -184,8 +185,7 @@ export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return product === 0 ? 0 : Math.max(-1, Math.min(1, dot / product))
 }
 
-const k1 = 1.2
-const b = 0.75
+const { k1, b } = bm25
 
 /** BM25 over the texts of `items`, best first; equal scores keep their order. Leaves out items that share no word with the query. */
 function byWords<Item>(items: readonly Item[], textFrom: (item: Item) => string, query: string): readonly Ranked<Item>[] {

@@ -10,13 +10,17 @@ import { attachMemory } from '../memory/memory-source.ts'
 import type { MemorySource, MemoryStore } from '../memory.ts'
 import { convertFile } from '../secrets/file-encryption.ts'
 import { ann, type StoreFolder, storeFolder } from '../store-fixture.ts'
-import { readSnapshot } from './snapshot-file.ts'
+import { readSnapshot, type SnapshotPlace } from './snapshot-file.ts'
 
 const many = snapshotChanges + 100
 const key = '11'.repeat(32)
 
 function sourceOf({ path }: StoreFolder, masters?: readonly string[]): MemorySource {
   return { kind: 'sqlite', user: ann, path, ...(masters !== undefined && { cipher: { masters, required: true } }) }
+}
+
+function placeOf({ path }: StoreFolder, masters: readonly string[] | null = null): SnapshotPlace {
+  return { path, user: ann, masters: () => masters }
 }
 
 function snapshotsOf({ folder }: StoreFolder): readonly string[] {
@@ -94,9 +98,9 @@ test('a snapshot that is damaged, cut short, of another format, of another user 
     assert.deepEqual(await found(files), whole)
   }
   writeFileSync(file, written)
-  assert.notEqual(readSnapshot({ path: files.path, user: ann }), null)
+  assert.notEqual(readSnapshot(placeOf(files)), null)
   copyFileSync(file, `${files.path}.recall-${Buffer.from('bob').toString('hex')}`)
-  assert.equal(readSnapshot({ path: files.path, user: 'bob' as typeof ann }), null)
+  assert.equal(readSnapshot({ ...placeOf(files), user: 'bob' as typeof ann }), null)
 })
 
 test('what was erased is in no snapshot, nor in a draft that a kill has left, also when it is written while somebody erases', async () => {
@@ -153,9 +157,9 @@ test('a snapshot of an encrypted database is encrypted, is opened with its key, 
   const whole = await found(files, sourceOf(files, [key]))
   const [file = ''] = snapshotsOf(files)
   assert(!readFileSync(file).includes('zanzibarix') && !readFileSync(file).includes('OXRECALL'))
-  assert.notEqual(readSnapshot({ path: files.path, user: ann, cipher: { masters: [key], required: true } }), null)
-  assert.notEqual(readSnapshot({ path: files.path, user: ann, cipher: { masters: ['22'.repeat(32), key], required: true } }), null)
-  assert.equal(readSnapshot({ path: files.path, user: ann, cipher: { masters: ['22'.repeat(32)], required: true } }), null)
+  assert.notEqual(readSnapshot(placeOf(files, [key])), null)
+  assert.notEqual(readSnapshot(placeOf(files, ['22'.repeat(32), key])), null)
+  assert.equal(readSnapshot(placeOf(files, ['22'.repeat(32)])), null)
   assert.deepEqual(await found(files, sourceOf(files, [key])), whole)
   await store.close()
   convertFile({ path: files.path, cipher: { masters: [key], required: true }, to: null })
@@ -179,6 +183,6 @@ test('whoever is killed while writing a snapshot leaves an old one, a whole one 
     child.kill('SIGKILL')
     await once(child, 'exit')
     assert.deepEqual(await found(files), whole)
-    if (existsSync(file)) assert.notEqual(readSnapshot({ path: files.path, user: ann }), null)
+    if (existsSync(file)) assert.notEqual(readSnapshot(placeOf(files)), null)
   }
 })
