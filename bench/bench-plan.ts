@@ -21,6 +21,8 @@ export interface BenchPlan {
   /** Messages in the long session; the journal has three times as many records. */
   readonly longMessages: number
   readonly historyTurns: number
+  /** Turns of the session that is run again. */
+  readonly replayTurns: number
   readonly coldStarts: number
   readonly streamRounds: number
   readonly streamTokens: number
@@ -55,6 +57,7 @@ export const fullPlan: BenchPlan = {
   starts: 9,
   longMessages: 100_000,
   historyTurns: 200,
+  replayTurns: 500,
   coldStarts: 7,
   streamRounds: 5,
   streamTokens: 100_000,
@@ -84,6 +87,7 @@ export const quickPlan: BenchPlan = {
   starts: 3,
   longMessages: 10_000,
   historyTurns: 40,
+  replayTurns: 100,
   coldStarts: 2,
   streamRounds: 2,
   streamTokens: 20_000,

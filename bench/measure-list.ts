@@ -23,8 +23,9 @@ import { memoryStore } from './memory/memory-store.ts'
 import { mcp } from './measures/mcp.ts'
 import { providers } from './plugins/providers.ts'
 import { plugins } from './plugins/plugins.ts'
-import { recall } from './measures/recall.ts'
+import { recall } from './recall/measure-recall.ts'
 import { given } from './recall/given.ts'
+import { replay } from './measures/replay.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { manyPostgresUsers } from './postgres/many-users.ts'
 import { postgres } from './postgres/postgres.ts'
@@ -54,6 +55,7 @@ export const measures: readonly Measure[] = [
   wires,
   memory,
   history,
+  replay,
   hands,
   versions,
   mcp,

@@ -57,7 +57,8 @@ export const load: Measure = {
     for (let round = -1; round < plan.loadRounds; round++) {
       for (const side of Object.values(sides)) if (side !== null) await measureRound(side, context, round >= 0)
     }
-    return rows(sides, await judgeDelivered(passages, sides.guest.judged, sides.guest.seen))
+    const { judged, seen, side } = sides.guest
+    return rows(sides, await judgeDelivered({ passages, database: side.database ?? '', messages: judged, seen }))
   },
 }
 

@@ -6,7 +6,7 @@ import { median } from '../statistics.ts'
 import { repositoryPath, runToEnd } from '../subjects/child-process.ts'
 import { makeWorkspace, startGuest, type Workspace } from '../subjects/guest.ts'
 import { type BenchHome, commandLine, makeHome } from '../subjects/runner.ts'
-import { judgeDelivered, percent } from '../talk/delivered.ts'
+import { deliveredRow, judgeDelivered } from '../talk/delivered.ts'
 import { expectedFinds, fillLifelike } from '../talk/lifelike-memory.ts'
 import { differentMessages, toldTalk } from '../talk/lifelike-talk.ts'
 
@@ -74,17 +74,10 @@ async function coldRuns({ plan, model, modelUrl }: BenchContext): Promise<readon
   const taken: number[] = []
   for (const { text } of asked) taken.push(await run(text))
   const seen = new Map((await model.seen()).map((each) => [each.text, each]))
-  const delivered = await judgeDelivered(passages, asked, seen)
-  const share = delivered.carried / delivered.finds
+  const delivered = await judgeDelivered({ passages, database: home.database, messages: asked, seen })
   return [
     shown('a cold `oxbow run`, p50', ms(median(taken)), `${asked.length} runs`),
-    bounded(
-      'memory in the first request of a cold `oxbow run`',
-      percent(share),
-      `${delivered.carried} of ${delivered.finds} finds`,
-      '≥ 95 %',
-      share >= 0.95,
-    ),
+    deliveredRow(delivered, ' of a cold `oxbow run`', 0.95),
   ]
 }
 

@@ -35,7 +35,7 @@ type Sides = Record<'relay' | 'guest' | 'without' | 'large', Side> & { readonly 
 export const turns: Measure = {
   name: 'turns',
   title: 'One turn at a time',
-  how: 'Interleaved rounds through the relay, guests and pi\'s agent core, all warm. No two messages are alike: every second one asks about one of the passages of lifelike talk that the memory was told before, the others tell something new; eight turns in a session. Guests are started by `oxbow serve` in the default configuration. Processor time counts all processes (launcher, guest, hands), including what follows a turn. A "find" is a message for which a search without hurry finds something that a turn is told; what is told in an earlier turn of the session counts as carried.',
+  how: "Interleaved rounds through the relay, guests and pi's agent core, all warm. No two messages are alike: every second one asks about one of the passages of lifelike talk that the memory was told before, the others tell something new; eight turns in a session. Guests are started by `oxbow serve` in the default configuration. Processor time counts all processes (launcher, guest, hands), including what follows a turn. Of what the memory before has for a message, what is told in an earlier turn of the session counts as carried.",
   async run(context) {
     const { plan } = context
     const [usual, large] = plan.toldPassages
@@ -103,8 +103,9 @@ async function readSeen({ samples }: Side, taken: readonly { message: TalkMessag
   }
 }
 
-async function recallRows({ samples }: Side, passages: number, where: string): Promise<readonly Row[]> {
-  return deliveredRows(await judgeDelivered(passages, samples.plain, samples.seen), where)
+async function recallRows({ samples, database }: Side, passages: number, where: string): Promise<readonly Row[]> {
+  const { plain: messages, seen } = samples
+  return deliveredRows(await judgeDelivered({ passages, database: database ?? '', messages, seen }), where)
 }
 
 const among = (passages: number): string => ` among ${figure(passages)} passages`

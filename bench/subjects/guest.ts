@@ -7,6 +7,7 @@ import type { UserId } from '../../src/base/index.ts'
 import type { Config, GuestEnvelope, GuestReport } from '../../src/config/index.ts'
 import { parseConfig } from '../../src/services/index.ts'
 import { guestVariables } from '../../src/runner/begin-guest.ts'
+import { readDefinitions } from '../../src/runner/definition-files.ts'
 import { readSkills } from '../../src/runner/skill-files.ts'
 import { type Child, repositoryPath, startChild } from './child-process.ts'
 import { connectGateway, type GatewayClient } from './gateway-client.ts'
@@ -83,11 +84,19 @@ export async function startGuest(options: BenchGuestOptions): Promise<RunningGue
   }
 }
 
-/** As a runner answers the first question of each guest, for a person without skills of their own. */
+/** What a runner answers for a person without any: a guest that is left without an answer waits five seconds with its first session. */
+const answers: Readonly<Record<string, () => unknown>> = {
+  skills: () => readSkills([]),
+  definitions: () => readDefinitions([]),
+  folders: () => ({ folders: [], shown: null }),
+  plugins: () => [],
+  guarding: () => ({}),
+}
+
 function answerAsRunner(line: string): string | null {
   const report = JSON.parse(line) as GuestReport
-  if (report.type !== 'ask' || report.question.ask !== 'skills') return null
-  return JSON.stringify({ type: 'answer', id: report.id, output: readSkills([]) })
+  const answer = report.type === 'ask' ? answers[report.question.ask] : undefined
+  return report.type !== 'ask' || answer === undefined ? null : JSON.stringify({ type: 'answer', id: report.id, output: answer() })
 }
 
 function envelope({ workspace, modelUrl, config = {}, plugins }: BenchGuestOptions): GuestEnvelope {

@@ -13,6 +13,7 @@ export interface RunnerOptions {
 }
 
 export interface RunningPair extends AsyncDisposable {
+  readonly database: string
   readonly runnerPid: number
   readonly guestPid: number
   connect(): Promise<GatewayClient>
@@ -21,6 +22,7 @@ export interface RunningPair extends AsyncDisposable {
 /** A home of one user, whose guest asks the scripted model. */
 export interface BenchHome extends Disposable {
   readonly path: string
+  readonly database: string
   /** Variables of whatever starts in it. */
   readonly env: Readonly<Record<string, string>>
   start(): Promise<RunningPair>
@@ -31,16 +33,19 @@ export async function makeHome(modelUrl: string, { config = '', fill }: RunnerOp
   const model = `[model]\nprovider = "openai"\nname = "bench"\ncontext_tokens = 128000\nbase_url = ${JSON.stringify(modelUrl)}\n`
   writeFileSync(join(home, 'config.toml'), `${model}${config}`)
   const user = join(home, 'users', 'bench')
-  await fill?.(join(user, 'internal', 'oxbow.db'))
+  const database = join(user, 'internal', 'oxbow.db')
+  await fill?.(database)
   const env = { OXBOW_HOME: home, OPENAI_API_KEY: 'bench-key-that-opens-nothing' }
   return {
     path: home,
+    database,
     env,
     async start() {
       const runner = await startChild({ args: [commandLine(), 'serve', '--user', 'bench'], env })
       const url = runner.firstLine.replace(/^gateway\s+/, '')
       const token = readFileSync(join(user, 'ipc', 'token'), 'utf8')
       return {
+        database,
         runnerPid: runner.pid,
         guestPid: firstChildOf(runner.pid),
         connect: () => connectGateway(url, token),

@@ -1,11 +1,20 @@
-/** Whether what memory has for a message is in the one request of its turn. */
+/**
+ * Whether what memory has for a message is in the first request of its turn: of what the guest's own search found for it, and of what a
+ * search without hurry finds in the memory as it was before all turns. The second is less, however soon the first is there: what other
+ * sessions have said since changes what a memory finds.
+ */
 import { bounded, type Row, shown } from '../report.ts'
 import type { SeenRequest } from '../subjects/model-server.ts'
 import { expectedFinds } from './lifelike-memory.ts'
 import type { TalkMessage } from './lifelike-talk.ts'
+import { recalledTurns } from './recalled-turns.ts'
 
 export interface Delivered {
-  /** Messages for which a search without hurry finds something that is told. */
+  /** Messages for which the guest's search found something, or failed. */
+  readonly recalled: number
+  /** Of them those whose request has what was found. */
+  readonly inTime: number
+  /** Messages for which a search without hurry finds something in the memory before. */
   readonly finds: number
   /** Of them those whose request carries memory. */
   readonly carried: number
@@ -14,12 +23,19 @@ export interface Delivered {
   readonly answersCarried: number
 }
 
-/** @param seen first requests by message */
-export async function judgeDelivered(
-  passages: number,
-  messages: readonly TalkMessage[],
-  seen: ReadonlyMap<string, SeenRequest>,
-): Promise<Delivered> {
+interface Turns {
+  /** In the memory before. */
+  readonly passages: number
+  /** Of the guest, which may still run. */
+  readonly database: string
+  readonly messages: readonly TalkMessage[]
+  /** First requests by message. */
+  readonly seen: ReadonlyMap<string, SeenRequest>
+}
+
+export async function judgeDelivered({ passages, database, messages, seen }: Turns): Promise<Delivered> {
+  const recalled = await recalledTurns(database)
+  const given = messages.filter(({ text }) => recalled.has(text))
   const finds = await expectedFinds(passages, messages)
   const found = messages.filter(({ text }) => finds.has(text))
   const has = (text: string | undefined, { answers }: TalkMessage): boolean => answers.some((each) => text?.includes(each) === true)
@@ -29,6 +45,8 @@ export async function judgeDelivered(
     return request !== undefined && (request.isFresh || finds.get(message.text)!.passages.some((each) => request.memory.includes(each)))
   }
   return {
+    recalled: given.length,
+    inTime: given.filter(({ text }) => recalled.get(text) === true && seen.get(text)?.isFresh === true).length,
     finds: found.length,
     carried: found.filter(isCarried).length,
     answersFound: found.filter((each) => has(finds.get(each.text)?.text, each)).length,
@@ -36,17 +54,25 @@ export async function judgeDelivered(
   }
 }
 
-/** At least this share of the finds is to be in the request of a warm guest. */
-const leastCarried = 0.99
+/** @param least share that is wanted */
+export function deliveredRow({ recalled, inTime }: Delivered, where: string, least: number): Row {
+  const share = inTime / recalled
+  const what = `${inTime} of ${recalled} turns for which recall found something`
+  return bounded(`memory in the first request${where}`, percent(share), what, `≥ ${least * 100} %`, share >= least)
+}
 
-export function deliveredRows({ finds, carried, answersFound, answersCarried }: Delivered, where: string): readonly Row[] {
-  const share = carried / finds
+/** Of a guest that is warm. */
+const leastInTime = 0.99
+
+export function deliveredRows(delivered: Delivered, where: string): readonly Row[] {
+  const { finds, carried, answersFound, answersCarried } = delivered
   return [
-    bounded(`memory in the first request${where}`, percent(share), `${carried} of ${finds} finds`, '≥ 99 %', share >= leastCarried),
+    deliveredRow(delivered, where, leastInTime),
+    shown(`what is found in the memory before is in it${where}`, `${carried} of ${finds} turns`, 'others have said more since'),
     shown(`the passage that answers is in it${where}`, `${answersCarried} turns`, `the search without hurry finds it for ${answersFound}`),
   ]
 }
 
-export function percent(share: number): string {
+function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`
 }

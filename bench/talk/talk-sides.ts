@@ -12,6 +12,8 @@ const withoutRecall = '[memory]\nrecall = false\n'
 
 /** A program that is sent turns, over connections of its own. */
 export interface TalkSide extends AsyncDisposable {
+  /** Of a guest; null for what keeps nothing. */
+  readonly database: string | null
   /** The process whose tree does the work. */
   readonly pid: number
   readonly lines: readonly TalkLine[]
@@ -39,6 +41,7 @@ export async function startGuestSide(
   const pair = await startRunner(modelUrl, { fill, config: recalls ? '' : withoutRecall })
   const terminals = await Promise.all(Array.from({ length: lines }, () => pair.connect()))
   return {
+    database: pair.database,
     pid: pair.runnerPid,
     lines: await Promise.all(terminals.map((terminal) => sessionTurns(terminal, turnsPerSession))),
     async [Symbol.asyncDispose]() {
@@ -61,6 +64,7 @@ export async function startPiSide({ modelUrl, pi }: BenchContext, lines = 1): Pr
 async function relayFrames(child: Awaited<ReturnType<typeof startRelay>>, lines: number): Promise<TalkSide> {
   const clients = await Promise.all(Array.from({ length: lines }, () => connectRelay(child.firstLine)))
   return {
+    database: null,
     pid: child.pid,
     lines: clients.map(({ turn }) => ({ turn, prepare: async () => {} })),
     async [Symbol.asyncDispose]() {

@@ -25,6 +25,21 @@ const size = {
 }
 
 void describe('the engine', () => {
+  void it('knows a profile as its model with settings and limits of its own, also as the usual model', async () => {
+    const calm = { model: 'gpt-4.1-mini', temperature: 0.25, top_p: null, effort: null, context_tokens: 9_000, max_output_tokens: 77 }
+    const opened = await engine({ name: 'profile:calm', profiles: { calm } }, { OPENAI_API_KEY: 'k' })
+    const { name, provider, contextTokens, maxOutputTokens, settings } = await opened.facts('profile:calm')
+    assert.deepEqual(
+      [provider, name, contextTokens, maxOutputTokens, settings],
+      ['openai', 'gpt-4.1-mini', 9_000, 77, { temperature: 0.25 }],
+    )
+    assert.deepEqual(opened.model, await opened.facts('profile:calm'))
+    assert.equal((await opened.facts('gpt-4.1-mini')).settings, undefined)
+    await assert.rejects(opened.facts('profile:wild'), /There is no profile:wild\./)
+    await assert.rejects(opened.facts('profile:constructor'), /There is no profile:constructor\./)
+    await opened.close()
+  })
+
   void it('picks offline without a key, and a provider whose key or base URL is set', async () => {
     const picks = async (model: Partial<Config['model']>, env: Record<string, string> = {}): Promise<string> =>
       (await engine({ context_tokens: 5000, ...model }, env)).model.provider
@@ -48,6 +63,29 @@ void describe('the engine', () => {
     await assert.rejects(engine({ ...known, input_price: 2 }, env), /only an input price/)
     const offline = (await engine({})).model
     assert.deepEqual([offline.name, offline.price], ['offline', { inputPerMillion: 0, outputPerMillion: 0 }])
+  })
+
+  void it('tries as often as the configuration says', async () => {
+    let requests = 0
+    const server = await startScriptedServer(
+      { turns: [{ steps: [{ http: { status: 500 }, events: [] }] }] },
+      { onRequest: () => void (requests += 1) },
+    )
+    try {
+      const model = { base_url: server.url, name: 'mine', ...size }
+      for (const tries of [1, 2]) {
+        requests = 0
+        const reliability = { max_attempts: tries, backoff_base_ms: 1, backoff_max_ms: 1 }
+        const config = parseConfig({ model, reliability }, 'the test')
+        const opened = await openEngine({ config, env: { OPENAI_API_KEY: 'k' }, clock: systemClock, random: systemRandom })
+        const last = (await collect(opened, requestOf('hi', { model: '' }))).at(-1)
+        assert.deepEqual([last?.type, requests], ['error', tries])
+        await opened.close()
+      }
+    } finally {
+      await server.close()
+    }
+    assert.throws(() => parseConfig({ reliability: { backoff_base_ms: 9_000 } }, 'the test'), /backoff_base_ms must be at most/)
   })
 
   void it('names what is wrong with a configuration at the start, and never the key', async () => {

@@ -3,11 +3,11 @@
  * fallbacks. Wires, catalog and tokenizer are loaded on first use, so that unused ones cost nothing at start.
  */
 import type { Clock, Failure, Random } from '../base/index.ts'
-import type { Engine, GenerateRequest, ModelEvent, ToolSpec, Usage } from '../protocol/index.ts'
+import type { Engine, GenerateRequest, ModelEvent, ModelFacts, ToolSpec, Usage } from '../protocol/index.ts'
 import type { Config } from '../config/index.ts'
 import { toError, toFailure } from '../base/index.ts'
 import { type ModelLimits, modelLimits } from './limits.ts'
-import { createModelBook, createOpener, type KnownModel } from './open-model.ts'
+import { createModelBook, createOpener, type KnownModel, loadNamedWire } from './open-model.ts'
 import { noUsage } from './model-problem.ts'
 import type { AskPluginModel } from './plugin-model.ts'
 import { readModelName, type ServiceConfig } from './services.ts'
@@ -15,7 +15,7 @@ import { createRepairCounts, repairAnswer, type RepairCounts } from './repair/re
 import { createRequestTokens } from './tokens/request-tokens.ts'
 
 export interface EngineOptions {
-  readonly config: Pick<Config, 'model' | 'providers'>
+  readonly config: Pick<Config, 'model' | 'providers'> & Partial<Pick<Config, 'reliability'>>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Folder of catalog files that override the packaged catalog; unset: no overrides. */
   readonly catalogFolder?: string
@@ -31,12 +31,29 @@ export interface EngineOptions {
   readonly limits?: Partial<ModelLimits>
 }
 
+/** What a person sets in place of `modelLimits`. */
+function limitsOf(set: Config['reliability'] | undefined): Partial<ModelLimits> {
+  if (set === undefined) return {}
+  return {
+    maxTries: set.max_attempts,
+    backoffBaseMs: set.backoff_base_ms,
+    backoffCapMs: set.backoff_max_ms,
+    retryAfterCapMs: set.retry_after_max_s * 1_000,
+    firstTokenMs: set.first_token_s * 1_000,
+    totalMs: set.answer_s * 1_000,
+  }
+}
+
+function withSettings(request: GenerateRequest, { settings }: ModelFacts): GenerateRequest {
+  return settings === undefined ? request : { ...request, settings: { ...settings, ...request.settings } }
+}
+
 type Batches = AsyncIterable<readonly ModelEvent[]>
 type Ask = (request: GenerateRequest, signal: AbortSignal) => Batches
 
 /** @throws OxbowError `bad_config` when the configured model cannot be used. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const limits = { ...modelLimits, ...options.limits }
+  const limits = { ...modelLimits, ...limitsOf(options.config.reliability), ...options.limits }
   const services: ServiceConfig = { config: options.config, env: options.env }
   const book = createModelBook(services, options.catalogFolder)
   const opener = createOpener({ ...options, model: options.config.model, services, limits, book })
@@ -51,10 +68,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const found = await book.find(name)
     const model = await opener.open(found, await fallbacksOf(found))
     const ask: Ask = (request, signal) =>
-      finishAnswer(model.generate({ ...request, model: found.name }, signal), request.tools, repairs, (usage) =>
+      finishAnswer(model.generate({ ...withSettings(request, found.facts), model: found.name }, signal), request.tools, repairs, (usage) =>
         tokens.observe(found, request, usage),
       )
-    ready.set(name, ask)
+    // A profile may change.
+    if (found.facts.settings === undefined) ready.set(name, ask)
     return ask
   }
   /** Only the configured model has fallbacks; a model that a request names has none. */
@@ -81,6 +99,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     estimateInput: async (request) => tokens.estimate(await book.find(request.model), request),
     embed: async (name, texts, embedOptions, signal) => opener.embed(readModelName(name, services), texts, embedOptions, signal),
     repairs: () => ({ ...repairs }),
+    async exchanges() {
+      const { createExchangeReader } = await import('./replay/recorded-exchanges.ts')
+      const factsOf = async (name: string): Promise<ModelFacts | null> => (await book.find(name).catch(() => null))?.facts ?? null
+      return createExchangeReader({ limits, loadWire: loadNamedWire, factsOf })
+    },
     close: async () => {
       closed = true
       await opener.close()

@@ -242,3 +242,6 @@ export const maxToolCallIdChars = 200
 
 /** What a vendor's framing adds to each message, at most. */
 export const requestMessageTokens = 8
+
+/** Requests that are held while recorded exchanges are read, because later ones go on from them: mostly the newest one is needed. */
+export const maxReadRequestBytes: number = 32 * 1024 * 1024

@@ -4,7 +4,7 @@
  */
 import { assertNever, type Clock, once, OxbowError, type Random } from '../base/index.ts'
 import { type Embedded, type EmbedOptions, type Model, type ModelFacts, modelLabel, plainFacts } from '../protocol/index.ts'
-import { type Config, type ModelOverrides, usualContextTokens } from '../config/index.ts'
+import { type Config, type ModelOverrides, type ModelProfile, usualContextTokens } from '../config/index.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import type { Embedder } from './embeddings/embedder.ts'
 import type { ModelLimits } from './limits.ts'
@@ -18,6 +18,7 @@ import {
   type ModelKind,
   type ModelName,
   pluginPrefix,
+  profileOf,
   readModelName,
   type Service,
   type ServiceConfig,
@@ -57,20 +58,38 @@ export function createModelBook(services: ServiceConfig, catalogFolder: string |
     facts.set(`${service.id}/${modelFacts.name}`, modelFacts)
     return { name: modelFacts.name, label: modelLabel(modelFacts), facts: modelFacts, service }
   }
+  const find = (name: string): Promise<KnownModel> => {
+    const cached = found.get(name)
+    if (cached !== undefined) return cached
+    const lookup = look(name)
+    found.set(name, lookup)
+    // A broken catalog file may be corrected meanwhile.
+    lookup.catch(() => found.delete(name))
+    return lookup
+  }
   return {
-    find(name) {
-      const cached = found.get(name)
-      if (cached !== undefined) return cached
-      const lookup = look(name)
-      found.set(name, lookup)
-      // A broken catalog file may be corrected meanwhile.
-      lookup.catch(() => found.delete(name))
-      return lookup
+    async find(name) {
+      // As it is now: a profile may change.
+      const profile = profileOf(name, services)
+      return profile === null ? find(name) : withProfile(await find(profile.model), profile)
     },
     factsOf(service, name) {
       const modelFacts = facts.get(`${service.id}/${name}`)
       if (modelFacts === undefined) throw new Error(`the model ${name} was not looked up before`)
       return modelFacts
+    },
+  }
+}
+
+function withProfile(known: KnownModel, { temperature, top_p: topP, effort, ...limits }: ModelProfile): KnownModel {
+  const { facts } = known
+  return {
+    ...known,
+    facts: {
+      ...facts,
+      contextTokens: Math.min(facts.contextTokens, limits.context_tokens ?? Infinity),
+      maxOutputTokens: Math.min(facts.maxOutputTokens, limits.max_output_tokens ?? Infinity),
+      settings: { ...(temperature !== null && { temperature }), ...(topP !== null && { topP }), ...(effort !== null && { effort }) },
     },
   }
 }

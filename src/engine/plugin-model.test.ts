@@ -60,7 +60,7 @@ void test('a plugin that fails is asked again, and then its fallback', async () 
   )
 })
 
-void test('an answer that is no text is an error that names the plugin', async () => {
+void test('an answer that is not text is an error that names the plugin', async () => {
   const { events } = await ask('plugin:other', [[1, 2]])
   const [last] = events
   assert.equal(last?.type === 'error' && last.failure.message.includes('The plugin other answered with no text.'), true)

@@ -199,7 +199,7 @@ function readAnswer(result: Json): Answer | string {
 
 /** @returns what is wrong with them, in words */
 function callsIn(toolCalls: Json): readonly ToolCallPart[] | string {
-  if (!Array.isArray(toolCalls)) return 'calls of tools that are no list'
+  if (!Array.isArray(toolCalls)) return 'calls of tools that are not a list'
   if (toolCalls.length > modelLimits.maxToolCalls) return `${toolCalls.length} calls of tools; ${modelLimits.maxToolCalls} are allowed`
   const calls: ToolCallPart[] = []
   for (const [place, call] of toolCalls.entries()) {

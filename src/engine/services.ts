@@ -3,13 +3,16 @@
  * configuration and the environment variables that are passed in; nothing is loaded and nothing is sent.
  */
 import { ownValue, OxbowError } from '../base/index.ts'
-import { builtinProviders, commonKeyEnv, type Config, type ModelOverrides, type WireName } from '../config/index.ts'
+import { builtinProviders, commonKeyEnv, type Config, type ModelOverrides, type ModelProfile, type WireName } from '../config/index.ts'
 
 /** What the list of model services follows from. */
 export interface ServiceConfig {
   readonly config: Pick<Config, 'model' | 'providers'>
   readonly env: Readonly<Record<string, string | undefined>>
 }
+
+/** `profile:NAME` is a section [model.profiles.NAME]. */
+const profilePrefix = 'profile:'
 
 /** `plugin:NAME` is a provider: a plugin that serves models. */
 export const pluginPrefix = 'plugin:'
@@ -38,6 +41,19 @@ export interface ModelName {
   readonly model: string
 }
 
+/** @returns the profile of a name, or of the configured one; null for a model. @throws OxbowError `bad_config` where there is no such profile */
+export function profileOf(text: string, { config: { model } }: Pick<ServiceConfig, 'config'>): ModelProfile | null {
+  const name = text.trim() || model.name.trim()
+  if (!name.startsWith(profilePrefix)) return null
+  const found = ownValue(model.profiles, name.slice(profilePrefix.length))
+  if (found !== undefined) return found
+  const known = Object.keys(model.profiles).map((each) => profilePrefix + each)
+  throw badConfig(
+    `There is no ${name}.`,
+    known.length === 0 ? 'Add a section [model.profiles.NAME] with a model to config.toml.' : `Known are ${known.join(', ')}.`,
+  )
+}
+
 const inProcess: ReadonlySet<string> = new Set(['offline', 'scripted', 'replay'])
 
 /** @returns the provider for a model that is named without one. */
@@ -62,6 +78,8 @@ export function defaultProvider({ config: { model, providers }, env }: ServiceCo
  * @param text empty for the configured model
  */
 export function readModelName(text: string, services: ServiceConfig): ModelName {
+  const profile = profileOf(text, services)
+  if (profile !== null) return readModelName(profile.model, services)
   const { model: chosen, providers } = services.config
   const isConfigured = text.trim() === ''
   const name = isConfigured ? chosen.name.trim() : text.trim()

@@ -165,7 +165,7 @@ function unknownModel({ provider, name, nearest = [], elsewhere = [] }: AskedMod
 export function originsOf(
   model: CatalogModel | null,
   overrides: ModelOverrides,
-): Readonly<Record<keyof Omit<ModelFacts, 'name' | 'provider'>, Origin>> {
+): Readonly<Record<keyof Omit<ModelFacts, 'name' | 'provider' | 'settings'>, Origin>> {
   const origin = (key: string): Origin => ownValue(model?.origins, key) ?? 'assumed'
   const over = (value: number | null, key: string): Origin => (value === null ? origin(key) : 'configuration')
   const isPriced = [overrides.input_price, overrides.output_price, overrides.cache_read_price, overrides.cache_write_price].some(

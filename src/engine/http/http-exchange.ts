@@ -19,12 +19,12 @@ export interface Endpoint {
   /** @returns the address of a path of this endpoint, without its query, which may hold a key. */
   address(path: string): string
   /** Creates a POST of a JSON body, without writing anything yet. */
-  request(path: string, bytes: number): ClientRequest
+  request(path: string, bytes: number, more?: OutgoingHttpHeaders): ClientRequest
   /** Ends idle connections. */
   close(): void
 }
 
-interface ExchangeHooks {
+export interface ExchangeHooks {
   /** The answer is one JSON document, not an event stream; a 200 of any other type is refused. */
   readonly json?: true
   /** @returns false when the answer is complete: the rest is read and dropped, and `onEnd` is not called. */
@@ -80,9 +80,9 @@ export function createEndpoint({ baseUrl, key, headers: own, clock, limits }: En
     clock,
     limits,
     address: (path) => `${baseUrl.origin}${base}${path.replace(/\?.*$/, '')}`,
-    request: (path, bytes) => {
+    request: (path, bytes, more) => {
       const query = baseUrl.search === '' ? '' : path.includes('?') ? `&${baseUrl.search.slice(1)}` : baseUrl.search
-      return http.request({ ...target, path: base + path + query, headers: { ...headers, 'content-length': bytes } })
+      return http.request({ ...target, path: base + path + query, headers: { ...headers, ...more, 'content-length': bytes } })
     },
     close: () => agent.destroy(),
   }
@@ -100,9 +100,23 @@ interface Run {
   timer: NodeJS.Timeout
 }
 
-export function startExchange(endpoint: Endpoint, path: string, body: readonly Buffer[], hooks: ExchangeHooks): Exchange {
+export function startExchange(
+  endpoint: Endpoint,
+  path: string,
+  body: readonly Buffer[],
+  hooks: ExchangeHooks,
+  headers: OutgoingHttpHeaders = {},
+): Exchange {
   const timer = setTimeout(() => stalled(run), endpoint.limits.firstByteMs)
-  const run: Run = { endpoint, hooks, request: endpoint.request(path, lengthOf(body)), response: null, begun: false, over: false, timer }
+  const run: Run = {
+    endpoint,
+    hooks,
+    request: endpoint.request(path, lengthOf(body), headers),
+    response: null,
+    begun: false,
+    over: false,
+    timer,
+  }
   run.request.on('error', (error: NodeJS.ErrnoException) => {
     lost(run, error, run.request.reusedSocket && run.response === null && error.code === 'ECONNRESET')
   })

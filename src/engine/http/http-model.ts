@@ -8,7 +8,7 @@ import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
 import { failedUsage } from '../answer.ts'
 import { cancelled, type Problem } from '../model-problem.ts'
 import type { AnswerReader, Wire } from '../wire.ts'
-import { createEndpoint, type Endpoint, type Exchange, startExchange } from './http-exchange.ts'
+import { createEndpoint, type Endpoint, type Exchange, type ExchangeHooks, startExchange } from './http-exchange.ts'
 import { createBodyEncoder, lengthOf } from './request-body.ts'
 
 export interface HttpModelOptions {
@@ -112,11 +112,13 @@ function send(generation: Generation): void {
   const path = wire.path(request.model)
   generation.recorder ??= request.onExchange?.({ wire: wire.name, model: request.model, url: endpoint.address(path), body }) ?? null
   const { recorder } = generation
-  generation.exchange = startExchange(endpoint, path, body, {
+  const hooks: ExchangeHooks = {
     onText: (text) => takeText(generation, text),
     onBytes: recorder === null ? null : (status, bytes) => record(generation, recorder, status, bytes),
     onEnd: (cut, staleSocket) => settle(generation, cut, staleSocket),
-  })
+  }
+  const { traceparent } = request
+  generation.exchange = startExchange(endpoint, path, body, hooks, traceparent === undefined ? {} : { traceparent })
 }
 
 function record(generation: Generation, recorder: AnswerRecorder, status: number, bytes: Buffer): void {

@@ -47,31 +47,42 @@ export interface RecordedExchange {
 
 /** @param name of the file, for errors. @throws OxbowError `bad_config` that names the line that is wrong */
 export function readRecording(text: string, name: string): readonly RecordedExchange[] {
-  const requests = new Map<string, Known>()
+  const read = createLineReader(new Map())
   const exchanges: RecordedExchange[] = []
   for (const [at, content] of text.split('\n').entries()) {
     if (content.trim() === '') continue
-    const wrong = (what: string): OxbowError =>
-      new OxbowError('bad_config', `${name}, line ${at + 1}: ${what}.`, { hint: 'Record it again: oxbow audit recording SESSION > FILE.' })
-    const value = parseJson(content)
-    const gone = erasedLine.safeParse(value)
-    if (gone.success) {
-      exchanges.push({ ...nothingLeft, generation: generationOf(gone.data.id) })
-      continue
-    }
-    const parsed = line.safeParse(value)
-    if (!parsed.success)
-      throw wrong(`no exchange (${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''})`)
-    const { id, request, response, ...rest } = parsed.data
-    const whole = wholeOf(request, requests)
-    if (whole === null) throw wrong('the request goes on from one that is not in the recording')
-    const answer = answerOf(response)
-    if (answer === null) throw wrong('the answer is too long')
-    requests.set(id, whole)
-    exchanges.push({ ...rest, ...whole, generation: generationOf(id), response: answer, erased: false })
+    const found = read(parseJson(content))
+    if (typeof found === 'string')
+      throw new OxbowError('bad_config', `${name}, line ${at + 1}: ${found}.`, {
+        hint: 'Record it again: oxbow audit recording SESSION > FILE.',
+      })
+    exchanges.push(found)
   }
   if (exchanges.length === 0) throw new OxbowError('bad_config', `${name} holds no exchange.`, { hint: 'Record a session first.' })
   return exchanges
+}
+
+/** Requests as far as they are known, by the ids of their exchanges. */
+interface Requests {
+  get(id: string): Known | undefined
+  set(id: string, request: Known): unknown
+}
+
+/** @param requests in which those are kept that later lines refer to @returns a function that reads the lines in their order: the exchange, or what is wrong with it */
+export function createLineReader(requests: Requests): (value: unknown) => RecordedExchange | string {
+  return (value) => {
+    const gone = erasedLine.safeParse(value)
+    if (gone.success) return { ...nothingLeft, generation: generationOf(gone.data.id) }
+    const parsed = line.safeParse(value)
+    if (!parsed.success) return `no exchange (${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''})`
+    const { id, request, response, ...rest } = parsed.data
+    const whole = wholeOf(request, requests)
+    if (whole === null) return 'the request goes on from one that is not in the recording'
+    const answer = answerOf(response)
+    if (answer === null) return 'the answer is too long'
+    requests.set(id, whole)
+    return { ...rest, ...whole, generation: generationOf(id), response: answer, erased: false }
+  }
 }
 
 /** A request as far as it is known. */
@@ -96,7 +107,7 @@ function generationOf(id: string): string {
   return id.replace(/#\d+$/, '')
 }
 
-function wholeOf({ after, ...own }: KeptRequest, requests: ReadonlyMap<string, Known>): Known | null {
+function wholeOf({ after, ...own }: KeptRequest, requests: Pick<Requests, 'get'>): Known | null {
   const rest = bytesOf(own)
   if (after === undefined) return { request: rest, unknown: 0 }
   const before = requests.get(after.id)

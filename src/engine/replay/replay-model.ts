@@ -33,7 +33,10 @@ export interface ReplayOptions {
 
 /** @throws OxbowError `bad_config` when the file cannot be used. */
 export async function openReplay(file: string, options: ReplayOptions): Promise<Model> {
-  if (file === '') throw new OxbowError('bad_config', 'The replay model has no recording.', { hint: 'Set model.replay to a recording.' })
+  if (file === '')
+    throw new OxbowError('bad_config', 'The replay model has no recording.', {
+      hint: 'Set model.replay to what `oxbow audit recording SESSION > FILE` wrote.',
+    })
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     const hint =
       'Set model.replay to what `oxbow audit recording SESSION > FILE` wrote; a relative path is looked for next to config.toml, then in the folder where Oxbow is started.'
@@ -135,7 +138,7 @@ function findExchange(
   return exchanges[next]?.erased === true ? next : nearest.where
 }
 
-function isOfficial(url: string): boolean {
+export function isOfficial(url: string): boolean {
   return Object.values(builtinProviders).some(({ baseUrl }) => baseUrl !== '' && url.startsWith(`${baseUrl}/`))
 }
 
@@ -170,7 +173,8 @@ function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : 'The endpoint'
 }
 
-function* play({ url, model, response }: RecordedExchange, wire: Wire, limits: ModelLimits): Generator<readonly ModelEvent[]> {
+/** The events of a recorded answer, as its wire reads its bytes. */
+export function* play({ url, model, response }: RecordedExchange, wire: Wire, limits: ModelLimits): Generator<readonly ModelEvent[]> {
   const origin = originOf(url)
   const reader = wire.createReader({ limits, origin, key: '', model, requestChars: 0 })
   const decoder = new StringDecoder('utf8')

@@ -25,13 +25,8 @@ export type Conversation = readonly Leaf[]
 
 /** @param body of any wire @returns null when it is not a JSON object */
 export function readConversation(body: Buffer): Conversation | null {
-  let request: unknown
-  try {
-    request = JSON.parse(body.toString('utf8'))
-  } catch {
-    return null
-  }
-  if (!isObject(request)) return null
+  const request = parsedBody(body)
+  if (request === null) return null
   const leaves: Leaf[] = []
   for (const name of ['system', 'instructions', 'systemInstruction']) {
     walk(ownValue(request, name), { at: name, key: 'text', unstable: true, answered: false }, leaves)
@@ -41,6 +36,35 @@ export function readConversation(body: Buffer): Conversation | null {
   }
   for (const name of ['messages', 'input', 'contents']) walk(ownValue(request, name), { ...nowhere, at: name }, leaves)
   return leaves
+}
+
+/** @param body of any wire @returns the system prompt as it was sent; empty without one */
+export function systemIn(body: Buffer): string {
+  const request = parsedBody(body)
+  if (request === null) return ''
+  for (const name of ['system', 'instructions', 'systemInstruction']) {
+    const own = ownValue(request, name)
+    if (own !== undefined) return textsIn(own)
+  }
+  const messages = ownValue(request, 'messages') ?? ownValue(request, 'input')
+  const first: unknown = Array.isArray(messages) ? messages[0] : undefined
+  return isObject(first) && (first['role'] === 'system' || first['role'] === 'developer') ? textsIn(first['content']) : ''
+}
+
+/** A text, or the texts of parts. */
+function textsIn(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return value.map(textsIn).join('')
+  return isObject(value) ? textsIn(value['text'] ?? value['parts']) : ''
+}
+
+function parsedBody(body: Buffer): Readonly<Record<string, unknown>> | null {
+  try {
+    const request: unknown = JSON.parse(body.toString('utf8'))
+    return isObject(request) ? request : null
+  } catch {
+    return null
+  }
 }
 
 /** @param rest of a body whose beginning was erased: in every wire the end of its messages @returns what can be read of it */

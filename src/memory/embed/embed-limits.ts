@@ -41,6 +41,8 @@ export const maxVectorBatch = 256
 export const vectorBatchMs = 50
 /** Texts whose vectors are made before a waiting question is looked for: some two milliseconds. */
 export const embeddedAtOnce = 8
+/** Passages that get their vectors with their terms, in one transaction: what is said in a turn or two. More would hold up questions for milliseconds. */
+export const embeddedWhenCut = 32
 /** What is put together gets its vectors together. Far below the two seconds in which meaning must find it. */
 export const vectorLingerMs = 100
 /**

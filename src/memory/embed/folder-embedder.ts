@@ -29,7 +29,7 @@ interface Model {
 /** @throws OxbowError `bad_config` that says what is wrong with the folder */
 export function openFolderEmbedder(folder: string): Embedder {
   const config = jsonOf(readBounded(folder, 'config.json'), 'config.json')
-  if (!isObject(config)) throw refusedModel('its config.json is no object')
+  if (!isObject(config)) throw refusedModel('its config.json is not an object')
   const tokenizerBytes = readBounded(folder, 'tokenizer.json')
   const file = readBounded(folder, 'model.safetensors')
   const model = openModel(readTokenizer(jsonOf(tokenizerBytes, 'tokenizer.json')), file)

@@ -47,7 +47,7 @@ export async function openOnnxEmbedder(path: string): Promise<Embedder> {
       ),
     )
     if (!read.success || read.data.dims[0] !== texts.length || read.data.data.length !== texts.length * read.data.dims[1]) {
-      throw refused('its answer is no list of vectors', 'Choose a model for feature extraction.')
+      throw refused('its answer is not a list of vectors', 'Choose a model for feature extraction.')
     }
     const [, dims] = read.data.dims
     return texts.map((_, place) => toUnit(Float32Array.from(read.data.data.subarray(place * dims, (place + 1) * dims))))

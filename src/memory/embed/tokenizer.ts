@@ -134,7 +134,7 @@ function readStep(document: unknown, allowed: ReadonlySet<string>, depth = 0): o
   if (type === 'Sequence') {
     const key = allowed === normalizers ? 'normalizers' : 'pretokenizers'
     const steps = document[key]
-    if (!Array.isArray(steps) || steps.length > maxSteps) throw refusedModel('a step of its tokenizer is no list of steps')
+    if (!Array.isArray(steps) || steps.length > maxSteps) throw refusedModel('a step of its tokenizer is not a list of steps')
     return { type, [key]: steps.map((each) => readStep(each, allowed, depth + 1)) }
   }
   if (!allowed.has(type)) throw unknownStep(type)

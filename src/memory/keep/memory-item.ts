@@ -19,7 +19,7 @@ export interface Draft {
 
 type MakeDeps = Pick<KeepDeps, 'text' | 'hash'>
 
-/** Cuts a text into passages and makes their terms. Vectors follow later. */
+/** Cuts a text into passages and makes their terms. Vectors of a long text follow later. */
 export async function makeItem(deps: MakeDeps, draft: Draft): Promise<MemoryItem> {
   return (await makeItems(deps, [draft]))[0]!
 }
@@ -30,7 +30,7 @@ export async function makeItems({ text, hash }: MakeDeps, drafts: readonly Draft
   const asked = drafts.map(({ text: whole, format, before }) => ({ text: whole, format, before: before.slice(0, maxContextCharacters) }))
   const [cut, hasher] = await Promise.all([(await text()).cut(asked), hash()])
   return drafts.map(({ entry, text: whole }, i) => {
-    const { passages, before } = cut[i]!
+    const { passages, before, vectors } = cut[i]!
     const at = entry.createdAt
     const context = joinTerms(before, termsOfDay(at).join(' '))
     const withDays = passages.map((passage) => ({
@@ -38,7 +38,7 @@ export async function makeItems({ text, hash }: MakeDeps, drafts: readonly Draft
       // The day of the text, and the days that it names relative to it.
       context: joinTerms(passage.context, joinTerms(context, dayTerms(passage.text, at).join(' '))),
     }))
-    return { entry: { ...entry, hash: hasher(whole) }, passages: withDays }
+    return { entry: { ...entry, hash: hasher(whole) }, passages: withDays, ...(vectors !== undefined && { vectors }) }
   })
 }
 

@@ -11,13 +11,13 @@ export function cleanTag(tag: string): string {
 export function cleanTags(tags: readonly string[]): readonly string[] {
   const clean = [...new Set(tags.map(cleanTag).filter((tag) => tag !== ''))].sort()
   if (clean.length > maxTags) {
-    throw new OxbowError('bad_input', `${clean.length} tags are too many; ${maxTags} is the most.`, {
+    throw new OxbowError('bad_input', `${clean.length} tags are too many; at most ${maxTags} are allowed.`, {
       hint: 'Keep the few that you would search by.',
     })
   }
   const long = clean.find((tag) => tag.length > maxTagCharacters)
   if (long === undefined) return clean
-  throw new OxbowError('bad_input', `A tag has ${long.length} characters; ${maxTagCharacters} is the most.`, {
+  throw new OxbowError('bad_input', `A tag has ${long.length} characters; at most ${maxTagCharacters} are allowed.`, {
     hint: 'A tag is a word or two.',
   })
 }

@@ -194,7 +194,7 @@ function cleanNote(content: string): string {
   if (text === '') throw refuse('The note is empty.', 'Write the fact in a sentence.')
   if (text.length > maxNoteCharacters) {
     throw refuse(
-      `The note has ${text.length} characters; ${maxNoteCharacters} is the most.`,
+      `The note has ${text.length} characters; at most ${maxNoteCharacters} are allowed.`,
       'Note the fact in a sentence or two. A document goes into a file, and into memory by memory.ingest.',
     )
   }

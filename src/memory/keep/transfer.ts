@@ -176,7 +176,7 @@ function parseLine(text: string): Line | string {
   try {
     value = JSON.parse(text)
   } catch {
-    return 'it is no JSON'
+    return 'it is not JSON'
   }
   const parsed = lineSchema.safeParse(value)
   if (parsed.success) return byItsPlugin(parsed.data)

@@ -99,6 +99,18 @@ test('near-duplicates become one result, which names the others', async () => {
   assert.ok(ids(found).includes('e3'))
 })
 
+test('a fact stands alone: what was extracted before and after it is about something else', async () => {
+  await using bed = await openRecallBed('none')
+  const fact = { kind: 'fact', type: 'fact', stream: 'facts' } as const
+  await bed.keep([
+    { ...fact, text: 'We decided to use PostgreSQL for the billing service.' },
+    { ...fact, text: 'My daughter Anna is allergic to peanuts.' },
+    { ...fact, text: 'My sister Rosa lives in Porto.' },
+  ])
+  const [found] = await bed.ask('peanuts', { limit: 1 })
+  assert.equal(found?.text, 'My daughter Anna is allergic to peanuts.')
+})
+
 test('neighbouring turns are joined to a hit in order, unless they are results themselves or filtered out', async () => {
   await using bed = await openRecallBed('none')
   await bed.keep(['What is in that case?', 'A theremin.', 'How wonderful!', ...small])

@@ -58,8 +58,6 @@ export type CountTokens = (text: string) => number
 export interface Fitted {
   readonly candidate: Candidate
   readonly text: string
-  /** Other entries that a part of the text is of. */
-  readonly joined?: readonly string[]
 }
 
 /**
@@ -77,13 +75,9 @@ export function boundTokens(text: string): number {
 
 /**
  * The first result is truncated if it is too long by itself; later ones that do not fit are left out, while shorter ones after them may fit.
- * @returns at most `tokens` of text together, and the number that is left
+ * @returns at most `tokens` of text together
  */
-export function fitBudget(
-  list: readonly Candidate[],
-  tokens: number,
-  count: CountTokens,
-): { readonly fitted: readonly Fitted[]; readonly left: number } {
+export function fitBudget(list: readonly Candidate[], tokens: number, count: CountTokens): readonly Fitted[] {
   const fitted: Fitted[] = []
   let left = tokens
   for (const candidate of list) {
@@ -95,7 +89,7 @@ export function fitBudget(
     fitted.push({ candidate, text: shown })
     left -= count(shown)
   }
-  return { fitted, left: Math.max(0, left) }
+  return fitted
 }
 
 /** Truncates to the longest beginning that fits, by binary search, preferably at a space. */
@@ -117,14 +111,22 @@ export function cutTo(text: string, tokens: number, count: CountTokens): string 
   return `${space > fits / 2 ? cut.slice(0, space) : cut}…`
 }
 
+export interface Joined {
+  readonly text: string
+  /** Other entries that a part of the text is of. */
+  readonly joined: readonly string[]
+  /** Tokens. */
+  readonly used: number
+  readonly chosen: readonly FoundPassage[]
+}
+
 /** Adds neighbours to a text, nearest first, while they fit; overlaps are not repeated. */
 export function joinNeighbours(
-  { candidate, text }: Fitted,
+  { passage: own, text }: { readonly passage: FoundPassage; readonly text: string },
   beside: readonly FoundPassage[],
   tokens: number,
   count: CountTokens,
-): { readonly fitted: Fitted; readonly used: number; readonly chosen: readonly FoundPassage[] } {
-  const own = candidate.passage
+): Joined {
   const nearest = [...beside].sort((a, b) => distance(a, own) - distance(b, own))
   const chosen: FoundPassage[] = []
   let joined = text
@@ -138,7 +140,7 @@ export function joinNeighbours(
     used = Math.max(0, cost)
   }
   const others = new Set(chosen.map(({ entry }) => entry.id).filter((id) => id !== own.entry.id))
-  return { fitted: { candidate, text: joined, joined: [...others] }, used, chosen }
+  return { text: joined, joined: [...others], used, chosen }
 }
 
 function distance(a: FoundPassage, b: FoundPassage): number {

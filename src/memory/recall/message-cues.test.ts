@@ -48,7 +48,7 @@ test('a message points by names and by what stands behind "the", and not by the 
   assert.deepEqual(definitePhrases('Who is the best man, and where is the ring?'), ['best man'])
 })
 
-test('what must or may be is somebody’s own rule, unless it is asked of everybody or for advice', () => {
+test('a question about what must or may be done is about the person, unless it asks about everybody or for advice', () => {
   for (const text of ['Who has to sign the lease?', 'Until when may the hall be used?', 'Whose turn is it to sweep?'])
     assert.equal(whoseMatter(text), 'speaker', text)
   for (const text of ['How often must one water a fern?', 'do people have to tip?', 'What is the salt in bread used for?'])

@@ -61,7 +61,7 @@ const speaker = /\b(?:I|I'm|I've|I'd|me|us)\b/u
 const household =
   /\bthe (?:kids|kid|children|baby|twins|girls|boys|wife|husband|family|in-laws|dog|cat|boss|landlord|landlady|neighbou?rs?|lady next door|house|flat|garden|car|van)\b/iu
 
-/** What must or may be, and whose something is: such rules are somebody's own, as far as nobody asks about everybody. */
+/** Questions about what must or may be done, or whose something is: the answer is the person's own, unless they ask about everybody. */
 const arrangement =
   /\b(?:must|may|ha(?:s|ve) to|needs? to|(?:is|are|am) (?:\w+ )?(?:allowed|supposed|due|meant)|should (?:I|we)(?! (?:use|start|begin|try|learn|choose|pick|buy|read|watch|do|go|know|expect|worry)\b))\b|^\W*(?:\p{L}+ )?whose\b/iu
 

@@ -7,10 +7,14 @@ import { builtInEmbedder, type TextEngine } from '../text/text-engine.ts'
 import type { ThreadQuestions } from './thread-questions.ts'
 import { engineOver } from '../text/engine-over.ts'
 import { createRecall } from './create-recall.ts'
+import { hurriedAfterMs } from './recall-limits.ts'
 import type { Recall } from './recalled.ts'
 
 type RecallAnswers = {
-  readonly [Name in 'recall' | 'memory' | 'leave']: (ask: ThreadQuestions[Name]['ask']) => Promise<ThreadQuestions[Name]['answer']>
+  readonly [Name in 'recall' | 'memory' | 'leave']: (
+    ask: ThreadQuestions[Name]['ask'],
+    waitedMs?: number,
+  ) => Promise<ThreadQuestions[Name]['answer']>
 }
 
 interface Opened extends Pick<OpenedMemory, 'keep' | 'close'> {
@@ -50,12 +54,13 @@ export function createRecallAnswers(texts: TextAnswers): RecallAnswers {
     }
   }
   return {
-    async recall({ question, source, made, ...ask }) {
+    async recall({ question, source, made, ...ask }, waitedMs = 0) {
       const { store, recall, keep } = await openedFor(source)
       meanwhile = ask.meanwhile
       now = ask.now
       const own = made === undefined ? recall : createRecall({ store, text: engineWith(made), now: () => ask.now })
-      const found = await own.recall(question)
+      const hurried = question.forTurn === true && waitedMs > hurriedAfterMs
+      const found = await own.recall(hurried ? { ...question, hurried } : question)
       // Behind the answer.
       setImmediate(keep)
       const fault = asking.fault()

@@ -11,8 +11,16 @@ export const maxQuestionUnits: number = 8 * 1024
 export const maxResults = 50
 /** Parts of a question that are searched besides the whole, each in a search of its own. */
 export const maxParts = 3
-/** Length of a part's lists compared with the whole question's: only its best are wanted, and reading candidates is most of a search in a large memory. */
+/**
+ * Length of a part's lists compared with the whole question's: only its best are wanted, and reading candidates is most of a search in a large
+ * memory. The lists of all parts together are no longer than the whole question's.
+ */
 export const partCandidates = 0.5
+/**
+ * A search that has waited so long is made for the message as a whole, which halves it: others wait behind it. Where 64 speak at once on an
+ * idle machine none does. Shorter lists were worse: half as long, a sixth of the messages was given something else.
+ */
+export const hurriedAfterMs = 200
 /** Terms of a question, including exact names and days: each is a lookup in the index. */
 export const maxTerms = 96
 
@@ -79,9 +87,10 @@ export const restedMs: number = threadIdleMs - 5_000
 export const openingPatienceMs = 600
 /**
  * Where many sessions speak at once, a search first waits for those before it, and its patience begins when these are answered, or after this
- * long: 64 searches take a quarter of a second, on an overloaded machine more, and a memory that comes too late for its request was found for nothing.
+ * long: 64 searches take a quarter of a second, on an overloaded machine some seconds, as all else does; a memory that comes too late for its
+ * request was found for nothing. No turn is slower for it where processors are what all wait for.
  */
-export const queuedPatienceMs = 1_500
+export const queuedPatienceMs = 4_000
 
 /** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
 export const leastNearness = 0.7
@@ -94,7 +103,7 @@ export const leastPersonalCoverage = 0.3
 export const leastCoverage = 0.5
 /** What is certain without the table has such a share of the best score. */
 export const leastShare = 0.6
-/** How likely a turn needs what it is given, about the person's own and otherwise: docs/recall.md has what other bounds give. */
+/** How likely a turn must need a memory to be given it, where it is about the person, and elsewhere; docs/recall.md compares other bounds. */
 export const leastOwn = 0.3
 export const leastPlain = 0.45
 /** Where nothing is so likely, a turn about the person's own is given so many, each with such a share of the best likelihood, and the nearest by vectors. */

@@ -21,6 +21,8 @@ export interface RecallQuestion {
   readonly withMatch?: boolean
   /** Of a message before its turn: what memory has of the same by another name is found as well, and only what the turn likely needs is returned. */
   readonly forTurn?: true
+  /** Many wait for their answers: the message is searched for as a whole. */
+  readonly hurried?: boolean
   /** Asked to open what a search needs: nothing counts as an access. */
   readonly warmsUp?: true
 }

@@ -19,15 +19,10 @@ import {
   surelyNeeded,
 } from './recall-limits.ts'
 import { isRequest, isTheirs, type TurnNeed } from './message-cues.ts'
-import { isTelling, readNeed } from './read-need.ts'
+import { isTelling } from './read-need.ts'
 import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
 import { likelihoods } from './turn-scorer.ts'
 import { otherNames } from './other-names.ts'
-
-/** The search before a turn. @returns what the turn likely needs, best first */
-export async function searchForTurn(engine: Recall, question: RecallQuestion): Promise<readonly Recalled[]> {
-  return fitting(await searchByNames(engine, question), readNeed(question.text))
-}
 
 /**
  * Where memory tells another name of somebody whom the question names, what it has of that name is found as well.
@@ -51,7 +46,7 @@ export function tellingOf(found: readonly Recalled[], need: TurnNeed): readonly 
  *
  * @param found best first @returns a part of it, in order
  */
-function fitting(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
+export function fitting(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
   if (need.kind === 'nothing') return []
   const tells = tellingOf(found, need)
   const likely = likelihoods(tells, need)

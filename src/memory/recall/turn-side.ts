@@ -90,8 +90,14 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     return hasOthers(session)
   }
   const foresee: TurnSide['foresee'] = (session, text, tags) => {
-    if (preparing !== null) void preparing.then(() => foresee(session, text, tags))
-    else if (hasOthers(session) !== true) return
+    if (preparing !== null) {
+      void preparing.then(() => foresee(session, text, tags))
+      return
+    }
+    const others = hasOthers(session)
+    // Only the first time; the search does not hurry then.
+    if (typeof others !== 'boolean') void others.catch(notSaidHere)
+    else if (!others) return
     else if (opened === null) {
       opening.begin()
       void open().then((turns) => turns.recall.foresee(session, text, tags), notSaidHere)
@@ -104,7 +110,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     erased: () => opened?.recall.erased(),
     mayRecall,
     foresee,
-    patienceMs: () => patienceMs ?? opening.patienceMs(opened?.recall.newestOfMany() ?? null),
+    patienceMs: () => patienceMs ?? opening.patienceMs(() => opened?.recall.newestOfMany() ?? null),
     recalled: (isLate) => void (counts[isLate ? 'late' : 'in_time'] += 1),
     recalls: () => ({ ...counts }),
     prepare() {
@@ -137,8 +143,8 @@ interface Opening {
   during(work: (warm: () => Promise<void>) => Promise<void>): void
   /** Call after each search. */
   searched(): void
-  /** @param queue resolves when the searches that are under way are answered; null if none goes first */
-  patienceMs(queue: Promise<unknown> | null): number | Promise<number>
+  /** @param queue resolves when the searches that are under way are answered; null if none goes first. Asked again then: more may have come. */
+  patienceMs(queue: () => Promise<unknown> | null): number | Promise<number>
 }
 
 /** Whether what a search needs is open, and how long a turn waits for it. */
@@ -163,8 +169,18 @@ function createOpening(clock: TurnSideOptions['clock'], open: () => Promise<void
     patienceMs(queue) {
       begin()
       if (under !== null) return atMost(openingPatienceMs, under).then(() => coldPatienceMs)
-      return queue === null ? warmPatienceMs : atMost(queuedPatienceMs, queue).then(() => warmPatienceMs)
+      return queue() === null ? warmPatienceMs : atMost(queuedPatienceMs, throughQueue(clock, queue)).then(() => warmPatienceMs)
     },
+  }
+}
+
+/** Resolves when nothing is under way any more. A search is answered in order, but a turn's own may begin behind others that came meanwhile. */
+async function throughQueue(clock: TurnSideOptions['clock'], queue: () => Promise<unknown> | null): Promise<void> {
+  const until = clock.monotonicMs() + queuedPatienceMs
+  let last: Promise<unknown> | null = null
+  for (let next = queue(); next !== null && next !== last && clock.monotonicMs() < until; next = queue()) {
+    await next
+    last = next
   }
 }
 

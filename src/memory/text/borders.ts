@@ -26,7 +26,7 @@ const tail = 16
 function sentenceBorders(text: string, from: number, to: number): Border[] {
   const borders: Border[] = []
   const part = from === 0 && to === text.length ? text : text.slice(from, to)
-  for (const { index } of sentences.segment(part)) {
+  for (const { index } of sentences().segment(part)) {
     if (index === 0) continue
     const before = part.slice(Math.max(0, index - tail), index)
     const ofLine = before.endsWith('\n') || before.endsWith('\r')

@@ -121,7 +121,7 @@ function graphemeStarts(text: string, start: number, to: number): number[] {
   const part = text.slice(start, to + passageUnits / 4)
   // Fast path for ASCII: each character is a cluster.
   if (plain.test(part)) return Array.from({ length: to - start }, (_, place) => start + place + 1)
-  return Array.from(graphemes.segment(part), ({ index }) => start + index).filter((at) => at > start && at <= to)
+  return Array.from(graphemes().segment(part), ({ index }) => start + index).filter((at) => at > start && at <= to)
 }
 
 function wellFormed(text: string, at: number): number {

@@ -1,7 +1,12 @@
-/** ICU segmenters: creating one takes over a millisecond, so each is created once. They are stateless. */
-export const graphemes: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' })
-const words: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'word' })
-export const sentences: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'sentence' })
+/** ICU segmenters: creating the first takes up to ten milliseconds, so each is created once, when a text needs it. They are stateless. */
+export const graphemes: () => Intl.Segmenter = segmenter('grapheme')
+const words = segmenter('word')
+export const sentences: () => Intl.Segmenter = segmenter('sentence')
+
+function segmenter(granularity: NonNullable<Intl.SegmenterOptions['granularity']>): () => Intl.Segmenter {
+  let made: Intl.Segmenter | undefined
+  return () => (made ??= new Intl.Segmenter('und', { granularity }))
+}
 
 /**
  * Terms of scripts without spaces between words, or with other borders too. A dictionary segments the same word differently in different
@@ -61,7 +66,7 @@ function cjkTerms(run: string, side: Side, terms: string[]): void {
 
 /** Single characters of a question that are words (猫 of 猫在哪里) or stems (見 of 見た). */
 function loneHan(run: string): readonly string[] {
-  const cut = Array.from(words.segment(run), ({ segment }) => segment).filter((segment) => lone.test(segment))
+  const cut = Array.from(words().segment(run), ({ segment }) => segment).filter((segment) => lone.test(segment))
   const betweenKana = Array.from(run.matchAll(stems), ([character]) => character)
   return [...new Set([...cut, ...betweenKana])].filter((character) => !saysLittle.has(character))
 }
@@ -76,9 +81,9 @@ function hangulTerms(word: string, side: Side, terms: string[]): void {
 }
 
 function dictionaryTerms(run: string, terms: string[]): void {
-  for (const { segment } of words.segment(run)) terms.push(segment)
+  for (const { segment } of words().segment(run)) terms.push(segment)
   pairs(
-    Array.from(graphemes.segment(run), ({ segment }) => segment),
+    Array.from(graphemes().segment(run), ({ segment }) => segment),
     terms,
   )
 }

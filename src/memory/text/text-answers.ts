@@ -1,7 +1,7 @@
 /** Answers questions about texts, wherever it runs. The embedder is loaded when it is first asked for. */
 import { createHash } from 'node:crypto'
 import { OxbowError } from '../../base/index.ts'
-import { embeddedAtOnce, maxEmbeddedUnits, weakWeights } from '../embed/embed-limits.ts'
+import { embeddedAtOnce, embeddedWhenCut, maxEmbeddedUnits, weakWeights } from '../embed/embed-limits.ts'
 import { cutText } from './cut.ts'
 import { readQuestion } from './read-question.ts'
 import { storedTermsOf } from './classes.ts'
@@ -13,8 +13,8 @@ export type TextAnswers = {
   readonly [Name in keyof TextQuestions]: (ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
 }
 
-/** @param configured name of `memory.embedder` */
-export function createTextAnswers(configured: string): TextAnswers {
+/** @param configured name of `memory.embedder` @param isBusy whether others wait, so that vectors of what is cut are left for later */
+export function createTextAnswers(configured: string, isBusy = (): boolean => false): TextAnswers {
   const opened = new Map<string, Promise<Embedder | null>>()
   const open = (name = configured): Promise<Embedder | null> => {
     const held = opened.get(name)
@@ -33,7 +33,13 @@ export function createTextAnswers(configured: string): TextAnswers {
         if (cut.length > 0 && cut.length % cutAtOnce === 0) await new Promise(setImmediate)
         cut.push({ passages: cutText(text, format), before: before === '' ? '' : termsOf(before).join(' ') })
       }
-      return cut
+      const count = cut.reduce((sum, { passages }) => sum + passages.length, 0)
+      // Without its table texts are still found by their words, and whoever asks for vectors is told why.
+      const embedder = count > embeddedWhenCut || !isQuick(configured) || isBusy() ? null : await open().catch(() => null)
+      if (embedder === null) return cut
+      const vectors = await embedder.embed(cut.flatMap(({ passages }) => passages.map(({ text }) => text)))
+      let at = 0
+      return cut.map((each) => ({ ...each, vectors: { model: embedder.id, vectors: vectors.slice(at, (at += each.passages.length)) } }))
     },
     terms: async ({ text }) => termsOf(text).join(' '),
     storedTerms: async ({ text }) => storedTermsOf(text),
@@ -89,6 +95,11 @@ async function openLocalEmbedder(name: string): Promise<Embedder | null> {
   throw new OxbowError('bad_config', `The embedder ${name} is a service, which is asked over the network.`, {
     hint: 'Start a guest with it, or set memory.embedder to words-50k.',
   })
+}
+
+/** Whether its vectors take some ten microseconds each. */
+function isQuick(name: string): boolean {
+  return name === builtInEmbedder || name === 'hash'
 }
 
 const hashDims = 64

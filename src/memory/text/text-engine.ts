@@ -2,7 +2,7 @@
  * The text engine: what the rest of memory asks of the thread that reads texts (passages, terms, vectors), so that nothing of it runs
  * on the event loop. Also the names of embedders, and the messages that the two sides exchange.
  */
-import type { Passage } from '../../store/index.ts'
+import type { Passage, PassageVectors } from '../../store/index.ts'
 import { OxbowError } from '../../base/index.ts'
 
 /** How a text is cut into passages. */
@@ -61,6 +61,8 @@ export interface CutText {
   readonly passages: readonly CutPassage[]
   /** The terms of what stood before it. */
   readonly before: string
+  /** Of its passages, where they cost no more than cutting: of few passages, by the table that ships with Oxbow. */
+  readonly vectors?: PassageVectors
 }
 
 /** A question as both lists are asked. */

@@ -27,6 +27,12 @@ const turnOf: Readonly<Record<keyof ThreadQuestions, Turn>> = {
   leave: 'vectors',
 }
 
+interface Waiting {
+  readonly message: ThreadQuestion<ThreadAsk>
+  /** When it came. */
+  readonly at: number
+}
+
 function serve(): void {
   const port = parentPort
   if (port === null) return
@@ -34,9 +40,10 @@ function serve(): void {
   // Reading and ranking leave more garbage than what is held.
   watchIdleMemory()
   const role = workerData as TextThreadRole
-  const texts = createTextAnswers(role.embedder)
+  const waiting: Record<Turn, Waiting[]> = { texts: [], questions: [], vectors: [] }
+  // While somebody waits for an answer, vectors of what was said are made later.
+  const texts = createTextAnswers(role.embedder, () => waiting.questions.length > 0)
   const answers = { ...texts, ...createRecallAnswers(texts) }
-  const waiting: Record<Turn, ThreadQuestion<ThreadAsk>[]> = { texts: [], questions: [], vectors: [] }
   let isPlanned = false
   const reply = (answer: ThreadAnswer<unknown>): void => port.postMessage(answer, [])
   const plan = (): void => {
@@ -48,8 +55,8 @@ function serve(): void {
       if (next === undefined) return
       // What came meanwhile is seen before the one after it.
       plan()
-      const [id, question] = next
-      const answer: Promise<unknown> = answers[question.name](question as never)
+      const [id, question] = next.message
+      const answer: Promise<unknown> = answers[question.name](question as never, performance.now() - next.at)
       answer.then(
         (result) => reply([id, null, result]),
         (error: unknown) => reply([id, toFailure(error, 'internal_failure', 'Please report it with the text that was read.'), null]),
@@ -62,7 +69,7 @@ function serve(): void {
     if (name === 'leave') for (const list of Object.values(waiting)) list.length = 0
     // A question's own vector is awaited by a person.
     const turn = name === 'embed' && message[1].purpose === 'query' ? 'questions' : turnOf[name]
-    waiting[turn].push(message)
+    waiting[turn].push({ message, at: performance.now() })
     plan()
   })
 }
