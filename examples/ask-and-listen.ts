@@ -1,6 +1,6 @@
 /** Asks an agent for something and shows every system call it made. Run it while a guest runs: `node examples/ask-and-listen.ts`. */
 import assert from 'node:assert/strict'
-import { connect } from '../src/client/index.ts'
+import { connect } from 'oxbow/client'
 
 const { OXBOW_URL: url = '', OXBOW_TOKEN: token = '' } = process.env
 const client = await connect({ url, token, client: 'example' })

@@ -1,14 +1,14 @@
 /** Checks the graphs of `examples/graphs`, approves one in the workspace, and runs it. Run it while a guest runs: `node examples/run-a-graph.ts`. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { connect } from '../src/client/index.ts'
+import { connect } from 'oxbow/client'
 
 const { OXBOW_URL: url = '', OXBOW_TOKEN: token = '' } = process.env
 const client = await connect({ url, token, client: 'example' })
 const call = async <Output>(name: string, input: Parameters<typeof client.call>[1]): Promise<Output> => {
   const outcome = await client.call(name, input)
   assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
-  return (outcome as { output: Output }).output
+  return (outcome as unknown as { output: Output }).output
 }
 const folder = new URL('graphs/', import.meta.url)
 for (const file of readdirSync(folder)) {

@@ -1,5 +1,5 @@
 /**
- * The client in a page that the gateway serves. The browser sends the cookie of the session with the upgrade; the page has the other part of
+ * The client in a page that the gateway serves. A program of its own has a key, as in Node. Without one the browser sends the cookie of the session with the upgrade; the page has the other part of
  * the key in its addresses.
  *
  * A browser hides why an upgrade was refused. The client then asks for the session over HTTP: the answer tells a guest that is gone,
@@ -14,8 +14,8 @@ export type { ConnectionState } from './connection.ts'
 export type { FollowEvent } from './follower.ts'
 
 /** Resolves when the guest has answered hello. @throws OxbowError `guest_unreachable`, `unauthenticated` … for the first connection */
-export function connect(options: Omit<ConnectOptions, 'token'>): Promise<Client> {
-  return connectBy(openSocket, { ...options, token: '', limits: { silenceMs, ...options.limits } })
+export function connect(options: Omit<ConnectOptions, 'token'> & { readonly token?: string }): Promise<Client> {
+  return connectBy(openSocket, { token: '', ...options, limits: { silenceMs, ...options.limits } })
 }
 
 /** A page does not see pings, so it asks for something small. */
@@ -27,8 +27,9 @@ const silenceMs = 150_000
 /** Answers 200 or 401 with a problem. */
 export const sessionPath = '/web/session'
 
-const openSocket: OpenSocket = ({ url }, events): Socket => {
-  const socket = new WebSocket(url, 'oxbow')
+const openSocket: OpenSocket = ({ url, token }, events): Socket => {
+  // A browser sends no headers of a page's own: the key is a second protocol.
+  const socket = new WebSocket(url, token === '' ? 'oxbow' : ['oxbow', `bearer.${token}`])
   let isOpen = false
   let isOver = false
   const finish = (code: number, reason: string): void => {

@@ -8,6 +8,7 @@ import {
   createIdMaker,
   type IdMaker,
   type Json,
+  OxbowError,
   type Random,
   type SessionId,
   systemClock,
@@ -66,6 +67,11 @@ export interface Client extends GatewayMethods {
 /** Resolves when the guest has answered hello. @throws OxbowError `guest_unreachable`, `unauthenticated` … for the first connection */
 export async function connectBy(openSocket: OpenSocket, options: ConnectOptions): Promise<Client> {
   const { url, token, client, clock = systemClock, random = systemRandom } = options
+  // Programs in JavaScript call this, too.
+  if (typeof token !== 'string')
+    throw new OxbowError('bad_input', 'connect needs a token.', {
+      hint: 'Pass an API key (`oxbow keys create`) or the token of the guest.',
+    })
   const limits: ClientLimits = { ...clientLimits, ...options.limits }
   const requests = createRequests(limits)
   const following = createFollowing(requests, limits)

@@ -3,5 +3,6 @@ export { connect } from './node-client.ts'
 export type { Client, ConnectOptions, SentMessage } from './client.ts'
 export type { FollowEvent, FollowHandler, RestartCause } from './follower.ts'
 
+export { type TurnWatch, watchTurn } from './turn-watch.ts'
 export type { InputOf, OutputOf } from '../protocol/index.ts'
 export type { ConnectionState } from './connection.ts'

@@ -1,0 +1,11 @@
+/** `oxbow/sdk`, for programs that bring Oxbow along: a guest of their own, with tools, model and approvals that are functions. */
+export { startOxbow, version } from './start.ts'
+export type { Oxbow, OxbowOptions, SessionOptions } from './start.ts'
+export { tool } from './tools.ts'
+export type { InputSchema, SchemaResult, Tool, ToolContext } from './tools.ts'
+export type { Answered, Generate, ModelAnswer, ModelMessage, ModelRequest, OwnModel } from './model.ts'
+export type { Approve, AskedCall, Decision } from './approvals.ts'
+export type { Reply, Run, RunCall, RunEvent, RunOptions, Session } from './session.ts'
+export { isOxbowError, OxbowError } from '../base/index.ts'
+export type { ErrorCode, Failure, JsonObject } from '../base/index.ts'
+export type { Client } from '../client/index.ts'
