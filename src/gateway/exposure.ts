@@ -40,7 +40,7 @@ function readTls(certPath: string, keyPath: string): Tls {
   try {
     certificate = new X509Certificate(cert)
   } catch (error) {
-    throw bad(`gateway.tls_cert: ${certPath} is no certificate in PEM.`, 'Name the file of the certificate with its chain.', error)
+    throw bad(`gateway.tls_cert: ${certPath} is not a PEM certificate.`, 'Name the file of the certificate with its chain.', error)
   }
   try {
     if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('another key')

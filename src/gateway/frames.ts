@@ -136,9 +136,9 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
 
 function recordText({ record, body }: Extract<KernelEvent, { type: 'record' }>): string {
   const { seq, at, actor, session, turn, call, name, phase } = record
-  const names = { actor, session, turn, call, name, phase }
-  const fields = Object.entries(names).map(([field, text]) => `"${field}":${jsonText(text)}`)
-  return `{"seq":${seq},"at":${at},${fields.join(',')},"body":${body ?? JSON.stringify(record.body)}}`
+  const ids = `"session":${jsonText(session)},"turn":${jsonText(turn)},"call":${jsonText(call)}`
+  const what = `"name":${jsonText(name)},"phase":"${phase}","body":${body ?? JSON.stringify(record.body)}`
+  return `{"seq":${seq},"at":${at},"actor":${jsonText(actor)},${ids},${what}}`
 }
 
 export function ackText(requestId: string, sent: { readonly turn: string; readonly cursor: number; readonly duplicate: boolean }): string {

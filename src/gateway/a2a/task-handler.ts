@@ -156,7 +156,7 @@ function targetOperations(deps: HandlerDeps, find: Find) {
   return { set, operations }
 }
 
-/** @param isSought what is missing is the task itself @returns the output of a call with the rights of the program @throws A2AError */
+/** @param isSought `not_found` means the task itself @returns the output of a call with the rights of the program @throws A2AError */
 async function ask<Name extends CallName>(
   context: ServerCallContext,
   name: Name,

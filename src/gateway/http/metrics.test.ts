@@ -15,7 +15,7 @@ function returning(outputs: Readonly<Record<string, Json>>, status: object = {})
   return { call, status: () => ({ version: '1.2', model: 'a/b', read_only: null, ...status }) } as unknown as Kernel
 }
 
-const quiet = { 'resources.show': {}, 'budget.show': {}, 'system.now': {} }
+const quiet = { 'resources.show': {}, 'budget.show': {}, 'system.now': {}, 'telemetry.metrics': { text: '' } }
 
 void test('requests are counted by status and by time, each bucket with all that are faster', async () => {
   const metrics = createMetrics()
@@ -49,9 +49,10 @@ void test('what runs and waits, and what is used of a budget, is shown by number
     admission: { running: 5, queued: ['a', 'b'], isFull: true },
   }
   const outputs = {
-    'resources.show': { now: { memory_used_mb: 7, unexplained: 1 }, overloads: ['memory'] },
+    'resources.show': { now: { memory_used_mb: 7, loop_delay_ms: 250, unexplained: 1 }, overloads: ['memory'] },
     'budget.show': { user: { spent: { tokens: 8 } } },
     'system.now': now,
+    'telemetry.metrics': { text: '# HELP own Of a service.\n# TYPE own gauge\nown 1\n' },
   }
   const lines = (await createMetrics().text(returning(outputs, { read_only: 'the disk is full' }), 0)).split('\n')
   for (const line of [
@@ -62,13 +63,15 @@ void test('what runs and waits, and what is used of a budget, is shown by number
     'oxbow_approvals_waiting 4',
     'oxbow_agents_running 5',
     'oxbow_agents_queued 2',
-    'oxbow_resources_memory_used_mb 7',
+    `oxbow_resources_memory_used_bytes ${7 * 1_048_576}`,
+    'oxbow_resources_loop_delay_seconds 0.25',
     'oxbow_overloads 1',
     'oxbow_user_spent_tokens 8',
     'oxbow_ready 0',
+    'own 1',
   ])
     assert.ok(lines.includes(line), line)
-  for (const line of lines.filter((each) => each.startsWith('# HELP '))) assert.match(line, /^# HELP \w+ (?:\S+ ){3,}\S+\.$/)
+  for (const line of lines.filter((each) => each.startsWith('# HELP oxbow'))) assert.match(line, /^# HELP \w+ (?:\S+ ){3,}\S+\.$/)
   assert.ok(!lines.some((line) => line.includes('unexplained')))
 })
 

@@ -26,10 +26,11 @@ export function createMetrics(): Metrics {
       for (const [at, bound] of bounds.entries()) if (ms / 1_000 <= bound) buckets[at]! += 1
     },
     async text(kernel, connections) {
-      const [resources, budget, now] = await Promise.all([
+      const [resources, budget, now, counted] = await Promise.all([
         outputOf(kernel, 'resources.show', {}),
         outputOf(kernel, 'budget.show', {}),
         outputOf(kernel, 'system.now', {}),
+        outputOf(kernel, 'telemetry.metrics', {}),
       ])
       const guest = kernel.status()
       return [
@@ -68,7 +69,7 @@ export function createMetrics(): Metrics {
         ]),
         ...numbers('oxbow_user_spent', inside(budget, 'user', 'spent'), ofSpend('Used by models for this user in all')),
         ...numbers('oxbow_user_reserved', inside(budget, 'user', 'reserved'), ofSpend('Held for requests to models that run')),
-        '',
+        typeof counted['text'] === 'string' ? counted['text'] : '',
       ].join('\n')
     },
   }
@@ -151,14 +152,14 @@ const ofQueue = {
 
 const ofMachine: Readonly<Record<Exclude<keyof ResourceSample, 'at'>, string>> = {
   cpu_percent: 'Percent of all processors of the machine in use, 0 to 100.',
-  memory_used_mb: 'Memory of the machine in use, in MiB.',
-  memory_total_mb: 'Memory of the machine, in MiB.',
+  memory_used_mb: 'Memory of the machine in use.',
+  memory_total_mb: 'Memory of the machine.',
   load_1m: 'Load average of the machine over one minute.',
   disk_used_percent: 'Percent of the file system of the workspace in use; 0 where it cannot be read.',
-  disk_free_mb: 'Free space of the file system of the workspace, in MiB.',
+  disk_free_mb: 'Free space of the file system of the workspace.',
   guest_cpu_percent: 'Percent of one processor that the processes of this guest use, without the sandbox.',
-  guest_memory_mb: 'Memory of the processes of this guest, without the sandbox, in MiB.',
-  loop_delay_ms: 'Milliseconds that the event loop of the guest was late at the newest sample.',
+  guest_memory_mb: 'Memory of the processes of this guest, without the sandbox.',
+  loop_delay_ms: 'How long the event loop of the guest was late at the newest sample.',
   open_files: 'Files and sockets that the guest has open.',
 }
 
@@ -167,12 +168,20 @@ const ofSpend = (what: string): Helps => ({
   microDollars: `${what}, in millionths of a dollar.`,
 })
 
+/** Prometheus has base units only: the end of a field, the unit by its name, and how many of those it is. */
+const units = [
+  ['_mb', '_bytes', 1_048_576],
+  ['_ms', '_seconds', 1 / 1_000],
+] as const
+
 /** Each number of an object that has a help text, as a gauge of its own. */
 function numbers(prefix: string, value: unknown, helps: Helps): readonly string[] {
   if (!isObject(value)) return []
   return Object.entries(helps).flatMap(([field, help]) => {
-    const name = `${prefix}_${field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`
+    const [ending, unit, factor] = units.find(([end]) => field.endsWith(end)) ?? ['', '', 1]
+    const base = field.slice(0, field.length - ending.length) + unit
+    const name = `${prefix}_${base.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`
     const each = ownValue(value, field)
-    return typeof each === 'number' ? family(name, 'gauge', help, [['', each]]) : []
+    return typeof each === 'number' ? family(name, 'gauge', help, [['', each * factor]]) : []
   })
 }

@@ -87,7 +87,7 @@ export function bodyOf(request: IncomingMessage, text: string): JsonObject {
   try {
     body = JSON.parse(text)
   } catch {
-    throw new OxbowError('bad_input', 'The body is no valid JSON.', { hint: 'Send one JSON object.' })
+    throw new OxbowError('bad_input', 'The body is not valid JSON.', { hint: 'Send one JSON object.' })
   }
   if (nestsDeeper(body, maxInputDepth))
     throw new OxbowError('bad_input', `The body nests deeper than ${maxInputDepth} levels.`, { hint: 'Send flatter JSON.' })

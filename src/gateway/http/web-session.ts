@@ -113,7 +113,7 @@ async function readFields(request: IncomingMessage): Promise<JsonObject> {
   } catch {
     // Answered below.
   }
-  throw new OxbowError('bad_input', 'The body is no JSON object.', { hint: 'Send {"code": "…"}.' })
+  throw new OxbowError('bad_input', 'The body is not a JSON object.', { hint: 'Send {"code": "…"}.' })
 }
 
 interface Cookie {

@@ -194,7 +194,7 @@ async function readMessage(request: IncomingMessage, maxBytes: number): Promise<
   try {
     body = JSON.parse(text)
   } catch {
-    throw new OxbowError('bad_input', 'The body is no valid JSON.', { hint: 'Send one JSON-RPC message.' })
+    throw new OxbowError('bad_input', 'The body is not valid JSON.', { hint: 'Send one JSON-RPC message.' })
   }
   if (nestsDeeper(body, maxInputDepth))
     throw new OxbowError('bad_input', `The body nests deeper than ${maxInputDepth} levels.`, { hint: 'Send flatter JSON.' })

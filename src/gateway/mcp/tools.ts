@@ -17,7 +17,7 @@ import {
   type SessionId,
   truncate,
 } from '../../base/index.ts'
-import { type CallOutcome, isTurn, type PendingApproval, toolName, turnCall } from '../../protocol/index.ts'
+import { answerTo, type CallOutcome, isTurn, type PendingApproval, toolName, turnCall } from '../../protocol/index.ts'
 import { maxMcpPage, maxMcpWaitS, maxShownInput, mcpWaitMs } from '../limits.ts'
 import { type Asks, type Exchange, type Page, pageOf, type Tool, type ToolResult } from './offer.ts'
 import { followMessage, sendTurn, type TurnDeps, turnTool } from './turn-tool.ts'
@@ -172,7 +172,7 @@ async function resume(deps: ToolDeps, exchange: Exchange): Promise<ToolResult | 
   const answer = exchange.answers[answerKey]
   const allow = answerOf(answer)
   if (allow === null || decidedHere(asks)) return waiting(run, asks)
-  const decided = await deps.kernel.call('call.decide', { call: asks.call, allow, ...(!allow && { reason: 'declined in the program' }) })
+  const decided = await deps.kernel.call('call.decide', { ...answerTo(asks), allow, ...(!allow && { reason: 'declined in the program' }) })
   if (decided.status !== 'ok') return waiting(run, asks, decided.failure.message)
   return decided.output.decided ? follow(deps, run, exchange, asks) : waiting(run, asks, 'Another person must allow it, too.')
 }

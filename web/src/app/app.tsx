@@ -7,7 +7,7 @@ import { Button, IconButton } from '../ui/button.tsx'
 import { ErrorBoundary, Loading, NoticeBar } from '../ui/states.tsx'
 import { useFirstRun } from './first-run.ts'
 import { Palette } from './palette.tsx'
-import { pages, pageOf } from './pages.ts'
+import { groups, pages, pageOf } from './pages.ts'
 import { Link, usePlace } from './router.tsx'
 import { SignIn } from './sign-in.tsx'
 import { applyTheme, currentTheme, type Theme, themes } from './theme.ts'
@@ -85,8 +85,13 @@ function Shell(): ReactNode {
 
 function Navigation({ current, onFind }: { readonly current: string; readonly onFind: () => void }): ReactNode {
   const { status } = useGuest()
+  const list = useRef<HTMLElement>(null)
+  // The list may be longer than the window.
+  useEffect(() => {
+    list.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' })
+  }, [current])
   return (
-    <nav className="side" aria-label="Pages">
+    <nav ref={list} className="side" aria-label="Pages">
       <div className="brand">
         <img src="/icon.svg" alt="" width="26" height="26" />
         <span>Oxbow</span>
@@ -95,18 +100,23 @@ function Navigation({ current, onFind }: { readonly current: string; readonly on
         <span className="find-text">Find</span>
         <kbd>Ctrl K</kbd>
       </Button>
-      <ul>
-        {pages
-          .filter(({ isHidden }) => isHidden !== true)
-          .map(({ path, title, icon: Icon }) => (
-            <li key={path}>
-              <Link to={`/${path}`} aria-current={path === current ? 'page' : undefined}>
-                <Icon aria-hidden="true" />
-                {title}
-              </Link>
-            </li>
-          ))}
-      </ul>
+      {groups.map((group) => (
+        <section key={group} aria-label={group}>
+          <h2 className="side-group">{group}</h2>
+          <ul>
+            {pages
+              .filter((page) => page.group === group)
+              .map(({ path, title, icon: Icon }) => (
+                <li key={path}>
+                  <Link to={`/${path}`} aria-current={path === current ? 'page' : undefined}>
+                    <Icon aria-hidden="true" />
+                    {title}
+                  </Link>
+                </li>
+              ))}
+          </ul>
+        </section>
+      ))}
       <div className="side-foot">
         <span className="side-user" title={`Oxbow ${status.version}`}>
           {status.user}

@@ -37,7 +37,9 @@ function PaletteList({ onClose }: { readonly onClose: () => void }): ReactNode {
   const all = useMemo<readonly Command[]>(
     () => [
       ...commandsOnScreen(),
-      ...pages.map(({ path, title }) => ({ title, group: 'Page', run: () => navigate(`/${path}`) })),
+      ...pages
+        .filter(({ path }) => path !== 'callback')
+        .map(({ path, title, group = 'Page' }) => ({ title, group, run: () => navigate(`/${path}`) })),
       ...themes.map((theme) => ({ title: `Theme: ${theme}`, group: 'Look', run: () => applyTheme(theme) })),
       { title: 'Sign out of this browser', group: 'Account', run: () => void signOut() },
     ],

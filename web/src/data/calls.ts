@@ -4,7 +4,7 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { Client, InputOf, OutputOf } from '../../../src/client/browser-client.ts'
-import { type Failure, type SessionId, toError, toFailure } from '../../../src/base/index.ts'
+import { type Failure, type SessionId, toError, toFailure, wrongInput } from '../../../src/base/index.ts'
 import type { MadeCall } from '../../../src/protocol/index.ts'
 import { useGuest } from './guest.tsx'
 
@@ -16,8 +16,14 @@ export async function callOf<Name extends string>(
   session?: string,
 ): Promise<OutputOf<Name>> {
   const outcome = await client.call<Name>(name, input, session as SessionId | undefined)
-  if (outcome.status !== 'ok') throw toError(outcome.failure)
+  if (outcome.status !== 'ok') throw toError(forPeople(outcome.failure))
   return outcome.output ?? ({ text: outcome.text } as OutputOf<Name>)
+}
+
+/** A refusal names the call, and gives an example, for models. A person has filled in fields. */
+function forPeople(failure: Failure): Failure {
+  const why = wrongInput(failure)
+  return why === undefined ? failure : { ...failure, message: why.replaceAll('field `', '`'), hint: '' }
 }
 
 export interface CallState<Output> {

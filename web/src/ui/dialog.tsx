@@ -1,6 +1,6 @@
 /** Dialogs, over the browser's own `<dialog>`: it keeps the focus inside, closes with Escape, and gives the focus back. */
 import { X } from 'lucide-react'
-import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { type ReactNode, useEffect, useId, useLayoutEffect, useRef } from 'react'
 import type { Failure } from '../../../src/base/index.ts'
 import { Button, IconButton } from './button.tsx'
 import { ProblemLine } from './states.tsx'
@@ -22,6 +22,11 @@ export function Dialog({ title, isOpen, onClose, children, actions, isWide = fal
     if (isOpen && element.current?.open === false) element.current.showModal()
     if (!isOpen) element.current?.close()
   }, [isOpen])
+  // One that is taken away while it is open gives the focus back, too.
+  useLayoutEffect(() => {
+    const dialog = element.current
+    return () => dialog?.close()
+  }, [])
   return (
     <dialog ref={element} className="dialog" data-wide={isWide || undefined} aria-labelledby={id} onClose={onClose}>
       {isOpen && (

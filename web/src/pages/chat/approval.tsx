@@ -21,12 +21,16 @@ const scopeNames: Readonly<Record<string, string>> = {
   folder: 'Calls like it, in this folder',
 }
 
+/** The answers open below the call, where the field for the next message would hide them. */
+const showWhole = (opened: HTMLElement | null): void => opened?.scrollIntoView({ block: 'nearest' })
+
 type Mode = 'ask' | 'always' | 'edit' | 'deny'
 
 export function Approval({ pending }: { readonly pending: PendingApproval }): ReactNode {
   const [mode, setMode] = useState<Mode>('ask')
   const { run, isBusy, failure } = useAction()
-  const decide = (more: Omit<InputOf<'call.decide'>, 'call'>): void => void run('call.decide', { call: pending.call, ...more })
+  const decide = (more: Omit<InputOf<'call.decide'>, 'call'>): void =>
+    void run('call.decide', { call: pending.call, ...(pending.question !== undefined && { question: pending.question }), ...more })
   const { program = '', files = [] } = pending.inputs ?? {}
   const choose = (next: Mode) => () => setMode(mode === next ? 'ask' : next)
   return (
@@ -108,7 +112,7 @@ function Rules({ pending, isBusy, onKeep }: RulesProps): ReactNode {
   if (rules.length === 0) return <p className="chat-note">No rule can be kept for this call: it asks every time.</p>
   const rule = rules.find(({ id }) => id === (chosen ?? rules[0]?.id))
   return (
-    <div className="chat-decision">
+    <div className="chat-decision" ref={showWhole}>
       <fieldset className="chat-rules">
         <legend>Allow from now on</legend>
         {rules.map(({ id, scope, text }) => (
@@ -147,11 +151,11 @@ function EditedInput({ pending, isBusy, onRun }: EditedInputProps): ReactNode {
       onRun(JSON.parse(text) as Json)
       setProblem('')
     } catch (error) {
-      setProblem(`This is no JSON: ${error instanceof Error ? error.message : ''}`)
+      setProblem(`This is not JSON: ${error instanceof Error ? error.message : ''}`)
     }
   }
   return (
-    <form className="chat-decision" onSubmit={submit}>
+    <form className="chat-decision" ref={showWhole} onSubmit={submit}>
       <TextArea
         label="Run this instead"
         className="mono"
@@ -175,7 +179,7 @@ function Denial({ isBusy, onDeny }: { readonly isBusy: boolean; readonly onDeny:
     onDeny(reason.trim())
   }
   return (
-    <form className="chat-decision" onSubmit={submit}>
+    <form className="chat-decision" ref={showWhole} onSubmit={submit}>
       <TextField
         label="Reason, which the agent reads (optional)"
         value={reason}

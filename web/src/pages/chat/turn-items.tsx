@@ -5,6 +5,7 @@ import { Button, IconButton } from '../../ui/button.tsx'
 import { CopyButton } from '../../ui/code-block.tsx'
 import { durationText, Time } from '../../ui/layout.tsx'
 import { Markdown } from '../../ui/markdown.tsx'
+import { moneyText } from '../../ui/numbers.ts'
 import { WithCode } from '../../ui/states.tsx'
 import { useFold } from './fold.ts'
 import { FileCard } from './media.tsx'
@@ -113,9 +114,3 @@ export const EndRow = memo(function EndRow({ item, onFork, onUndo }: EndProps): 
     </div>
   )
 })
-
-/** Small amounts need more digits. */
-export function moneyText(microDollars: number): string {
-  const dollars = microDollars / 1_000_000
-  return `$${dollars.toFixed(dollars >= 1 ? 2 : dollars >= 0.01 ? 3 : 5)}`
-}

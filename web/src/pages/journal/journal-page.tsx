@@ -6,6 +6,7 @@ import { useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { type Option, Select, Switch, TextField } from '../../ui/field.tsx'
 import { Badge, Page, type Tone } from '../../ui/layout.tsx'
+import { plural } from '../../ui/numbers.ts'
 import { Empty, Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 import { type Column, Table } from '../../ui/table.tsx'
 import { CallDialog } from './call-dialog.tsx'
@@ -25,7 +26,7 @@ export default function JournalPage({ place }: PageProps): ReactNode {
       <FilterBar filter={filter} onChange={change} />
       <div className="journal-bar">
         <span className="soft small" role="status">
-          {list.records.length > 0 && `${list.records.length} records${list.hasMore ? ', and older ones' : ''}`}
+          {list.records.length > 0 && `${plural(list.records.length, 'record')}${list.hasMore ? ', and older ones' : ''}`}
         </span>
         {list.isStale && (
           <Button size="s" icon={<ListRestart />} onClick={list.reload}>

@@ -3,6 +3,7 @@ import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { type ReactNode, useState } from 'react'
 import { useCall } from '../../data/calls.ts'
 import { Card } from '../../ui/layout.tsx'
+import { plural } from '../../ui/numbers.ts'
 import { Empty, Loading, Problem } from '../../ui/states.tsx'
 import { kindTexts } from './memory-kinds.ts'
 
@@ -39,7 +40,7 @@ export function MemoryMap({ onOpen }: { readonly onOpen: (id: string) => void })
         className="memory-map"
         viewBox={`0 0 ${width} ${height}`}
         role="img"
-        aria-label={`A map of ${data.points.length} memories. The tab Memories lists all of them.`}
+        aria-label={`A map of ${plural(data.points.length, 'memory', 'memories')}. The tab Memories lists all of them.`}
         onMouseLeave={() => setNear(null)}
       >
         {data.points.map((point) => (

@@ -5,9 +5,9 @@ import { type ReactNode, useEffect, useState } from 'react'
 import { Link } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
 import { IconButton } from '../../ui/button.tsx'
-import { Badge, Card, Page } from '../../ui/layout.tsx'
+import { Badge, Card, Page, Time } from '../../ui/layout.tsx'
 import { countText, moneyText, plural } from '../../ui/numbers.ts'
-import { Empty, Loading, Problem, ProblemLine } from '../../ui/states.tsx'
+import { Empty, Loading, NoticeBar, Problem, ProblemLine } from '../../ui/states.tsx'
 import { AgentTree } from './agent-tree.tsx'
 import { ResourcesCard } from './resources-card.tsx'
 import { hourMs, UsageCard, useUsage } from './usage-card.tsx'
@@ -47,6 +47,7 @@ export default function NowPage(): ReactNode {
   const today = usage.today
   return (
     <Page title="Now" intro="What runs and waits, and what it costs. Leave this page open.">
+      <LoosenedWalls />
       <div className="tiles">
         <Tile
           icon={<Activity />}
@@ -90,6 +91,17 @@ export default function NowPage(): ReactNode {
       <UsageCard usage={usage} />
     </Page>
   )
+}
+
+/** Walls of the configuration that were loosened within a day, by whatever means. */
+function LoosenedWalls(): ReactNode {
+  const { data } = useCall('config.changes', {}, { refreshOn: ['config_*'] })
+  return (data?.loosened ?? []).map(({ key, before, after, at }) => (
+    <NoticeBar key={key} tone="warn" role="status">
+      <code>{key}</code> was loosened: <code>{JSON.stringify(before)}</code> became <code>{JSON.stringify(after)}</code>, <Time at={at} />.{' '}
+      <Link to="/settings">Settings</Link>
+    </NoticeBar>
+  ))
 }
 
 /** Leads to the oldest question: the next one follows there. */

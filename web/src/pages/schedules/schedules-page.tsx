@@ -207,6 +207,6 @@ function ScheduleActions({ status, isBusy, onAct, onMode }: ScheduleActionsProps
 function forecastText({ runs, mean, refused, is_tight: isTight }: Forecast): string {
   if (refused !== '') return `not now: ${refused}`
   if (runs === 0) return 'not known before its first run'
-  const usual = `about ${moneyText(mean.microDollars)} and ${Math.round(mean.tokens).toLocaleString('en')} tokens, as the last ${runs} did`
+  const usual = `about ${moneyText(mean.microDollars)} and ${Math.round(mean.tokens).toLocaleString('en')} tokens, as the last ${runs === 1 ? 'run' : `${runs} runs`} did`
   return isTight ? `${usual}; the budgets cover that only just` : usual
 }

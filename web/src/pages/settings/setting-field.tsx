@@ -9,8 +9,10 @@ import { Badge } from '../../ui/layout.tsx'
 import { type ConfigField, problemOf, shownText, typedValue } from './config-fields.ts'
 
 const sourceTexts: Readonly<Record<Exclude<ConfigSource, 'default'>, string>> = {
+  machine: 'of this machine',
   all_users: 'from the file of all users',
   user: 'set by you',
+  environment: 'from a variable',
   command: 'from the command line',
 }
 
