@@ -17,6 +17,7 @@ import {
   toError,
 } from '../base/index.ts'
 import {
+  answerTo,
   type ClientResult,
   type ClientTools,
   endsTurn,
@@ -334,7 +335,7 @@ function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => M
       }
       const answer = await ask()
       if (signal.aborted) return
-      const outcome = await gateway.call('call.decide', { call: pending.call, ...answer })
+      const outcome = await gateway.call('call.decide', { ...answerTo(pending), ...answer })
       if (outcome.status === 'ok') return
       const { code, message, hint } = outcome.failure
       // The person may answer otherwise: the call waits as before.

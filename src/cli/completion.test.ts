@@ -114,8 +114,10 @@ const free: readonly string[] = [
   'input', // JSON
   'more', // settings and values in turn
   'name', // of something that is made
+  'number', // of a kept configuration
   'package',
   'prompt', // of a server that is not known
+  'other',
   'shell',
   'source',
   'task',

@@ -148,7 +148,8 @@ function nodesOf(command: Command, path: string, known: Known): readonly Node[] 
     name: long ?? '',
     summary: firstSentence(description),
     choices: argChoices ?? wordsFor(placeholderIn(flags)),
-    list: listOf(placeholderIn(flags)),
+    // A placeholder with choices of its own is named like a list by chance.
+    list: argChoices === undefined ? listOf(placeholderIn(flags)) : undefined,
   }))
   const options = [...own.filter(({ name }) => name !== ''), { name: '--help', summary: 'show help', choices: [], list: undefined }]
   const lists = command.registeredArguments.flatMap((argument) => listOf(argument.name()) ?? [])
@@ -167,7 +168,10 @@ function firstSentence(text: string): string {
     .trim()
 }
 
-function bashScript(nodes: readonly Node[]): string {
+const bashScript = (nodes: readonly Node[]): string => `${wordsFunction(nodes, '_oxbow')}\ncomplete -F _oxbow oxbow`
+
+/** A function of bash that sets COMPREPLY. */
+function wordsFunction(nodes: readonly Node[], functionName: string): string {
   const known = nodes.slice(1).map(({ path }) => `"${path}"`)
   const words = nodes.map(({ path, verbs, words: own, options }) => {
     const all = [...verbs.map(({ name }) => name), ...own, ...options.map(({ name }) => name)]
@@ -188,9 +192,9 @@ function bashScript(nodes: readonly Node[]): string {
   const ofOptions = byList(named).map(
     ([asked, paths]) => `    ${quoted(paths)}) words="$(oxbow completion bash --values '${asked}' 2>/dev/null)" ;;`,
   )
-  return `_oxbow() {
+  return `${functionName}() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" at="" word words=""
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
     case "$at $word" in
       ${known.join('|')}) at="$at $word" ;;
     esac
@@ -205,9 +209,8 @@ ${values.join('\n')}
 ${[...choices, ...ofOptions].join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-  [ \${#COMPREPLY[@]} -gt 0 ] || compopt -o default
-}
-complete -F _oxbow oxbow`
+  [ \${#COMPREPLY[@]} -gt 0 ] || compopt -o default 2>/dev/null
+}`
 }
 
 const quoted = (paths: readonly string[]): string => paths.map((path) => `"${path}"`).join('|')
@@ -218,8 +221,16 @@ function byList(pairs: readonly (readonly [List, string])[]): readonly (readonly
   return [...found].map(([asked, group]) => [asked, [...new Set(group.map(([, path]) => path))]])
 }
 
+/**
+ * zsh reads bash's function. It is sourced, or in a file `_oxbow` of the `fpath`: that file is then the body of a function of this name, which is called
+ * for the first word that is to be completed, and has to complete it.
+ */
 function zshScript(nodes: readonly Node[]): string {
-  return `#compdef oxbow\nautoload -Uz bashcompinit && bashcompinit\n${bashScript(nodes).replace(' || compopt -o default', ' || compopt -o default 2>/dev/null')}`
+  return `#compdef oxbow
+autoload -Uz bashcompinit && bashcompinit
+${wordsFunction(nodes, '_oxbow_words')}
+complete -o default -F _oxbow_words oxbow
+[ "\${funcstack[1]}" != _oxbow ] || _bash_complete -o default -F _oxbow_words`
 }
 
 function fishScript(nodes: readonly Node[]): string {

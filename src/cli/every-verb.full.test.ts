@@ -59,6 +59,9 @@ const ownValues: Readonly<Record<string, readonly string[]>> = {
   call: ['x', '{}'],
   'plugin add': [join(folder, 'none')],
   'plugin new': [join(folder, 'none', 'x')],
+  // Nothing is to be installed on the machine of whoever runs this.
+  'service install': ['--print'],
+  'service uninstall': ['--print'],
   'plugin sign': [join(folder, 'none'), 'x'],
 }
 
@@ -151,11 +154,18 @@ async function exitsIn(home: string): Promise<Readonly<Record<string, number>>> 
 test('every verb that reads the configuration ends with its exit code where that is bad', async () => {
   const home = join(folder, 'bad')
   mkdirSync(home)
-  writeFileSync(join(home, 'config.toml'), '[model\n')
+  // Where a file names a store, no server starts without it, in safe mode either.
+  writeFileSync(join(home, 'config.toml'), '[model\n[store]\nurl = "postgres://127.0.0.1/x"\n')
   const missing = errorTable.not_found.exit
   const refused = errorTable.bad_input.exit
   assert.deepEqual(await exitsIn(home), {
+    'config list': 0,
+    'config get': refused,
+    'config explain': refused,
     'config edit': refused,
+    'config history': 0,
+    'config diff': missing,
+    'config rollback': missing,
     'config schema': 0,
     completion: 0,
     stop: 0,
@@ -164,6 +174,15 @@ test('every verb that reads the configuration ends with its exit code where that
     'folder list': 0,
     'folder remove': missing,
     'servers discover': 0,
+    'service install': 0,
+    'service status': 0,
+    'service uninstall': 0,
+    'sessions import': 2,
+    'user add': 0,
+    'user list': 0,
+    'user remove': 8,
+    'user set': 2,
+    'user show': 4,
     'character check': missing,
     'plugin list': 0,
     'plugin verify': 0,
@@ -182,6 +201,11 @@ test('every verb ends with the exit code of a bad configuration where the home c
     'config schema': 0,
     completion: 0,
     'servers discover': 0,
+    'service install': 0,
+    'service status': 0,
+    'service uninstall': 0,
+    'sessions import': 2,
+    'user set': 2,
     'character check': errorTable.not_found.exit,
     'plugin new': errorTable.bad_input.exit,
     'plugin sign': errorTable.not_found.exit,

@@ -10,7 +10,7 @@ import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { shareCompileCache } from '../../test/support/compile-cache.ts'
 import { errorTable } from '../base/index.ts'
 import { openPty } from './chat/pty-fixture.ts'
-import { describeStale } from './guest-connection.ts'
+import { changedFiles, describeStale } from './guest-connection.ts'
 import { program } from '../../test/support/built.ts'
 
 const says = (...events: readonly object[]): string => JSON.stringify({ turns: [{ steps: [{ events }] }] })
@@ -203,8 +203,17 @@ void test('a change that waits for a restart is told where the result depends on
     try {
       const config = join(home, 'config.toml')
       const soon = new Date(statSync(join(home, 'users/default/ipc/gateway.json')).mtimeMs + 2_000)
-      utimesSync(config, soon, soon)
-      const told = /notice: a guest is already running \(pid \d+\); the change in .*config\.toml will have no effect before `oxbow restart`/
+      const change = (more: string): void => {
+        appendFileSync(config, more)
+        utimesSync(config, soon, soon)
+      }
+      change('\n[[schedule]]\nname = "tidy"\ngoal = "Tidy up."\nevery_s = 3600\n')
+      let err = 'unknown'
+      for (let tries = 0; err !== '' && tries < 20; tries += 1) ({ err } = await start(home, 'status').over)
+      assert.equal(err, '', 'the guest has taken up what is live')
+      change('\n[versions]\nmax_file_mb = 5\n')
+      const told =
+        /notice: a guest is already running \(pid \d+\); the change of versions\.max_file_mb will have no effect before `oxbow restart`/
       for (const verb of [['run', 'hi'], ['status']]) assert.match((await start(home, ...verb).over).err, told, verb[0])
       for (const verb of [['sessions'], ['memory', 'list'], ['run', '--json', 'hi'], ['status', '--json']])
         assert.doesNotMatch((await start(home, ...verb).over).err, /notice: a guest/, verb.join(' '))
@@ -235,13 +244,15 @@ void test('changes after the start of the guest are named, and nothing else', (t
   const written = (path: string, seconds: number): void => utimesSync(path, seconds, seconds)
   written(address, 1_000)
   written(config, 900)
-  assert.equal(describeStale({ choice: {}, ipc, files, status: offline, env: { HOME: '/x', OPENAI_API_KEY: ' ' } }), '')
-  assert.equal(describeStale({ choice: {}, ipc, files, status: { model: 'openai/m' }, env: { OPENAI_API_KEY: 'k' } }), '')
+  assert.deepEqual(changedFiles(ipc, files), [])
+  assert.equal(describeStale({ choice: {}, changes: [], status: offline, env: { HOME: '/x', OPENAI_API_KEY: ' ' } }), '')
+  assert.equal(describeStale({ choice: {}, changes: [], status: { model: 'openai/m' }, env: { OPENAI_API_KEY: 'k' } }), '')
   written(config, 1_100)
+  assert.deepEqual(changedFiles(ipc, files), [config])
   const choice = { insecure: true, baseUrl: 'http://x' }
   assert.equal(
-    describeStale({ choice, ipc, files, status: offline, env: { ANTHROPIC_API_KEY: 'k' } }),
-    `--insecure and --base-url and the change in ${config} and ANTHROPIC_API_KEY`,
+    describeStale({ choice, changes: ['of agent.rights'], status: offline, env: { ANTHROPIC_API_KEY: 'k' } }),
+    `--insecure and --base-url and the change of agent.rights and ANTHROPIC_API_KEY`,
   )
 })
 

@@ -7,19 +7,17 @@ import {
   askOffline,
   configFiles,
   ensureGuest,
-  fallbackNotice,
   findGuest,
   type GuestSetup,
   hasWorkspace,
   type Home,
   type HostEnv,
-  loadConfig,
-  loadLastGood,
   markUse,
   openHome,
   openWorkspace,
   parseUser,
   type RunningGuest,
+  configToStart,
   waitForOthers,
   type Workspace,
 } from '../runner/index.ts'
@@ -38,6 +36,7 @@ import {
 import type { MadeCall, GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
 import { builtinProviders } from '../config/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
+import { wakeGuest } from './daemon/ask.ts'
 import { printNotice, printOnce, type Terminal } from './terminal.ts'
 import { defaultUser, ofUser } from './verb-parts.ts'
 import { isOffline, plainText } from '../terminal/index.ts'
@@ -50,6 +49,8 @@ export interface GuestChoice {
   readonly baseUrl?: string | undefined
   /** A program reads what the verb prints: it gets no notices about the guest. */
   readonly json?: boolean | undefined
+  /** Files that nothing worked with before do not keep it from starting, with no rights. */
+  readonly isSafe?: boolean | undefined
 }
 
 /** @throws OxbowError `bad_input` for the user name, `bad_config` for a folder that cannot be created */
@@ -71,32 +72,18 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal, warnsOfFallb
   const home = openHome(terminal.env)
   const workspace = userWorkspace(home, choice.user, terminal)
   const overrides = { model: choice.model, baseUrl: choice.baseUrl }
+  const warn = (text: string): void => printOnce(terminal, `warning: ${plainText(text)}`)
   return {
     home,
     workspace,
-    ...usableConfig({ home, workspace }, overrides, warnsOfFallback ? terminal : null),
+    ...configToStart({ home, workspace }, { ...choice, ...overrides }, warnsOfFallback ? warn : null),
     overrides,
     insecure: choice.insecure ?? false,
     version: terminal.version,
     env: terminal.env,
-    warn: (text) => printOnce(terminal, `warning: ${plainText(text)}`),
+    warn,
     ...(terminal.program !== undefined && { program: terminal.program }),
     begun: terminal.begun ?? undefined,
-  }
-}
-
-function usableConfig(
-  place: Pick<GuestSetup, 'home' | 'workspace'>,
-  overrides: NonNullable<GuestSetup['overrides']>,
-  terminal: Pick<Terminal, 'errors' | 'said'> | null,
-): Pick<GuestSetup, 'config' | 'isFallback'> {
-  try {
-    return { config: loadConfig(place.home, place.workspace, overrides) }
-  } catch (error) {
-    const good = isOxbowError(error, 'bad_config') ? loadLastGood(place, overrides) : null
-    if (good === null) throw error
-    if (terminal !== null) printOnce(terminal, `warning: ${plainText(fallbackNotice(error as OxbowError))}`)
-    return { config: good, isFallback: true }
   }
 }
 
@@ -105,7 +92,7 @@ export async function reportOf<Report extends object>(...asked: Parameters<typeo
   let last: unknown = null
   for await (const line of askOffline(...asked)) last = line
   if (last !== null) return last as Report
-  throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
+  throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See `oxbow logs`.' })
 }
 
 export interface Connection {
@@ -246,6 +233,7 @@ async function joinGuest(
   onNotice: (notice: Notice) => void,
 ): Promise<Joined> {
   for (;;) {
+    await wakeGuest(setup)
     const guest = await ensureGuest(setup)
     const gone = Promise.withResolvers<Failure>()
     void guest.gone.then((failure) => failure !== null && gone.resolve(failure))
@@ -305,7 +293,9 @@ export async function warnOfStale(
   }
   const { home, workspace } = setup
   const files = configFiles(home, workspace).map(({ path }) => path)
-  const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
+  const touched = changedFiles(workspace.ipc, files)
+  const changes = touched.length === 0 ? [] : await waitingChanges(gateway, touched)
+  const stale = describeStale({ choice, changes, status: await gateway.status(), env: terminal.env })
   if (stale === '') return
   const restart = `oxbow restart${ofUser(choice.user)}`
   printNotice(
@@ -314,28 +304,35 @@ export async function warnOfStale(
   )
 }
 
-// A running guest keeps the configuration and keys that it had at its start.
+/** @param ipc folder in which the guest wrote its address when it started @returns those that have changed since */
+export function changedFiles(ipc: string, files: readonly string[]): readonly string[] {
+  const began = changedAt(join(ipc, 'gateway.json')) ?? Infinity
+  return files.filter((path) => (changedAt(path) ?? 0) > began)
+}
+
+/** A running guest takes up most changes at once. @returns those that wait for a restart; where it cannot tell, all that was touched */
+async function waitingChanges(gateway: Pick<GatewayPort, 'call'>, touched: readonly string[]): Promise<readonly string[]> {
+  const shown = await outputOf(gateway, 'config.show', {}).catch(() => null)
+  return shown === null || shown.problem !== '' ? touched.map((path) => `in ${path}`) : shown.pending.map((key) => `of ${key}`)
+}
 
 interface Stale {
   readonly choice: { readonly insecure?: boolean | undefined; readonly baseUrl?: string | undefined }
-  /** Folder in which the guest wrote its address when it started. */
-  readonly ipc: string
-  /** Configuration files of the guest. */
-  readonly files: readonly string[]
+  /** What of the configuration waits for a restart, e.g. `of gateway.port`. */
+  readonly changes: readonly string[]
   readonly status: Pick<GuestStatus, 'model'>
   readonly env: HostEnv
 }
 
 /** @returns the options and changes that have no effect on the running guest, as text; else empty. */
-export function describeStale({ choice, ipc, files, status, env }: Stale): string {
-  const began = changedAt(join(ipc, 'gateway.json')) ?? Infinity
+export function describeStale({ choice, changes, status, env }: Stale): string {
   const key = Object.values(builtinProviders)
     .flatMap(({ keyEnv }) => keyEnv)
     .find((name) => (ownValue(env, name) ?? '').trim() !== '')
   return [
     ...(choice.insecure === true ? ['--insecure'] : []),
     ...(choice.baseUrl !== undefined ? ['--base-url'] : []),
-    ...files.filter((path) => (changedAt(path) ?? 0) > began).map((path) => `the change in ${path}`),
+    ...changes.map((change) => `the change ${change}`),
     ...(key !== undefined && isOffline(status) ? [key] : []),
   ].join(' and ')
 }

@@ -5,11 +5,12 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { program } from '../../test/support/built.ts'
+import { daemonEntry, program } from '../../test/support/built.ts'
 
 void test('--version prints the version of package.json', () => {
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-  assert.equal(execFileSync(process.execPath, [program, '--version'], { encoding: 'utf8' }), `${manifest.version}\n`)
+  for (const each of [program, daemonEntry])
+    assert.equal(execFileSync(process.execPath, [each, '--version'], { encoding: 'utf8' }), `${manifest.version}\n`)
 })
 
 void test('a reader that closes the pipe early, such as head, causes no crash', async () => {

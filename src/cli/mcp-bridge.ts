@@ -69,7 +69,7 @@ function openProgram({ input, output }: Terminal): Program {
   lines.on('line', (line) => {
     if (line.trim() === '') return
     const message = parse(line)
-    if (message === null) send({ jsonrpc: '2.0', id: null, error: { code: -32_700, message: 'The line is no JSON-RPC message.' } })
+    if (message === null) send({ jsonrpc: '2.0', id: null, error: { code: -32_700, message: 'The line is not a JSON-RPC message.' } })
     else if (listener === null) waiting.push(message)
     else listener(message)
   })

@@ -8,10 +8,12 @@ import { addAgentVerbs, addCallVerbs, addObserveVerbs } from './kernel/kernel-ve
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
 import { addServiceVerbs, hintForPeople, type LoadedVerbs, loadServiceVerbs } from './service-verbs.ts'
 import { addServerVerbs } from './servers/server-verbs.ts'
+import { addServiceUnitVerbs, addUserVerbs } from './daemon/user-verbs.ts'
 import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addSkillVerbs } from './skills/skill-verbs.ts'
 import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
 import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addMemoryVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
+import { addUpgradeVerbs } from './upgrade/upgrade-verbs.ts'
 import { addAuditVerbs, addServeVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
@@ -19,9 +21,9 @@ import { type AddVerbs, examples, plainVerb, suggestion, type Verb } from './ver
 
 /** In the order of the help, by the heading under which they stand there. */
 const families: Readonly<Record<string, readonly AddVerbs[]>> = {
-  'Set up:': [addSetupVerbs],
+  'Set up:': [addSetupVerbs, addUpgradeVerbs],
   'Talk:': [addTalkVerbs, addSessionVerbs],
-  'Run in the background:': [addServeVerbs],
+  'Run in the background:': [addServeVerbs, addUserVerbs, addServiceUnitVerbs],
   'Approve and allow:': [addApprovalVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
   'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
@@ -37,7 +39,9 @@ const minHelpColumns = 16
 
 /** Parses the arguments (without program names) and runs the verb. @returns the exit code; never throws. */
 export async function runProgram(typed: readonly string[], given: Terminal): Promise<number> {
-  const args = typed[0] === 'help' && typed.length > 1 ? [...typed.slice(1), '--help'] : typed
+  const asked = typed[0] === 'help' && typed.length > 1 ? [...typed.slice(1), '--help'] : typed
+  // As it is called where there is one of them.
+  const args = asked[0] === 'session' ? ['sessions', ...asked.slice(1)] : asked
   const terminal = { ...given, isJson: wantsJson(args) }
   let verb: Verb = () => Promise.resolve(0)
   const program = buildProgram(terminal, (chosen) => void (verb = chosen), await verbsFor(args))

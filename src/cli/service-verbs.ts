@@ -29,8 +29,8 @@ const others: readonly OtherVerbs[] = [
     verbs: {
       words: {
         'Approve and allow:': {
-          remotes: 'add agents of others that speak A2A, approve their cards, turn them off',
-          coders: 'add coding agents of others that speak ACP, approve and remove them',
+          remotes: 'add other people’s agents that speak A2A, approve their cards, turn them off',
+          coders: 'add other people’s coding agents that speak ACP, approve and remove them',
         },
       },
       within: ['servers'],

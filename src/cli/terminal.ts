@@ -1,6 +1,6 @@
 /** The terminal that a verb runs in, as a value so that tests can pass their own streams, and how verbs print to it and fail. */
 import type { BegunGuest, GuestProgram, HostEnv } from '../runner/index.ts'
-import { type ErrorCode, errorTable, type Failure, isOxbowError } from '../base/index.ts'
+import { type ErrorCode, errorTable, type Failure, isOxbowError, OxbowError } from '../base/index.ts'
 import type { VerbPreview } from '../protocol/index.ts'
 import { plainText, writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
@@ -24,6 +24,16 @@ export interface Terminal {
 /** True when input and output are both a terminal. */
 export function isInteractive({ input, output }: Pick<Terminal, 'input' | 'output'>): boolean {
   return input.isTTY && output.isTTY
+}
+
+/** @returns the command of the person's editor @throws OxbowError `bad_input` where the usual one would wait for keys that nobody can type */
+export function editorOf(terminal: Terminal): string {
+  const named = terminal.env['VISUAL'] || terminal.env['EDITOR']
+  if (named) return named
+  if (isInteractive(terminal)) return 'vi'
+  throw new OxbowError('bad_input', 'There is no terminal here to edit in.', {
+    hint: 'Set EDITOR to a program that edits by itself, or change a key: oxbow config set KEY VALUE',
+  })
 }
 
 /** Escapes control characters, also in JSON, which people read on a screen too. */

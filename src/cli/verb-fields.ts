@@ -131,7 +131,7 @@ const isRecord = ({ additionalProperties }: JsonObject): boolean => isObject(add
 const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 }
 
 /** @returns the seconds of `90`, `90s`, `15m`, `2h` or `7d`. @throws InvalidArgumentError */
-function secondsOf(text: string): number {
+export function secondsOf(text: string): number {
   const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smhd]?)$/.exec(text.trim()) ?? []
   if (count === undefined) throw new InvalidArgumentError('Give seconds, or a time such as 15m, 2h or 7d.')
   return Math.round(Number(count) * ownValue(unitSeconds, unit)!)

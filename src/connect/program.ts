@@ -75,12 +75,12 @@ export function filled(owner: string, value: string, secrets: ProgramDeps['secre
 async function passFor(owner: string, allow: readonly string[], proxy: ProgramDeps['proxy']): Promise<EgressPass> {
   if (proxy !== undefined) return proxy.issue('online', allow)
   throw new OxbowError('sandbox_missing', `${owner} needs the network, which this sandbox does not have.`, {
-    hint: 'Remove `allow` from its settings, or use another tier; oxbow status shows what this one has.',
+    hint: 'Remove `allow` from its settings, or use another tier; `oxbow status` shows what this one has.',
   })
 }
 
 function noSandbox(owner: string): OxbowError {
   return new OxbowError('sandbox_missing', `${owner} is a program, and this sandbox cannot run programs of others.`, {
-    hint: 'sandbox.tier = "process" on Linux can. Servers with a url work in every tier.',
+    hint: 'On Linux sandbox.tier = "process", "container" and "micro_vm" (QEMU) can. Servers with a url work in every tier.',
   })
 }

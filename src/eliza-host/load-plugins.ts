@@ -49,7 +49,10 @@ async function importFile(file: string): Promise<Record<string, unknown>> {
     const text = errorMessage(cause)
     const [, from, name] = /module '([^']+)' does not provide an export named '([^']+)'/.exec(text) ?? []
     if (from === undefined || name === undefined)
-      throw new OxbowError('bad_config', `The plugin does not load: ${text}`, { hint: '', cause })
+      throw new OxbowError('bad_config', `The plugin does not load: ${text}`, {
+        hint: `Correct it, or install a version that was made for @elizaos/core ${coreVersion}.`,
+        cause,
+      })
     const known = from === '@elizaos/core' ? `@elizaos/core ${coreVersion}` : from
     throw new OxbowError('bad_config', `The plugin imports \`${name}\`, which ${known} does not export.`, {
       hint: 'Install a version of the plugin that was made for it.',

@@ -15,11 +15,12 @@ import { createMemory, type Memory, type MemoryHost } from '../memory/index.ts'
 import { services } from '../services/index.ts'
 import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
 import { isOxbowError, systemClock, systemRandom, takeCrashMark } from '../base/index.ts'
-import type { Call, ChainHead, Engine, Sandbox } from '../protocol/index.ts'
+import { appPlugin, type Call, type ChainHead, type Engine, type Sandbox } from '../protocol/index.ts'
 import type { Config, GuestEnvelope, HostPort } from '../config/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders } from './host-ways.ts'
 import type { GuestPlugins, ServedByPlugins } from './plugin-source.ts'
+import { createLiveConfig, type LiveConfig } from './live-config.ts'
 import { type HeldParts, programServices } from './programs.ts'
 import { followFolders } from './shown-folders.ts'
 
@@ -45,6 +46,8 @@ export interface GuestOptions {
   readonly port?: number
   readonly onSecrets?: KernelOptions['onSecrets']
   readonly host?: HostPort | undefined
+  /** Receives what the guest runs with; some of its keys may change. */
+  readonly onConfig?: ((live: LiveConfig) => void) | undefined
 }
 
 /**
@@ -66,15 +69,17 @@ export async function startGuest(
   let open: readonly { close(): Promise<void> }[] = [store]
   try {
     // In parallel: each acquires resources only when it is first used.
+    const live = liveConfig(config, options)
     const [ways, engine] = await Promise.all([
-      openHostWays(envelope),
-      openGuestEngine(envelope, options, async (...asked) => (await plugins.promise).askModel(...asked)),
+      openHostWays(envelope, options.host?.log),
+      openGuestEngine({ ...envelope, config: live.view }, options, modelPlugins(envelope, options, plugins.promise)),
     ])
     const folders = followFolders(envelope, ways.sandbox, options.host)
     const kernel = createKernel({
       user,
       version,
-      config,
+      config: live.view,
+      turnConfig: live,
       store,
       ...(await shownFacts(envelope)),
       storeWarning: () => opened.warning?.() ?? '',
@@ -121,6 +126,12 @@ export async function startGuest(
   }
 }
 
+function liveConfig(config: Config, { onConfig }: GuestOptions): LiveConfig {
+  const live = createLiveConfig(config)
+  onConfig?.(live)
+  return live
+}
+
 function workspaceOf({ workspaceRoot }: GuestEnvelope): Pick<KernelOptions, 'workspaceRoot' | 'crashedBefore' | 'versionsFolder'> {
   return { workspaceRoot, crashedBefore: takeCrashMark(workspaceRoot), versionsFolder: join(workspaceRoot, 'internal', 'versions') }
 }
@@ -141,6 +152,14 @@ function openGuestEngine(
     random: systemRandom,
     limits,
   })
+}
+
+/** Plugins that are models, and the program that has started this guest where it is one. */
+function modelPlugins({ app }: GuestEnvelope, { host }: GuestOptions, plugins: Promise<Pick<GuestPlugins, 'askModel'>>): AskPluginModel {
+  return async (plugin, model, params, signal, onPiece = () => {}, held) =>
+    plugin === appPlugin && app?.servesModel === true && host?.app !== undefined
+      ? host.app({ ask: 'app_model', model, params }, signal, onPiece)
+      : (await plugins).askModel(plugin, model, params, signal, onPiece, held)
 }
 
 /** @returns nothing where no agent is published */

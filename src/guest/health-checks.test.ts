@@ -92,3 +92,14 @@ test('a guest without a model, and one whose service is gone, say what to do', a
   assert.equal(gone.state, 'missing')
   assert.match(gone.says, /^openai\/gpt-x: http:\/\/127\.0\.0\.1:9 cannot be reached/)
 })
+
+test('an old Node and a full disk are found', async (t) => {
+  const { versions } = process
+  t.after(() => Object.defineProperty(process, 'versions', { value: versions }))
+  Object.defineProperty(process, 'versions', { value: { ...versions, node: '22.11.0' } })
+  // A file system without a free block, everywhere.
+  const found = await checks(envelopeOf('/proc'), 'guest')
+  assert.deepEqual([found.get('versions')?.state, found.get('versions')?.fix], ['weak', 'Install Node 24 or newer.'])
+  if (process.platform === 'linux')
+    assert.deepEqual([found.get('disk space')?.state, found.get('disk space')?.says], ['missing', '0.0 of 0.0 GB are free'])
+})

@@ -1,9 +1,9 @@
 /** How a guest reaches the world: directly on the host, or through its runner when it is isolated. */
 import { dirname, join } from 'node:path'
-import { createSandbox, loadRemoteEnds, openEgress, openEgressFetch, openEgressProxy } from '../sandbox/index.ts'
-import type { Egress, EgressFetch, EgressProxy } from '../sandbox/index.ts'
-import type { Failure } from '../base/index.ts'
-import type { Call, Sandbox, SandboxStatus } from '../protocol/index.ts'
+import { createSandbox, loadRemoteEnds, openEgress, openEgressFetch, openEgressProxy, openShownSkills } from '../sandbox/index.ts'
+import type { Egress, EgressFetch, EgressProxy, ShownSkills } from '../sandbox/index.ts'
+import { type Failure, type Log, once } from '../base/index.ts'
+import type { Call, PluginFiles, Sandbox, SandboxStatus } from '../protocol/index.ts'
 import type { Config, GuestEnvelope, GuestIsolation } from '../config/index.ts'
 
 export interface HostWays {
@@ -14,6 +14,10 @@ export interface HostWays {
   readonly openFetch: (host: string, allow: readonly string[]) => Promise<EgressFetch>
   /** Network access for programs in the sandbox; absent: they have none. */
   readonly proxy?: Pick<EgressProxy, 'issue'>
+  /** Where the sandbox shows skills; null: it does not. */
+  readonly skills: ShownSkills | null
+  /** Of an isolated guest; absent: this process has them itself. */
+  readonly pluginFiles?: PluginFiles | undefined
   /** The socket on which the gateway listens instead of an address. */
   readonly gateway?: { readonly path: string; readonly url: string }
   /** The process that terminals connect to. */
@@ -39,7 +43,7 @@ export function sandboxFolders({ workspaceRoot, config, catalogFolder }: GuestEn
 }
 
 /** Starts nothing before its first use. @throws OxbowError `bad_config` */
-export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
+export async function openHostWays(envelope: GuestEnvelope, log?: Log): Promise<HostWays> {
   const { workspaceRoot, config, keys, isolation } = envelope
   if (isolation !== undefined) return openIsolatedWays(envelope, isolation)
   const proxy = openEgressProxy(config.egress, join(workspaceRoot, 'ipc', 'egress'))
@@ -51,19 +55,23 @@ export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
       insecure: envelope.insecure,
       mounts: envelope.folders ?? [],
       egressSocket: proxy.socket,
+      logger: (message, level = 'warn') => log?.write('hands', level, message),
       ...sandboxFolders(envelope),
     }),
     openEgress(config.egress),
     openSearch(config, keys, openEgress),
   ])
   const openFetch: HostWays['openFetch'] = (host, allow) => openEgressFetch(config.egress, host, allow)
-  return { sandbox, egress, search, openFetch, proxy, pid: process.pid, close: () => proxy.close() }
+  const { cacheFolder } = sandboxFolders(envelope)
+  const shown = once(() => openShownSkills(cacheFolder))
+  const skills = showsSkills(sandbox.status) ? ({ show: async (...skill) => (await shown()).show(...skill) } satisfies ShownSkills) : null
+  return { sandbox, egress, search, openFetch, proxy, skills, pid: process.pid, close: () => proxy.close() }
 }
 
 async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: GuestIsolation): Promise<HostWays> {
   const { folder, sandbox: status, webSocket, modelSocket, proxyPort, url, pid } = isolation
   const throughRunner: typeof openEgress = (rules) => openEgress(rules, webSocket)
-  const { connectPasses, connectSandbox, openRelay } = await loadRemoteEnds()
+  const { connectPasses, connectPluginFiles, connectSandbox, connectSkills, openRelay } = await loadRemoteEnds()
   const [relay, egress, search] = await Promise.all([
     openRelay('127.0.0.1', proxyPort, modelSocket),
     throughRunner(config.egress),
@@ -75,6 +83,8 @@ async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: Gues
     search,
     openFetch: (host, allow) => openEgressFetch(config.egress, host, allow, webSocket),
     proxy: connectPasses(folder),
+    skills: showsSkills(status) ? connectSkills(folder) : null,
+    pluginFiles: connectPluginFiles(folder),
     gateway: { path: join(folder, 'gateway.sock'), url },
     pid,
     close: () => relay.close(),
@@ -86,20 +96,15 @@ export async function openSearch(config: Config, keys: GuestEnvelope['keys'], op
   return config.web.search === 'off' ? null : (await import('../tools/index.ts')).openSearch(config, keys, open)
 }
 
-/** The folder that an isolated guest would write is its runner's, and the other tiers do not show it. */
-export function showsSkills({ tier }: Pick<SandboxStatus, 'tier'>, isIsolated: boolean): boolean {
-  return !isIsolated && ['process', 'container'].includes(tier)
+/** Whether a sandbox has the folder of skills. */
+function showsSkills({ tier }: Pick<SandboxStatus, 'tier'>): boolean {
+  return ['process', 'container', 'micro_vm'].includes(tier)
 }
 
 /** Scripts need a sandbox that shows skills and starts programs. @returns the calls, with the one that runs them marked where it cannot */
-export function withScripts(
-  calls: readonly Call[],
-  { tier }: Pick<SandboxStatus, 'tier'>,
-  isIsolated: boolean,
-  starts: boolean,
-): readonly Call[] {
-  if (showsSkills({ tier }, isIsolated) && starts) return calls
-  const where = isIsolated ? 'an isolated guest does not have' : tier === 'none' ? 'is off' : `the tier ${tier} does not have`
+export function withScripts(calls: readonly Call[], { tier }: Pick<SandboxStatus, 'tier'>, starts: boolean): readonly Call[] {
+  if (showsSkills({ tier }) && starts) return calls
+  const where = tier === 'none' ? 'is off' : `the tier ${tier} does not have`
   const unavailable: Failure = {
     code: 'sandbox_missing',
     message: `skill.run needs a sandbox that shows skills and starts programs, which ${where}.`,

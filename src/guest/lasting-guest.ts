@@ -23,7 +23,7 @@ export interface LastingGuest {
   close(): Promise<void>
 }
 
-export interface LastingDeps extends Pick<GuestOptions, 'onSecrets' | 'host'> {
+export interface LastingDeps extends Pick<GuestOptions, 'onSecrets' | 'host' | 'onConfig'> {
   readonly openStore?: (envelope: GuestEnvelope) => Promise<OpeningStore>
   readonly start?: typeof startGuest
   /** Called after a restart. */
@@ -46,12 +46,12 @@ const maxDelayMs: number = 5 * 60_000
  */
 export async function startLastingGuest(
   envelope: GuestEnvelope,
-  { openStore = openGuestStore, start = startGuest, recovered = () => {}, checkMs = usualCheckMs, onSecrets, host }: LastingDeps,
+  { openStore = openGuestStore, start = startGuest, recovered = () => {}, checkMs = usualCheckMs, onSecrets, host, onConfig }: LastingDeps,
   opening: Promise<OpeningStore> = openStore(envelope),
 ): Promise<LastingGuest> {
-  const first = await start(envelope, { onSecrets, host }, opening)
+  const first = await start(envelope, { onSecrets, host, onConfig }, opening)
   const { url, token } = first
-  const address: GuestOptions = { onSecrets, host, token, port: Number(new URL(url).port) }
+  const address: GuestOptions = { onSecrets, host, onConfig, token, port: Number(new URL(url).port) }
   const ending = new AbortController()
   const lost = Promise.withResolvers<unknown>()
   const startWith = (next: GuestEnvelope): Promise<Guest> => start(next, address, openStore(next))

@@ -4,20 +4,27 @@
  */
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { assertNever, errorTable, leaveCrashMark, limitHeapGrowth, limitThreadMemory, toFailure, watchIdleMemory } from '../base/index.ts'
+import { inspect } from 'node:util'
+import {
+  assertNever,
+  errorTable,
+  leaveCrashMark,
+  limitHeapGrowth,
+  limitThreadMemory,
+  toFailure,
+  watchIdleMemory,
+  type Log,
+} from '../base/index.ts'
 import type { GuestEnvelope, GuestQuestion, GuestReport } from '../config/index.ts'
-import type { LastingGuest } from './lasting-guest.ts'
-
-/** How often the runner receives the head of the journal, if it has changed. */
-const headIntervalMs = 10_000
-/** The same for the first record of a new journal: an audit would say that its heads were removed. */
-const firstHeadMs = 500
 
 /** With as much as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
 const threadYoungMegabytes = 2
 
 /** After it is ready; by then it has loaded what its first turn needs, if somebody speaks with it. */
 const heapGrowthMs = 1_000
+
+/** After the guest is ready: to load what writes logs must not delay it. */
+const logMs = 200
 
 /** An envelope that was written along with the start is read within it. */
 const envelopeMs = 5
@@ -69,8 +76,7 @@ async function loadAhead(envelope: Promise<unknown>): Promise<void> {
   await sleep(envelopeMs)
   const loads = [
     () => import('./guest-store.ts'),
-    () => import('./lasting-guest.ts'),
-    () => import('./host-link.ts'),
+    () => import('./serving.ts'),
     async () => (await import('../gateway/index.ts')).loadConnections(),
     () => import('../tools/index.ts'),
   ]
@@ -88,6 +94,7 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
     case 'audit-show':
     case 'audit-recording':
     case 'audit-export':
+    case 'audit-traces':
     case 'calls': {
       const { answer } = await import('./offline.ts')
       for await (const line of answer(question, envelope)) say(line)
@@ -151,62 +158,75 @@ async function untilCancelled(ended: Promise<void>, work: () => Promise<void>): 
   }
 }
 
-/** Standard error is the log, which has the messages of errors. A guest that restarts itself calls this again. */
-function hideInLog(hide: (text: string) => string): void {
-  const write = Object.getPrototypeOf(process.stderr).write as typeof process.stderr.write
-  process.stderr.write = (chunk: string | Uint8Array, ...rest: never[]) =>
-    write.call(process.stderr, typeof chunk === 'string' ? hide(chunk) : chunk, ...rest)
+/** The log of a guest until what writes it is loaded, which is after the start: lines wait. */
+interface EarlyLog extends Log {
+  /** Loads what writes; the lines that wait go first. Never rejects. */
+  open(): Promise<void>
 }
+
+function createEarlyLog(load: () => Promise<Log>): EarlyLog {
+  let log: Log | null = null
+  let problem = ''
+  const waiting: ((log: Log) => void)[] = []
+  const use = (work: (log: Log) => void): void => void (log === null ? waiting.push(work) : work(log))
+  let loading: Promise<void> | undefined
+  const open = (): Promise<void> =>
+    (loading ??= load().then(
+      (loaded) => {
+        log = loaded
+        waiting.forEach((work) => work(loaded))
+      },
+      (error: unknown) => void (problem = String(error)),
+    ))
+  return {
+    open,
+    write(role, level, msg, fields, at = Date.now()) {
+      use((own) => own.write(role, level, msg, fields, at))
+    },
+    settle: (how) => use((own) => own.settle(how)),
+    problem: () => log?.problem() ?? problem,
+    async close() {
+      await open()
+      await log?.close()
+    },
+  }
+}
+
+/** The log of a guest that serves; none before. */
+const opened: { log?: EarlyLog } = {}
 
 async function serve(received: GuestEnvelope, { ended, onLine }: Input): Promise<void> {
   limitThreadMemory(threadYoungMegabytes)
   process.once('uncaughtExceptionMonitor', () => leaveCrashMark(received.workspaceRoot))
+  const ownLog = createEarlyLog(async () => (await import('./guest-log.ts')).openGuestLog(received))
+  opened.log = ownLog
+  // Standard error has messages of errors: in the log they are without secrets.
+  process.stderr.write = (chunk: string | Uint8Array) => {
+    ownLog.write('guest', 'warn', String(chunk).trimEnd())
+    return true
+  }
   // The database's worker starts before anything else is loaded.
   const { openGuestStore, withStoredSecrets } = await import('./guest-store.ts')
   const envelope = await withStoredSecrets(received)
   const store = openGuestStore(envelope)
-  const [{ startLastingGuest }, { createHostLink, createHostPort }] = await Promise.all([
-    import('./lasting-guest.ts'),
-    import('./host-link.ts'),
-  ])
-  const recovered = (): void => console.error('the guest has restarted')
-  const link = createHostLink(report)
-  onLine(link.receive)
-  const host = createHostPort({
-    link,
-    envelope,
-    async renew(next, onFailure) {
-      if (await guest.renew(next, onFailure)) report({ type: 'renewed' })
-    },
-  })
-  const guest: LastingGuest = await startLastingGuest(envelope, { recovered, onSecrets: hideInLog, host }, store)
+  const { serveGuest } = await import('./serving.ts')
+  const guest = await serveGuest(envelope, { report, onLine, ended, log: ownLog, onSecrets: (hide) => ownLog.settle({ hide }) }, store)
   // Before the guest is announced; an earlier signal ends the process at once, as a crash would.
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
   report({ type: 'ready', url: guest.url, pid: process.pid })
+  setTimeout(() => void ownLog.open(), logMs).unref()
+  ownLog.write('guest', 'info', 'the guest is ready', { url: guest.url, pid: process.pid, version: envelope.version })
   const idleMemory = watchIdleMemory()
   setTimeout(limitHeapGrowth, heapGrowthMs).unref()
 
-  let lastSeq = 0
-  const reportHead = async (): Promise<void> => {
-    const head = await guest.head().catch(() => null)
-    if (head === null || head.seq === lastSeq) return
-    lastSeq = head.seq
-    report({ type: 'head', ...head })
-  }
-  const timer = setInterval(() => void reportHead(), headIntervalMs)
-  const first = setInterval(() => void reportHead().then(() => lastSeq > 0 && clearInterval(first)), firstHeadMs)
-
   const lost = await Promise.race([ended, stopped, guest.lost.then((error) => ({ error }))])
-  clearInterval(timer)
-  clearInterval(first)
   idleMemory.close()
-  await reportHead()
   await guest.close()
-  // The runner signs what was recorded while it closed, too.
-  await reportHead()
   if (lost !== undefined) throw lost.error
+  ownLog.write('guest', 'info', 'the guest has ended in order', { pid: process.pid })
+  await ownLog.close()
 }
 
 try {
@@ -214,7 +234,14 @@ try {
   process.stdin.destroy()
 } catch (error) {
   const failure = toFailure(error, 'internal_failure', 'This is a bug in Oxbow. The log has the details.')
-  console.error(error)
+  const { log } = opened
+  // What failed as it may is told to whoever asked; in the log it would be an error of this installation.
+  if (log === undefined) {
+    if (failure.code === 'internal_failure') console.error(error)
+  } else {
+    log.write('guest', 'fatal', failure.message, { code: failure.code, error: inspect(error) })
+    await log.close()
+  }
   report({ type: 'fatal', ...failure })
   process.exitCode = errorTable[failure.code].exit
   process.stdin.destroy()

@@ -4,7 +4,7 @@ import { describedCoderCalls, describedRemoteCalls, describedServerCalls } from 
 import { describedPluginCalls } from '../plugins/index.ts'
 import { describeCall, describedKernelCalls } from '../kernel/index.ts'
 import { createSandbox, openEgress, openEgressProxy } from '../sandbox/index.ts'
-import { describedHookCalls, services, verifyJournal } from '../services/index.ts'
+import { describedHookCalls, differingKeys, exportTraces, services, verifyJournal } from '../services/index.ts'
 import { describedSkillCalls } from '../skills/index.ts'
 import { openStore, parseReference, type Store, storeAddress, zoeyMethods } from '../store/index.ts'
 import { builtinCalls, describedMemoryCalls, openSearch, pluginDataCalls, searchIsOff } from '../tools/index.ts'
@@ -21,7 +21,7 @@ const defaultShown = 50
 
 /** @returns the answer, one JSON document at a time. */
 export async function* answer(
-  question: Question<'audit-verify' | 'audit-show' | 'audit-recording' | 'audit-export' | 'calls'>,
+  question: Question<'audit-verify' | 'audit-show' | 'audit-recording' | 'audit-export' | 'audit-traces' | 'calls'>,
   envelope: GuestEnvelope,
 ): AsyncGenerator<object> {
   if (question.command === 'calls') {
@@ -40,10 +40,13 @@ export async function* answer(
   })
   try {
     await store.opened()
-    if (question.command === 'audit-verify')
-      yield await verifyJournal(store, { seal: question.seal, isShared: storeAddress({ config: config.store, environment: keys }) !== '' })
-    else if (question.command === 'audit-recording') yield* recording(store, question.session)
-    else if (question.command === 'audit-export') yield* exportRecords(store, question.after)
+    if (question.command === 'audit-verify') {
+      const isShared = storeAddress({ config: config.store, environment: keys }) !== ''
+      const report = await verifyJournal(store, { seal: question.seal, isShared })
+      yield { ...report, config_differs: await differingKeys(store, config, question.host) }
+    } else if (question.command === 'audit-recording') yield* recording(store, question.session)
+    else if (question.command === 'audit-export') yield* exportRecords(store, question.after, question.upto)
+    else if (question.command === 'audit-traces') yield* exportTraces(store, { ...question, version: envelope.version })
     else yield* show(store, question)
   } finally {
     await store.close()
@@ -88,7 +91,7 @@ export async function describedCalls(config: Config, status?: SandboxStatus): Pr
     ...(await describedHookCalls()),
     ...describedRemoteCalls(),
     ...describedCoderCalls(),
-    ...(status === undefined ? skills : withScripts(skills, status, config.sandbox.isolate_guest, status.shell)),
+    ...(status === undefined ? skills : withScripts(skills, status, status.shell)),
     ...(await describedKernelCalls(config, services)),
   ]
 }
@@ -156,7 +159,7 @@ async function* show(store: Store, { session, after, limit = defaultShown }: Que
  * The lines of an export, but for its end, which the runner signs: see docs/audit.md. A body that is kept apart follows as `content`;
  * pieces of files do not.
  */
-async function* exportRecords(store: Store, after: number): AsyncGenerator<object> {
+async function* exportRecords(store: Store, after: number, upto = Infinity): AsyncGenerator<object> {
   const [before] =
     after === 0 ? [] : await store.records({ after: after - 1, before: after + 1, order: 'oldest_first', limit: 1, hydrate: false })
   if (after > 0 && before === undefined)
@@ -165,6 +168,7 @@ async function* exportRecords(store: Store, after: number): AsyncGenerator<objec
   for (let cursor = after; ;) {
     const page = await store.records({ after: cursor, order: 'oldest_first', limit: recordingPage * 5, hydrate: false })
     for (const { seq, at, actor, session, turn, call, name, phase, body, previous, hash } of page) {
+      if (seq > upto) return
       const reference = parseReference(body)
       const bytes = reference === null ? null : await store.blob(reference.blob)
       const content = bytes === null ? {} : { content: Buffer.from(bytes).toString('utf8') }

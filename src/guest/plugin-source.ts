@@ -2,13 +2,20 @@
  * Plugins as a source of calls, and what else they add to turns. Nothing of them is loaded before one is installed; their hosts start with the
  * first need. The first plugin may be installed while the guest runs: until then there is the one call that loads the rest.
  */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { PluginParts } from '../plugins/index.ts'
 import type { ProgramHost } from '../services/index.ts'
 import { once, systemClock } from '../base/index.ts'
-import { type Call, type HostedPlugin, originOf, type PluginHosts, type ToldLabels, syncPluginsCall } from '../protocol/index.ts'
+import {
+  type Call,
+  type HostedPlugin,
+  originOf,
+  type PluginFiles,
+  type PluginHosts,
+  type ToldLabels,
+  syncPluginsCall,
+} from '../protocol/index.ts'
 import type { GuestEnvelope, HostPort } from '../config/index.ts'
 import type { HostWays } from './host-ways.ts'
 
@@ -29,7 +36,7 @@ type PluginHost = ProgramHost & {
   clear(plugin: string): Promise<void>
 }
 
-type Ways = Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined }
+type Ways = Pick<HostWays, 'sandbox' | 'pluginFiles'> & { readonly proxy: HostWays['proxy'] | undefined }
 type Envelope = Pick<GuestEnvelope, 'user' | 'config' | 'workspaceRoot' | 'plugins'>
 
 /** @returns null where there are no plugins and no runner that could install one */
@@ -44,16 +51,15 @@ export async function openPlugins(
 }
 
 async function openParts(
-  { sandbox, proxy }: Ways,
+  { sandbox, proxy, pluginFiles: remoteFiles }: Ways,
   { user, config, workspaceRoot, plugins = [] }: Envelope,
   { secrets, schemas, messageOf, heldBy, givenTo, told, noteEvent, limit, untag, clear }: PluginHost,
   runner: HostPort | undefined,
 ): Promise<GuestPlugins> {
-  const [{ controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck }, { openBreakers }] = await Promise.all([
-    import('../plugins/index.ts'),
-    import('../engine/index.ts'),
-  ])
-  const stateFolder = stateFolderOf(workspaceRoot)
+  const [{ controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck, pluginFiles }, { openBreakers }] =
+    await Promise.all([import('../plugins/index.ts'), import('../engine/index.ts')])
+  const stateFolder = stateFolderOf({ workspaceRoot, config })
+  const files = remoteFiles ?? pluginFiles(stateFolder, createTreeCheck())
   const flowsFreely = config.flow.both === 'allow'
   const checked = (list: readonly HostedPlugin[]): Promise<readonly HostedPlugin[]> =>
     Promise.all(list.map(async (plugin) => (flowsFreely ? plugin : withoutNewHosts(plugin, told))))
@@ -62,11 +68,12 @@ async function openParts(
     sandbox,
     proxy,
     secrets,
-    tree: createTreeCheck(),
+    files,
     stateFolder,
     maxDataBytes: config.plugins.data_max_mb * 1024 * 1024,
     nowMs: systemClock.monotonicMs,
     onDisabled: (plugin) => noteEvent('plugin_disabled', { plugin }),
+    onEnded: (plugin, text) => runner?.log?.write('plugins', 'info', 'the host of a plugin has ended', { plugin, text }),
   })
   const parts = createPluginParts({
     hosts,
@@ -86,7 +93,7 @@ async function openParts(
   const installed = runner === undefined ? undefined : async () => checked(await runner.plugins())
   const { counts } = parts
   const calls = [...parts.calls, ...controlCalls({ hosts, told, installed, counts, limit, untag, clear, capSpend: createSpendCap(limit) })]
-  return { ...parts, calls, forget: (phrases) => forgetInPlugins(hosts, stateFolder, phrases) }
+  return { ...parts, calls, forget: (phrases) => forgetInPlugins(hosts, files, phrases) }
 }
 
 /** What a plugin was told while it could not send it to a host, nobody has allowed to go there. @returns the plugin, not to be loaded if it has a new host */
@@ -106,10 +113,10 @@ export interface ServedByPlugins {
 }
 
 /** @returns what plugins serve, without a host: of those that have told before what they have */
-async function keptModels({ workspaceRoot, plugins = [] }: Pick<Envelope, 'workspaceRoot' | 'plugins'>): Promise<ServedByPlugins> {
+async function keptModels({ plugins = [], ...place }: Pick<Envelope, 'workspaceRoot' | 'config' | 'plugins'>): Promise<ServedByPlugins> {
   if (plugins.length === 0) return { models: none, silent: none }
   const { conversationModels, keptExports } = await import('../plugins/index.ts')
-  const kept = await keptExports(stateFolderOf(workspaceRoot), plugins)
+  const kept = await keptExports(stateFolderOf(place), plugins)
   const silent = plugins.filter(({ name }) => !kept.some(({ plugin }) => plugin.name === name)).map(({ name }) => name)
   return { models: conversationModels(kept), silent }
 }
@@ -122,19 +129,21 @@ interface PluginModels {
 
 /** @param now what the guest knows of its plugins; null: the files tell */
 export function pluginModels(
-  envelope: Pick<Envelope, 'workspaceRoot' | 'plugins'>,
+  envelope: Pick<Envelope, 'workspaceRoot' | 'config' | 'plugins'>,
   now: () => ServedByPlugins | null = () => null,
 ): PluginModels {
   const found = async (): Promise<ServedByPlugins> => now() ?? keptModels(envelope)
   return { served: () => found().then(({ models }) => models), silent: () => found().then(({ silent }) => silent) }
 }
 
-/** Of the workspace, and not seen by agents: backups have it, and it goes with the workspace. */
-const stateFolderOf = (workspaceRoot: string): string => join(workspaceRoot, 'internal', 'plugins')
+/** Of the workspace, and not seen by agents: backups have it, and it goes with the workspace. An isolated guest cannot write where plugins keep data. */
+const stateFolderOf = ({ workspaceRoot, config }: Pick<Envelope, 'workspaceRoot' | 'config'>): string =>
+  join(workspaceRoot, 'internal', config.sandbox.isolate_guest ? 'plugins-seen' : 'plugins')
 
 /** Only plugins that have a database learn the phrases. */
-async function forgetInPlugins(hosts: PluginHosts, stateFolder: string, phrases: readonly string[]): Promise<number> {
-  const having = hosts.plugins().filter(({ name }) => existsSync(join(stateFolder, name, 'database')))
+async function forgetInPlugins(hosts: PluginHosts, files: PluginFiles, phrases: readonly string[]): Promise<number> {
+  const found = await Promise.all(hosts.plugins().map(async (plugin) => ((await files.hasDatabase(plugin.name)) ? [plugin] : [])))
+  const having = found.flat()
   const request = { signal: new AbortController().signal, timeoutMs: forgetMs }
   const results = await Promise.allSettled(having.map(({ name }) => hosts.ask(name, 'forget', { phrases }, request)))
   for (const result of results) if (result.status === 'rejected') throw result.reason

@@ -3,9 +3,9 @@ export { budgetCategory, budgetName, carve, type Definition, giveBack } from './
 export { limitsOf, lineOf, unpriced } from './budgets/definitions.ts'
 export { type CallReference, callReference, describeCall, maxLoadedTools } from './calls/call-reference.ts'
 export { explain, maxInputBytes, type Registry, type SectionAgent } from './calls/registry.ts'
-export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
-export { changesScratchpad } from './conversation/scratchpads.ts'
-export { speakerAndText } from './conversation/summaries.ts'
+export { carriesConversation, createConversations, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
+export { changesScratchpad, createScratchpads } from './conversation/scratchpads.ts'
+export { maxBytesPerToken, speakerAndText } from './conversation/summaries.ts'
 export { describedServiceCalls } from './hold-services.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
 export type { KernelOptions } from './kernel-parts.ts'
@@ -41,7 +41,7 @@ export {
   type Handoffs,
   profileCategory,
 } from './policy/profiles.ts'
-export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './policy/right-limits.ts'
+export { type AskOptions, realPath, realPlace, workspacePath, refuseLimited, writtenPaths } from './policy/right-limits.ts'
 export { describeEvent, type FindCall, mayBeEvent, ownFamilies } from './records/event-kinds.ts'
 export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './records/events.ts'
 export { type Entry, type Journal } from './records/journal.ts'
@@ -80,13 +80,13 @@ export {
   stricter,
   whyNeverExcused,
 } from './stages/judging.ts'
-export { type Refusal, refusal, refusalText } from './stages/refusals.ts'
+export { cancelledOutcome, type Refusal, refusal, refusalText, replay } from './stages/refusals.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { decodeBase64 } from './state/attachments.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
-export type { RunningTurns } from './turns/agent.ts'
+export { type AgentDeps, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 export type { Background } from './turns/background.ts'
-export type { Lanes } from './turns/lanes-interface.ts'
+export type { Lanes, LaneTurn } from './turns/lanes-interface.ts'
 export { toolTiers } from './turns/client-calls.ts'
 export { giveUpCalls } from './turns/recovery.ts'
 export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'

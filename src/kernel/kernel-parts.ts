@@ -62,7 +62,7 @@ import { createHandoffs, createProfileOf, type Handoffs } from './policy/profile
 import { holdServices, type Services } from './hold-services.ts'
 import type { Core, DiskProbe, HealthProbe, Service } from './service.ts'
 import type { Store } from '../store/index.ts'
-import type { CatalogQuestion, Config, HostPort } from '../config/index.ts'
+import { type CatalogQuestion, type Config, type HostPort, type TurnConfig } from '../config/index.ts'
 
 /** What is recorded, and what is read back from it. */
 interface Records {
@@ -100,7 +100,7 @@ interface Calls {
   readonly completeBy: (model: string) => Complete
 }
 
-interface Turns extends Pick<Core, 'neverPassedOn' | 'withheld'> {
+interface Turns extends Pick<Core, 'neverPassedOn' | 'withheld' | 'agentWith'> {
   readonly handoffs: Handoffs
   readonly profileOf: ReturnType<typeof createProfileOf>
   readonly lanes: Lanes
@@ -138,7 +138,7 @@ function buildRecords(options: KernelOptions): Records {
   const { user, config, store, clock, random } = options
   const approvals = createApprovals()
   const sessions = createSessions(store)
-  const budgets = createBudgets(store, user, config.budget, clock)
+  const budgets = createBudgets(store, user, config, clock)
   const events = createEvents(store, approvals.shownIn)
   const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets, carriesConversation }) })
   const conversations = createConversations({ store, sessions }, journal.flushed, clock.monotonicMs)
@@ -250,7 +250,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const neverPassedOn = ['*', processRight, ...options.services.flatMap((service) => service.neverPassedOn ?? [])]
   const withheld = [...neverPassedOn, ...options.services.flatMap((service) => service.withheld?.(config) ?? [])]
   const profileOf = createProfileOf(documents, config, withheld, handoffs, async (name) => (await calls.judges.load()).rightsOfKey(name))
-  const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given })
+  const agentDeps = { config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given }
+  const runTurn = createAgent(agentDeps)
   const recovered = new Map<CallId, OpenTurn>()
   const onHeldBack = (session: SessionId, turn: TurnId): void =>
     records.events.progress({
@@ -261,7 +262,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
       elapsed_ms: 0,
       output: `Waiting: ${config.turn.max_running} turns are running (turn.max_running).`,
     })
-  const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, onHeldBack, runTurn, recovered })
+  const timing = { config: config.turn, turnConfig: options.turnConfig }
+  const lanes = createLanes({ user, clock, journal, sandbox, ...timing, onHeldBack, runTurn, recovered })
   journal.attach({
     observe: lanes.observe,
     onFault: () => void lanes.stop(),
@@ -273,7 +275,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
   const startTurn = createStartTurn({ ...records, user, engine, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
-  return { neverPassedOn, withheld, handoffs, profileOf, lanes, recovered, startTurn, outcomeOf }
+  const agentWith: Turns['agentWith'] = (instead) => createAgent({ ...agentDeps, ...instead(agentDeps) })
+  return { neverPassedOn, withheld, handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, agentWith }
 }
 
 /** What happens after each turn. */
@@ -308,6 +311,8 @@ export interface KernelOptions {
   readonly user: UserId
   readonly version: string
   readonly config: Config
+  /** Absent: `config` never changes. */
+  readonly turnConfig?: TurnConfig | undefined
   readonly store: Store
   /** For users: `file`, or an address without its password. */
   readonly storeName?: string

@@ -7,6 +7,7 @@ import { asks, openFixture, says, testCall } from './kernel-fixture.ts'
 import { services } from '../services/index.ts'
 import { holdServices } from './hold-services.ts'
 import type { Core, Service } from './service.ts'
+import type { HeldComing, KernelHooks } from './stages/coming.ts'
 
 const coreWith = (documents: readonly object[]): (() => Core) => {
   const list = async (): Promise<readonly object[]> => documents
@@ -276,6 +277,18 @@ void test('a service that does not decide what it says is named, and nothing pas
     /does not decide what it says .*: refuseStart/,
   )
   assert.deepEqual(held.problems().length, 1)
+})
+
+void test('hooks of a second service are never dropped in silence', async () => {
+  const hooked = (name: string): Service => ({ name, coming: async () => ({ calls: () => [], hooks: () => ({}) as KernelHooks }) })
+  const of = async (...list: readonly Service[]): Promise<HeldComing> => {
+    const { coming } = holdServices(list, coreWith([]))
+    await coming.load()
+    return coming
+  }
+  assert.ok((await of(hooked('first'), { name: 'second' })).hooks() !== undefined)
+  const both = await of(hooked('first'), hooked('second'))
+  assert.throws(() => both.hooks(), /two services bring hooks/)
 })
 
 void test('a call of a service that cannot describe its calls says that it may be missing', async () => {

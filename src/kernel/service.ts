@@ -48,7 +48,7 @@ import type { Budgets } from './stages/budgets.ts'
 import type { FileChanges, FileCopies } from './stages/call-files.ts'
 import type { RunningCalls } from './stages/running-calls.ts'
 import type { Documents } from './state/documents.ts'
-import type { RunningTurns } from './turns/agent.ts'
+import type { Agent, AgentDeps, RunningTurns } from './turns/agent.ts'
 import type { Lanes, TurnPast } from './turns/lanes-interface.ts'
 import type { AskRuns, ServiceRuns } from './turns/service-runs.ts'
 import type { createProfileOf, Handoffs } from './policy/profiles.ts'
@@ -131,6 +131,8 @@ export interface Core {
   readonly runEnded: (run: TurnId) => void
   readonly handoffs: Handoffs
   readonly runningTurns: RunningTurns
+  /** Runs turns as the agent does, with other parts instead of its own: its turns need no lane, and what they ask for goes to that gate. */
+  readonly agentWith: (instead: (usual: AgentDeps) => Partial<AgentDeps>) => Agent
   /** @returns what is wrong with a definition, as the service says to which its kind belongs; empty: nothing */
   readonly definitionProblem: (definition: Definition) => Promise<string>
   /** The outcome of a turn that has ended; null while it is open. */
@@ -161,6 +163,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   readonly needs?: Needs
   /** Its sections of `config.toml`, and keys that it adds to another's; see `ConfigSection`. */
   readonly config?: readonly ConfigSection[]
+  /** What of its sections cannot be used although their schema holds; a guest starts without it. Empty: nothing. */
+  configFault?(config: Config): Promise<string>
   /** Kinds of documents: where one is there, the service is opened at the start and recovers. */
   readonly wakes?: readonly string[]
   /** Whether an earlier guest has left it something that no document names: then it is opened at the start, too. */

@@ -70,7 +70,7 @@ export function createLargeFiles(folder: string): LargeFiles {
       const text = content.toString()
       if (/^oxbow-unversioned [0-9a-f]{64}\n$/.test(text)) return { kind: 'none' }
       const [, sha256 = '', bytes] = /^oxbow-large ([0-9a-f]{64}) (\d+)\n$/.exec(text) ?? []
-      // Anybody may write such a text; what it names is then not there, or has been theirs.
+      // Anybody may write such a pointer: the content that it names is then missing, or was theirs before.
       return sha256 !== '' && existsSync(join(place, sha256)) ? { kind: 'kept', sha256, bytes: Number(bytes) } : null
     },
     read(sha256, offset, maxBytes) {

@@ -69,6 +69,8 @@ export interface Runs extends Waits, Pick<Timers, 'at' | 'sleep' | 'look'> {
   /** As `Timers.pause`. @param signal absent: until the guest stops */
   pause(ms: number, signal?: AbortSignal): Promise<void>
   readonly queue: RunQueue
+  /** @returns when the next run goes on, unix milliseconds: now if one does; null: none will by itself */
+  next(): number | null
   /** Takes on runs of a kind from now on; see `HeldRuns.load`. */
   hold<State>(kind: RunKind<State>): HeldRuns<State>
   /** A lease of something else. @param onLost see `createLease` @param terms absent: as for kinds */
@@ -101,6 +103,10 @@ export function createRuns(deps: RunsDeps): Runs {
     look: timers.look,
     queue,
     lease,
+    next() {
+      const due = Math.min(...held.map((runs) => runs.next()))
+      return due === Infinity ? null : Math.max(due, clock.now())
+    },
     hold(kind) {
       const runs = holdKind({ ...deps, timers, lease, leaseMs }, kind)
       held.push(runs)
@@ -116,6 +122,8 @@ export function createRuns(deps: RunsDeps): Runs {
 }
 
 interface Closable {
+  /** When the first of them goes on; Infinity: none. */
+  next(): number
   close(): Promise<void>
 }
 
@@ -177,6 +185,8 @@ function createTable<State>({ clock, timers, dueAt, deadline, goOn, onBusy }: Ta
   }
   return {
     known: known as ReadonlyMap<string, Known<State>>,
+    next: () =>
+      Math.min(...[...known].map(([id, { state, going: under }]) => (under === undefined ? (dueAt(state, id) ?? Infinity) : -Infinity))),
     /** Takes in what a document says now; null: it was deleted. */
     take(id: string, state: State | null): void {
       const each = known.get(id)
@@ -255,6 +265,7 @@ function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> 
   const watching = documents.watch(category, (id, value) => table.take(id, value as State | null))
   return {
     load,
+    next: table.next,
     ...recordsOf<State>(deps, category, lease),
     open: () => [...table.known].flatMap(([id, { state }]) => (dueAt(state, id) === null ? [] : [state])),
     async cancel(id) {

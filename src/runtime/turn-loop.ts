@@ -215,7 +215,9 @@ async function generate(
     if (fitted.tokens > window.room) return { end: { kind: 'limit', failure: tooLong(fitted, window.room, facts, systemTokens) } }
     const id = process.newCallId()
     const inputTokens = fitted.tokens + systemTokens + tokensPerMessage
-    const input = { model: modelLabel(facts), system, messages: fitted.messages, maxOutputTokens: facts.maxOutputTokens, inputTokens }
+    const { maxOutputTokens, settings } = facts
+    const asked = { model: modelLabel(facts), system, messages: fitted.messages, maxOutputTokens, inputTokens }
+    const input = settings === undefined ? asked : { ...asked, settings }
     const outcome = await process.call('model.generate', input, id)
     if (outcome.status === 'ok') {
       const { message, finish } = outcome.output as GenerateOutput

@@ -10,7 +10,17 @@ const section = (name: string) => [{ config: [{ name, schema: (by: SectionKinds)
 
 test('sections of services stand with them, and the configuration has them all', () => {
   const named = services.flatMap(({ config }) => config ?? []).map(({ name }) => name)
-  assert.deepEqual([...new Set(named)].sort(), ['agents', 'exec', 'resources', 'schedules', 'versions'])
+  assert.deepEqual([...new Set(named)].sort(), [
+    'agents',
+    'audit',
+    'exec',
+    'logs',
+    'resources',
+    'schedule',
+    'schedules',
+    'telemetry',
+    'versions',
+  ])
   const own = Object.keys(ownSchema.parse({}))
   assert.deepEqual(
     named.filter((name) => own.includes(name)),

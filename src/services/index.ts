@@ -12,6 +12,14 @@ export const loadInputSchemas = (): Promise<typeof import('./input-schemas.ts')>
 /** Loaded when a journal is checked: what it reads is no part of a start. */
 export const verifyJournal: (typeof import('./audit/audit-verify.ts'))['verifyJournal'] = async (store, options) =>
   (await import('./audit/audit-verify.ts')).verifyJournal(store, options)
+/** @returns keys to which the files give another value than a guest has taken up last */
+export const differingKeys: (typeof import('./settings/taken-config.ts'))['differingKeys'] = async (...of) =>
+  (await import('./settings/taken-config.ts')).differingKeys(...of)
 export type { PluginSource } from './plugins/coming-plugins.ts'
 export { pluginService } from './plugins/service.ts'
 export { type OpenSource, type ProgramHost, type Source, sourceService } from './sources/service.ts'
+export { collectorAddresses, collectorVariables } from './telemetry/service.ts'
+/** Loaded when traces of a journal are exported. */
+export const exportTraces: (typeof import('./telemetry/export-traces.ts'))['exportTraces'] = async function* (store, options) {
+  yield* (await import('./telemetry/export-traces.ts')).exportTraces(store, options)
+}

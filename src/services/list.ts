@@ -5,18 +5,23 @@ import { access } from './access/service.ts'
 import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'
 import { budgets } from './budgets/service.ts'
+import { costs } from './costs/service.ts'
 import { extract } from './extract/service.ts'
 import { flow } from './flow/service.ts'
 import { graphs } from './graphs/service.ts'
+import { logs } from './logs/service.ts'
+import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
 import { observe } from './observe/service.ts'
 import { published } from './published/service.ts'
+import { replay } from './replay/service.ts'
 import { schedules } from './schedules/service.ts'
 import { secrets } from './secrets/service.ts'
 import { sessions } from './sessions/service.ts'
 import { settings } from './settings/service.ts'
 import { state } from './state/service.ts'
 import { system } from './system/service.ts'
+import { telemetry } from './telemetry/service.ts'
 import { upkeep } from './upkeep/service.ts'
 import { versions } from './versions/service.ts'
 
@@ -29,9 +34,12 @@ export const services: readonly Service[] = [
   upkeep,
   state,
   observe,
+  logs,
+  telemetry,
   secrets,
   models,
   budgets,
+  costs,
   flow,
   agents,
   graphs,
@@ -40,5 +48,7 @@ export const services: readonly Service[] = [
   extract,
   schedules,
   published,
+  replay,
   settings,
+  machine,
 ]

@@ -196,7 +196,7 @@ async function runScript({ name, script, args, timeout_s: seconds }: RunInput, c
   const { serve } = branch === undefined ? deps.sandbox : ((await deps.sandbox.branches?.open(branch)) ?? noServers)
   if (folder === '' || serve === undefined)
     throw new OxbowError('sandbox_missing', 'This sandbox cannot run scripts of skills.', {
-      hint: 'Follow the instructions of the skill without its scripts. The tiers `process` and `container` run them, unless the guest is isolated.',
+      hint: 'Follow the instructions of the skill without its scripts. On Linux sandbox.tier = "process", "container" and "micro_vm" (QEMU) run them.',
     })
   const [command = '', ...rest] = commandOf(file.path, `${inside}/${file.path}`, args)
   if (command === `${inside}/${file.path}` && !file.executable)

@@ -55,7 +55,7 @@ export async function readSkillFiles(files: readonly SkillFile[], folder: string
   const file = skillFileNames.map((name) => files.find(({ path }) => path === name)).find((each) => each !== undefined)
   const text = file === undefined ? null : textIn(file.content)
   if (text === null)
-    return { head: null, body: '', warnings: [], errors: [file === undefined ? 'Missing required file: SKILL.md' : 'SKILL.md is no text'] }
+    return { head: null, body: '', warnings: [], errors: [file === undefined ? 'Missing required file: SKILL.md' : 'SKILL.md is not text'] }
   return readSkill(text, folder)
 }
 

@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { isOxbowError, OxbowError } from '../base/index.ts'
-import { type Call, defineCall } from '../protocol/index.ts'
+import { type Call, type CallContext, defineCall, type LabelScope } from '../protocol/index.ts'
 import { commandName } from '../config/index.ts'
 import { expandCommand, readCommand } from './commands.ts'
 import { findCandidate, type InventoryDeps, isCalled, type Item, listAll } from './inventory.ts'
@@ -115,7 +115,7 @@ function trustCall(deps: PersonCallDeps): Call {
     ...deciding,
     name: 'skill.trust',
     summary: 'Trusts a skill, a command or the instructions of a folder as they are now. It counts until one of its files changes.',
-    input: z.strictObject({ target, hash: z.string().length(64).describe('Of what the person has seen, from `skill.show`.') }),
+    input: z.strictObject({ target, hash: z.string().length(64).describe('Hash of what the person has seen, from `skill.show`.') }),
     output: z.strictObject({ path: z.string(), name: z.string() }),
     example: { target: '/shared/AGENTS.md', hash: '0'.repeat(64) },
     async run({ target: which, hash }, context) {
@@ -124,10 +124,30 @@ function trustCall(deps: PersonCallDeps): Call {
         throw new OxbowError('bad_config', `${path} cannot be used: ${problem}`, { hint: 'Correct it, or leave it as data.' })
       if (trusted.hash !== hash)
         throw new OxbowError('edit_mismatch', `${path} is not what you have seen.`, { hint: `Look at it again: oxbow skills show ${path}` })
+      await refusePrivate(path, trusted.files, context)
       await deps.trust.set(context, 'skill.trust', path, trusted)
       return { output: { path, name: trusted.name } }
     },
   })
+}
+
+/**
+ * What is trusted is told to any agent, in any session: nothing keeps the label of its files.
+ * @throws OxbowError `denied` where one of them is private
+ */
+async function refusePrivate(path: string, files: readonly TrustedFile[], context: CallContext): Promise<void> {
+  for (const file of files) {
+    const scope: LabelScope = { kind: 'apart', labels: [], origins: [], fields: [] }
+    const at = path.endsWith(`/${file.path}`) ? path : `${path}/${file.path}`
+    const read = await context.readApart(scope, 'file.read', { path: at })
+    // What is no text has been read all the same.
+    if (read.status !== 'ok' && read.failure.code !== 'not_text')
+      throw new OxbowError(read.failure.code, `${at} cannot be read: ${read.failure.message}`, { hint: read.failure.hint })
+    if (scope.labels.includes('private'))
+      throw new OxbowError('denied', `${at} holds private data, which every agent would be told.`, {
+        hint: `If all may know it, take its label away first: oxbow flow declassify ${at}`,
+      })
+  }
 }
 
 function revokeCall(deps: PersonCallDeps): Call {

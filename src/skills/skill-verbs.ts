@@ -1,5 +1,5 @@
 /** `oxbow skills`: which skills, instructions of folders and commands there are, and which of them a person trusts. */
-import { plainLine, plainText, table } from '../terminal/index.ts'
+import { plainLine, plainText, revokeTrust, table, trustFiles } from '../terminal/index.ts'
 import { type JsonObject, ownValue, textIn } from '../base/index.ts'
 import type { ServiceVerb, Typed } from '../protocol/index.ts'
 import type { Item } from './inventory.ts'
@@ -43,8 +43,8 @@ export const skillVerbs: readonly ServiceVerb[] = [
     agree: {
       by: show,
       field: 'hash',
-      question: (name) => `Let agents follow ${name}?`,
-      declined: 'It stays data.',
+      question: (name) => trustFiles(name).question,
+      declined: trustFiles('').declined,
       settled: ({ hash, state }: Shown, name) =>
         hash === '' ? `${name} is not of a folder and needs no trust.` : state === 'ready' ? `${name} is trusted as it is.` : '',
     },
@@ -60,10 +60,10 @@ export const skillVerbs: readonly ServiceVerb[] = [
       const { revoked } = await ask('skill.revoke', { ...input, dry_run: true })
       const target = { paths: revoked }
       if (revoked.length === 0) return { would: '', nothing: wasNotTrusted(input), target }
-      return { would: `take back the trust in ${plainLine(revoked.join(', '), 800)}`, target }
+      return { would: revokeTrust(revoked).would, target }
     },
     show: ({ revoked }: { readonly revoked: readonly string[] }, { input }) =>
-      revoked.length === 0 ? wasNotTrusted(input) : `No longer trusted: ${plainLine(revoked.join(', '), 800)}`,
+      revoked.length === 0 ? wasNotTrusted(input) : revokeTrust(revoked).done,
   },
 ]
 

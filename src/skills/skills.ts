@@ -3,7 +3,7 @@
  * or call; a turn whose agent has neither skills nor trusted instructions waits for nothing.
  */
 import { createRecentMap } from '../base/index.ts'
-import type { Call, Sandbox } from '../protocol/index.ts'
+import type { Call, DoctorCheck, Sandbox } from '../protocol/index.ts'
 import type { HostPort } from '../config/index.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { createCatalog, type Skill, type SkillUser } from './catalog.ts'
@@ -33,6 +33,8 @@ export interface Skills {
   readonly calls: readonly Call[]
   /** For the system prompt of an agent; empty without skills and instructions. */
   section(user: SkillUser): Promise<string>
+  /** Skills of the host that cannot be used, and why. */
+  health(): Promise<Pick<DoctorCheck, 'state' | 'says' | 'fix'>>
 }
 
 export function createSkills({ documents, host, sandbox, mounts, agent, countTokens, show, nowMs }: SkillDeps): Skills {
@@ -59,6 +61,12 @@ export function createSkills({ documents, host, sandbox, mounts, agent, countTok
       ...agentCalls({ catalog, workspace, show, countTokens, agent, mounts, sandbox }),
       ...personCalls({ catalog, workspace, trust, agent }),
     ],
+    async health() {
+      const { entries } = await catalog.host()
+      const problems = entries.flatMap(({ skill, errors }) => (errors.length === 0 ? [] : [`${skill.folder}: ${errors.join(', ')}`]))
+      if (problems.length > 0) return { state: 'weak', says: problems.join('; '), fix: 'oxbow skills list' }
+      return { state: 'ok', says: entries.length === 0 ? 'none' : `${entries.length} can be used`, fix: '' }
+    },
     async section(user) {
       const { name, rights, limits } = user
       const readsFiles = rights.has('file.read') || rights.has('*')

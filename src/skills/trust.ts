@@ -132,7 +132,7 @@ export async function differenceOf(before: readonly TrustedFile[], after: readon
           ? [`${path}: ${is.executable ? 'is a program now' : 'is no program any more'}`]
           : []
       if (was?.hash === is?.hash) return mode
-      if (was?.text === null || is?.text === null) return [...mode, `${path}: ${what}; it is no text, or too large to be shown`]
+      if (was?.text === null || is?.text === null) return [...mode, `${path}: ${what}; it is not text, or too large to be shown`]
       const patch = createTwoFilesPatch(
         was === undefined ? '/dev/null' : path,
         is === undefined ? '/dev/null' : path,

@@ -75,7 +75,8 @@ export function openWorkspaceFiles(sandbox: Pick<Sandbox, 'hands' | 'status'>, m
     },
     async filesOf(path) {
       const reading = await open()
-      if (reading === null) throw new OxbowError('sandbox_missing', 'Without a sandbox no file can be read.', { hint: 'See oxbow doctor.' })
+      if (reading === null)
+        throw new OxbowError('sandbox_missing', 'Without a sandbox no file can be read.', { hint: '`oxbow doctor` says what is missing.' })
       return skillFilesAt(reading, path)
     },
     async text(path, maxBytes) {

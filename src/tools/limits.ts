@@ -170,8 +170,8 @@ export const maxDownloadWaitSeconds = 60
 
 /** The reference implementation allows 15 s to search and 10 s to write; one limit for both, since either may start the embedding thread. */
 export const memoryTimeoutMs = 15_000
-/** How long a turn waits for memory: as for any other context provider. */
-export const recallTimeoutMs = 1_500
+/** A turn waits less for memory before its first request; what comes later precedes the next one. Longer than the longest patience. */
+export const recallTimeoutMs = 6_000
 export const maxMemoryResults = 20
 export const defaultMemoryResults = 5
 export const maxMemoryQueryCharacters = 4_000

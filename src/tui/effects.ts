@@ -53,7 +53,7 @@ export function createEffects(doing: Doing): (effect: OutsideEffect) => Promise<
       if (effect.type === 'complete_files') doing.dispatch({ type: 'files', query: effect.query, files: await finder.find(effect.query) })
       else await perform(effect, doing)
     } catch (error) {
-      const { message, hint } = toFailure(error, 'guest_unreachable', 'See logs/guest.log.')
+      const { message, hint } = toFailure(error, 'guest_unreachable', 'See `oxbow logs`.')
       if (effect.type === 'complete_files') doing.dispatch({ type: 'files', query: effect.query, files: [] })
       else doing.dispatch({ type: 'say', text: plainLine(`${message.replace(/(?<![.!?:…])$/, '.')} ${hint}`, 300), isError: true })
     }

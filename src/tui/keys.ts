@@ -1,6 +1,7 @@
 /** What each key does, by what is open: a question, a dialog, the search, a list of completions, and else the editor. Pure. */
 import { isCommand, readCommand, readMessage } from '../terminal/index.ts'
 import { assertNever, ownValue } from '../base/index.ts'
+import { answerTo } from '../protocol/index.ts'
 import { answerKey, draftText, type Question } from './question.ts'
 import { choose, type Completion, completionAt, isWhole, moveChoice } from './completion.ts'
 import { editKey, type Editor, insert, messageIn, paste, sentFrom, setText } from './editor.ts'
@@ -100,8 +101,8 @@ function questionKey(state: State, question: Question, key: string): Step | null
   const answered = answerKey(question, key, state.now, editorWidth(state.columns))
   if (answered === null) return null
   if ('question' in answered) return [{ ...state, question: answered.question }, []]
-  const { call } = question.pending
-  return [{ ...state, question: { ...question, isSent: true } }, [{ type: 'decide', call, decision: answered.decision }]]
+  const { call, ...seen } = answerTo(question.pending)
+  return [{ ...state, question: { ...question, isSent: true } }, [{ type: 'decide', call, decision: { ...seen, ...answered.decision } }]]
 }
 
 function dialogKey(state: State, dialog: Picker | Preview, key: string): Step {

@@ -153,10 +153,7 @@ async function keepLinked(options: TuiOptions, ports: Ports, app: App, left: Pro
   let short = 0
   for (let isFirst = true; ; isFirst = false) {
     const opening = ports.open()
-    const opened = await Promise.race([
-      opening.catch((error: unknown) => toFailure(error, 'guest_unreachable', 'See logs/guest.log.')),
-      left,
-    ])
+    const opened = await Promise.race([opening.catch((error: unknown) => toFailure(error, 'guest_unreachable', 'See `oxbow logs`.')), left])
     if (opened === null) {
       // Nobody waits for a guest that is still starting; it is stopped all the same.
       await opening.then(

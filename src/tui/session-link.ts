@@ -64,7 +64,7 @@ export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (
     },
     onSent: ({ id }) => dispatch({ type: 'sent', message: id }),
     onRefused({ id, text }, error) {
-      dispatch({ type: 'send_failed', message: id, text, failure: toFailure(error, 'guest_unreachable', 'See logs/guest.log.') })
+      dispatch({ type: 'send_failed', message: id, text, failure: toFailure(error, 'guest_unreachable', 'See `oxbow logs`.') })
       // A session whose first message was refused leaves nothing behind.
       if (unused === null) return
       followed.end()

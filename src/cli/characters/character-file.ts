@@ -49,8 +49,8 @@ export function printWarnings(warnings: readonly string[], terminal: Terminal): 
 /** Where the files of an agent's definition are. */
 export function characterFiles(terminal: Terminal, name: string): Readonly<Record<'folder' | 'toml' | 'character', string>> {
   if (!definitionName.test(name))
-    throw new OxbowError('bad_input', `${JSON.stringify(name.slice(0, 60))} is no name of an agent`, {
-      hint: 'A letter, then letters, digits, - and _, in lower case; at most 32. --as gives it another.',
+    throw new OxbowError('bad_input', `${JSON.stringify(name.slice(0, 60))} cannot be the name of an agent`, {
+      hint: 'Use a letter, then letters, digits, - and _, in lower case, at most 32 in all; --as gives another name.',
     })
   const folder = join(openHome(terminal.env).root, 'agents')
   return { folder, toml: join(folder, `${name}.toml`), character: join(folder, `${name}.character.json`) }

@@ -150,7 +150,7 @@ async function findKnowledge(
     const shown = plainLine(inside, 200)
     if (inside.split(sep).some((part) => part.startsWith('.'))) warnings.push(`knowledge: ${shown} is hidden, and is not read`)
     else if (!readable.has(extname(path).toLowerCase()))
-      warnings.push(`knowledge: ${shown} is no text and no PDF. Convert it, or copy it into the workspace and see oxbow memory ingest`)
+      warnings.push(`knowledge: ${shown} is neither text nor a PDF. Convert it, or copy it into the workspace and see oxbow memory ingest`)
     else if (size > maxKnowledgeBytes) throw tooMuch(`a file of ${size} bytes, ${shown}`)
     else if (files.size >= maxKnowledgeFiles) throw tooMuch(`more than ${maxKnowledgeFiles} files`)
     else if (size > 0) files.set(inside, { path: inside, from: path })

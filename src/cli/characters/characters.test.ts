@@ -109,7 +109,7 @@ test('an import reads no file outside of the folder of the character, and a dry 
 
 test('an invalid name of an agent, or an unknown right, is refused before anything is written', async () => {
   const path = write('name.json', { name: '日本', bio: 'x' })
-  assert.match((await character(['import', path])).err, /is no name of an agent hint: /)
+  assert.match((await character(['import', path])).err, /cannot be the name of an agent hint: /)
   assert.equal((await character(['import', path, '--as', '../up'])).exit, 2)
   assert.match((await character(['import', path, '--as', 'nihon', '--right', 'no such'])).err, /error: .+ hint: /)
   assert.match((await character(['show', 'nihon'])).err, /there is no character nihon/)

@@ -65,12 +65,10 @@ export function fakeGateway(): FakeGateway {
       asked.push('cancel')
       return true
     },
-    approve: async (call, allow) => {
-      asked.push(`approve ${call} ${allow}`)
-      return ''
-    },
-    call: async (name) => {
-      asked.push(`call ${name}`)
+    approve: async () => '',
+    call: async (name, input) => {
+      const { call = '', allow, question } = input as { call?: string; allow?: boolean; question?: string }
+      asked.push(name !== 'call.decide' ? `call ${name}` : `approve ${call} ${allow}${question === undefined ? '' : ` ${question}`}`)
       const output = { session: null, user: { spent: { microDollars: 42, tokens: 7 }, limit: {} } } as never
       return { status: 'ok', ok: true, text: '', output }
     },

@@ -61,7 +61,11 @@ void test('an approval shows the exact input, and the answer is sent', async () 
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('go')
-  fake.tell('g.0', 'shell.exec', 'parked', { input: '{"command":"rm \u202ex"}', reason: 'it has \u001b[2Jheld\nprivate data' })
+  fake.tell('g.0', 'shell.exec', 'parked', {
+    input: '{"command":"rm \u202ex"}',
+    reason: 'it has \u001b[2Jheld\nprivate data',
+    question: 'q1',
+  })
   assert.match(
     shown.text,
     /shell_exec asks to run with exactly this input:\n {4}\{"command":"rm \\u202ex"\}\n {4}why: it has held private data\n/,
@@ -70,7 +74,7 @@ void test('an approval shows the exact input, and the answer is sent', async () 
   await type('what?')
   assert.match(shown.text, /Answer y, n or a first/)
   await type('y')
-  assert.ok(fake.asked.includes('approve g.0 true'))
+  assert.ok(fake.asked.includes('approve g.0 true q1'))
   assert.equal(shown.prompt, null)
   fake.end()
   end()

@@ -35,7 +35,7 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
   let isOpen = true
   // When the person has left, pending work fails with the connection; that is not reported.
   const report = (error: unknown): void => {
-    if (isOpen) screen.line(failureLines(toFailure(error, 'guest_unreachable', 'See logs/guest.log.')))
+    if (isOpen) screen.line(failureLines(toFailure(error, 'guest_unreachable', 'See `oxbow logs`.')))
   }
   const onLine = async (raw: string): Promise<void> => {
     // Pasted text keeps the indentation of its first line.
@@ -90,12 +90,12 @@ async function takeLine(line: string, { deps, conversation, screen, leave }: Cha
   // A person who types ahead, or types y because a model asked for it, has not read a question that appeared meanwhile.
   if (unseen && /^(y(es)?|a(lways)?|\d+)$/i.test(line))
     return screen.line('  This question appeared while you were typing. Read it, then answer y, n or a.')
-  if (/^(y|yes|n|no)$/i.test(line)) return conversation.answer(asked.call, /^y/i.test(line))
+  if (/^(y|yes|n|no)$/i.test(line)) return conversation.answer(asked, /^y/i.test(line))
   const form = formOf(asked)
   const pairs = form === null ? null : pairsIn(line)
-  if (form !== null && pairs !== null && !unseen) return conversation.fillIn(asked.call, answered(form, pairs))
+  if (form !== null && pairs !== null && !unseen) return conversation.fillIn(asked, answered(form, pairs))
   const reason = /^no?[ ,:]+(.+)$/is.exec(line)?.[1]
-  if (reason !== undefined && !deps.oneByOne) return conversation.answer(asked.call, false, reason)
+  if (reason !== undefined && !deps.oneByOne) return conversation.answer(asked, false, reason)
   if (/^a(lways)?$/i.test(line) && !deps.oneByOne) return offerRules(asked.call, conversation, screen)
   if (/^\d{1,2}$/.test(line) && conversation.offered() === asked.call) {
     const kept = await conversation.keep(Number(line))

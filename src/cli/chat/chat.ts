@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ConnectionState } from '../../client/index.ts'
-import { configFiles, type HostEnv, usersFolder } from '../../runner/index.ts'
+import { configFileIn, type HostEnv, usersFolder } from '../../runner/index.ts'
 import { type Failure, isDerived, ownValue } from '../../base/index.ts'
 import type { GuestStatus } from '../../protocol/index.ts'
 import { builtinProviders, type Config } from '../../config/index.ts'
@@ -11,7 +11,7 @@ import { maxListedSessions, maxShortGuestLives, setupLookMs, shortGuestLifeMs, s
 import { createPlainScreen } from '../screen/screen.ts'
 import { createTtyScreen } from '../screen/tty-screen.ts'
 import { columnsOf, isInteractive, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
-import { readRecent } from '../turn-watch.ts'
+import { readRecent } from '../recent-records.ts'
 import { askCatalog, type FoundService } from '../verbs/models.ts'
 import { assertAgent, chooseAgent, findSession, newestSession } from '../verbs/sessions.ts'
 import { isOffline, noticeLine, plainLine, plainText } from '../../terminal/index.ts'
@@ -122,9 +122,8 @@ export async function tellOfServices(
   terminal: Terminal,
   tell: (text: string) => void,
 ): Promise<void> {
-  const [shared] = configFiles(setup.home, setup.workspace)
   const asked = askCatalog({ ask: 'models', provider: '', discover: true }, choice, terminal)
-  const text = await lookForServices(asked, shared?.path ?? 'config.toml', setupLookMs)
+  const text = await lookForServices(asked, configFileIn(setup.home), setupLookMs)
   if (text !== null) tell(text)
 }
 

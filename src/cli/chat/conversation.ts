@@ -1,7 +1,7 @@
 /** The current session of a chat: starting, switching and forking sessions, sending messages with attachments. */
 import type { OutputOf } from '../../client/index.ts'
 import { type CallId, type Failure, type JsonObject, ownValue, type SessionId } from '../../base/index.ts'
-import type { RecordView, SessionInfo } from '../../protocol/index.ts'
+import { answerTo, type PendingApproval, type RecordView, type SessionInfo } from '../../protocol/index.ts'
 import { type GatewayPort, outputOf } from '../guest-connection.ts'
 import { assertAgent, chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
@@ -42,9 +42,9 @@ export interface Conversation {
   /** Chooses who answers from the next message on, here and in new sessions; empty: the usual agent. */
   choose(agent: string): Promise<void>
   /** @param reason why it is denied; the agent reads it */
-  answer(call: CallId, allow: boolean, reason?: string): Promise<void>
+  answer(asked: PendingApproval, allow: boolean, reason?: string): Promise<void>
   /** Answers the form of a server: allows the call with this input. */
-  fillIn(call: CallId, input: JsonObject): Promise<void>
+  fillIn(asked: PendingApproval, input: JsonObject): Promise<void>
   /** Finds the rules that approving the call could keep, for `keep`. @returns them as text; empty without rules */
   offer(call: CallId): Promise<string>
   /** The call whose rules are on the screen. */
@@ -161,14 +161,13 @@ function createAnswers(
   decided: (call: CallId, next?: string) => Promise<void>,
 ): Pick<Conversation, 'answer' | 'fillIn'> {
   return {
-    async answer(call, allow, reason) {
-      if (reason === undefined) return decided(call, await gateway.approve(call, allow))
-      await outputOf(gateway, 'call.decide', { call, allow, reason })
-      await decided(call)
+    async answer(asked, allow, reason) {
+      const { next } = await outputOf(gateway, 'call.decide', { ...answerTo(asked), allow, ...(reason !== undefined && { reason }) })
+      await decided(asked.call, next)
     },
-    async fillIn(call, input) {
-      await outputOf(gateway, 'call.decide', { call, allow: true, input })
-      await decided(call)
+    async fillIn(asked, input) {
+      await outputOf(gateway, 'call.decide', { ...answerTo(asked), allow: true, input })
+      await decided(asked.call)
     },
   }
 }
@@ -178,7 +177,7 @@ function createOffers(
   gateway: GatewayPort,
   decided: (call: CallId, next?: string) => Promise<void>,
 ): Pick<Conversation, 'offer' | 'offered' | 'keep'> {
-  let offer: Pick<WaitingCall, 'call' | 'rules' | 'labels'> | null = null
+  let offer: Pick<WaitingCall, 'call' | 'question' | 'rules' | 'labels'> | null = null
   return {
     async offer(call) {
       const waiting = await outputOf(gateway, 'approval.list', {})
@@ -191,7 +190,7 @@ function createOffers(
       if (offer === null || rule === undefined) return ''
       const { call, labels = [] } = offer
       const remember = { scope: rule.scope, rule: rule.id, labels: labels.length > 0 }
-      await outputOf(gateway, 'call.decide', { call, allow: true, remember })
+      await outputOf(gateway, 'call.decide', { ...answerTo(offer), allow: true, remember })
       await decided(call)
       return rule.text
     },

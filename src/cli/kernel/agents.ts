@@ -86,7 +86,7 @@ export async function watchAgents(options: TopOptions, terminal: Terminal): Prom
 }
 
 /** Cursor to the first cell, and everything behind it erased. */
-const clearScreen = '\u001B[H\u001B[J'
+export const clearScreen = '\u001B[H\u001B[J'
 
 function topText({ agents, admission }: Listed, { now }: Machine): string {
   const { running, max_running: max, queued, starts_left: left, paused_by: pausedBy } = admission

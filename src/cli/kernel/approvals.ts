@@ -1,6 +1,6 @@
 /** `oxbow approvals`: what waits for a person, and deciding it. */
 import { OxbowError } from '../../base/index.ts'
-import type { InputOf, OutputOf } from '../../protocol/index.ts'
+import { answerTo, type InputOf, type OutputOf } from '../../protocol/index.ts'
 import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { printList, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'
@@ -65,7 +65,7 @@ export function approvalsApprove(id: string, options: DecideOptions, terminal: T
     const edited = changed === undefined ? {} : { input: parseInput(changed) }
     const said = rule === undefined || changed !== undefined ? '' : `Allowed from now on: ${exactText(rule.text)}`
     return decideAndFollow(connection, pending, options, terminal, () =>
-      decided(connection, { call, allow: true, ...edited, ...(remember && { remember }) }, said),
+      decided(connection, { ...answerTo(pending), allow: true, ...edited, ...(remember && { remember }) }, said),
     )
   })
 }
@@ -81,7 +81,7 @@ export function approvalsDeny(id: string, options: DecideOptions, terminal: Term
   return withGuest(options, terminal, async (connection) => {
     const pending = findPending(await waitingCalls(connection), id)
     return decideAndFollow(connection, pending, { ...options, deny: true }, terminal, () =>
-      decided(connection, { call: pending.call, allow: false, reason }, 'Denied; the agent reads your reason.'),
+      decided(connection, { ...answerTo(pending), allow: false, reason }, 'Denied; the agent reads your reason.'),
     )
   })
 }

@@ -3,7 +3,7 @@ import type { MadeCall } from '../../protocol/index.ts'
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { plainText } from '../../terminal/index.ts'
-import { type Failure, type Json, OxbowError, toError } from '../../base/index.ts'
+import { type Failure, type Json, OxbowError, toError, wrongInput } from '../../base/index.ts'
 import type { InputOf, OutputOf } from '../../client/index.ts'
 import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
@@ -89,7 +89,7 @@ export function showOutput<Name extends string>(
  * @param word what the person typed for a field
  */
 export function forPeople(failure: Failure, word = (field: string): string => field): Failure {
-  const why = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
+  const why = wrongInput(failure)
   if (why === undefined) return failure
   const message = why.replaceAll(/field `([^`]*)`/g, (_, field: string) => word(field))
   return { ...failure, message, hint: 'Add --help to see the options.' }

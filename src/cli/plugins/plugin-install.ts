@@ -6,7 +6,17 @@ import { existsSync, readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { plainLine, plainText } from '../../terminal/index.ts'
+import {
+  alikeText,
+  clearPlugin,
+  grantPlugin,
+  installPlugin,
+  plainLine,
+  plainText,
+  pluginParts,
+  pluginText,
+  removePlugin,
+} from '../../terminal/index.ts'
 import { findGuest, grantRight, hasRight, type Home, loadPlugins, openHome, type StagedPlugin } from '../../runner/index.ts'
 import { OxbowError, systemClock, toFailure, plural } from '../../base/index.ts'
 import { type PluginExports, pluginRight } from '../../protocol/index.ts'
@@ -17,7 +27,7 @@ import { type CallOptions, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { syncGuests, type SyncProblem } from './plugin-guests.ts'
 import { dropNew, leftoversOf, type Trial, tryLoading } from './plugin-trial.ts'
-import { assertLoaded, infoOf, notGranted, rightsText, whyNotLoaded } from './plugins.ts'
+import { assertLoaded, infoOf, notGranted, whyNotLoaded } from './plugins.ts'
 
 interface SwitchOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -44,8 +54,8 @@ export async function pluginUpdate(name: string, source: string | undefined, opt
   const { findPlugin } = await loadPlugins()
   const { source: from } = findPlugin(home, name)
   if (source === undefined && from.from === 'npm')
-    throw new OxbowError('bad_input', `${name} is from npm, which never updates a version.`, {
-      hint: `Name the one that you want: oxbow plugin update ${name} npm:${from.spec.replace(/@[^@]*$/, '')}@VERSION`,
+    throw new OxbowError('bad_input', `${name} is from npm, where a version never changes.`, {
+      hint: `Name the version that you want: oxbow plugin update ${name} npm:${from.spec.replace(/@[^@]*$/, '')}@VERSION`,
     })
   return install(source ?? (from.from === 'npm' ? '' : from.path), options, terminal, name)
 }
@@ -53,7 +63,7 @@ export async function pluginUpdate(name: string, source: string | undefined, opt
 async function install(source: string, options: AddOptions, terminal: Terminal, expected?: string): Promise<number> {
   const home = openHome(terminal.env)
   const { manifest } = options
-  const { stagePlugin, commitPlugin, discard, alikeNames, readLock, reservedNames } = await loadPlugins()
+  const { stagePlugin, commitPlugin, discard, viewOfStaged } = await loadPlugins()
   const propose =
     manifest === undefined
       ? (folder: string) => proposeOne(folder, source, options, terminal)
@@ -69,12 +79,11 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
   })
   const { name, version } = staged.manifest
   try {
-    printText({ output: terminal.errors }, await stagedText(staged))
-    const others = [...readLock(home).plugins.map(({ manifest: other }) => other.name), ...reservedNames]
-    for (const other of staged.before === null ? alikeNames(name, others) : [])
-      printNotice(terminal, `warning: the name ${name} looks like ${other}, which is another one`)
+    const view = viewOfStaged(home, staged)
+    printText({ output: terminal.errors }, pluginText(pluginParts(view)))
+    for (const other of view.alike) printNotice(terminal, `warning: ${alikeText(name, other)}`)
     if (options.dryRun === true) return printPreview({ would: `install ${name} ${version}`, target: shown(staged) }, options, terminal)
-    if (isSame(staged) && (await isIntact(home, staged)))
+    if (view.same && (await isIntact(home, staged)))
       return await finish(
         { ...staged, leftovers: [], isSame: true },
         `${name} ${version} is installed already, with the same files.`,
@@ -98,10 +107,6 @@ async function isIntact(home: Home, { before }: StagedPlugin): Promise<boolean> 
     () => true,
     () => false,
   )
-}
-
-function isSame({ before, tree_hash: hash, source }: StagedPlugin): boolean {
-  return before?.tree_hash === hash && JSON.stringify(before.source) === JSON.stringify(source)
 }
 
 /** Makes running guests use it; if one cannot, all keep the previous version. @throws OxbowError `tool_failed` for that */
@@ -169,44 +174,20 @@ function partCounts(parts: PluginExports | null): readonly string[] {
   return counts.length === 0 ? [] : [`It has ${counts.join(', ')}.`]
 }
 
-async function stagedText({ manifest, source, before, ...staged }: StagedPlugin): Promise<string> {
-  const { fingerprint, rightLines } = await loadPlugins()
-  const { signer, files, bytes, packages, withScripts, changes, tree_hash: hash } = staged
-  const list = (title: string, lines: readonly string[]): readonly string[] =>
-    lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)]
-  const rights =
-    before === null
-      ? [rightsText(rightLines(manifest.rights))]
-      : [
-          ...list('It may do more than the installed version:', changes.added),
-          ...list('It may no longer:', changes.removed),
-          ...(changes.added.length + changes.removed.length === 0 ? ['It may do what the installed version may.'] : []),
-        ]
-  const lines = [
-    `${manifest.name} ${manifest.version}${before === null ? '' : ` (installed: ${before.manifest.version})`}${manifest.description === '' ? '' : `: ${manifest.description}`}`,
-    `${plural(files.length, 'file')}, ${Math.ceil(bytes / 1024)} KiB, hash ${hash}`,
-    ...(source.from === 'npm' ? [`npm integrity ${source.integrity}, with ${packages} other packages`] : []),
-    ...list('Scripts of these packages are not run:', withScripts),
-    signer === '' ? 'Nobody has signed it.' : `Signed by the key ${fingerprint(signer)}`,
-    ...(manifest.dependencies.length === 0 ? [] : [`It needs ${manifest.dependencies.join(', ')}`]),
-    ...rights,
-  ]
-  return plainText(lines.join('\n'))
-}
-
 async function isApproved(staged: StagedPlugin, { digest }: AddOptions, terminal: Terminal): Promise<boolean> {
   const { reasons, tree_hash: hash } = staged
   if (reasons.length === 0) return true
   if (digest !== undefined) {
     if (digest === hash) return true
-    throw new OxbowError('denied', 'These are not the files that were shown with that hash.', { hint: `Their hash is now ${hash}.` })
+    throw (await loadPlugins()).otherFiles(hash)
   }
   if (!isInteractive(terminal))
     throw new OxbowError('approval_required', `Installing ${staged.manifest.name} needs approval: ${reasons.join(', ')}.`, {
       hint: `Run it in a terminal, or approve exactly these files: --digest ${hash}`,
     })
-  if (await isYes(`Install it? (${reasons.join(', ')})`, terminal)) return true
-  printNotice(terminal, 'Nothing was installed.')
+  const { question, declined } = installPlugin({ reasons })
+  if (await isYes(question, terminal)) return true
+  printNotice(terminal, declined)
   return false
 }
 
@@ -223,13 +204,13 @@ export async function pluginSwitch(name: string, isOn: boolean, options: SwitchO
 
 export async function pluginRemove(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
   const { home, workspace } = guestSetup(options, terminal)
-  const { findPlugin, removePlugin } = await loadPlugins()
+  const { findPlugin, removePlugin: removeInstalled } = await loadPlugins()
   const { manifest, tree_hash, source } = findPlugin(home, name)
   if (options.dryRun === true) {
     const target = { plugin: name, version: manifest.version, tree_hash, source }
-    return printPreview({ would: `remove ${name} ${manifest.version} and its files`, target }, options, terminal)
+    return printPreview({ would: removePlugin(name, manifest.version).would, target }, options, terminal)
   }
-  await removePlugin(home, name)
+  await removeInstalled(home, name)
   // Another plugin of that name must not inherit it.
   grantRight(home, workspace, pluginRight(name), false)
   const isRunning = (await findGuest(workspace)) !== null
@@ -237,7 +218,7 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   if (!isRunning) problems.push(...(await syncInGuest(name, { removed: [name] }, options, terminal)))
   const kept = join(workspace.root, 'internal', 'plugins', name)
   const text = [
-    `Removed ${name}.`,
+    removePlugin(name, manifest.version).done,
     ...(existsSync(kept) && readdirSync(kept).length > 0
       ? [`What it has written stays in ${kept}; oxbow plugin clear ${name} empties it.`]
       : []),
@@ -283,13 +264,13 @@ export async function pluginClear(name: string, options: SwitchOptions, terminal
   const isKnown = isName && existsSync(join(workspace.root, 'internal', 'plugins', name))
   if (!isName || (!isKnown && options.dryRun === true)) findPlugin(home, name)
   if (options.dryRun === true) {
-    return printPreview({ would: `empty what ${plainLine(name, 100)} keeps`, target: { plugin: name } }, options, terminal)
+    return printPreview({ would: clearPlugin(name).would, target: { plugin: name } }, options, terminal)
   }
   return withGuest(options, terminal, async ({ gateway }) => {
     await outputOf(gateway, 'plugin.sync', { cleared: [name] })
     // One that never started has labels and no folder.
     if (!isKnown) findPlugin(home, name)
-    return report({ plugin: name, cleared: true }, `${name} keeps nothing any more.`, [], options, terminal)
+    return report({ plugin: name, cleared: true }, clearPlugin(name).done, [], options, terminal)
   })
 }
 
@@ -324,7 +305,7 @@ async function grantIfWanted(
   if (why !== '') printNotice(terminal, `warning: ${plainText(why)}`)
   if (hasRight(setup.config, pluginRight(plugin))) return { granted: true, changed: false }
   const asks = options.asks === true && options.digest === undefined && options.json !== true && isInteractive(terminal)
-  if (options.grant !== true && !(asks && (await isYes('May your agent use it?', terminal)))) {
+  if (options.grant !== true && !(asks && (await isYes(grantPlugin, terminal)))) {
     printNotice(terminal, `notice: ${notGranted(plugin)}`)
     return { granted: false, changed: false }
   }

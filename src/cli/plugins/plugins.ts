@@ -1,7 +1,7 @@
 /** Verbs of `oxbow plugin` that install nothing: what is installed and whether it is as it was approved, and those for who writes a plugin. */
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
+import { formatTime, mayPart, plainLine, plainText, pluginText, signedText, table } from '../../terminal/index.ts'
 import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome, usersOf } from '../../runner/index.ts'
 import type { OutputOf } from '../../client/index.ts'
 import { type Failure, errorMessage, OxbowError, plural } from '../../base/index.ts'
@@ -149,17 +149,12 @@ function aboutText({ manifest, source, tree_hash, signer, approved_by, approved_
     `${manifest.name} ${manifest.version}: ${manifest.description}`,
     `From ${sourceText(source)}${source.from === 'npm' ? `, ${source.integrity}` : ''}`,
     `Files ${tree_hash}`,
-    signer === '' ? 'Nobody has signed it.' : `Signed by the key ${loaded.fingerprint(signer)}`,
+    signedText(signer === '' ? '' : loaded.fingerprint(signer)),
     `Approved by ${approved_by} on ${formatTime(approved_at)}`,
     ...(manifest.dependencies.length === 0 ? [] : [`Needs ${manifest.dependencies.join(', ')}`]),
-    rightsText(loaded.rightLines(manifest.rights)),
+    pluginText([mayPart(loaded.rightLines(manifest.rights))]),
   ]
   return plainText(lines.join('\n'))
-}
-
-/** @param lines as `rightLines` has them */
-export function rightsText(lines: readonly string[]): string {
-  return lines.length === 0 ? 'It may do nothing but compute.' : ['It may', ...lines.map((line) => `  ${line}`)].join('\n')
 }
 
 const noExports: PluginExports = {

@@ -5,29 +5,10 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import type { Terminal } from '../terminal.ts'
-import { lockedPackages, serversInstall } from './server-install.ts'
+import { serversInstall } from './server-install.ts'
 
 const entry = { version: '1.2.3', integrity: 'sha512-AAAA', resolved: 'https://registry.npmjs.org/x.tgz' }
 const lockOf = (more: object): string => JSON.stringify({ packages: { '': {}, 'node_modules/@a/x': { ...entry, ...more } } })
-
-describe('the packages of a lock file', () => {
-  it('are listed with what pins them', () => {
-    assert.deepEqual(lockedPackages(lockOf({ hasInstallScript: true })), [
-      { name: '@a/x', version: '1.2.3', integrity: 'sha512-AAAA', hasScripts: true },
-    ])
-  })
-
-  it('are refused when they come from no registry or nothing pins them', () => {
-    for (const more of [
-      { resolved: 'git+ssh://example.com/x' },
-      { resolved: 'file:../x' },
-      { integrity: '' },
-      { integrity: 'md5-x' },
-      { link: true },
-    ])
-      assert.throws(() => lockedPackages(lockOf(more)), { code: 'denied' }, JSON.stringify(more))
-  })
-})
 
 describe('installing a server', () => {
   let home = ''

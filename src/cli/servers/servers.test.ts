@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { mcpServer } from '../../config/index.ts'
-import { settingsIn, settingsOf } from './servers.ts'
+import { loadServerPrograms } from '../../runner/index.ts'
+import { settingsOf } from './servers.ts'
+
+const { settingsIn } = await loadServerPrograms()
 
 describe('settings of servers in a file of another program', () => {
   const file = JSON.stringify({

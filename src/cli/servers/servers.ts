@@ -1,13 +1,11 @@
 /** `oxbow servers add`, `remove`, `login` and their prompts; what a server offers is looked at and approved by verbs of its calls. */
-import { rm } from 'node:fs/promises'
-import { join, resolve as absolute } from 'node:path'
-import { isObject, isOxbowError, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
-import { openHome } from '../../runner/index.ts'
+import { resolve as absolute } from 'node:path'
+import { isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
+import { loadServerPrograms, openHome } from '../../runner/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
-import { maxCallInputBytes } from '../limits.ts'
 import { readNamed } from '../own-files.ts'
 import { printAnswer, printNotice, printPreview, type Terminal } from '../terminal.ts'
-import { plainLine, plainText, promptCall } from '../../terminal/index.ts'
+import { plainLine, plainText, promptCall, removeServer } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, showOutput } from '../kernel/call.ts'
 import { pairs } from '../verb-fields.ts'
 
@@ -32,7 +30,7 @@ export async function settingsOf(name: string, words: readonly string[], options
   const { url, from, programFolder: programs, folder, allow, env, header, clientId, clientSecret, timeout, samplingTokens } = options
   const [command, ...args] = words
   return {
-    ...(from !== undefined && settingsIn(await readNamed(from, 'Name the file in which another program keeps its servers.'), name)),
+    ...(from !== undefined && (await settingsFrom(from, name))),
     ...(command !== undefined && { command, args }),
     ...(url !== undefined && { url }),
     ...(programs !== undefined && { program_folder: absolute(programs) }),
@@ -47,6 +45,11 @@ export async function settingsOf(name: string, words: readonly string[], options
   }
 }
 
+async function settingsFrom(file: string, name: string): Promise<JsonObject> {
+  const text = await readNamed(file, 'Name the file in which another program keeps its servers.')
+  return (await loadServerPrograms()).settingsIn(text, name)
+}
+
 export async function serversAdd(name: string, words: readonly string[], options: AddOptions, terminal: Terminal): Promise<number> {
   const settings = await settingsOf(name, words, options)
   return showOutput(['server.add', { server: name, settings }], options, terminal, () =>
@@ -55,34 +58,6 @@ export async function serversAdd(name: string, words: readonly string[], options
       `Agents need the right for it: "mcp.${name}" in rights under [agent] in config.toml.`,
     ].join('\n'),
   )
-}
-
-/** @returns the settings of a name in a file as other programs keep it. @throws OxbowError `bad_input` */
-export function settingsIn(text: string, name: string): JsonObject {
-  const wrong = (message: string): OxbowError =>
-    new OxbowError('bad_input', message, { hint: 'It needs {"mcpServers": {"NAME": {"command": "…", "args": […]}}}, or a "url".' })
-  let parsed: Json
-  try {
-    if (text.length > maxCallInputBytes) throw new Error('too large')
-    parsed = JSON.parse(text) as Json
-  } catch {
-    throw wrong('The file is no JSON, or too large.')
-  }
-  // Visual Studio Code calls them `servers`.
-  const servers = isObject(parsed) ? (parsed['mcpServers'] ?? parsed['servers']) : undefined
-  const server = isObject(servers) ? ownValue(servers, name) : undefined
-  if (!isObject(server)) throw wrong(`The file has no server ${JSON.stringify(name)}.`)
-  const { command, args, url, env, headers } = server
-  const kept = { command, args, url, env, headers }
-  const known = Object.entries(kept).flatMap(([key, value]) => (value === undefined ? [] : [[key, dollars(value)] as const]))
-  return Object.fromEntries(known)
-}
-
-/** `${NAME}` and `${NAME:-default}` as Oxbow writes them: `$NAME`. */
-function dollars(value: Json): Json {
-  if (typeof value === 'string') return value.replaceAll(/\$\{(\w+)(?::-[^}]*)?\}/g, (_, variable: string) => `$${variable}`)
-  if (Array.isArray(value)) return value.map(dollars)
-  return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, dollars(each)])) : value
 }
 
 interface PromptLine {
@@ -166,11 +141,6 @@ function tooLate(name: string): OxbowError {
   })
 }
 
-/** Where the programs of servers are installed, a folder for each. */
-export function programFolder(env: Terminal['env'], server: string): string {
-  return join(openHome(env).root, 'servers', server)
-}
-
 export function serversRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     if (options.dryRun === true) {
@@ -180,12 +150,10 @@ export function serversRemove(name: string, options: DryRunOptions, terminal: Te
         throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, {
           hint: '`oxbow servers list` shows them; `oxbow servers add` adds one.',
         })
-      const would = `remove the server ${plainLine(name, whatChars)} and what was approved of it`
-      return printPreview({ would, target }, options, terminal)
+      return printPreview({ would: removeServer(name, target.from === 'config.toml').would, target }, options, terminal)
     }
     const output = await outputOf(gateway, 'server.remove', { server: name })
-    if (/^[a-z][a-z0-9-]*$/.test(name)) await rm(programFolder(terminal.env, name), { recursive: true, force: true })
-    const text = output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
-    return printAnswer(output, text, options, terminal)
+    await (await loadServerPrograms()).removeServerProgram(openHome(terminal.env), name)
+    return printAnswer(output, removeServer(name, !output.removed).done, options, terminal)
   })
 }

@@ -1,9 +1,10 @@
 /** `oxbow approve`: decides a waiting call and follows its turn to the end, so that the decision takes effect. */
 import { type JsonObject, OxbowError, type SessionId, toError } from '../../base/index.ts'
-import { endsTurn, type PendingApproval, pendingOf } from '../../protocol/index.ts'
+import { answerTo, endsTurn, type PendingApproval, pendingOf } from '../../protocol/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
-import { type Connection, type GuestChoice, withGuest } from '../guest-connection.ts'
-import { journalEnd, readRecent, watchTurn } from '../turn-watch.ts'
+import { type Connection, type GuestChoice, outputOf, withGuest } from '../guest-connection.ts'
+import { watchTurn } from '../../client/index.ts'
+import { journalEnd, readRecent } from '../recent-records.ts'
 import { maxListedSessions, resumedTurnMs } from '../limits.ts'
 import { exactInput, plainText, whyAsked } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
@@ -94,13 +95,17 @@ export interface Decided {
  */
 export async function decideAndFollow(
   { gateway, setup }: Connection,
-  pending: Pick<PendingApproval, 'call' | 'session' | 'turn'>,
+  pending: Pick<PendingApproval, 'call' | 'session' | 'turn' | 'question'>,
   { deny, json }: ApproveOptions,
   terminal: Terminal,
   decide?: () => Promise<Decided>,
 ): Promise<number> {
   const allow = deny !== true
-  const plain = async (): Promise<Decided> => ({ next: await gateway.approve(pending.call, allow), output: {}, said: '' })
+  const plain = async (): Promise<Decided> => ({
+    next: (await outputOf(gateway, 'call.decide', { ...answerTo(pending), allow })).next,
+    output: {},
+    said: '',
+  })
   if (pending.turn === '') {
     const { next, output, said } = await (decide ?? plain)()
     const text = next !== '' ? plainText(next) : said !== '' ? said : allow ? 'Approved.' : 'Denied.'

@@ -1,9 +1,9 @@
 /** `oxbow audit` and `oxbow calls`: read the journal and the call table offline, also while a guest runs. */
 import { createHash, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
-import { askOffline, createExportHeads, readSeal, signExport } from '../../runner/index.ts'
-import { isObject, type Json, type JsonObject, OxbowError, parseObject } from '../../base/index.ts'
-import { isGeneration, erasedText, isErased, type JournalRecord, type OutputOf } from '../../protocol/index.ts'
+import { askOffline, createExportHeads, sealOf, signExportOf } from '../../runner/index.ts'
+import { isObject, type Json, type JsonObject, OxbowError, parseObject, plural } from '../../base/index.ts'
+import { isGeneration, erasedText, goneText, isErased, type JournalRecord, type OutputOf } from '../../protocol/index.ts'
 import { type GuestChoice, guestSetup, reportOf } from '../guest-connection.ts'
 import { columnsOf, exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
@@ -62,7 +62,7 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
 export async function auditExport(options: AuditOptions & { readonly after: number }, terminal: Terminal): Promise<number> {
   const setup = guestSetup(options, terminal)
   const { after } = options
-  const seal = readSeal(setup.home, setup.workspace.user)
+  const seal = await sealOf(setup.home, setup.workspace.user)
   const heads = createExportHeads(seal, after)
   let last: { readonly seq: number; readonly hash: string } | null = null
   let records = -1
@@ -73,11 +73,11 @@ export async function auditExport(options: AuditOptions & { readonly after: numb
     records += 1
     await written(terminal, JSON.stringify(line))
   }
-  if (last === null) throw new OxbowError('guest_unreachable', 'the guest returned no export', { hint: 'See logs/guest.log.' })
+  if (last === null) throw new OxbowError('guest_unreachable', 'the guest returned no export', { hint: 'See `oxbow logs`.' })
   const { seq, hash } = last
   const end = { after, seq, hash, records, at: Date.now() }
-  await written(terminal, JSON.stringify(signExport(setup.home, setup.workspace.user, seal, end)))
-  printNotice(terminal, `${records} records exported; \`npx oxbow-verify FILE\` checks them without Oxbow's code`)
+  await written(terminal, JSON.stringify(await signExportOf(setup.home, setup.workspace.user, seal, end)))
+  printNotice(terminal, `${records} records exported; \`npx -p oxbow@latest oxbow-verify FILE\` checks them without Oxbow's code`)
   const [missing, ...others] = heads.missing()
   if (missing === undefined) return 0
   const there = missing.isOther ? 'has another record in its place' : `ends with record ${seq}: its end was cut off`
@@ -89,15 +89,26 @@ export async function auditExport(options: AuditOptions & { readonly after: numb
   })
 }
 
+/** Prints the traces of the turns that have ended, one request of OTLP a line, for a collector of OpenTelemetry. */
+export async function auditTraces(
+  options: AuditOptions & { readonly after: number; readonly content?: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  const { after, content = false } = options
+  for await (const line of askOffline(guestSetup(options, terminal), { command: 'audit-traces', after, content }))
+    await written(terminal, JSON.stringify(line))
+  return 0
+}
+
 /** As it is, and no faster than it is read. */
 async function written({ output }: Pick<Terminal, 'output'>, text: string): Promise<void> {
   if (!output.write(`${text}\n`)) await once(output, 'drain')
 }
 
 /** Prints the public key by which exports are checked, and its fingerprint. */
-export function auditKey(options: AuditOptions, terminal: Terminal): Promise<number> {
+export async function auditKey(options: AuditOptions, terminal: Terminal): Promise<number> {
   const { home, workspace } = guestSetup(options, terminal)
-  const { publicKey } = readSeal(home, workspace.user)
+  const { publicKey } = await sealOf(home, workspace.user)
   const der = createPublicKey(publicKey).export({ type: 'spki', format: 'der' })
   const fingerprint = createHash('sha256').update(der.toString('base64')).digest('hex')
   if (options.json === true) printLine(terminal, JSON.stringify({ public_key: publicKey, fingerprint }))
@@ -105,7 +116,7 @@ export function auditKey(options: AuditOptions, terminal: Terminal): Promise<num
     printLine(terminal, publicKey.trimEnd())
     printNotice(terminal, `fingerprint: ${fingerprint}`)
   }
-  return Promise.resolve(0)
+  return 0
 }
 
 /** Prints the model exchanges of a session in the format that the replay model reads: one JSON document per line. */
@@ -147,12 +158,13 @@ function describeReport({
   repeated,
   projections,
   erased,
+  config_differs: differing,
   ms,
 }: VerifyReport): string {
   const bad = ({ seq, why }: NonNullable<VerifyReport['first_bad']>): string => `record ${seq}: ${why}`
   return [
     ok ? 'The journal verifies.' : 'The journal does NOT verify.',
-    `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads === null ? 'not compared with' : heads.checked} signed heads${chained(heads)}`,
+    `  ${plural(records, 'record')} and ${plural(blobs, 'blob')} in ${formatMs(ms)}, ${heads === null ? 'not compared with signed heads' : plural(heads.checked, 'signed head')}${chained(heads)}`,
     ...(heads?.restores ?? []).map(restoredText),
     ...(heads === null || heads.others === 0 ? [] : [othersText(heads.others)]),
     ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
@@ -167,6 +179,9 @@ function describeReport({
       ? []
       : [`  ${repeated.records} records repeat the beginning or end of a call; only the first of each counts`]),
     ...projections.map((why) => `  outside the journal: ${why}`),
+    ...(differing.length === 0
+      ? []
+      : [`  since a guest last started, what guards has changed: ${differing.join(', ')}; the next start records it`]),
     ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies are erased; the chain is intact through their hashes`]),
     ...(erased.unchecked === 0
       ? []
@@ -204,7 +219,7 @@ export function recordLine(record: JournalRecord, columns: number): string {
 function erasedLine(body: string): string | null {
   if (!body.startsWith('{"erased":')) return null
   const found: unknown = JSON.parse(body)
-  return isErased(found) ? `${erasedText} ${found.bytes} bytes: ${found.reason}` : null
+  return isErased(found) ? `${goneText(found) === erasedText ? erasedText : '(archived)'} ${found.bytes} bytes: ${found.reason}` : null
 }
 
 // A model exchange as one line; `--json` and `oxbow audit recording` print its content.

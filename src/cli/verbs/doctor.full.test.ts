@@ -1,7 +1,7 @@
 /** `oxbow doctor` from end to end: the real program, on this machine and on one without bubblewrap. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -44,6 +44,8 @@ describe('oxbow doctor', () => {
     for (const name of ['container tier', 'gVisor tier', 'micro_vm tier', 'limits', 'terminals', 'browser']) assert.ok(stateOf(name), name)
     for (const { state, fix, name } of checks) assert.equal(fix === '', state === 'ok', name)
     assert.deepEqual(readdirSync(join(home, 'tmp')), [])
+    // That there is no journal yet is an answer, and no error of this home.
+    assert.equal(readFileSync(join(home, 'users/default/logs/guest.stderr.log'), 'utf8'), '')
   })
 
   it('says what to do about a missing tier, and exits with the code of a missing sandbox', { timeout: 200_000 }, async () => {
@@ -75,6 +77,38 @@ describe('oxbow doctor', () => {
       checks.map(({ name, state }) => `${name} ${state}`),
       ['folders ok', 'private files ok', 'leftovers ok', 'configuration missing'],
     )
+  })
+})
+
+describe('a home in which something is wrong', () => {
+  let home = ''
+  before(() => (home = mkdtempSync(join(tmpdir(), 'oxbow-doctor-faults-'))))
+  after(() => rmSync(home, { recursive: true }))
+
+  const oxbow = (args: readonly string[], more: Record<string, string> = {}): { exit: number | null; out: string } => {
+    const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home, ...more }
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+      env,
+      cwd: home,
+      encoding: 'utf8',
+      timeout: 120_000,
+    })
+    return { exit: status, out: stdout + stderr }
+  }
+  it('is told: a clock that was set back, and a database that is damaged', { timeout: 300_000 }, () => {
+    assert.match(oxbow(['run', '--insecure', '--model', 'offline', '2+2']).out, /= 4/)
+    const yesterday = join(home, 'yesterday.mjs')
+    writeFileSync(yesterday, 'const now = Date.now\nDate.now = () => now() - 86_400_000\n')
+    const { out: early } = oxbow(['doctor'], { NODE_OPTIONS: `--import=${yesterday}` })
+    assert.match(early, /^weak +clock +the newest record is from .*, and the clock says .*\n +→ Set the clock/m)
+    const file = join(home, 'users/default/internal/oxbow.db')
+    const bytes = readFileSync(file)
+    writeFileSync(file, bytes.fill(0xa5, 4_096, bytes.length))
+    rmSync(`${file}-wal`, { force: true })
+    const { exit, out } = oxbow(['doctor'])
+    assert.equal(exit, errorTable.store_failed.exit, out)
+    assert.match(out, /^missing +database .*\n +→ \S/m)
+    assert.match(out, /^Oxbow cannot start: see database above\./m)
   })
 })
 

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   askOffline,
+  changeNotice,
+  checkHome,
   checkHost,
   checkIsolation,
   checkPort,
@@ -14,13 +16,13 @@ import {
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
-import { type ErrorCode, type Failure, errorMessage, ownValue, systemClock, timeInUtc, toFailure } from '../../base/index.ts'
+import { type ErrorCode, type Failure, errorMessage, type Json, ownValue, systemClock, timeInUtc, toFailure } from '../../base/index.ts'
 import type { DoctorCheck, JournalRecord } from '../../protocol/index.ts'
 import type { StoreStatus, StoreVerifyReport } from '../../config/index.ts'
-import { type GuestChoice, guestSetup, reportOf, warnOfStale, withGuest } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, outputOf, reportOf, warnOfStale, withGuest } from '../guest-connection.ts'
 import { checkCalls } from './known-names.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
-import { formatBytes, plainText, statusRows, table } from '../../terminal/index.ts'
+import { formatBytes, formatTime, plainText, statusRows, table } from '../../terminal/index.ts'
 
 export interface DoctorOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -113,6 +115,7 @@ const failedCheck = (name: string, { message, hint }: Failure): DoctorCheck => {
 /** Everything that needs a configuration; what takes seconds comes last. @param guestUrl of the guest that runs; null: none does */
 async function* examine(setup: GuestSetup, guestUrl: string | null): AsyncGenerator<DoctorCheck> {
   yield await checkPort(setup.config, guestUrl)
+  yield* checkHome(setup)
   // Each is a process of its own; none waits for another.
   const [database, clock, names] = [checkDatabase(setup), checkClock(setup), checkCalls(setup)]
   let masters: readonly string[] = []
@@ -272,17 +275,29 @@ export interface StatusOptions extends GuestChoice {
   readonly json?: boolean | undefined
 }
 
+function loosenedText(key: string, before: Json, after: Json, at: number): string {
+  return `${key} was loosened at ${formatTime(at)}: ${JSON.stringify(before)} → ${JSON.stringify(after)}. oxbow config explain ${key}`
+}
+
 export async function status(options: StatusOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async (connection) => {
     const { gateway, guest } = connection
     const { home, workspace } = connection.setup
     await warnOfStale(connection, options, terminal)
     const guestStatus = await gateway.status()
+    const versionChange = changeNotice(home)
+    // An older guest does not know the call.
+    const { loosened } = await outputOf(gateway, 'config.changes', {}).catch(() => ({ loosened: [] }))
     if (options.json === true) {
-      printLine(terminal, JSON.stringify({ ...guestStatus, workspace: workspace.root, running: !guest.owned }))
+      printLine(
+        terminal,
+        JSON.stringify({ ...guestStatus, workspace: workspace.root, running: !guest.owned, loosened, version_change: versionChange }),
+      )
       return 0
     }
-    const files = configFiles(home, workspace).map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
+    const files = configFiles(home, workspace)
+      .filter(({ source, found }) => found || source !== 'machine')
+      .map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
     const { unstartedPlugins } = await import('../plugins/kept-plugins.ts')
     const unstarted = await unstartedPlugins(connection.setup)
     const rows = [
@@ -292,7 +307,9 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       ['guest', guest.owned ? 'not running (started to answer this)' : `running, pid ${guest.pid}, ${guest.url}`],
       ...files.map((path) => ['config', path]),
       ...statusRows(guestStatus, `a file: ${join(workspace.root, 'internal', 'oxbow.db')}`),
+      ...(versionChange === null ? [] : [['!', versionChange]]),
       ...unstarted.map(({ says, fix }) => ['!', `${says} ${fix}`]),
+      ...loosened.map(({ key, before, after, at }) => ['!', loosenedText(key, before, after, at)]),
     ]
     printText(terminal, plainText(table(rows)))
     return 0

@@ -237,7 +237,7 @@ void describe('oxbow embed use', () => {
       [`folder:${home}`, /has no config\.json/],
       [`onnx:${home}`, /has no config\.json/],
       ['../x', /no embedder/],
-      ['none', /Add this line/],
+      ['none', /in the table \[memory\] yourself/],
     ] as const) {
       const { code, errors } = await use(name)
       assert.notEqual(code, 0)

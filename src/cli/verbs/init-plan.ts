@@ -3,7 +3,7 @@ import {
   askOffline,
   changeText,
   checkStartOf,
-  configFiles,
+  configFileIn,
   draftConfig,
   type GuestSetup,
   type HostEnv,
@@ -182,7 +182,7 @@ export function changesOf({ model, key, tier }: SetupPlan): readonly ConfigChang
 /** @throws OxbowError `bad_config` with what no guest would start with these changes for; nothing is saved */
 export async function assertUsable(changes: readonly ConfigChange[], setup: GuestSetup): Promise<void> {
   const { home, workspace } = setup
-  const file = configFiles(home, workspace)[1]!.path
+  const file = configFileIn(workspace)
   const text = changeText(file, readConfigFile(file) ?? '', changes)
   await checkStartOf({ ...setup, config: draftConfig(home, workspace, new Map([[file, text]])) })
 }
@@ -210,9 +210,9 @@ function describeChoice(model: ModelChoice): string {
   return model.kind === 'local' ? `${model.service.id}/${model.model}` : `${model.model} at ${model.baseUrl}`
 }
 
-export function describePlan({ model, key, budget, tier }: SetupPlan, { home, workspace }: GuestSetup): string {
+export function describePlan({ model, key, budget, tier }: SetupPlan, { workspace }: GuestSetup): string {
   return [
-    model === null ? 'keep the model' : `use ${describeChoice(model)} by default, in ${configFiles(home, workspace)[1]!.path}`,
+    model === null ? 'keep the model' : `use ${describeChoice(model)} by default, in ${configFileIn(workspace)}`,
     ...(key !== null && 'name' in key ? [`store the key as ${key.name}, encrypted`] : []),
     ...(key !== null && 'variable' in key ? [`take the key from $${key.variable}`] : []),
     ...(budget === null ? [] : [`spend at most $${budget} a day`]),

@@ -2,7 +2,7 @@
  * `oxbow init`: sets up a model, a daily budget and the tier of the sandbox. A terminal asks (`init-wizard.ts`); options answer without
  * one. Both end in a plan, which is carried out here: configuration of the user, a stored secret, a budget, and a look whether it works.
  */
-import { askOffline, changeFile, configFiles, type GuestSetup, masterKeys } from '../../runner/index.ts'
+import { askOffline, changeFile, configFileIn, type GuestSetup, masterKeys } from '../../runner/index.ts'
 import type { DoctorCheck } from '../../protocol/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, outputOf, withGuest } from '../guest-connection.ts'
@@ -39,9 +39,9 @@ interface SetupReport {
 
 async function carryOut(plan: SetupPlan, setup: GuestSetup, options: InitOptions, terminal: Terminal): Promise<SetupReport> {
   const { home, workspace, env } = setup
-  const file = configFiles(home, workspace)[1]!.path
+  const file = configFileIn(workspace)
   await assertUsable(changesOf(plan), setup)
-  const changed = changeFile(file, changesOf(plan))
+  const changed = changeFile(home, file, changesOf(plan))
   const { budget, restarted } = await useGuest(plan, options, terminal)
   // The configuration as it is now.
   const next = guestSetup(options, terminal)
@@ -83,7 +83,7 @@ async function lookAtModel(setup: GuestSetup, masters: readonly string[]): Promi
     const { name, state, says, fix } = line as DoctorCheck
     if (name === 'model') return { state, says, fix }
   }
-  return { state: 'weak', says: 'the model was not looked at', fix: 'Run `oxbow doctor`.' }
+  return { state: 'weak', says: 'the model was not checked', fix: 'Run `oxbow doctor`.' }
 }
 
 function describeReport(

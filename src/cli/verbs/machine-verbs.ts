@@ -1,4 +1,5 @@
 /** Definitions of `config`, `models`, `catalog`, `memory export` and `import`, `embed`, `wasm`, `image`, `status` and `doctor`. */
+import { isAdministrator } from '../../runner/index.ts'
 import { Option } from 'commander'
 import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
 import {
@@ -15,6 +16,9 @@ import {
   verbGroup,
 } from '../verb-parts.ts'
 
+const shows = () => import('./config.ts')
+const changes = () => import('./config-change.ts')
+
 export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
   addInit(program, terminal, choose)
   const config = verbGroup(
@@ -24,7 +28,6 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
     'oxbow config set approval.mode manual',
     'oxbow config edit',
   )
-  const load = () => import('./config.ts')
   const verb = (usage: string, summary: string, ...lines: readonly string[]) =>
     plainVerb(config.command(usage), summary)
       .option('--user <user>', 'of one user, not of all')
@@ -32,28 +35,73 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
   verb('list', 'list the keys that differ from their defaults', 'oxbow config list', 'oxbow config list --all --json')
     .option('--all', 'list every key')
     .option('--json', 'print one JSON object per line')
-    .action((options) => choose(async () => (await load()).configList(options, terminal)))
+    .action((options) => choose(async () => (await shows()).configList(options, terminal)))
   verb('get <setting>', 'show one value, as all files together give it', 'oxbow config get model.name')
     .option('--json', 'print the value as JSON')
-    .action((key, options) => choose(async () => (await load()).configGet(key, options, terminal)))
+    .action((key, options) => choose(async () => (await shows()).configGet(key, options, terminal)))
+  verb('explain <setting>', 'show where a value comes from: each file and line that names it', 'oxbow config explain approval.mode')
+    .option('--json', 'print one JSON object')
+    .action((key, options) => choose(async () => (await shows()).configExplain(key, options, terminal)))
   verb(
     'set <setting> <value> [more...]',
     'change values in config.toml and keep the rest of the file',
     'oxbow config set sandbox.memory_mb 2048',
     'oxbow config set model.provider anthropic model.name claude-sonnet-4-5',
   )
+    .option(...dryRunOption)
     .option('--json', 'print one JSON object for each key')
-    .action((key, value, more, options) => choose(async () => (await load()).configSet([key, value, ...more], options, terminal)))
+    .action((key, value, more, options) => choose(async () => (await changes()).configSet([key, value, ...more], options, terminal)))
+  verb(
+    'unset <setting> [more...]',
+    'remove values from config.toml, so that what is below them applies',
+    'oxbow config unset model.base_url',
+  )
+    .option(...dryRunOption)
+    .option('--json', 'print one JSON object for each key')
+    .action((key, more, options) => choose(async () => (await changes()).configUnset([key, ...more], options, terminal)))
   verb('edit', 'edit config.toml; a text that cannot be used is not saved', 'EDITOR=nano oxbow config edit')
     .option('--json', 'print one JSON object')
-    .action((options) => choose(async () => (await load()).configEdit(options, terminal)))
+    .action((options) => choose(async () => (await changes()).configEdit(options, terminal)))
   verb('validate', 'check the files and name each wrong line', 'oxbow config validate')
     .option('--json', 'print one JSON object')
-    .action((options) => choose(async () => (await load()).configValidate(options, terminal)))
+    .action((options) => choose(async () => (await shows()).configValidate(options, terminal)))
+  addFileVerbs(verb, choose, terminal)
   plainVerb(config.command('schema'), 'print the JSON Schema of config.toml, for editors')
     .option(...alwaysJson)
     .addHelpText('after', examples('oxbow config schema > oxbow.schema.json'))
-    .action(() => choose(async () => (await load()).configSchemaText(terminal)))
+    .action(() => choose(async () => (await shows()).configSchemaText(terminal)))
+}
+
+/** Of whole files: what they were, are and become. */
+function addFileVerbs(
+  verb: (usage: string, summary: string, ...lines: readonly string[]) => ReturnType<typeof plainVerb>,
+  choose: Parameters<AddVerbs>[2],
+  terminal: Parameters<AddVerbs>[1],
+): void {
+  verb('history', 'list the configurations with which a guest has worked', 'oxbow config history')
+    .option('--json', 'print one JSON object per line')
+    .action((options) => choose(async () => (await shows()).configHistory(options, terminal)))
+  verb('diff [number]', 'show what has changed since one of them', 'oxbow config diff', 'oxbow config diff 2')
+    .option('--json', 'print one JSON object per line')
+    .action((number, options) => choose(async () => (await shows()).configDiff(number, options, terminal)))
+  verb('rollback [number]', 'make the files as they were in one of them', 'oxbow config rollback --dry-run', 'oxbow config rollback 2')
+    .option(...dryRunOption)
+    .option('--json', 'print one JSON object')
+    .action((number, options) => choose(async () => (await changes()).configRollback(number, options, terminal)))
+  verb(
+    'migrate',
+    'move the files to the newest version of the configuration, or back',
+    'oxbow config migrate',
+    'oxbow config migrate --to 1',
+  )
+    .option('--to <version>', 'version to move them to, also an older one', parseCount(1_000, 1))
+    .option(...dryRunOption)
+    .option('--json', 'print one JSON object')
+    .action((options) => choose(async () => (await changes()).configMigrate(options.to, options, terminal)))
+  verb('reload', 'have a running guest take up the files as they are now', 'oxbow config reload', 'oxbow config reload --now')
+    .option('--now', 'restart the guest, where a key needs that, without waiting for turns to end')
+    .option('--json', 'print one JSON object')
+    .action((options) => choose(async () => (await changes()).configReload(options, terminal)))
 }
 
 const addInit: AddVerbs = (program, terminal, choose) => {
@@ -210,9 +258,17 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
 
 export const addInspectVerbs: AddVerbs = (program, terminal, choose) => {
   guestVerb(program.command('status'), 'show the model, the store, the sandbox and its limits')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow status'))
-    .action((options) => choose(async () => (await import('./doctor.ts')).status(options, terminal)))
+    .option('--all', 'list all users, and whether Oxbow runs for them, instead')
+    .option('--json', 'print one JSON object, or with --all one per line')
+    .addHelpText('after', examples('oxbow status', 'oxbow status --all'))
+    .action((options) =>
+      choose(async () => {
+        // Root has no guest among a machine's: it sees how they are.
+        if (options.all === true || isAdministrator(terminal.env))
+          return (await import('../daemon/run-users.ts')).statusOfUsers(options, terminal)
+        return (await import('./doctor.ts')).status(options, terminal)
+      }),
+    )
   userVerb(program.command('doctor'), 'check this machine, its files and the model, and say what to do about what is wrong')
     .option('--fix', 'mend what is safe to mend: missing folders, permissions, what a crash left behind')
     .option('--dry-run', 'with --fix: say what would be mended')

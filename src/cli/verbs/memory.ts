@@ -2,7 +2,7 @@
 import { createReadStream, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { OxbowError } from '../../base/index.ts'
+import { OxbowError, plural } from '../../base/index.ts'
 import type { OutputOf } from '../../client/index.ts'
 import { type GuestChoice, withGuest, outputOf } from '../guest-connection.ts'
 import { maxImportChars, maxImportLines } from '../limits.ts'
@@ -89,9 +89,11 @@ const shownProblems = 20
 function importText({ added, replaced, unchanged, conflicts, refused }: Imported): string {
   return [
     `${added} added, ${replaced} replaced, ${unchanged} unchanged.`,
-    ...(conflicts.length === 0 ? [] : [`${conflicts.length} exist with different content and were skipped; --overwrite replaces them:`]),
+    ...(conflicts.length === 0
+      ? []
+      : [`With different content under the same id, so skipped; --overwrite replaces ${conflicts.length === 1 ? 'it' : 'them'}:`]),
     ...conflicts.slice(0, shownProblems).map((id) => `  ${plainLine(id, 120)}`),
-    ...(refused.length === 0 ? [] : [`${refused.length} lines were refused:`]),
+    ...(refused.length === 0 ? [] : [`${plural(refused.length, 'line')} ${refused.length === 1 ? 'was' : 'were'} refused:`]),
     ...refused.slice(0, shownProblems).map(({ line, why }) => `  line ${line}: ${plainLine(why, 120)}`),
   ].join('\n')
 }

@@ -1,6 +1,6 @@
 /** `oxbow models` and `oxbow catalog`: show model facts and their sources, without a running guest. */
 import { askOffline } from '../../runner/index.ts'
-import { ownValue } from '../../base/index.ts'
+import { ownValue, plural } from '../../base/index.ts'
 import type { ModelFacts, ModelPrice } from '../../protocol/index.ts'
 import { builtinProviders, type CatalogQuestion } from '../../config/index.ts'
 import { type GuestChoice, guestSetup, reportOf } from '../guest-connection.ts'
@@ -207,12 +207,14 @@ function describeRefresh({ path, providers, models, leftOut, changes }: RefreshR
   const more = changes.length - lines.length
   return [
     `${path}: ${providers} providers, ${models} models.`,
-    changes.length === 0 ? 'Nothing has changed.' : `${changes.length} changes:`,
+    changes.length === 0 ? 'Nothing has changed.' : `${plural(changes.length, 'change')}:`,
     ...lines,
     ...(more > 0 ? [`  and ${more} more; --json lists them all`] : []),
     ...(leftOut.length === 0
       ? []
-      : [`${leftOut.length} entries were skipped because they do not match the schema: ${leftOut.slice(0, 3).join('; ')}`]),
+      : [
+          `Skipped ${plural(leftOut.length, 'entry', 'entries')} with fields that do not match the schema: ${leftOut.slice(0, 3).join('; ')}`,
+        ]),
   ].join('\n')
 }
 

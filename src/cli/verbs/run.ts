@@ -2,19 +2,18 @@
 import { fstatSync } from 'node:fs'
 import { openHome, usersFolder } from '../../runner/index.ts'
 import { createIdMaker, failureSentences, folderNote, isOxbowError, OxbowError, systemClock, systemRandom } from '../../base/index.ts'
-import { type TurnView, unreportedFailure } from '../../protocol/index.ts'
+import { answerTo, type TurnView, unreportedFailure } from '../../protocol/index.ts'
 import type { CallId, SessionId, TurnId } from '../../base/index.ts'
 import type { GuestStatus, PendingApproval, SentFile } from '../../protocol/index.ts'
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
-import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
-import type { FollowEvent, SentMessage } from '../../client/index.ts'
+import { type GatewayPort, type GuestChoice, outputOf, withLastingGuest } from '../guest-connection.ts'
+import { type FollowEvent, type SentMessage, watchTurn } from '../../client/index.ts'
 import { chooseAgent, findSession, newestSession, newSession, removeUnused } from './sessions.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../own-files.ts'
 import { isYes, onInterrupt, readPiped } from '../input.ts'
 import { exactInput, mediaLine, plainText, whyAsked } from '../../terminal/index.ts'
 import { openLineWriter } from '../screen/screen.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
-import { watchTurn } from '../turn-watch.ts'
 import { ofUser } from '../verb-parts.ts'
 
 export interface RunOptions extends GuestChoice {
@@ -161,14 +160,14 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
     if (!isAnswered) reply.breakLine()
     const allow = isAnswered || (await askPerson(pending, terminal, over.signal))
     if (over.signal.aborted) return
-    const next = await gateway.approve(pending.call, allow).catch((error: unknown) => {
+    const { next } = await outputOf(gateway, 'call.decide', { ...answerTo(pending), allow }).catch((error: unknown) => {
       // Another terminal was faster, or it ended with the guest: the turn goes on all the same.
       if (isOxbowError(error, 'not_found'))
         printNotice(terminal, plainText(`notice: ${pending.name} does not wait any more. ${mayBePartial}`))
       // A yes alone is no answer to it: it waits as before.
       else if (isOxbowError(error, 'bad_input')) stuck.resolve({ ...pending, reason: error.message })
       else throw error
-      return ''
+      return { next: '' }
     })
     decided.add(pending.call)
     if (next === '') return

@@ -1,21 +1,29 @@
-/** `oxbow serve`, `start`, `stop`, `restart` and `logs`: a guest without a terminal, in the foreground or in the background. */
+/** `oxbow serve`, `start`, `stop` and `restart`: a guest without a terminal, in the foreground or in the background. */
 import { spawn } from 'node:child_process'
-import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   assertListens,
   checkStartOf,
-  ensureGuest,
+  keepGuest,
   findGuest,
+  isSame,
+  livingNote,
   loadConfig,
+  noteOf,
   openHome,
   parseUser,
   openWorkspace,
+  serverFile,
+  type ServerNote,
+  serverOf,
   type Workspace,
+  writeNote,
 } from '../../runner/index.ts'
-import { errorTable, isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '../../base/index.ts'
+import { asSentence, errorTable, isOxbowError, OxbowError, returnMemory } from '../../base/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { askHere, whose } from '../daemon/ask.ts'
 import { warnOfNames } from './known-names.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, noteMs, otherStartMs, startMs, stopMs } from '../limits.ts'
@@ -31,29 +39,37 @@ export interface ServeOptions extends GuestChoice {
 const restMs = 1_000
 
 export async function serve(choice: ServeOptions, terminal: Terminal): Promise<number> {
-  const options = guestSetup(choice, terminal)
   const stopped = new Promise<null>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(null))
     onInterrupt(() => resolve(null))
   })
-  const guest = await ensureGuest(options)
-  if (!guest.owned) {
-    throw new OxbowError('workspace_busy', `process ${guest.pid} already serves this workspace at ${guest.url}`, {
-      hint: `Use it, or stop it first: oxbow stop${ofUser(choice.user)}`,
-    })
-  }
-  // Before it notes itself: what starts it in the background reads its warnings then. It serves all the same where they cannot be found.
-  await warnOfNames(options, terminal).catch(() => {})
-  const file = serverFile(options.workspace)
-  writeWhole(file, JSON.stringify({ pid: process.pid, guest: guest.pid }))
-  const token = `${options.workspace.ipc}/token`
-  if (choice.json === true) printLine(terminal, JSON.stringify({ url: guest.url, token_file: token, pid: guest.pid }))
-  else printLine(terminal, `gateway  ${guest.url}\ntoken    ${token}\npid      ${guest.pid}\nCtrl+C stops it.`)
-  // From here on it signs a head now and then: what reading the configuration took is not needed again.
-  setTimeout(returnMemory, restMs).unref()
-  const failure = await Promise.race([guest.gone, stopped])
-  await guest.stop()
-  if (serverOf(options.workspace)?.pid === process.pid) rmSync(file, { force: true })
+  let file = ''
+  const note = (guest: number | null): void => writeNote(file, { ...noteOf(process.pid), guest })
+  const failure = await keepGuest({
+    setup: () => guestSetup({ ...choice, isSafe: true }, terminal),
+    stopped,
+    async onStart(guest, options) {
+      if (!guest.owned) {
+        throw new OxbowError('workspace_busy', `process ${guest.pid} already serves this workspace at ${guest.url}`, {
+          hint: `Use it, or stop it first: oxbow stop${ofUser(choice.user)}`,
+        })
+      }
+      // Before it notes itself: what starts it in the background reads its warnings then. It serves all the same where they cannot be found.
+      if (file === '') await warnOfNames(options, terminal).catch(() => {})
+      file = serverFile(options.workspace)
+      note(guest.pid)
+      const token = `${options.workspace.ipc}/token`
+      if (choice.json === true) printLine(terminal, JSON.stringify({ url: guest.url, token_file: token, pid: guest.pid }))
+      else printLine(terminal, `gateway  ${guest.url}\ntoken    ${token}\npid      ${guest.pid}\nCtrl+C stops it.`)
+      // From here on it signs a head now and then: what reading the configuration took is not needed again.
+      setTimeout(returnMemory, restMs).unref()
+    },
+    onLoss({ message }, pauseMs) {
+      note(null)
+      printNotice(terminal, `notice: ${plainText(message)}; another one is started in ${pauseMs / 1_000} s`)
+    },
+  })
+  if (file !== '' && livingNote(file)?.pid === process.pid) rmSync(file, { force: true })
   return failure === null ? 0 : printFailure(terminal, failure)
 }
 
@@ -64,7 +80,10 @@ export async function start(choice: ServeOptions, terminal: Terminal): Promise<n
 
 /** For what goes on after a verb has ended: where no guest runs, one is started that outlives the verb, and the person is told. */
 export async function keepServing(choice: GuestChoice, terminal: Terminal): Promise<void> {
-  const { guest, started } = await startServer(choice, terminal)
+  const answer = await askHere(terminal, 'start', (place) => whose(choice, place))
+  const [kept] = answer?.users ?? []
+  const { guest, started } =
+    kept !== undefined && kept.pid !== null ? { guest: { pid: kept.pid }, started: kept.started } : await startServer(choice, terminal)
   if (started)
     printNotice(terminal, `notice: Oxbow runs in the background now (process ${guest.pid}); stop it with: oxbow stop${ofUser(choice.user)}`)
 }
@@ -77,8 +96,8 @@ interface Started {
 
 async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Started> {
   // Says at once what is wrong with the configuration.
-  const { workspace } = guestSetup(choice, terminal)
-  const running = await findGuest(workspace)
+  const { workspace } = guestSetup({ ...choice, isSafe: true }, terminal)
+  const running = (await findGuest(workspace)) ?? (await nextOf(workspace))
   if (running !== null) return { guest: running, started: false }
   const path = join(workspace.logs, 'serve.log')
   const log = openSync(path, 'w', 0o600)
@@ -116,6 +135,17 @@ async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Sta
   // One error and one thing to do, as the server said them.
   const [, fault = said, hint = foreground] = /^error: (.+(?:\n +.*)*)\nhint: (.+(?:\n +.*)*)/m.exec(said) ?? []
   throw new OxbowError('guest_unreachable', `Oxbow did not start: ${fault || 'it said nothing'}`, { hint })
+}
+
+/** @returns the next guest of a server that has lost its own, or is about to have one; null: no server runs */
+async function nextOf(workspace: Workspace): Promise<Started['guest'] | null> {
+  if (serverOf(workspace) === null) return null
+  const ended = new AbortController()
+  const next = async (): Promise<Started['guest'] | null> => {
+    if (serverOf(workspace) === null) ended.abort()
+    return findGuest(workspace)
+  }
+  return lookFor(startMs, next, ended.signal)
 }
 
 /** Of several starts at once one is first, and a restart may end the server of another one before it starts its own. */
@@ -166,16 +196,17 @@ export async function stop(options: Pick<ServeOptions, 'user' | 'json'>, termina
 async function stopServer({ user }: Pick<ServeOptions, 'user'>, terminal: Terminal): Promise<boolean> {
   const workspace = openWorkspace(openHome(terminal.env), parseUser(user))
   const guest = await findGuest(workspace)
-  if (guest === null) return false
-  const server = await serverBehind(workspace, guest.pid)
+  // One that has lost its guest, and pauses before the next, is stopped as well.
+  const server = (guest === null ? null : await serverBehind(workspace, guest.pid)) ?? serverOf(workspace)
+  if (guest === null && server === null) return false
   if (server === null) {
-    throw new OxbowError('workspace_busy', `The guest, process ${guest.pid}, belongs to a terminal.`, {
+    throw new OxbowError('workspace_busy', `The guest, process ${guest?.pid}, belongs to a terminal.`, {
       hint: 'It ends with that terminal: close the chat, or the program that started it.',
     })
   }
   process.kill(server.pid, 'SIGTERM')
   const gone = async (): Promise<true | null> =>
-    serverOf(workspace)?.pid !== server.pid && (await findGuest(workspace)) === null ? true : null
+    isSame(server) || (server.guest !== null && (await findGuest(workspace))?.pid === server.guest) ? null : true
   if ((await lookFor(stopMs, gone)) === true) return true
   throw new OxbowError('timeout', `Process ${server.pid} has not stopped within ${stopMs / 1_000} s.`, {
     hint: `End it: kill -9 ${server.pid}. Nothing that was acknowledged is lost.`,
@@ -199,104 +230,29 @@ export async function restart(choice: ServeOptions, terminal: Terminal): Promise
   })
 }
 
-async function assertStarts(choice: ServeOptions, terminal: Terminal, url: string): Promise<void> {
+/** @param url of the guest that runs; absent: looked for @throws OxbowError with what a start would refuse */
+export async function assertStarts(choice: ServeOptions, terminal: Terminal, url?: string): Promise<void> {
   try {
     const [home, overrides] = [openHome(terminal.env), { model: choice.model, baseUrl: choice.baseUrl }]
     loadConfig(home, openWorkspace(home, parseUser(choice.user)), overrides)
     const setup = guestSetup(choice, terminal)
     await checkStartOf(setup)
-    await assertListens(setup.config, url)
+    const now = url ?? (await findGuest(setup.workspace))?.url
+    if (now !== undefined) await assertListens(setup.config, now)
   } catch (error) {
     if (!isOxbowError(error)) throw error
     const { code, message, hint } = error
-    throw new OxbowError(code, `${message.replace(/\.?$/, '.')} Oxbow was not restarted and goes on as it is.`, {
+    throw new OxbowError(code, `${asSentence(message)} Oxbow was not restarted and goes on as it is.`, {
       hint,
       cause: error,
     })
   }
 }
 
-interface LogOptions extends Pick<ServeOptions, 'user' | 'json'> {
-  readonly lines: number
-  readonly follow?: boolean | undefined
-}
-
-/** The log of the guest: what went wrong inside, in words for the maintainers. It has no message and no secret. */
-export async function logs({ user, lines, follow, json }: LogOptions, terminal: Terminal): Promise<number> {
-  const { logs: folder } = openWorkspace(openHome(terminal.env), parseUser(user))
-  const path = join(folder, 'guest.log')
-  let place: LogPlace = { file: 0, at: 0 }
-  const over = new AbortController()
-  const read = (): string => {
-    const { text, next } = readFrom(path, place)
-    place = next
-    return text
-  }
-  const all = read().split('\n').slice(0, -1)
-  const print = (line: string): void => printLine(terminal, json === true ? JSON.stringify({ line }) : line)
-  for (const line of all.slice(-lines)) print(line)
-  // A guest that has no trouble writes nothing.
-  if (all.length === 0) printNotice(terminal, `The log is empty: ${plainText(path)}. \`oxbow events\` shows what happens.`)
-  if (follow !== true) return 0
-  onInterrupt(() => over.abort())
-  while (!over.signal.aborted) {
-    await sleep(logPollMs)
-    const text = read()
-    if (text !== '') for (const line of text.replace(/\n$/, '').split('\n')) print(line)
-  }
-  return 0
-}
-
-/** How far a log was read. */
-interface LogPlace {
-  /** Inode of the log: a guest that finds a long log renames it and begins another. */
-  readonly file: number
-  readonly at: number
-}
-
-/** @returns what a log has after a place, at most its last `maxLogChunk` bytes; a log that was begun anew is read from its start */
-function readFrom(path: string, { file: before, at }: LogPlace): { readonly text: string; readonly next: LogPlace } {
-  let file: number
-  try {
-    file = openSync(path, 'r')
-  } catch {
-    return { text: '', next: { file: 0, at: 0 } }
-  }
-  try {
-    const { size, ino } = fstatSync(file)
-    const from = Math.max(ino !== before || size < at ? 0 : at, size - maxLogChunk)
-    const bytes = Buffer.alloc(size - from)
-    const length = readSync(file, bytes, 0, bytes.length, from)
-    return { text: bytes.toString('utf8', 0, length), next: { file: ino, at: from + length } }
-  } finally {
-    closeSync(file)
-  }
-}
-
 /** @returns the server of a guest, which notes itself a moment after its guest answers; null for the guest of a terminal */
-async function serverBehind(workspace: Workspace, guest: number): Promise<Server | null> {
+async function serverBehind(workspace: Workspace, guest: number): Promise<ServerNote | null> {
   return lookFor(noteMs, async () => {
     const server = serverOf(workspace)
     return server?.guest === guest ? server : null
   })
-}
-
-/** The process of `oxbow serve`, and the guest that it started. */
-interface Server {
-  readonly pid: number
-  readonly guest: number
-}
-
-function serverFile({ ipc }: Workspace): string {
-  return join(ipc, 'serve.json')
-}
-
-function serverOf(workspace: Workspace): Server | null {
-  try {
-    const written: unknown = JSON.parse(readFileSync(serverFile(workspace), 'utf8'))
-    const [pid, guest] = isObject(written) ? [written['pid'], written['guest']] : []
-    return Number.isSafeInteger(pid) && Number.isSafeInteger(guest) ? { pid: pid as number, guest: guest as number } : null
-  } catch {
-    return null
-  }
 }

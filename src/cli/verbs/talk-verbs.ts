@@ -1,4 +1,5 @@
 /** Definitions of `chat`, `run`, `acp`, `approve`, `serve`, `start`, `stop`, `restart`, `logs`, `sessions`, `media`, `calls` and `audit`. */
+import { logLevels, logRoles } from '../../base/index.ts'
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
 import { isInteractive } from '../terminal.ts'
@@ -81,35 +82,65 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .action((call, options) => choose(async () => (await import('./approve.ts')).approve(call, options, terminal)))
 }
 
+const allOption = ['--all', 'all users instead of one'] as const
+const envOption = ['-e, --env <variable>', 'variable for the guest, KEY=VALUE; repeat for more', collect] as const
+const envFileOption = ['--env-file <file>', 'file with variables for the guest, KEY=VALUE on each line'] as const
+
 export const addServeVerbs: AddVerbs = (program, terminal, choose) => {
+  const load = () => import('../daemon/run-users.ts')
   guestVerb(program.command('serve'), 'run Oxbow in the foreground until Ctrl+C')
+    .option(...envOption)
+    .option(...envFileOption)
     .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow serve', 'oxbow serve --user ada'))
-    .action((options) => choose(async () => (await import('./serve.ts')).serve(options, terminal)))
+    .addHelpText('after', examples('oxbow serve', 'oxbow serve --user ada', 'oxbow serve --env-file keys.env'))
+    .action((options) => choose(async () => (await load()).serve(options, terminal)))
   guestVerb(program.command('start'), 'run Oxbow in the background, until `oxbow stop`')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow start'))
-    .action((options) => choose(async () => (await import('./serve.ts')).start(options, terminal)))
+    .option(...allOption)
+    .option(...envOption)
+    .option(...envFileOption)
+    .option('--tui', 'open the full-screen terminal when it runs')
+    .option('--json', 'print one JSON object, or one per line')
+    .addHelpText('after', examples('oxbow start', 'oxbow start --all', 'oxbow start --env-file keys.env --tui'))
+    .action((options) => choose(async () => (await load()).start(options, terminal)))
   userVerb(program.command('stop'), 'stop what `oxbow start` or `oxbow serve` runs; open turns continue at the next start')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow stop'))
-    .action((options) => choose(async () => (await import('./serve.ts')).stop(options, terminal)))
+    .option(...allOption)
+    .option('--json', 'print one JSON object, or one per line')
+    .addHelpText('after', examples('oxbow stop', 'oxbow stop --all'))
+    .action((options) => choose(async () => (await load()).stop(options, terminal)))
   guestVerb(program.command('restart'), 'stop Oxbow and start it again, with the configuration as it is now')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow restart'))
-    .action((options) => choose(async () => (await import('./serve.ts')).restart(options, terminal)))
+    .option(...allOption)
+    .option(...envOption)
+    .option(...envFileOption)
+    .option('--json', 'print one JSON object, or one per line')
+    .addHelpText('after', examples('oxbow restart', 'oxbow restart --all'))
+    .action((options) => choose(async () => (await load()).restart(options, terminal)))
   guestVerb(program.command('mcp'), 'serve MCP on stdin and stdout, for a program that starts it: Claude Code, Cursor, Zed, VS Code')
     .option('--right <right>', 'right or role of the program; repeat for more (default: analyst, turn.send, session.read)', collect)
     .option('--key-env <name>', 'use the API key in this variable instead of one made for this run')
     .option(...alwaysJson)
     .addHelpText('after', examples('oxbow mcp', 'oxbow mcp --right worker --right call.decide'))
     .action((options) => choose(async () => (await import('../mcp-bridge.ts')).mcpBridge(options, terminal)))
-  userVerb(program.command('logs'), 'print the log of the guest')
+  userVerb(program.command('logs'), 'print what went on inside: the guest, its sandbox, plugins, and what keeps them')
+    .option(...allOption)
+    .option('--role <role>', `whose lines: ${logRoles.join(', ')}; repeat for more (default: all)`, collect)
+    .option('--since <time>', 'lines since a time (2026-11-26T10:00) or in the last 90s, 15m, 2h or 7d')
+    .option('--turn <turn>', 'lines of one turn, by the beginning of its id')
+    .addOption(new Option('--level <level>', 'lines of this level and of more urgent ones').choices(logLevels).default('info'))
     .option('--lines <n>', 'lines to print', parseCount(100_000, 1), 50)
-    .option('--follow', 'go on printing, until Ctrl+C')
-    .option('--json', 'print one JSON object per line')
-    .addHelpText('after', examples('oxbow logs', 'oxbow logs --follow'))
-    .action((options) => choose(async () => (await import('./serve.ts')).logs(options, terminal)))
+    .addOption(new Option('--format <format>', 'as a person or a program reads them').choices(['text', 'json']).default('text'))
+    .option('-f, --follow', 'go on printing, until Ctrl+C')
+    .option('--json', 'the same as --format json')
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow logs',
+        'oxbow logs -f',
+        'oxbow logs --since 15m --level warn',
+        'oxbow logs --role plugins --format json',
+        'oxbow logs --all',
+      ),
+    )
+    .action((options) => choose(async () => (await load()).logs(options, terminal)))
 }
 
 export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
@@ -153,6 +184,17 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow sessions fork 019a', 'oxbow sessions fork 019a --at 3 --title "Another way"'))
     .action((session, options) => choose(async () => (await import('./sessions.ts')).forkSession(session, options, terminal)))
+  userVerb(sessions.command('export <session>'), 'write a session as a file, with the hashes of what was attached')
+    .addOption(new Option('--format <format>', 'JSON, or Markdown for people').choices(['json', 'markdown']).default('json'))
+    .option('--output <file>', 'write a new file; without it, print')
+    .option('--json', 'print one JSON object about the file')
+    .addHelpText('after', examples('oxbow sessions export 019a --format markdown', 'oxbow sessions export 019a --output taxes.json'))
+    .action((session, options) => choose(async () => (await import('../store/session-files.ts')).exportSession(session, options, terminal)))
+  userVerb(sessions.command('import <file>'), 'make a session of an exported file; nothing in it is run')
+    .option('--title <title>', 'title of the new session')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow sessions import taxes.json'))
+    .action((file, options) => choose(async () => (await import('../store/session-files.ts')).importSession(file, options, terminal)))
   userVerb(sessions.command('delete <session>'), 'delete a session, also from memory and the journal')
     .addOption(new Option('--dry-run', 'show what would be deleted, and stop').conflicts('yes'))
     .option('--yes', 'delete; without it, show what would be deleted')
@@ -174,10 +216,19 @@ export const addAuditVerbs: AddVerbs = (program, terminal, choose) => {
     .action((name, options) => choose(async () => (await import('./audit.ts')).calls(name, options, terminal)))
 
   const audit = verbGroup(program.command('audit'), 'verify and read the journal', 'oxbow audit verify', 'oxbow audit show --limit 20')
-  userVerb(audit.command('verify'), 'verify the chain, the signed heads and the completeness of the journal')
+  userVerb(
+    audit.command('verify [file]'),
+    'verify the journal: its chain, the signed heads, its completeness; or a file that was exported or archived',
+  )
     .option('--json', 'print the report as one JSON object')
-    .addHelpText('after', examples('oxbow audit verify', 'oxbow audit verify --json'))
-    .action((options) => choose(async () => (await import('./audit.ts')).auditVerify(options, terminal)))
+    .addHelpText('after', examples('oxbow audit verify', 'oxbow audit verify --json', 'oxbow audit verify journal-1-45210.jsonl.zst'))
+    .action((file, options) =>
+      choose(async () =>
+        file === undefined
+          ? (await import('./audit.ts')).auditVerify(options, terminal)
+          : (await import('../store/audit-file.ts')).auditVerifyFile(file, options, terminal),
+      ),
+    )
   userVerb(audit.command('show'), 'print journal records, by default the newest')
     .option('--session <session>', 'only records of this session; the first characters of its id are enough')
     .option('--after <seq>', 'start after this record', parseCount(Number.MAX_SAFE_INTEGER))
@@ -187,9 +238,16 @@ export const addAuditVerbs: AddVerbs = (program, terminal, choose) => {
     .action((options) => choose(async () => (await import('./audit.ts')).auditShow(options, terminal)))
   userVerb(audit.command('export'), 'print the whole journal with a signed end, which oxbow-verify checks')
     .option('--after <seq>', 'only records after this one', parseCount(Number.MAX_SAFE_INTEGER), 0)
+    .option('--otlp', 'print traces for a collector of OpenTelemetry instead, one request of OTLP a line')
+    .option('--content', 'with --otlp: also what people, models and tools said')
     .option(...alwaysJson)
-    .addHelpText('after', examples('oxbow audit export > journal.jsonl'))
-    .action((options) => choose(async () => (await import('./audit.ts')).auditExport(options, terminal)))
+    .addHelpText('after', examples('oxbow audit export > journal.jsonl', 'oxbow audit export --otlp > traces.jsonl'))
+    .action((options) =>
+      choose(async () => {
+        const { auditExport, auditTraces } = await import('./audit.ts')
+        return options.otlp === true ? auditTraces(options, terminal) : auditExport(options, terminal)
+      }),
+    )
   userVerb(audit.command('key'), 'print the public key that signs heads and exports')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow audit key > oxbow.pem'))

@@ -86,9 +86,9 @@ async function fetchJson(send: typeof fetch, address: URL, signal: AbortSignal, 
   try {
     value = JSON.parse(Buffer.concat(chunks).toString())
   } catch {
-    throw wrong(address, 'it is no JSON', what)
+    throw wrong(address, 'it is not JSON', what)
   }
-  if (!isObject(value) || nestsDeeper(value, maxCardDepth)) throw wrong(address, 'it is no object, or too deep', what)
+  if (!isObject(value) || nestsDeeper(value, maxCardDepth)) throw wrong(address, 'it is not an object, or too deep', what)
   return value
 }
 

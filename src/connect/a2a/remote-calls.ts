@@ -62,7 +62,7 @@ function listRemotes({ held, isChanged }: RemoteTable): Call {
   return defineCall({
     ...shared,
     name: 'remote.list',
-    summary: 'Lists the agents of others, and whether their cards are approved.',
+    summary: 'Lists other people’s agents, and whether their cards are approved.',
     input: z.strictObject({}),
     output: z.strictObject({ remotes: z.array(remoteLine) }),
     example: {},
@@ -91,7 +91,7 @@ function addRemote(table: RemoteTable): Call {
   return defineCall({
     ...shared,
     name: 'remote.add',
-    summary: 'Adds an agent of others, or changes its settings. It is not offered before a person approves its card.',
+    summary: 'Adds somebody else’s agent, or changes its settings. It is not offered before a person approves its card.',
     input: z.strictObject({ remote: name, settings: remoteAgent }),
     output: z.strictObject({ remote: z.string() }),
     example: { remote: 'translator', settings: { url: 'https://agents.example.com/', headers: {}, allow: [], timeout_s: 600 } },
@@ -102,7 +102,7 @@ function addRemote(table: RemoteTable): Call {
       if (known?.from === 'config.toml')
         throw new OxbowError('denied', `The agent ${remote} is one of config.toml.`, { hint: 'Change it there, or use another name.' })
       if (known === undefined && table.held().length >= maxRemotes)
-        throw new OxbowError('limit_reached', `There are ${maxRemotes} agents of others already.`, {
+        throw new OxbowError('limit_reached', `There are ${maxRemotes} remote agents already.`, {
           hint: 'Remove one: oxbow remotes remove NAME.',
         })
       await change(table, context, 'remote.add', remote, (kept) => ({ ...(kept ?? unknownRemote), settings }))
@@ -156,10 +156,10 @@ function approveRemote(table: RemoteTable, loadHash: () => Promise<HashText>): C
   return defineCall({
     ...shared,
     name: 'remote.approve',
-    summary: 'Approves the card of an agent of others as it was shown; it is offered to agents that have the right a2a.NAME.',
+    summary: 'Approves the card of somebody else’s agent as it was shown; it is offered to agents that have the right a2a.NAME.',
     input: z.strictObject({
       remote: name,
-      digest: z.string().max(100).describe('Of the output of remote.diff that the person has seen.'),
+      digest: z.string().max(100).describe('Digest that remote.diff gave, of what the person has seen.'),
     }),
     output: z.strictObject({ call: z.string() }),
     example: { ...example, digest: '5f1d' },
@@ -187,7 +187,7 @@ function switchRemote(table: RemoteTable): Call {
   return defineCall({
     ...shared,
     name: 'remote.switch',
-    summary: 'Turns an agent of others off or on. Off, it is not offered.',
+    summary: 'Turns somebody else’s agent off or on. Off, it is not offered.',
     input: z.strictObject({ remote: name, enabled: z.boolean() }),
     output: z.strictObject({ remote: z.string(), enabled: z.boolean() }),
     example: { ...example, enabled: false },
@@ -205,7 +205,7 @@ function removeRemote(table: RemoteTable): Call {
   return defineCall({
     ...shared,
     name: 'remote.remove',
-    summary: 'Removes an agent of others, and its approval. One of config.toml only loses its approval.',
+    summary: 'Removes somebody else’s agent, and its approval. One of config.toml only loses its approval.',
     input,
     output: z.strictObject({ removed: z.boolean() }),
     example,
@@ -222,7 +222,7 @@ function removeRemote(table: RemoteTable): Call {
 function findRemote({ held }: RemoteTable, remote: string): HeldRemote {
   const found = held().find(({ named }) => named.name === remote)
   if (found !== undefined) return found
-  throw new OxbowError('not_found', `There is no agent of others ${JSON.stringify(remote)}.`, {
+  throw new OxbowError('not_found', `There is no remote agent ${JSON.stringify(remote)}.`, {
     hint: '`oxbow remotes list` shows them; `oxbow remotes add` adds one.',
   })
 }

@@ -1,8 +1,7 @@
 /** `oxbow remotes`: agents of others that speak A2A, and whose cards a person approves. */
-import { plainLine, plainText, table } from '../../terminal/index.ts'
+import { approveOffer, cardLines, plainLine, plainText, removeRemote, table } from '../../terminal/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'
-import type { CardSummary } from './card.ts'
 import type { CardDiff, RemoteLine } from './remote-calls.ts'
 
 interface Listed {
@@ -26,7 +25,7 @@ const diff: ServiceVerb = {
 export const remoteVerbs: readonly ServiceVerb[] = [
   {
     words: 'remotes',
-    summary: 'add agents of others that speak A2A, approve their cards, turn them off',
+    summary: 'add other people’s agents that speak A2A, approve their cards, turn them off',
     examples: [
       "oxbow remotes add translator https://agents.example.com --header 'authorization=Bearer $TRANSLATOR_TOKEN'",
       'oxbow remotes approve translator',
@@ -34,7 +33,7 @@ export const remoteVerbs: readonly ServiceVerb[] = [
   },
   {
     words: 'remotes list',
-    summary: 'list agents of others, and whether their cards are approved',
+    summary: 'list other people’s agents, and whether their cards are approved',
     examples: ['oxbow remotes list', 'oxbow remotes list --json'],
     call: 'remote.list',
     lists: { remote: 'remote' },
@@ -77,8 +76,8 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     agree: {
       by: diff,
       field: 'digest',
-      question: (name) => `Approve what ${name} offers?`,
-      declined: 'Nothing was approved.',
+      question: (name) => approveOffer(name).question,
+      declined: approveOffer('').declined,
     },
     show: ({ call }: { readonly call: string }) => `Approved. Agents with the right ${call} can ask it.`,
   },
@@ -108,24 +107,17 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     ...one,
     async preview({ remote: name }, ask) {
       const target = ((await ask('remote.list', {})) as Listed).remotes.find(({ remote }) => remote === name)
-      if (target?.from === 'config.toml')
-        return {
-          would: `take back the approval of the card of ${plainLine(target.remote, urlChars)}, which is one of config.toml and stays`,
-          target,
-        }
-      if (target !== undefined)
-        return { would: `remove the agent ${plainLine(target.remote, urlChars)} and the approval of its card`, target }
-      throw new OxbowError('not_found', `There is no agent of others ${JSON.stringify(name)}.`, {
+      if (target !== undefined) return { would: removeRemote(target.remote, target.from === 'config.toml').would, target }
+      throw new OxbowError('not_found', `There is no remote agent ${JSON.stringify(name)}.`, {
         hint: '`oxbow remotes list` shows them; `oxbow remotes add` adds one.',
       })
     },
-    show: ({ removed }: { readonly removed: boolean }, { name }) =>
-      removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; its card is not approved any more.`,
+    show: ({ removed }: { readonly removed: boolean }, { name }) => removeRemote(name, !removed).done,
   },
 ]
 
 function listText({ remotes }: Listed): string {
-  if (remotes.length === 0) return 'There is no agent of others. `oxbow remotes add` adds one.'
+  if (remotes.length === 0) return 'No remote agent was added. `oxbow remotes add` adds one.'
   const rows = remotes.map(({ remote, from, url, enabled, approved, changed }) => [
     remote,
     enabled ? 'on' : 'off',
@@ -137,8 +129,8 @@ function listText({ remotes }: Listed): string {
 }
 
 function diffText({ remote, state, problem, approved, now }: CardDiff): string {
-  const before = approved === null ? [] : linesOf(approved)
-  const after = linesOf(now)
+  const before = approved === null ? [] : cardLines(approved)
+  const after = cardLines(now)
   const removed = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`)
   const added = after.map((line) => (state === 'new' || before.includes(line) ? `  ${line}` : `+ ${line}`))
   // What is hashed but not shown, such as a text behind the first 2 KiB, has changed then.
@@ -151,16 +143,4 @@ function diffText({ remote, state, problem, approved, now }: CardDiff): string {
     ...(problem === '' ? [] : [`It cannot be approved: ${problem}.`]),
   ]
   return plainText(lines.join('\n'))
-}
-
-function linesOf({ name, description, version, provider, skills, addresses, signed_by: signedBy }: CardSummary): readonly string[] {
-  return [
-    `name: ${name}`,
-    ...description.split('\n').map((line) => `description: ${line}`),
-    `version: ${version}`,
-    ...(provider === '' ? [] : [`provider: ${provider}`]),
-    ...skills.map((skill) => `skill ${skill}`),
-    ...addresses.map((address) => `reached at ${address}`),
-    signedBy === '' ? 'not signed' : `signed with the key ${signedBy}`,
-  ]
 }

@@ -128,8 +128,8 @@ function sizeOf(parts: readonly RemotePart[]): number {
 /** Ids of others are kept and sent back, never run. */
 function shortId(id: string): string {
   if (id.length <= 200 && /^[\x20-\x7e]*$/.test(id)) return id
-  throw new OxbowError('tool_failed', 'The agent names its task by an id that is no short text.', {
-    hint: 'It does not keep to A2A.',
+  throw new OxbowError('tool_failed', 'The agent names its task by an id that is not a short text.', {
+    hint: 'It does not follow A2A: report it to its maker, and continue without it.',
     data: { hostile: true },
   })
 }

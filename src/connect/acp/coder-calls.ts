@@ -54,7 +54,7 @@ function listCall({ held, running }: CoderTable): Call {
   return defineCall({
     ...shared,
     name: 'coder.list',
-    summary: 'Lists the coding agents of others, and whether they are approved.',
+    summary: 'Lists other people’s coding agents, and whether they are approved.',
     input: z.strictObject({}),
     output: z.strictObject({ agents: z.array(coderLine) }),
     example: {},
@@ -146,7 +146,10 @@ function approveCall(table: CoderTable): Call {
     ...shared,
     name: 'coder.approve',
     summary: 'Approves a coding agent as it was shown; it is offered to agents that have the right acp.NAME.',
-    input: z.strictObject({ agent: name, digest: z.string().max(100).describe('Of the output of coder.show that the person has seen.') }),
+    input: z.strictObject({
+      agent: name,
+      digest: z.string().max(100).describe('Digest that coder.show gave, of what the person has seen.'),
+    }),
     output: z.strictObject({ approved: z.string() }),
     example: { agent: 'helper', digest: '5f1d' },
     effect: 'idempotent',

@@ -76,7 +76,7 @@ export async function makeCoderBench(options: FixtureOptions = {}): Promise<Code
 }
 
 /** Does what the goal says; knows no SDK. */
-const hostileAgent = `
+export const hostileAgent = `
 const { readFileSync, writeFileSync, readdirSync } = require('node:fs')
 const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n')
 const waiting = new Map()

@@ -1,6 +1,6 @@
 /** `oxbow coders`: coding agents of others that speak the Agent Client Protocol, and which of them a person approves. */
 import { resolve } from 'node:path'
-import { plainLine, plainText, table } from '../../terminal/index.ts'
+import { approveOffer, filesOfCoder, plainLine, plainText, removeCoder, table } from '../../terminal/index.ts'
 import { isObject, OxbowError, ownValue } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'
 import type { CoderLine, Shown } from './coder-calls.ts'
@@ -26,7 +26,7 @@ const show: ServiceVerb = {
 export const coderVerbs: readonly ServiceVerb[] = [
   {
     words: 'coders',
-    summary: 'add coding agents of others that speak ACP, approve and remove them',
+    summary: 'add other people’s coding agents that speak ACP, approve and remove them',
     examples: [
       'oxbow coders add helper --program-folder ~/helper --allow api.example.com -- node /opt/server/agent.js',
       'oxbow coders approve helper',
@@ -86,8 +86,8 @@ export const coderVerbs: readonly ServiceVerb[] = [
     agree: {
       by: show,
       field: 'digest',
-      question: (name) => `Approve what ${name} offers?`,
-      declined: 'Nothing was approved.',
+      question: (name) => approveOffer(name).question,
+      declined: approveOffer('').declined,
     },
     show: ({ approved }: { readonly approved: string }) => `Approved. Agents with the right ${approved} can give it tasks.`,
   },
@@ -99,26 +99,17 @@ export const coderVerbs: readonly ServiceVerb[] = [
     ...one,
     async preview({ agent: name }, ask) {
       const target = ((await ask('coder.list', {})) as Listed).agents.find(({ agent }) => agent === name)
-      if (target !== undefined) {
-        if (target.from === 'config.toml')
-          return {
-            would: `take back the approval of ${plainLine(target.agent, commandChars)}, which is one of config.toml and stays`,
-            target,
-          }
-        const would = `remove the coding agent ${plainLine(target.agent, commandChars)} and its approval; its branches of files stay`
-        return { would, target }
-      }
+      if (target !== undefined) return { would: removeCoder(target.agent, target.from === 'config.toml').would, target }
       throw new OxbowError('not_found', `There is no coding agent ${JSON.stringify(name)}.`, {
         hint: '`oxbow coders list` shows them; `oxbow coders add` adds one.',
       })
     },
-    show: ({ removed }: { readonly removed: boolean }, { name }) =>
-      removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; it is not approved any more.`,
+    show: ({ removed }: { readonly removed: boolean }, { name }) => removeCoder(name, !removed).done,
   },
 ]
 
 function listText({ agents }: Listed): string {
-  if (agents.length === 0) return 'There is no coding agent of others. `oxbow coders add` adds one.'
+  if (agents.length === 0) return 'No coding agent was added. `oxbow coders add` adds one.'
   const rows = agents.map(({ agent, from, command, files, hosts, approved, running }) => [
     agent,
     approved ? (running === 0 ? 'approved' : `${running} running`) : 'not approved',
@@ -130,14 +121,12 @@ function listText({ agents }: Listed): string {
   return table([['NAME', 'STATE', 'FILES', 'HOSTS', 'FROM', 'RUNS'], ...rows])
 }
 
-const access = { branch: 'works on a branch of the workspace', read: 'reads the workspace', none: 'sees no files' }
-
 function shownText({ agent, state, identity, says, settings: { files, allow, env } }: Shown): string {
   const lines = [
     `${agent} is ${state === 'same' ? 'as you have approved it' : state}.`,
     `  ${identity}`,
     `  it says that it is: ${says}`,
-    `  ${ownValue(access, files) ?? files}`,
+    `  ${ownValue(filesOfCoder, files) ?? files}`,
     allow.length === 0 ? '  has no network' : `  reaches ${allow.join(', ')}`,
     ...Object.entries(env).map(([name, value]) => `  gets ${name}=${value}`),
   ]

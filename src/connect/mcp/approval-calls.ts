@@ -3,15 +3,8 @@ import { z } from 'zod'
 import { isOxbowError, OxbowError, type SchemaChecker } from '../../base/index.ts'
 import { type Call, defineCall } from '../../protocol/index.ts'
 import { callPart, type FoundTool, type HashText, toolDefinition, visible } from './definitions.ts'
-import {
-  change,
-  findServer,
-  type HeldServer,
-  serverInput,
-  serverName as name,
-  type ServerTable,
-  sharedByCalls as shared,
-} from './server-table.ts'
+import { change, findServer, type HeldServer, serverInput, type ServerTable, sharedByCalls as shared } from './server-table.ts'
+import { serverName as name } from '../../config/index.ts'
 import { type ApprovedTool, unknownServer } from './settings.ts'
 
 export function approvalCalls(table: ServerTable, hash: () => Promise<HashText>): readonly Call[] {
@@ -33,7 +26,7 @@ type ToolDiff = z.infer<typeof toolDiff>
 
 const offeredSchema = z.strictObject({ resources: z.boolean(), prompts: z.boolean() })
 
-export type Offered = z.infer<typeof offeredSchema>
+type Offered = z.infer<typeof offeredSchema>
 
 const shown = z.strictObject({
   server: z.string(),
@@ -143,10 +136,10 @@ function approveServer(table: ServerTable, loadHash: () => Promise<HashText>): C
     summary: 'Approves tools of a server as they were shown; they are offered to agents that have the right mcp.SERVER.',
     input: z.strictObject({
       server: name,
-      digest: z.string().max(100).describe('Of the output of server.diff that the person has seen.'),
+      digest: z.string().max(100).describe('Digest that server.diff gave, of what the person has seen.'),
       tools: toolNames.describe('Tools to approve; all that can be when absent. Others lose their approval.').optional(),
-      read_only: toolNames.describe('Of them, those that change nothing: they may be repeated.').optional(),
-      no_sink: toolNames.describe('Of them, those through which nothing leaves this machine.').optional(),
+      read_only: toolNames.describe('The approved tools that change nothing, and so may be repeated.').optional(),
+      no_sink: toolNames.describe('The approved tools through which nothing leaves this machine.').optional(),
       resources: z.boolean().describe('Whether agents may read its resources; as it offers them when absent.').optional(),
       prompts: z.boolean().describe('Whether you may use its prompts; as it offers them when absent.').optional(),
     }),
@@ -162,7 +155,9 @@ function approveServer(table: ServerTable, loadHash: () => Promise<HashText>): C
       if (digestOf(diff, found, hash) !== digest) throw changedMeanwhile(server)
       const unknown = [...(tools ?? []), ...readOnly, ...noSink].find((tool) => !found.some(({ definition }) => definition.name === tool))
       if (unknown !== undefined)
-        throw new OxbowError('not_found', `${server} has no tool ${JSON.stringify(unknown)}.`, { hint: `oxbow servers diff ${server}` })
+        throw new OxbowError('not_found', `${server} has no tool ${JSON.stringify(unknown)}.`, {
+          hint: `\`oxbow servers diff ${server}\` lists its tools.`,
+        })
       const chosen = found.filter(({ definition, problem }) => (tools === undefined ? problem === '' : tools.includes(definition.name)))
       const bad = chosen.find(({ problem }) => problem !== '')
       if (bad !== undefined)

@@ -43,7 +43,13 @@ export interface Connection {
   /** @param answer the query that the browser came back with @throws OxbowError */
   endLogin(answer: URLSearchParams): Promise<void>
   signOut(): Promise<void>
-  state(): { readonly running: boolean; readonly log: string }
+  state(): {
+    /** It answers. One that starts, or that has ended and is started by the next call, does not. */
+    readonly running: boolean
+    /** It was started: what it was told may go on in it. */
+    readonly begun: boolean
+    readonly log: string
+  }
   close(): Promise<void>
 }
 
@@ -60,6 +66,7 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
   const log = createLog()
   const login = createLogin(server.name, deps.secrets, registeredClient(server, deps))
   let current: Promise<Running> | null = null
+  let newest: McpClient | null = null
   let closed = false
   const crashes = createCrashes(deps.nowMs)
   const askers: Asker[] = []
@@ -67,7 +74,11 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
   const onClose = (): void => {
     if (!closed) crashes.add()
   }
-  const start = (): Promise<Running> => startRunning(server, deps, { login, log, onClose, askers })
+  const start = async (): Promise<Running> => {
+    const running = await startRunning(server, deps, { login, log, onClose, askers })
+    newest = running.client
+    return running
+  }
   const open = async (): Promise<Running> => {
     if (closed) throw new OxbowError('cancelled', 'The servers are closed.', { hint: 'Start again.' })
     const before = current
@@ -104,7 +115,10 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
       current = null
       await before?.then(({ client }) => client.close()).catch(() => {})
     }),
-    state: () => ({ running: current !== null && !closed, log: log.text() }),
+    state() {
+      const begun = current !== null && !closed
+      return { running: begun && newest?.isOpen() === true, begun, log: log.text() }
+    },
     async close() {
       closed = true
       const running = await current?.catch(() => null)

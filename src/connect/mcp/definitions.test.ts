@@ -48,7 +48,7 @@ test('what cannot be seen is escaped in texts and refused in schemas', () => {
   assert.match(read({ ...tool, inputSchema: { type: 'object', properties: { a: { enum: ['\u202e'] } } } }).problem, /invisible/)
 })
 
-test('a schema that is no object, too large, too deep, or leads to another document is refused', () => {
+test('a schema that is not an object, too large, too deep, or leads to another document is refused', () => {
   const problem = (inputSchema: JsonObject): string => read({ ...tool, inputSchema }).problem
   assert.match(problem({ type: 'string' }), /does not describe an object/)
   assert.match(problem({ type: 'object', description: 'x'.repeat(300_000) }), /more than/)

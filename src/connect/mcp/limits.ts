@@ -5,6 +5,8 @@ const mib = 1024 * kib
 
 /** From the start of a program to the end of its handshake: `npx`-like wrappers and Python need seconds. */
 export const connectTimeoutMs = 20_000
+/** Of these the first question to a program in an emulated machine may take so long: Node takes four seconds to start there. */
+export const slowProbeMs = 15_000
 /** One page of a list. */
 export const listTimeoutMs = 10_000
 /** Pages of one list; a server that always names a further page ends here. */

@@ -2,7 +2,7 @@
 import type { Client, OAuthClientProvider, StreamableHTTPClientTransport, Transport } from '@modelcontextprotocol/client'
 import { isOxbowError, type JsonObject, errorMessage, OxbowError } from '../../base/index.ts'
 import type { ServerProcess } from '../../protocol/index.ts'
-import { connectTimeoutMs, listTimeoutMs, maxPages, maxServerItems, maxServerTools } from './limits.ts'
+import { connectTimeoutMs, listTimeoutMs, maxPages, maxServerItems, maxServerTools, slowProbeMs } from './limits.ts'
 import { createStdioTransport } from './stdio-transport.ts'
 
 /** A call's signal sets its time limit, which pauses while the server asks a person. */
@@ -79,6 +79,7 @@ function httpTransport(sdk: Sdk, { url, fetch: send, headers, login }: HttpWay):
 export async function connectServer(way: ServerWay, setup: ClientSetup, signal: AbortSignal): Promise<McpClient> {
   const sdk = await import('@modelcontextprotocol/client')
   const stdio = way.kind === 'stdio' ? createStdioTransport(way.process, sdk.deserializeMessage) : null
+  const isSlow = way.kind === 'stdio' && way.process.isSlow === true
   const transport: Transport = way.kind === 'stdio' ? stdio! : httpTransport(sdk, way)
   const client = new sdk.Client(
     { name: 'oxbow', version: setup.version },
@@ -90,7 +91,7 @@ export async function connectServer(way: ServerWay, setup: ClientSetup, signal: 
       },
       // Schemas of servers are never compiled here: their patterns may run for ever.
       jsonSchemaValidator: { getValidator: () => (data) => ({ valid: true, data: data as never, errorMessage: undefined }) },
-      versionNegotiation,
+      versionNegotiation: isSlow ? { mode: 'auto', probe: { timeoutMs: slowProbeMs } } : versionNegotiation,
       listMaxPages: maxPages,
     },
   )

@@ -2,12 +2,12 @@
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, defineCall } from '../../protocol/index.ts'
-import { mcpServer, type McpServer } from '../../config/index.ts'
+import { mcpServer, type McpServer, serverName as name } from '../../config/index.ts'
 import { askCalls, type AskCallDeps } from './server-asks.ts'
 import { approvalCalls } from './approval-calls.ts'
 import type { HashText } from './definitions.ts'
 import { maxServers } from './limits.ts'
-import { change, findServer, serverInput, serverName as name, type ServerTable, sharedByCalls as shared } from './server-table.ts'
+import { change, findServer, serverInput, type ServerTable, sharedByCalls as shared } from './server-table.ts'
 import { unknownServer } from './settings.ts'
 
 export function serverCalls(table: ServerTable, hash: () => Promise<HashText>): readonly Call[] {

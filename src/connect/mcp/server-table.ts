@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { OxbowError, type SchemaChecker } from '../../base/index.ts'
 import type { Call, CallContext } from '../../protocol/index.ts'
+import { serverName } from '../../config/index.ts'
 import type { Connection } from './connection.ts'
 import type { KeptServer, NamedServer, Settings } from './settings.ts'
 
@@ -20,8 +21,6 @@ export interface ServerTable {
   /** Tools that are not, or no longer, as approved, in the last list of the server. */
   quarantined(server: string): readonly string[]
 }
-
-export const serverName: z.ZodString = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
 
 export const serverInput: z.ZodType<{ server: string }> = z.strictObject({ server: serverName })
 

@@ -1,9 +1,8 @@
 /** `oxbow servers`: what servers of tools offer, and what of it a person approves. The verbs that add and remove them are in the terminal. */
-import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { isObject } from '../../base/index.ts'
+import { plural } from '../../base/index.ts'
+import { approveOffer, offersText, plainLine, plainText, table, toolLines } from '../../terminal/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'
-import type { Offered, ServerDiff } from './approval-calls.ts'
-import type { ToolDefinition } from './definitions.ts'
+import type { ServerDiff } from './approval-calls.ts'
 import type { ServerLine } from './server-calls.ts'
 
 const whatChars = 80
@@ -46,11 +45,11 @@ export const serverVerbs: readonly ServiceVerb[] = [
     agree: {
       by: diff,
       field: 'digest',
-      question: (name) => `Approve what ${name} offers?`,
-      declined: 'Nothing was approved.',
+      question: (name) => approveOffer(name).question,
+      declined: approveOffer('').declined,
     },
     show: ({ approved }: { readonly approved: readonly string[] }, { name }) =>
-      `Approved: ${approved.length} tools. Agents with the right mcp.${name} are offered them.`,
+      `Approved: ${plural(approved.length, 'tool')}. Agents with the right mcp.${name} are offered them.`,
   },
   {
     words: 'servers disable <server>',
@@ -94,8 +93,8 @@ function diffText({ server, identity, instructions, offers, tools }: ServerDiff)
       const marks = [...(readOnly ? ['read-only'] : []), ...(sink ? [] : ['no sink'])]
       const head = `${plainLine(tool, 128)}: ${state}${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`
       if (problem !== '') return `${head}\n  cannot be approved: ${problem}`
-      const before = state === 'new' || approved === null ? [] : linesOf(approved)
-      const after = now === null ? [] : linesOf(now)
+      const before = state === 'new' || approved === null ? [] : toolLines(approved)
+      const after = now === null ? [] : toolLines(now)
       if (state === 'same') return head
       const lines = [
         ...before.filter((line) => !after.includes(line)).map((line) => `- ${line}`),
@@ -105,26 +104,10 @@ function diffText({ server, identity, instructions, offers, tools }: ServerDiff)
       return `${head}\n${lines.length === 0 ? '  (the part that is shown is the same)' : lines.join('\n')}`
     }),
   ]
-  return `${server} offers ${tools.filter(({ now }) => now !== null).length} tools.\n\n${plainText(parts.join('\n\n'))}`
-}
-
-function offersText({ resources, prompts }: Offered): string {
-  return [...(resources ? ['resources, which agents may read'] : []), ...(prompts ? ['prompts, which you may use'] : [])].join('; ')
+  return `${server} offers ${plural(tools.filter(({ now }) => now !== null).length, 'tool')}.\n\n${plainText(parts.join('\n\n'))}`
 }
 
 function changed(what: string, before: string, now: string): readonly string[] {
   if (before === now) return []
   return [`${what}:${before === '' ? '' : `\n- ${before.replaceAll('\n', '\n- ')}`}\n+ ${now.replaceAll('\n', '\n+ ')}`]
-}
-
-function linesOf({ title, description, inputSchema, outputSchema, annotations }: ToolDefinition): readonly string[] {
-  const { properties, ...rest } = inputSchema
-  return [
-    ...(title === '' ? [] : [`title: ${title}`]),
-    ...description.split('\n'),
-    ...(isObject(properties) ? Object.entries(properties).map(([field, schema]) => `input ${field}: ${JSON.stringify(schema)}`) : []),
-    `input: ${JSON.stringify(rest)}`,
-    ...(outputSchema === null ? [] : [`output: ${JSON.stringify(outputSchema)}`]),
-    ...(Object.keys(annotations).length === 0 ? [] : [`claims of the server: ${JSON.stringify(annotations)}`]),
-  ]
 }

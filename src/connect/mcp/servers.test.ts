@@ -157,6 +157,7 @@ describe('servers of tools', () => {
     const { output } = await bench.call('server.list', {})
     const line = (output['servers'] as JsonObject[]).find(({ server }) => server === 'dies')!
     assert.match(line['log'] as string, /the log of the server/)
+    assert.equal(line['running'], false, 'one that has ended does not run, although the next call would start it')
   })
 
   it('are offered again after a restart without being started, and not when they are off', async () => {

@@ -2,10 +2,10 @@
  * Servers of tools, and their approved tools as calls. What models are offered comes from what a person has approved and not from a server,
  * so no server is started before one of its tools is called or a person looks at it.
  */
-import type { SchemaChecker } from '../../base/index.ts'
+import { plural, type SchemaChecker } from '../../base/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
-import type { CallSource } from '../call-source.ts'
+import type { CallSource, Finding } from '../call-source.ts'
 import { type Connection, type ConnectionDeps, createConnection, type Listed } from './connection.ts'
 import { askCalls, type AskCallDeps } from './server-asks.ts'
 import { serverCalls } from './server-calls.ts'
@@ -89,10 +89,25 @@ export async function createServers(deps: ServersDeps): Promise<CallSource> {
       }),
     ],
     tools: () => offered,
-    async close() {
-      await Promise.all([...connections.values()].map(({ connection }) => connection.close()))
-    },
+    health: async () => healthOf(held, table),
+    close: async () => void (await Promise.all([...connections.values()].map(({ connection }) => connection.close()))),
   }
+}
+
+function healthOf(held: readonly HeldServer[], { quarantined }: ServerTable): Finding {
+  const problems = held.flatMap(({ server }) => serverProblem(server, quarantined(server.name)))
+  if (problems.length > 0) return { state: 'weak', says: problems.join('; '), fix: 'oxbow servers list' }
+  return {
+    state: 'ok',
+    says: held.length === 0 ? 'no server of tools' : plural(held.length, 'server of tools', 'servers of tools'),
+    fix: '',
+  }
+}
+
+function serverProblem({ name, kept }: NamedServer, quarantined: readonly string[]): readonly string[] {
+  if (kept.disabled) return []
+  if (quarantined.length > 0) return [`${name}: ${quarantined.join(', ')} changed since it was approved, so it is not offered`]
+  return kept.tools.length === 0 && kept.offers === undefined ? [`${name}: nothing of it is approved, so agents have no tools from it`] : []
 }
 
 /** What of a server is offered. */

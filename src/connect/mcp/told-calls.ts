@@ -28,7 +28,7 @@ export function toldCalls(calls: readonly Call[], { server, connection }: HeldSe
   const { name, settings } = server
   if (settings.url !== '') return calls
   const writes = settings.folders.some((folder) => folder.endsWith(':rw'))
-  const goesOn = { program: originOfServer(name), lives: () => connection.state().running }
+  const goesOn = { program: originOfServer(name), lives: () => connection.state().begun }
   return calls.map((call) => ({
     ...call,
     run: (input, context) => runTold(call, input, context, originOfServer(name), deps, writes ? { goesOn } : {}),

@@ -1,7 +1,4 @@
-/**
- * The book of budgets that a person set and budgets carved for agents and runs. It knows all accounts above a caller: its session's,
- * its agent's and what was carved for it, then the same for whoever spawned it, finally the user's.
- */
+/** The book of budgets that a person set, and that were carved for agents and runs: all accounts above a caller, up to the user's. */
 import type { BudgetUse, DocumentRow, Store } from '../../store/index.ts'
 import { type Clock, createRecentMap, type Failure, isDerived, type SessionId, toError } from '../../base/index.ts'
 import {
@@ -21,6 +18,7 @@ import {
   userScope,
   type Limits,
 } from '../../protocol/index.ts'
+import { type Config, heldBudget } from '../../config/index.ts'
 import { type AgentProfile, profileCategory } from '../policy/profiles.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import { maxHeldAccounts, exhausted, budgetCategory, budgetName, type Carved, type Definition, spanAt } from './definitions.ts'
@@ -50,6 +48,7 @@ interface BookDeps {
   readonly clock: Clock
   readonly accounts: Accounts
   readonly user: string
+  readonly limiting: Pick<Config, 'budget' | 'only_tighten'>
 }
 
 interface Carving {
@@ -264,7 +263,7 @@ function createLevels(store: BookDeps['store']) {
 }
 
 /** The budgets of each scope in memory. They are made again after a change of the definitions. */
-function createPages({ store, clock, accounts, user }: BookDeps, definitions: ReadonlyMap<string, Definition>) {
+function createPages({ store, clock, accounts, user, limiting }: BookDeps, definitions: ReadonlyMap<string, Definition>) {
   const pages = createRecentMap<string, { readonly edition: number; readonly keys: readonly string[] }>(maxHeldAccounts)
   let edition = 0
   const isCurrent = (scope: string): boolean => {
@@ -289,9 +288,10 @@ function createPages({ store, clock, accounts, user }: BookDeps, definitions: Re
       keys.push(key)
       refresh(accounts.find(key) ?? (await read(key)), window, limits, since, clock.now())
     }
-    // A total that a person set takes the place of the one in config.toml.
+    // A total that a person set takes the place of the one in config.toml, unless `only_tighten` holds that.
     const plain = accounts.find(scope === 'user' ? userScope(user) : scope)
-    if (plain !== undefined) plain.limit = keys.includes(budgetName(scope, 'total')) ? noLimit : accounts.configLimit(plain)
+    if (plain !== undefined)
+      plain.limit = accounts.configLimit(plain, keys.includes(budgetName(scope, 'total')) ? heldBudget(limiting) : undefined)
     pages.put(scope, { edition: made, keys })
   }
   return {

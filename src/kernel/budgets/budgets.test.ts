@@ -104,6 +104,26 @@ test('a budget for each session limits every session, 0 lifts it, and the userâ€
   assert.deepEqual([checked.covered, checked.left.tokens], [false, 200])
 })
 
+test('a limit of the configuration that only_tighten holds is not lifted by a total that a person sets; others are', async () => {
+  const opened = (only_tighten: readonly string[]) =>
+    openFixture({ config: { only_tighten, budget: { user: { tokens: 200 }, session: { tokens: 200 } } } })
+  for (const [locks, scope] of [
+    [['budget'], 'both'],
+    [['budget.user.tokens'], 'user'],
+    [['budget.session'], 'session'],
+    [['budget.user.micro_dollars'], 'neither'],
+  ] as const) {
+    await using guest = await opened(locks)
+    for (const tokens of [1_000_000, 0]) {
+      await ok(guest, 'budget.set', { scope: 'user', tokens })
+      await ok(guest, 'budget.set', { scope: `session:${guest.session}`, tokens })
+      const turn = await guest.turn('hi')
+      if (scope === 'neither') assert.equal(turn['status'], 'ok', JSON.stringify(turn))
+      else assert.equal(codeOf(turn), 'budget_exhausted', `${scope} ${tokens}`)
+    }
+  }
+})
+
 test('a limit on money refuses models without a price, from the moment when it is set', async () => {
   await using guest = await openFixture()
   assert.equal((await guest.turn('hi'))['status'], 'ok')

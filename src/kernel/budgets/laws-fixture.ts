@@ -127,7 +127,7 @@ async function runSteps(steps: readonly Step[]): Promise<void> {
   let now = 1_000_000
   let total = 0
   const clock = { now: () => now, monotonicMs: () => now }
-  const start = (): Budgets => createBudgets(disk.store, user, config, clock)
+  const start = (): Budgets => createBudgets(disk.store, user, { budget: config, only_tighten: [] }, clock)
   let budgets = start()
   let open: OpenCall[] = []
   const take = (which: number): OpenCall | undefined => open.splice(open.length === 0 ? 0 : which % open.length, 1)[0]

@@ -5,14 +5,20 @@
  * Two rights are no call's: `secret.use` and `model.use`. An agent that nobody has delegated to is not judged by them; a delegated one
  * always is, because `passedOn` denies what it was not given.
  */
-import { posix } from 'node:path'
-import { type Caller, type Grant, grantOf, type RightLimits } from '../../protocol/index.ts'
+import {
+  type Caller,
+  coversResource as covers,
+  type Grant,
+  grantOf,
+  modelRight,
+  type RightLimits,
+  secretRight,
+} from '../../protocol/index.ts'
 
 /** Entries of rights, as `grantOf` reads them. */
 export type Entries = readonly string[]
 
-export const secretRight = 'secret.use'
-export const modelRight = 'model.use'
+export { modelRight, secretRight }
 
 /** @returns entries that allow what both allow, and nothing else; sorted */
 export function meet(a: Entries, b: Entries): Entries {
@@ -34,24 +40,6 @@ function narrower(right: string, a: readonly string[] | undefined, b: readonly s
   if (a === undefined || b === undefined) return a ?? b
   const both = a.flatMap((one) => b.flatMap((other) => (covers(right, one, other) ? [other] : covers(right, other, one) ? [one] : [])))
   return [...new Set(both)]
-}
-
-/** Whether every resource of the second pattern is one of the first; see `refuseLimited`, and `allows` for models. */
-function covers(right: string, wide: string, narrow: string): boolean {
-  if (wide === narrow) return true
-  if (right === modelRight) return wide.endsWith('*') && narrow.startsWith(wide.slice(0, -1))
-  if (right === secretRight) return false
-  if (wide.startsWith('/')) {
-    const folder = pathOf(wide)
-    const inner = pathOf(narrow)
-    return narrow.startsWith('/') && (inner === folder || inner.startsWith(`${folder}/`))
-  }
-  // `*.example.com`, as a pattern of hosts.
-  return wide.startsWith('*.') && narrow.toLowerCase().endsWith(wide.slice(1).toLowerCase())
-}
-
-function pathOf(pattern: string): string {
-  return posix.normalize(pattern.replace(/\/\*{1,2}$/, '')).replace(/(.)\/+$/, '$1')
 }
 
 function denialsOf({ limits }: Grant): readonly string[] {

@@ -138,11 +138,20 @@ export function createProfileOf(
       rights = from.startsWith('agent:') ? meet(bounds, profile.rights) : profile.rights
       bounds = boundsOf({ ...profile, rights }, withheld)
     }
-    return { ...held.at(-1)!.profile, rights, killed: own?.killed === true, branch: own?.branch }
+    const { profile } = held.at(-1)!
+    return { ...profile, rights, killed: own?.killed === true, branch: own?.branch ?? profile.branch }
+  }
+  const most = config.agent.max_rights
+  /** No agent exceeds what the configuration lets any have. */
+  const capped = async (found: Promise<AgentProfile | null>): Promise<AgentProfile | null> => {
+    const profile = await found
+    if (profile === null || most === null) return profile
+    const { meet, modelRight, secretRight } = await import('./attenuation.ts')
+    return { ...profile, rights: meet(profile.rights, [...most, modelRight, secretRight]) }
   }
   return (session: SessionId): Promise<AgentProfile | null> | null => {
     const held = handedOver.get(session)
-    if (held !== undefined) return handed(session, held)
-    return isDerived(session) ? bounded(session) : null
+    if (held !== undefined) return capped(handed(session, held))
+    return isDerived(session) ? capped(bounded(session)) : null
   }
 }

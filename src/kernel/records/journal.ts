@@ -5,7 +5,7 @@
  * When the store fails, the journal fails permanently: every later append is refused with the same failure, so the guest becomes
  * read-only and nothing happens unrecorded.
  */
-import { type Append, type Erased, type Projection, rowMark, type SessionRow, type Store } from '../../store/index.ts'
+import { type Append, type Erased, type KeptBody, type Projection, rowMark, type SessionRow, type Store } from '../../store/index.ts'
 import {
   type CallId,
   type Clock,
@@ -87,8 +87,11 @@ export interface Journal {
   /**
    * Erases bodies like `Store.erase`, and records that before: without the record an audit reports tampering. Caches are dropped.
    * @param of the call that erases; the record is a step of it
+   * @param archived set where the bodies are kept elsewhere: what the record says of some of them besides
    */
-  erase(of: Pick<Entry, 'caller' | 'call' | 'name'>, seqs: readonly number[], reason: string): Promise<Erased>
+  erase(of: StepOf, seqs: readonly number[], reason: string, archived?: (seqs: readonly number[]) => JsonObject): Promise<Erased>
+  /** Puts bodies back; see `Store.restoreBodies`. Caches are dropped. */
+  restoreBodies(bodies: readonly KeptBody[]): Promise<number>
   /** How many times bodies were erased since the start: what was cached before an erasure is invalid. */
   erasures(): number
   /** Whether so many records wait for the store that producers should await `flushed`. */
@@ -96,6 +99,8 @@ export interface Journal {
   /** Resolves when everything appended so far is in the store or has failed. */
   flushed(): Promise<void>
 }
+
+type StepOf = Pick<Entry, 'caller' | 'call' | 'name'>
 
 interface JournalDeps {
   readonly store: Store
@@ -173,20 +178,20 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
     fence: epochs.fence,
     isFenced: epochs.isFenced,
     flushed: () => newest,
-    async erase(of, seqs, reason) {
+    async erase(of, seqs, reason, archived) {
       const total = { bodies: 0, blobs: 0, kept: [] as number[] }
       for (let at = 0; at < seqs.length; at += maxErasedAtOnce) {
         const some = seqs.slice(at, at + maxErasedAtOnce)
-        await append([{ ...of, phase: 'exchange', body: { erases: some, reason } }], { sync: true })
-        const { bodies, blobs, kept } = await store.erase(some, reason)
+        await append([{ ...of, phase: 'exchange', body: { erases: some, reason, ...archived?.(some) } }], { sync: true })
+        const { bodies, blobs, kept } = await (archived === undefined ? store.erase(some, reason) : store.archive(some, reason))
         erasures += 1
         listeners.changed()
-        total.bodies += bodies
-        total.blobs += blobs
+        ;[total.bodies, total.blobs] = [total.bodies + bodies, total.blobs + blobs]
         total.kept.push(...kept)
       }
       return total
     },
+    restoreBodies: (bodies) => store.restoreBodies(bodies).finally(listeners.changed),
     erasures: () => erasures,
     isBehind: () => waiting > maxRecordsBehind,
     note: (entries, options) => void append(entries, options).catch(() => {}),

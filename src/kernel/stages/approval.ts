@@ -3,7 +3,7 @@
  * decides. The decision is valid for that input: the same call id with another input is parked again. A person may approve another
  * input, which is checked like any, and is what runs and what is recorded; a learned rule may answer instead of the person.
  */
-import type { CallId, Clock, Failure, JsonObject, SessionId, TurnId } from '../../base/index.ts'
+import { type CallId, type Clock, derivedId, type Failure, type JsonObject, type SessionId, type TurnId } from '../../base/index.ts'
 import {
   type Call,
   type CallOutcome,
@@ -289,14 +289,14 @@ async function askPerson(
   const shown = { input: exact, reason, ...labels, ...(personal && { personal }), ...(inputs !== null && { inputs }) }
   // A restart asks again, and the call has waited since the first time.
   const [first] = await journal.store.records({ call: id, phases: ['parked'], order: 'oldest_first', limit: 1, hydrate: false })
-  const question = { call: id, name: call.name, ...shown, at: first?.at ?? clock.now() }
+  const question = { call: id, name: call.name, ...shown, question: derivedId(JSON.stringify(shown)), at: first?.at ?? clock.now() }
   const waiting = approvals.wait({ ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }, signal)
   waiting.catch(() => {})
   passing.onWait?.(true)
   let expiry: Disposable | null = null
   try {
     // Recorded again after a restart, for followers with a later cursor.
-    const body = { ...shown, ...(held.length > 0 && flow.decision !== 'ask' && { held }) }
+    const body = { ...shown, question: question.question, ...(held.length > 0 && flow.decision !== 'ask' && { held }) }
     await journal.append([entryOf(caller, id, call.name, 'parked', body)], { sync: true })
     if (approval.expire_s > 0) expiry = await startExpiry(deps, passing, call.name)
     const answer = await waiting

@@ -11,7 +11,7 @@ void test('the least recently used account is evicted and reread, one with a res
   const read: string[] = []
   const spent = async (scope: string) => (read.push(scope), { tokens: 7, microDollars: 0 })
   const store = { spent, used: async () => null, document: async () => null, documents: async () => [] }
-  const budgets = createBudgets(store, 'ada', configSchema.parse({}).budget, systemClock)
+  const budgets = createBudgets(store, 'ada', configSchema.parse({}), systemClock)
   const load = (session: SessionId) => budgets.load({ session, actor: 'agent:oxbow' })
   const call = { name: 'model.generate', reserve: () => noSpend }
   const [holds, idle] = ['holds' as SessionId, 'idle' as SessionId]
@@ -46,7 +46,7 @@ void test('nothing is read of the account of a session that was just created', a
     document: async () => null,
     documents: async () => [],
   }
-  const budgets = createBudgets(store, 'ada', configSchema.parse({}).budget, systemClock)
+  const budgets = createBudgets(store, 'ada', configSchema.parse({}), systemClock)
   const fresh = 'fresh' as SessionId
   budgets.created(fresh)
   await budgets.load({ session: fresh, actor: 'user:ada' })

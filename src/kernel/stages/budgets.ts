@@ -85,15 +85,15 @@ const agentsOf = (key: string): string => `${key}/agents`
 
 type BudgetStore = Pick<Store, 'spent' | 'used' | 'documents' | 'document'>
 
-export function createBudgets(store: BudgetStore, user: string, config: Config['budget'], clock: Clock): Budgets {
-  const accounts = createAccounts(store, user, config)
+export function createBudgets(store: BudgetStore, user: string, limits: Pick<Config, 'budget' | 'only_tighten'>, clock: Clock): Budgets {
+  const accounts = createAccounts(store, user, limits.budget)
   let book: Book | null = null
   let opening: Promise<Book> | null = null
   let lookingUp: Promise<void> | null = null
   let warn: Warn = () => {}
   const openBook = (): Promise<Book> =>
     (opening ??= import('../budgets/book.ts')
-      .then(({ openBook: open }) => open({ store, clock, accounts, user }))
+      .then(({ openBook: open }) => open({ store, clock, accounts, user, limiting: limits }))
       .then((opened) => (book = opened)))
   const lookUp = async (): Promise<void> => {
     if ((await store.documents({ category: 'system/budgets', limit: 1 })).length > 0) await openBook()
@@ -104,12 +104,13 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
   return {
     async load(who) {
       if (book === null && isDerived(who.session)) await openBook()
-      if (book === null) await Promise.all([(lookingUp ??= lookUp()), accounts.load(who.session)])
-      await book?.load(who)
+      await (lookingUp ??= lookUp())
+      if (book === null) await accounts.load(who.session)
+      else await book.load(who)
     },
     created(session) {
       const key = sessionScope(session)
-      if (accounts.find(key) === undefined) accounts.put(createAccount(key, 'session', amountOf(config.session)))
+      if (accounts.find(key) === undefined) accounts.put(createAccount(key, 'session', amountOf(limits.budget.session)))
     },
     ...createHolds({
       accounts,
@@ -131,7 +132,7 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
     book: openBook,
     view(scope) {
       const { spent, reserved, config: section } = accounts.find(scope) ?? { spent: noAmount, reserved: noAmount, config: 'session' }
-      return { spent: spendOf(spent), reserved: spendOf(reserved), limit: config[section ?? 'session'] }
+      return { spent: spendOf(spent), reserved: spendOf(reserved), limit: limits.budget[section ?? 'session'] }
     },
     limitsMoney: (who) => chainOf(who).some(({ limit }) => limit.microDollars !== Infinity),
     onWarning: (listener) => void (warn = listener),
@@ -240,7 +241,7 @@ function createAccounts(store: BudgetStore, user: string, config: Config['budget
     chain: (session) => keysOf(session).flatMap((key) => find(key) ?? []),
     async load(session) {
       const missing = keysOf(session).filter((key) => find(key) === undefined)
-      await Promise.all(missing.map(open))
+      if (missing.length > 0) await Promise.all(missing.map(open))
     },
     pin(chain) {
       for (const account of chain) if (account.uses++ === 0) pinned.set(account.key, account)
@@ -248,7 +249,7 @@ function createAccounts(store: BudgetStore, user: string, config: Config['budget
     unpin(chain) {
       for (const account of chain) if (--account.uses === 0 && pinned.delete(account.key)) idle.put(account.key, account)
     },
-    configLimit: ({ config: section }) => (section === null ? noLimit : limits[section]),
+    configLimit: ({ config: section }, of) => (section === null ? noLimit : of === undefined ? limits[section] : amountOf(of[section])),
   }
 }
 

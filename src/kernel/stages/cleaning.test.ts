@@ -71,7 +71,7 @@ void describe('a hint that names a host path', () => {
     const origin = outputOf('system.health')
     const use = createSecretUses(secrets).begin(origin, call, {}, [])
     const ran = { failure, cancelled: false, labels: [] }
-    const outcome = await clean(cleaner, use, { caller: { actor }, call }, ran, [])
+    const outcome = await clean(cleaner, use, { caller: { actor, audience: 'terminal' }, call }, ran, [])
     assert.ok(outcome.status === 'failed' && !outcome.text.includes('private.0123'))
     return outcome.failure.hint
   }

@@ -76,7 +76,7 @@ export function stoppedRun(call: Call, error: unknown, reason: StopReason | null
 export async function clean(
   cleaner: Cleaner,
   use: SecretUse,
-  { caller, call }: { readonly caller: Pick<Caller, 'actor'>; readonly call: Call },
+  { caller, call }: { readonly caller: Pick<Caller, 'actor' | 'audience'>; readonly call: Call },
   ran: Ran,
   labels: Labels,
 ): Promise<CallOutcome> {
@@ -97,8 +97,9 @@ export async function clean(
   const text = done.text === undefined ? undefined : cleanText(done.text)
   const output = isInternal(call) || call.reveals === true ? done.output : use.cleanValue(done.output, isForeign)
   const base = { status: 'ok', output, ok: done.ok ?? true, ...files, ...(labels.length > 0 && { labels }) } as const
-  // The runtime reads outputs, not texts; only text for a model or user is truncated.
-  if (call.recordOutput !== undefined && text === undefined) return { ...base, text: '' }
+  // The runtime and programs read outputs, models read texts. Only a text is truncated, and kept in the record.
+  const isForModel = caller.audience === 'model' && call.audience.includes('model')
+  if (call.recordOutput !== undefined && text === undefined && !isForModel) return { ...base, text: '' }
   return { ...base, text: await cleaner.fit(text ?? cleanText(JSON.stringify(output)), labels) }
 }
 

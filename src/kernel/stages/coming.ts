@@ -17,7 +17,7 @@ export interface Coming {
   calls(): readonly Call[]
   /** Resolves when programs that nobody has asked yet have told what they have; null: all have. Absent: always. */
   loading?(): Promise<void> | null
-  /** Looks at calls and turns of agents; undefined: nothing does. Of several services, the first that has any. */
+  /** Looks at calls and turns of agents; undefined: nothing does. One service at a time has hooks: a second one would not be asked, so no call passes. */
   hooks?(): KernelHooks | undefined
   /** Is asked around each turn; null: nothing to ask. */
   around?(): AroundTurn | null
@@ -72,18 +72,17 @@ export interface HeldComing extends Required<Coming> {
 /** Empty before it is loaded. */
 export function holdComing(load: () => Promise<readonly Coming[]>): HeldComing {
   let all: readonly Coming[] = []
-  const first = <Found>(ask: (coming: Coming) => Found | null | undefined): Found | null => {
-    for (const each of all) {
-      const found = ask(each) ?? null
-      if (found !== null) return found
-    }
-    return null
-  }
+  const first = <Found>(ask: (coming: Coming) => Found | null | undefined): Found | null =>
+    all.map(ask).find((found) => found != null) ?? null
   return {
     load: once(async () => void (all = await load())),
     calls: joinLists(() => all.map((each) => each.calls())),
     loading: () => first((each) => each.loading?.()),
-    hooks: () => first((each) => each.hooks?.()) ?? undefined,
+    hooks() {
+      const [one, ...others] = all.flatMap((each) => each.hooks?.() ?? [])
+      if (others.length > 0) throw new Error('two services bring hooks, and nothing joins their answers')
+      return one
+    },
     around: () => first((each) => each.around?.()),
   }
 }

@@ -160,6 +160,20 @@ test('a long result is truncated in the middle, and its id gives access to the r
   assert.equal(part.status === 'ok' && part.text.split('\n').slice(1).join('\n'), long.slice(20_000, 20_100))
 })
 
+test('a model reads the output of a call that has no text, also where the record keeps fields of it', async () => {
+  const calls = [
+    testCall('test.count', async () => ({ output: { count: 3, list: ['a'] } }), {
+      output: z.strictObject({ count: z.int(), list: z.array(z.string()) }),
+      recordOutput: ({ count }) => ({ count }),
+    }),
+  ]
+  await using fixture = await openFixture({ play: inOrder(asks(['test_count']), says('done')), calls })
+  await fixture.turn('count')
+  const { body } = await fixture.record((record) => record.name === 'test.count' && record.phase === 'outcome')
+  const { text, count } = body as { readonly text?: string; readonly count: number }
+  assert.deepEqual([text, count], ['{"count":3,"list":["a"]}', 3])
+})
+
 test('host paths never reach the model in the error of a sandbox that does not start', async () => {
   const asked: string[] = []
   const problem = { code: 'sandbox_missing', message: 'No sandbox: bwrap cannot bind /home/ada/ws/vault.', hint: '' } as const

@@ -46,6 +46,7 @@ import { type Excuse, judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCa
 import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from '../policy/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './budgets.ts'
 import { clean, type Cleaner, labelsOfResult, noteOutput, originsOf, outcomeBody, type Ran, stoppedRun } from './cleaning.ts'
+import { timeHands } from '../../sandbox/index.ts'
 import type { SecretUse, SecretUses } from '../../secrets/index.ts'
 import type { Documents } from '../state/documents.ts'
 
@@ -264,7 +265,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const fields = 'done' in ran ? (call.recordOutput?.('output' in whole ? whole.output : ran.done.output) ?? null) : null
   const extra = 'extra' in ran ? ran.extra : undefined
   const kept = passing.durable === true && outcome.status === 'ok' ? { kept: outcome.output as Json } : {}
-  const body = { ...outcomeBody(outcome, { ms: took, spent, fields, extra }), ...origins, ...charged, ...kept }
+  const body = { ...outcomeBody(outcome, { ms: took, spent, fields, extra }), ...ran.facts, ...origins, ...charged, ...kept }
   const settled = [{ ...entryOf(passing, 'outcome', call.name, body), projection: call.projection }]
   // What was recorded first is the outcome.
   if (call.effect === 'once') return (await journal.append(settled)).duplicate ? recordedOutcome(journal, passing.id) : outcome
@@ -315,11 +316,12 @@ async function run(
   { call, input: asked, hold, unchanged }: Admitted,
   use: SecretUse,
   watched: WatchedFiles | null,
-): Promise<Ran | typeof stoppedForRestart> {
+): Promise<(Ran & { readonly facts: JsonObject }) | typeof stoppedForRestart> {
   const { id, caller } = passing
   const watch = deps.running.enter(caller, call, passing)
+  const timed = timeHands(deps.clock.monotonicMs)
   const files = filesFor(deps, { caller, id, call, watch }, (sandbox) =>
-    startsWhileUnchanged(use.sandbox(watched?.sandbox(sandbox) ?? sandbox), unchanged),
+    timed.sandbox(startsWhileUnchanged(use.sandbox(watched?.sandbox(sandbox) ?? sandbox), unchanged)),
   )
   const context: CallContext = {
     id,
@@ -366,11 +368,11 @@ async function run(
     const work = (): ReturnType<Call['run']> => files.around(() => call.run(use.input, context))
     const done = await watch.race(watched === null ? work() : watched.run(work))
     noteOutput(call, done.output)
-    return { done }
+    return { done, facts: timed.took() }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
     if (reason === 'shutdown' && continuesAfterRestart(call, passing)) return stoppedForRestart
-    return stoppedRun(call, error, reason)
+    return { ...stoppedRun(call, error, reason), facts: timed.took() }
   } finally {
     watch.leave()
   }

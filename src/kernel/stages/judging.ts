@@ -243,8 +243,10 @@ function join(judges: readonly Partial<Judges>[]): Judges {
   }
   const decideStarts = judges.some(({ refuseStart }) => refuseStart !== undefined)
   const refused = judges.find((judge) => judge.refused !== undefined)?.refused
+  // Asked of every call, some times in a turn.
+  const hiders = judges.flatMap(({ hides }) => hides ?? [])
   return {
-    hides: (call) => judges.some(({ hides }) => hides?.(call) === true),
+    hides: (call) => hiders.some((hides) => hides(call)),
     refuseStart: async (...start) => (decideStarts ? first((judge) => judge.refuseStart?.(...start)) : undecided),
     refused: refused ?? {
       judge: async (_deps, _passing, _judged, forbidden) => refusal(forbidden),

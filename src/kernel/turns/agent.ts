@@ -105,9 +105,9 @@ export function createRunningTurns(store: Pick<Store, 'records'>): RunningTurns 
 }
 
 /** Runs a turn of a lane. */
-type Agent = (turn: LaneTurn) => Promise<TurnResult>
+export type Agent = (turn: LaneTurn) => Promise<TurnResult>
 
-interface AgentDeps {
+export interface AgentDeps {
   readonly config: Config
   readonly engine: Engine
   readonly sandbox: Sandbox
@@ -128,7 +128,7 @@ interface AgentDeps {
   /** The profile of an agent's session; null at once for any other session, because nothing may be awaited there. */
   readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
   readonly runs: AskRuns
-  readonly hooks: () => KernelHooks | undefined
+  readonly hooks: () => Pick<KernelHooks, 'turns'> | undefined
   readonly around: () => AroundTurn | null
   readonly follow: Background['follow']
   /** The conversation of a session, whose labels it joins. */
@@ -207,18 +207,16 @@ interface Persona {
   readonly toolTokens: (contextTokens: number) => Promise<number>
 }
 
-function createPersona(
-  deps: AgentDeps,
-  agent: SpokenAgent & { readonly rights: readonly string[] },
-  maxTurns: number = deps.config.turn.max_turns,
-): Persona {
+function createPersona(deps: AgentDeps, agent: SpokenAgent & { readonly rights: readonly string[] }, maxTurns = Infinity): Persona {
   const { config, engine, sandbox, registry, scrub, section, scratchpad, reminder, rolling, hooks } = deps
   const { rights, limits } = grantOf([...agent.rights, processRight])
   const grantee = { name: agent.name, rights, ...(limits !== undefined && { limits }) }
   const asked = ({ turn }: Process): AskedTurn => ({ rights, text: deps.runningTurns.find(turn)?.input.text ?? '' })
   const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
-    maxTurns: Math.min(maxTurns, config.turn.max_turns),
+    get maxTurns() {
+      return Math.min(maxTurns, config.turn.max_turns)
+    },
     providers: [
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       ...(agent.character === undefined ? [] : [createCharacterPrompt(agent.character, scrub)]),

@@ -28,7 +28,7 @@ import {
   turnCall,
   type TurnResult,
 } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { Config, TurnConfig } from '../../config/index.ts'
 import type { Journal } from '../records/journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 import { giveUpCalls } from './recovery.ts'
@@ -70,6 +70,7 @@ interface LaneDeps {
   readonly sandbox: Pick<Sandbox, 'status'>
   readonly user: UserId
   readonly config: Pick<Config['turn'], 'time_limit_s' | 'max_running'>
+  readonly turnConfig?: TurnConfig | undefined
   /** A turn has to wait until another one ends. */
   readonly onHeldBack?: (session: SessionId, turn: TurnId) => void
   readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
@@ -206,12 +207,14 @@ async function runNext(deps: RunDeps, lane: Lane, next: Waiting, controller: Abo
   try {
     await deps.claimed(session)
     if (!next.past.started) {
-      const body = { ...startedBody(next, indexed(filesOf(next), 0)), sandbox: sandboxOf(deps.sandbox.status) }
+      const facts = { sandbox: sandboxOf(deps.sandbox.status), config: deps.turnConfig?.generation() ?? 0 }
+      const body = { ...startedBody(next, indexed(filesOf(next), 0)), ...facts }
       const entry = { caller: next.caller, call: next.id, name: turnCall, phase: 'started', body } as const
       void journal.append([entry], { lazy: true }).catch(() => controller.abort('shutdown'))
     }
     if (next.past.hopeless === true) throw hopeless()
-    const result = await deps.runTurn({
+    const run = (turn: LaneTurn): Promise<TurnResult> => deps.turnConfig?.during(() => deps.runTurn(turn)) ?? deps.runTurn(turn)
+    const result = await run({
       id,
       caller: next.caller,
       input: next.input,
@@ -376,7 +379,7 @@ function createClaimed({ journal, user }: LaneDeps): (session: SessionId) => Pro
 
 function hopeless(): OxbowError {
   return new OxbowError('internal_failure', 'Oxbow crashed every time it ran this turn, so the turn is not run again.', {
-    hint: 'Its log says why: logs/guest.log in the workspace. Send the message again in other words, or without the plugin that it needs.',
+    hint: 'Its log says why: oxbow logs. Send the message again in other words, or without the plugin that it needs.',
   })
 }
 

@@ -5,6 +5,7 @@ import {
   type Call,
   cancelCall,
   defineCall,
+  inboxCall,
   type KeptFile,
   laneResult,
   mail,
@@ -142,7 +143,7 @@ const inbox = z.strictObject({ messages: z.array(mail).readonly() })
 
 function takeInbox({ runningTurns }: TurnCallDeps): Call {
   return defineCall({
-    name: 'turn.inbox',
+    name: inboxCall,
     summary: 'Takes the messages that were sent while the current turn runs.',
     input: z.strictObject({}),
     output: inbox,

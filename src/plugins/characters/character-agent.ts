@@ -8,7 +8,7 @@ import type { Character } from './character.ts'
 export function characterProblem(text: string): string {
   try {
     const parsed: unknown = JSON.parse(text)
-    if (!isObject(parsed)) return 'its character is no JSON object'
+    if (!isObject(parsed)) return 'its character is not a JSON object'
     const reading = readParsed(parsed)
     return reading.ok ? '' : `its character: ${reading.problems.slice(0, 3).join('; ')}`
   } catch {
@@ -20,7 +20,9 @@ export function characterProblem(text: string): string {
 export function promptOf(file: JsonObject, variables: Readonly<Record<string, string>>): (seed: string) => string {
   const reading = readParsed(file)
   if (!reading.ok)
-    throw new OxbowError('bad_config', `The character cannot be used: ${reading.problems[0]}`, { hint: 'See oxbow character check.' })
+    throw new OxbowError('bad_config', `The character cannot be used: ${reading.problems[0]}`, {
+      hint: '`oxbow character check FILE` says what is wrong.',
+    })
   const { character } = reading.read
   return (seed) => characterPrompt(character, { seed, variables })
 }

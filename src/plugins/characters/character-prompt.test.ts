@@ -142,7 +142,7 @@ test('only variables that a person lists are taken from the environment, and no 
   assert.deepEqual(urls.original['secrets'], { KEY: '[secret:a.KEY]' })
 })
 
-test('secrets are found under any name and at any place that is no text; what only begins like a handle is not a handle', () => {
+test('secrets are found under any name and at any place that is not text; what only begins like a handle is not a handle', () => {
   const file = {
     name: 'A',
     bio: 'x',

@@ -6,16 +6,18 @@
  * What a plugin writes between two counts is not held, nor are files that it has removed and keeps open, whose room is free again when its
  * host ends. What cannot be counted, such as a folder that forbids it, counts as full.
  */
-import type { Stats } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, type Stats } from 'node:fs'
+import { lstat, readdir, rm } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
 import { OxbowError } from '../../base/index.ts'
+import type { PluginFiles } from '../../protocol/index.ts'
+import type { TreeCheck } from '../package/tree.ts'
 import { dataCountMs, emptyFileBytes, maxDataPauseMs, pauseOfCount } from './limits.ts'
 
 const mib = 1024 * 1024
 
 /** @returns what the files and folders take on the disk, each at least a block of it, so that empty ones count @param enough stops the count */
-export async function countData(folder: string, enough = Infinity): Promise<number> {
+async function countData(folder: string, enough = Infinity): Promise<number> {
   let bytes = 0
   const folders = [folder]
   for (let next = folders.pop(); next !== undefined && bytes <= enough; next = folders.pop()) {
@@ -41,16 +43,29 @@ async function unlessGone<Value>(found: Promise<Value>): Promise<Value | null> {
 
 const roomOf = (stats: Stats | null): number => (stats === null ? 0 : Math.max(stats.blocks * 512, emptyFileBytes))
 
-/** As `countData`; infinite where the plugin keeps a part from being counted. */
-const countOrFull = (folder: string, enough: number): Promise<number> => countData(folder, enough).catch(() => Infinity)
+/** @param folder in which each plugin has one of its own @param tree remembers which packages it has checked */
+export function pluginFiles(folder: string, tree: TreeCheck): PluginFiles {
+  const state = (plugin: string): string => {
+    if (!isAbsolute(folder) || !/^[a-z0-9][a-z0-9._-]*$/i.test(plugin)) throw new Error(`${plugin} is not the name of a plugin`)
+    return join(folder, plugin)
+  }
+  return {
+    check: ({ folder: program, tree_hash: hash }) => tree.check(program, hash),
+    // The plugin can keep a part from being counted.
+    bytes: (plugin, enough) => countData(state(plugin), enough).catch(() => Infinity),
+    hasDatabase: (plugin) => Promise.resolve(existsSync(join(state(plugin), 'database'))),
+    clear: (plugin) => rm(state(plugin), { recursive: true, force: true }),
+    state,
+  }
+}
 
 /** @returns ends the counting @param onFull is called once */
-export function watchData(folder: string, maxBytes: number, onFull: () => void): () => void {
+export function watchData(files: Pick<PluginFiles, 'bytes'>, plugin: string, maxBytes: number, onFull: () => void): () => void {
   let isOver = false
   let timer: NodeJS.Timeout | undefined
   const count = async (): Promise<void> => {
     const began = performance.now()
-    const bytes = await countOrFull(folder, maxBytes)
+    const bytes = await files.bytes(plugin, maxBytes)
     if (isOver) return
     if (bytes > maxBytes) return onFull()
     later(Math.min(maxDataPauseMs, Math.max(dataCountMs, (performance.now() - began) * pauseOfCount)))
@@ -71,9 +86,9 @@ export function fullProblem(maxBytes: number): string {
 }
 
 /** @throws OxbowError `limit_reached` when there is no room, so that a host would be ended at once */
-export async function assertRoom(plugin: string, folder: string, maxBytes: number): Promise<void> {
-  if ((await countOrFull(folder, maxBytes)) <= maxBytes) return
+export async function assertRoom(files: Pick<PluginFiles, 'bytes' | 'state'>, plugin: string, maxBytes: number): Promise<void> {
+  if ((await files.bytes(plugin, maxBytes)) <= maxBytes) return
   throw new OxbowError('limit_reached', `The plugin ${plugin} has more than ${Math.floor(maxBytes / mib)} MB in its folder /data.`, {
-    hint: `Raise plugins.data_max_mb and restart Oxbow, or remove what it does not need from ${folder}; then oxbow plugin reload ${plugin}.`,
+    hint: `Raise plugins.data_max_mb and restart Oxbow, or remove what it does not need from ${files.state(plugin)}; then oxbow plugin reload ${plugin}.`,
   })
 }

@@ -5,6 +5,7 @@ import { makeWorkbench, type Workbench, type WorkbenchOptions } from '../../sand
 import type { JsonObject } from '../../base/index.ts'
 import { type CallOutcome, type HostedPlugin, hookSteps, type PluginHosts, type PluginRequest } from '../../protocol/index.ts'
 import { createTreeCheck, treeHash } from '../package/tree.ts'
+import { pluginFiles } from './data-limit.ts'
 import { createPluginHosts, type PluginHostDeps } from './hosts.ts'
 
 /** A plugin that does what tests need; its process is started only for those that need one of its own. */
@@ -87,7 +88,7 @@ export async function makeHostBench({ plugins = { usual: usualPlugin }, more, de
     plugins: await Promise.all(Object.entries(plugins).map(([name, source]) => plugin(name, source))),
     sandbox: bench.sandbox,
     secrets: { get: () => undefined },
-    tree: createTreeCheck(),
+    files: pluginFiles(join(bench.root, 'internal/plugins'), createTreeCheck()),
     stateFolder: join(bench.root, 'internal/plugins'),
     nowMs: () => performance.now(),
     onDisabled: (name) => disabled.push(name),

@@ -8,7 +8,7 @@ import { ask, callOf, fuzzLink, type Pipe, pipe, ran, within } from './host-pipe
 
 const violations: readonly (readonly [what: string, send: (host: Pipe) => void, problem: RegExp])[] = [
   ['a reply to no request', (host) => host.say(8, ran), /replied to no request/],
-  ['a reply that is no JSON', (host) => host.say(2, '{"ok":'), /neither a result nor a failure/],
+  ['a reply that is not JSON', (host) => host.say(2, '{"ok":'), /neither a result nor a failure/],
   ['a reply of another form', (host) => host.say(2, { ok: { ok: 1 } }), /wrong form/],
   ['a reply with more than it may have', (host) => host.say(2, { ok: { ...ran.ok, sudo: true } }), /wrong form/],
   ['a code that would make the kernel act', (host) => host.say(2, { failure: { code: 'store_full', message: '', hint: '' } }), /neither/],
@@ -68,11 +68,16 @@ describe('a host that does not answer', () => {
     assert.match(await host.link.ended, /did not end action/)
   })
 
-  it('to the question whether it is well is ended, while a request waits', async (t) => {
+  it('to the question whether it is well is ended, while a request waits, and is asked once it has greeted', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const host = pipe(1_000)
     const asked = ask(host)
     asked.catch(() => undefined)
+    t.mock.timers.tick(5_000)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(host.heard.at(-1)?.message.op, 'action')
+    host.say(0, {})
+    await new Promise((resolve) => setImmediate(resolve))
     t.mock.timers.tick(1_000)
     await new Promise((resolve) => setImmediate(resolve))
     assert.equal(host.heard.at(-1)?.message.op, 'health')

@@ -187,6 +187,8 @@ function watch(link: Link): void {
   link.check = setTimeout(() => {
     link.check = undefined
     if (link.waiting.size === 0 || link.problem !== null) return
+    // Node may be starting yet, for seconds in an emulated machine: the first request has a limit of its own.
+    if (!link.hasGreeted) return watch(link)
     const limit = setTimeout(() => void end(link, 'it does not answer'), link.checkMs)
     const done = (): void => {
       clearTimeout(limit)

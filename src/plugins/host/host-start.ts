@@ -1,9 +1,7 @@
 /** Starts the host of a plugin in its sandbox: with the files that were approved, its own folder, its secrets and its way to its hosts. */
-import { isAbsolute, join } from 'node:path'
 import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
 import { isOxbowError, OxbowError } from '../../base/index.ts'
-import type { HostedPlugin, Sandbox, ServerProcess } from '../../protocol/index.ts'
-import type { TreeCheck } from '../package/tree.ts'
+import type { HostedPlugin, PluginFiles, Sandbox, ServerProcess } from '../../protocol/index.ts'
 import { assertRoom, fullProblem, watchData } from './data-limit.ts'
 import { type HostLink, linkHost } from './host-link.ts'
 import { allWritten, lastWords } from './last-words.ts'
@@ -19,10 +17,7 @@ export interface HostStartDeps {
   }
   /** Issues passes; absent: plugins have no network. */
   readonly proxy?: Pick<EgressProxy, 'issue'> | undefined
-  /** Compares the files of a plugin with the hash that a person has approved. */
-  readonly tree: TreeCheck
-  /** Folder of the host in which each plugin has one of its own. */
-  readonly stateFolder: string
+  readonly files: PluginFiles
   /** What each may keep there. */
   readonly maxDataBytes?: number
   /** Shortened by tests. */
@@ -45,11 +40,10 @@ export async function startHost(
   watches: boolean,
 ): Promise<HostLink> {
   const { maxDataBytes = defaultDataBytes, startMs = hostStartMs } = deps
-  const data = dataFolder(plugin.name, deps)
   // Meanwhile the program starts: it loads nothing of the plugin before its first request, which waits for this.
-  const checked = Promise.all([deps.tree.check(plugin.folder, plugin.tree_hash), assertRoom(plugin.name, data, maxDataBytes)])
+  const checked = Promise.all([deps.files.check(plugin), assertRoom(deps.files, plugin.name, maxDataBytes)])
   checked.catch(() => undefined)
-  const { server, pass } = await serveHost(plugin, deps, data, watches)
+  const { server, pass } = await serveHost(plugin, deps, watches)
   const refusals = pass === null ? () => {} : noteRefusals(pass, onLog)
   let written = ''
   let isStarting = true
@@ -60,7 +54,7 @@ export async function startHost(
     refusals()
   })
   const link = linkHost(plugin.name, server, deps.checkMs ?? (plugin.program === 'eliza-host' ? elizaCheckMs : hostCheckMs))
-  const unwatch = watchData(data, maxDataBytes, () => void link.end(fullProblem(maxDataBytes)))
+  const unwatch = watchData(deps.files, plugin.name, maxDataBytes, () => void link.end(fullProblem(maxDataBytes)))
   void link.ended.then(unwatch)
   try {
     await checked
@@ -114,16 +108,9 @@ function noteRefusals(pass: EgressPass, onLog: (text: string) => void): () => vo
   }
 }
 
-/** The folder of the host that a plugin sees as `/data`. */
-export function dataFolder(name: string, { stateFolder }: Pick<HostStartDeps, 'stateFolder'>): string {
-  if (!isAbsolute(stateFolder) || !/^[a-z0-9][a-z0-9._-]*$/i.test(name)) throw new Error(`${name} is no name of a plugin`)
-  return join(stateFolder, name)
-}
-
 async function serveHost(
   plugin: HostedPlugin,
-  { sandbox, secrets, proxy, maxDataBytes = defaultDataBytes, startMs = hostStartMs }: HostStartDeps,
-  data: string,
+  { sandbox, secrets, proxy, files, maxDataBytes = defaultDataBytes, startMs = hostStartMs }: HostStartDeps,
   watches: boolean,
 ): Promise<Served> {
   const { name, hosts, paths, program, folder, entries } = plugin
@@ -143,7 +130,7 @@ async function serveHost(
       programFolder: folder,
       folders: paths.map(({ path, writable }) => ({ path, writable })),
       pass: pass?.token ?? null,
-      state: data,
+      state: files.state(name),
       maxFileMb: Math.max(1, Math.floor(maxDataBytes / (1024 * 1024))),
     })
     void server.exited.then(() => pass?.end())
@@ -163,6 +150,6 @@ async function passFor(name: string, hosts: readonly string[], proxy: HostStartD
 
 function noSandbox(name: string): OxbowError {
   return new OxbowError('sandbox_missing', `The plugin ${name} is a program, and this sandbox cannot run programs of others.`, {
-    hint: 'sandbox.tier = "process" on Linux can, and "container".',
+    hint: 'On Linux sandbox.tier = "process", "container" and "micro_vm" (QEMU) can.',
   })
 }

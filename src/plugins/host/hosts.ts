@@ -1,16 +1,17 @@
 /** The hosts of all plugins. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSlots, errorMessage, OxbowError, setOwn } from '../../base/index.ts'
 import type { CallForTests, HostedPlugin, PluginData, PluginExports, PluginHosts, PluginTestResult } from '../../protocol/index.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
 import { type KnownExports, openKnownExports } from './known-exports.ts'
-import { countData } from './data-limit.ts'
-import { dataFolder, type HostStartDeps, startHost } from './host-start.ts'
+import { type HostStartDeps, startHost } from './host-start.ts'
 import { defaultDataBytes, describedAtOnce, hostStartMs, maxLogChars, maxShownTests, testsMs } from './limits.ts'
 
 export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start'> {
+  /** Where it keeps what plugins have told of themselves, and their logs. */
+  readonly stateFolder: string
   readonly plugins: readonly HostedPlugin[]
 }
 
@@ -22,11 +23,14 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   const known = await openKnownExports(deps.stateFolder, deps.plugins)
   const logs = keepLogs(join(deps.stateFolder, '.logs'), deps.secrets.conceal)
   const lives = new Map<string, HostLife>()
+  const onEnded: HostLifeDeps['onEnded'] = (...ended) => {
+    logs.keep(...ended)
+    deps.onEnded?.(...ended)
+  }
   let plugins = deps.plugins
   let closed = false
 
-  const lifeOf = (plugin: HostedPlugin): HostLife =>
-    createHostLife(plugin, { ...deps, start: startWatched(deps, known), onEnded: logs.keep })
+  const lifeOf = (plugin: HostedPlugin): HostLife => createHostLife(plugin, { ...deps, start: startWatched(deps, known), onEnded })
   const find = (name: string): HostLife => lives.get(name) ?? refuseUnknown(name)
   const findLoadable = (name: string): HostLife => loadable(find(name))
   const inSlot = createSlots(describedAtOnce)
@@ -69,7 +73,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     async clear(plugin, more) {
       const life = lives.get(plugin)
       await life?.close(false)
-      await rm(dataFolder(plugin, deps), { recursive: true, force: true })
+      await deps.files.clear(plugin)
       await more()
       if (life !== undefined) lives.set(plugin, lifeOf(life.plugin()))
     },
@@ -89,8 +93,9 @@ function startWatched(deps: PluginHostDeps, known: Pick<KnownExports, 'has'>): H
 
 async function dataOf(life: HostLife, deps: PluginHostDeps): Promise<PluginData> {
   const max = deps.maxDataBytes ?? defaultDataBytes
+  const bytes = await deps.files.bytes(life.plugin().name)
   // What cannot be counted is full, as it is for its host.
-  return { bytes: await countData(dataFolder(life.plugin().name, deps)).catch(() => max + 1), max_bytes: max }
+  return { bytes: bytes === Infinity ? max + 1 : bytes, max_bytes: max }
 }
 
 function refuseUnknown(name: string): never {

@@ -38,7 +38,7 @@ export function signerOf(files: readonly TreeFile[], text: string | null): strin
   const { key, signature } = isObject(parsed) ? parsed : {}
   if (typeof key !== 'string' || typeof signature !== 'string') throw wrong(`${signatureFile} has no key and signature`)
   const x = Buffer.from(key, 'base64')
-  if (x.length !== 32 || x.toString('base64') !== key) throw wrong('its key is no Ed25519 key')
+  if (x.length !== 32 || x.toString('base64') !== key) throw wrong('its key is not an Ed25519 key')
   const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url') }, format: 'jwk' })
   if (!verify(null, signedText(files), publicKey, Buffer.from(signature, 'base64'))) throw wrong('the files are not those that were signed')
   return key

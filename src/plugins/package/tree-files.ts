@@ -4,8 +4,8 @@
  */
 import { createHash, hash } from 'node:crypto'
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
-import { dirname, join, posix } from 'node:path'
-import { OxbowError } from '../../base/index.ts'
+import { join } from 'node:path'
+import { OxbowError, staysInside } from '../../base/index.ts'
 
 export interface TreeFile {
   /** Relative, with `/`. */
@@ -105,13 +105,6 @@ export function hashOfFiles(files: readonly TreeFile[]): string {
   const all = createHash('sha256')
   for (const { path, kind, hash: own } of files.toSorted((a, b) => (a.path < b.path ? -1 : 1))) all.update(`${path}\0${kind}\0${own}\n`)
   return all.digest('hex')
-}
-
-/** @param path of the link, relative to the top of the package */
-export function staysInside(path: string, target: string): boolean {
-  if (target === '' || target.startsWith('/')) return false
-  const reached = posix.normalize(posix.join(dirname(path), target))
-  return reached !== '..' && !reached.startsWith('../')
 }
 
 function refused(path: string, why: string): OxbowError {

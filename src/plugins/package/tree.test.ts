@@ -78,6 +78,13 @@ test('links out of a package and special files are refused', async () => {
   }
 })
 
+test('a link that leaves a package through another of its links is refused', async () => {
+  const folder = makePackage()
+  symlinkSync('.', join(folder, 'here'))
+  symlinkSync('here/here/../../secret', join(folder, 'out'))
+  await assert.rejects(listTree(folder), fails('path_refused', /out in the package is a link out of the package/))
+})
+
 test('a signature covers every file but itself', async () => {
   const folder = makePackage()
   const { privateKey } = generateKeyPairSync('ed25519')

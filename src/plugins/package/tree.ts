@@ -9,7 +9,7 @@ import type { Worker } from 'node:worker_threads'
 import { type Failure, OxbowError, toError } from '../../base/index.ts'
 import { findFiles, hashFiles, hashOfFiles, type TreeFile, type TreeLimits } from './tree-files.ts'
 
-export { hashOf, hashOfFiles, staysInside, type TreeFile } from './tree-files.ts'
+export { hashOf, hashOfFiles, type TreeFile } from './tree-files.ts'
 
 /** Packages up to this size are read on this thread: in a millisecond or two, where a thread takes 30 to start. */
 const fewFiles: TreeLimits = { files: 64, bytes: 1024 * 1024 }

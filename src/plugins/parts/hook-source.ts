@@ -63,12 +63,16 @@ export function createHookSource({ hosts, described, heldBy, told }: HookSourceD
     kept: async (plugin) => (await told.of(originOf('plugin', plugin))).labels,
     async run(plugin, step, value, labels, signal) {
       const found = described().find((each) => each.plugin.name === plugin)
-      if (found === undefined) throw new OxbowError('not_found', `The plugin ${plugin} is not there any more.`, { hint: '' })
+      if (found === undefined)
+        throw new OxbowError('not_found', `The plugin ${plugin} is not there any more.`, {
+          hint: '`oxbow plugin list` shows those that are.',
+        })
       const session = value['session'] as SessionId | ''
       const read = heldBy({ session })
       const all = { labels: joinLabels(read.labels, labels), from: [...read.from, ...labelOrigins(labels, [originOf('session', session)])] }
       const why = withheld(found.plugin, all.labels)
-      if (why !== '') throw new OxbowError('denied', `it was ${why}`, { hint: '' })
+      if (why !== '')
+        throw new OxbowError('denied', `it was ${why}`, { hint: `\`oxbow plugin info ${plugin}\` shows its hooks and rights.` })
       const tell = (): Promise<void> => told.tell(originOf('plugin', plugin), all, found.plugin.hosts)
       await tell()
       const answer = await hosts.ask(plugin, 'hook', { step, value }, { signal, timeoutMs: hookReplyMs })

@@ -126,7 +126,10 @@ async function tryHandler(
     const plugin = pluginNamed(deps, name)
     const { result } = await askPlugin(deps, context, { plugin, timeoutMs: modelTimeoutMs }, 'model', { type, params })
     const problem = wrongResult(type, result)
-    if (problem !== '') throw new OxbowError('tool_failed', `${type} of the plugin ${name} answered with ${problem}.`, { hint: '' })
+    if (problem !== '')
+      throw new OxbowError('tool_failed', `${type} of the plugin ${name} answered with ${problem}.`, {
+        hint: `\`oxbow plugin logs ${name}\` shows what it wrote; its author can correct it.`,
+      })
     deps.breakers.whole(endpoint)
     return { result }
   } catch (error) {

@@ -107,11 +107,11 @@ function methodsOf({ method }: PluginRoute): readonly string[] {
 /** @throws OxbowError `unauthenticated`, `denied` */
 function checkCaller(anonymous: boolean, isAllowed: boolean, plugin: string): void {
   if (anonymous)
-    throw new OxbowError('unauthenticated', 'This route answers only who has signed in.', {
+    throw new OxbowError('unauthenticated', 'This route answers only after signing in.', {
       hint: 'Send the token of the guest or an API key: Authorization: Bearer …',
     })
   if (!isAllowed)
     throw new OxbowError('denied', `This needs the right plugin.${plugin}.`, {
-      hint: `oxbow keys create NAME --right plugins.route --right plugin.${plugin}`,
+      hint: `Make a key that has it: \`oxbow keys create NAME --right plugins.route --right plugin.${plugin}\`.`,
     })
 }

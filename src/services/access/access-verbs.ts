@@ -1,5 +1,5 @@
 /** `oxbow keys`, `oxbow roles`, `oxbow exec` and the rules of `oxbow approvals`: who may do what. */
-import { exactText, formatTime, plainLine, table } from '../../terminal/index.ts'
+import { exactText, formatTime, plainLine, removePattern, removeRole, revokeKey, revokeRule, table } from '../../terminal/index.ts'
 import { OxbowError, textIn } from '../../base/index.ts'
 import type { AskCall, ServiceVerb } from '../../protocol/index.ts'
 import type { RuleView } from './approval-calls.ts'
@@ -57,9 +57,9 @@ const keyVerbs: readonly ServiceVerb[] = [
         `key ${JSON.stringify(key)}`,
         ({ id, name }) => id === key || name === key,
       )
-      return { would: `revoke the key ${plainLine(target.name, nameChars)}`, target }
+      return { would: revokeKey(target.name).would, target }
     },
-    show: () => 'Revoked; its connections are refused from now on.',
+    show: () => revokeKey('').done,
   },
 ]
 
@@ -114,9 +114,9 @@ const roleVerbs: readonly ServiceVerb[] = [
     call: 'role.remove',
     async preview(input, ask) {
       await ask('role.remove', { ...input, dry_run: true })
-      return { would: `remove the role ${textIn(input, 'role')}`, target: await findRole(ask, input['role']) }
+      return { would: removeRole(textIn(input, 'role')).would, target: await findRole(ask, input['role']) }
     },
-    show: () => 'Removed.',
+    show: (_, { input }) => removeRole(textIn(input, 'role')).done,
   },
 ]
 
@@ -149,7 +149,7 @@ const execVerbs: readonly ServiceVerb[] = [
     async preview({ remove }, ask) {
       const [pattern] = remove as [string]
       const target = (await ask('exec.rules', {})).patterns.find((each) => each.pattern === pattern && each.from !== 'config.toml')
-      if (target !== undefined) return { would: `remove ${plainLine(pattern, patternChars)} from the list ${target.list}`, target }
+      if (target !== undefined) return { would: removePattern(pattern, target.list).would, target }
       throw new OxbowError('not_found', `${JSON.stringify(pattern)} is not a pattern that was added here.`, {
         hint: '`oxbow exec list` shows them. Change patterns from config.toml in that file.',
       })
@@ -178,9 +178,9 @@ const ruleVerbs: readonly ServiceVerb[] = [
         `rule ${JSON.stringify(rule)}`,
         ({ id }) => id === rule,
       )
-      return { would: `revoke the rule ${exactText(target.text)}`, target }
+      return { would: revokeRule(target.text).would, target }
     },
-    show: () => 'Revoked; such calls ask again.',
+    show: () => revokeRule('').done,
   },
 ]
 

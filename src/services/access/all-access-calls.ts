@@ -4,7 +4,7 @@ import type { Call } from '../../protocol/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { approvalCalls } from './approval-calls.ts'
 import { clientCalls } from './client-tool-calls.ts'
-import { execListCalls } from './exec-lists.ts'
+import { execListCalls, holdsPrograms } from './exec-lists.ts'
 import { keyCalls } from './keys.ts'
 import type { Access } from './open-access.ts'
 import { refusalCall } from './refused-calls.ts'
@@ -19,6 +19,11 @@ export function accessCalls(core: Core, self: () => Promise<Access>): readonly C
     ...keyCalls(core),
     ...modeCalls(documents, sessions),
     ...clientCalls(),
-    ...execListCalls({ documents, execLists: async () => (await self()).execLists, execConfig: sectionOf(execConfig, config) }),
+    ...execListCalls({
+      documents,
+      execLists: async () => (await self()).execLists,
+      execConfig: sectionOf(execConfig, config),
+      isHeld: holdsPrograms(config),
+    }),
   ]
 }

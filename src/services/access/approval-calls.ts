@@ -26,7 +26,7 @@ import {
   pendingApproval,
 } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
-import { allWaiting, decisionsOn, findParked, notWaiting, waitingIn } from './parked-calls.ts'
+import { allWaiting, asksAgain, decisionsOn, findParked, notWaiting, waitingIn } from './parked-calls.ts'
 import { makersOf } from './keys.ts'
 import { describeRule, learnRule, readRules, type Rule, ruleCategory, ruleScopes, settingsDigest } from './rules.ts'
 
@@ -167,6 +167,11 @@ type DecideOutput = z.infer<typeof decideOutput>
 const decideInput = z.strictObject({
   call: z.string().describe('Id of the waiting call.') as unknown as z.ZodType<CallId>,
   allow: z.boolean().describe('True runs the call, false denies it.'),
+  question: z
+    .string()
+    .max(100)
+    .describe('What was asked, as the waiting call names it: a yes to another question is refused. Absent: whatever it asks now.')
+    .optional(),
   reason: z.string().max(2_000).describe('Why it is denied; the model reads it.').optional(),
   input: z.json().describe('Runs instead of the input that waits. It is checked like any input.').optional(),
   remember: z
@@ -217,6 +222,7 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   const live = approvals.find(call)
   const waiting = live ?? (await findParked(deps, call))
   if (waiting === null) throw notWaiting(call)
+  if (allow && decision.question !== undefined && decision.question !== waiting.question) throw asksAgain(waiting)
   const needed = neededApprovals(waiting.name, deps.approvalConfig)
   // A yes to it lasts as a rule does, so it needs the same right.
   if (allow && waiting.personal === true) requireKeeping(rights, 'Allowing what was refused', 'Deny it, or use')

@@ -5,7 +5,7 @@ import { openMemoryStore } from '../../store/index.ts'
 import { shellExec } from '../../tools/shell/exec-call.ts'
 import { execRun } from '../../tools/shell/run-call.ts'
 import type { JsonObject } from '../../base/index.ts'
-import type { CallOutcome } from '../../protocol/index.ts'
+import type { CallOutcome, OutputOf } from '../../protocol/index.ts'
 import { asks, type Fixture, inOrder, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 
 /** A kernel whose agent asks for these commands, one a turn, in a sandbox with these files. @returns it with what ran */
@@ -30,10 +30,36 @@ async function parked({ record, events }: Fixture, nth = 1): Promise<{ call: str
   return { call, body: body as JsonObject }
 }
 
+async function listed({ kernel }: Fixture): Promise<OutputOf<'approval.list'>> {
+  const answer = await kernel.call('approval.list', {})
+  assert.equal(answer.status, 'ok')
+  return (answer as typeof answer & { status: 'ok' }).output
+}
+
 const allow = async ({ kernel }: Fixture, call: string, remember?: object): Promise<CallOutcome> =>
   kernel.call('call.decide', { call, allow: true, ...(remember !== undefined && { remember }) } as never)
 
 describe('an approval of a command', () => {
+  it('answers the question that was seen: a second yes to it does not answer the next one', async () => {
+    const { guest, ran, files } = await asking(['bash build.sh'], { '/shared/build.sh': 'make' })
+    await using _ = guest
+    const turn = guest.turn('1')
+    const { call, body } = await parked(guest)
+    const [shown] = await listed(guest)
+    assert.equal(shown?.question, body['question'])
+    const yes = (question: unknown) => guest.kernel.call('call.decide', { call, question, allow: true } as never)
+    files.set('/shared/build.sh', 'rm -rf /shared')
+    assert.equal((await yes(body['question'])).status, 'ok')
+    const again = (await parked(guest, 2)).body
+    assert.notEqual(again['question'], body['question'])
+    const late = await yes(body['question'])
+    assert.match(late.text, /That question is not open any more\. shell\.exec asks again: \/shared\/build\.sh changed/)
+    assert.deepEqual(ran, [])
+    assert.equal((await yes(again['question'])).status, 'ok')
+    await turn
+    assert.deepEqual(ran, ['bash build.sh'])
+  })
+
   it('holds for the files that it names as they were shown; one that changed while it waited asks again', async () => {
     const { guest, ran, files } = await asking(['bash build.sh > out'], { '/shared/build.sh': 'make', '/shared/out': '1' })
     await using _ = guest
@@ -61,8 +87,7 @@ describe('an approval of a command', () => {
     await using _ = guest
     const first = guest.turn('1')
     const { call } = await parked(guest)
-    const listed = await guest.kernel.call('approval.list', {})
-    const [waiting] = listed.status === 'ok' ? listed.output : []
+    const [waiting] = await listed(guest)
     assert.match(waiting!.rules[0]!.text, /while \/shared\/build\.sh is as now/)
     assert.equal((await allow(guest, call, { scope: 'call', rule: waiting!.rules[0]!.id })).status, 'ok')
     await first

@@ -6,7 +6,8 @@ import { shellExec } from '../../tools/shell/exec-call.ts'
 import type { Json } from '../../base/index.ts'
 import type { GenerateRequest } from '../../protocol/index.ts'
 import { isProgramPattern } from './config.ts'
-import { asks, openFixture, says } from '../../kernel/kernel-fixture.ts'
+import { openMemoryStore } from '../../store/index.ts'
+import { asks, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 import { allows, denies } from './exec-lists.ts'
 
 const words = (text: string): readonly string[] => text.split(' ')
@@ -85,6 +86,27 @@ describe('the lists of [exec]', () => {
     assert.equal((await guest.kernel.call('exec.change', { allow: ['/bin/sh'] })).status, 'refused')
     await guest.turn('three')
     assert.ok(!tools.at(-1)!.includes('exec_run'))
+  })
+
+  it('allow no more than the configuration does where only_tighten holds it, whatever a person adds, now or before', async () => {
+    const exec = { allow: ['git status'] }
+    const store = await openMemoryStore({ user })
+    {
+      await using before = await openFixture({
+        config: { exec },
+        store: { ...store, close: async () => {} },
+        calls: [execRun],
+        sandbox: sandbox(),
+      })
+      assert.equal((await before.kernel.call('exec.change', { allow: ['git log **'] })).status, 'ok')
+      assert.equal((await before.kernel.call('exec.run', run)).status, 'ok')
+    }
+    await using guest = await openFixture({ config: { exec, only_tighten: ['exec'] }, store, calls: [execRun], sandbox: sandbox() })
+    assert.equal((await guest.kernel.call('exec.run', run)).status, 'refused')
+    const changed = await guest.kernel.call('exec.change', { allow: ['git'] })
+    assert.match(JSON.stringify(changed), /only_tighten in the configuration holds exec\.allow/)
+    assert.equal((await guest.kernel.call('exec.change', { deny: ['git status'], remove: ['git log **'] })).status, 'ok')
+    assert.equal((await guest.kernel.call('exec.run', { binary: 'git', args: ['status'] })).status, 'refused')
   })
 
   it('turn shells off, and stop commands that hold what is denied', async () => {

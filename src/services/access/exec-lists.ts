@@ -13,6 +13,7 @@
 import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
 import { type Failure, OxbowError } from '../../base/index.ts'
+import { type Config, heldBy } from '../../config/index.ts'
 import { type Call, defineCall, type StartedProgram } from '../../protocol/index.ts'
 import { type ExecConfig, isProgramPattern } from './config.ts'
 
@@ -39,14 +40,18 @@ export interface ExecLists {
   hides(call: Pick<Call, 'argv' | 'starts'>): boolean
 }
 
-export function createExecLists(documents: Pick<Documents, 'get'>, config: ExecConfig): ExecLists {
+/** @param isHeld `only_tighten` holds the allow list: it is the configuration's alone, whoever allows more */
+export function createExecLists(documents: Pick<Documents, 'get'>, config: ExecConfig, isHeld: boolean): ExecLists {
   let own = noLists
-  const load = async (): Promise<Lists> => (own = (await documents.get<Lists>(execCategory, listsName))?.value ?? noLists)
+  const load = async (): Promise<Lists> => {
+    const { allow, deny } = (await documents.get<Lists>(execCategory, listsName))?.value ?? noLists
+    return (own = { allow: isHeld ? [] : allow, deny })
+  }
   return {
     load,
     async refuse(call, program, isExcused = false) {
       const { allow, deny } = await load()
-      const lists = { allow: isExcused ? ['*'] : [...config.allow, ...allow], deny: [...config.deny, ...deny] }
+      const lists = { allow: isExcused && !isHeld ? ['*'] : [...config.allow, ...allow], deny: [...config.deny, ...deny] }
       return program.shell === null ? refuseProgram(call, program, lists, config.env) : refuseShell(call, program.shell, lists, config)
     },
     hides: ({ argv, starts }) =>
@@ -156,6 +161,13 @@ export interface ExecCallDeps {
   readonly documents: Documents
   readonly execLists: () => Promise<ExecLists>
   readonly execConfig: ExecConfig
+  /** As for `createExecLists`. */
+  readonly isHeld: boolean
+}
+
+/** @returns whether what people add to the allow list counts for nothing */
+export function holdsPrograms({ only_tighten: locks }: Pick<Config, 'only_tighten'>): boolean {
+  return heldBy(locks)(['exec', 'allow'])
 }
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 10_000 } as const satisfies Partial<Call>
@@ -203,7 +215,7 @@ const patterns = z
 
 const lists = z.object({ allow: z.array(z.string()), deny: z.array(z.string()) })
 
-function changePatterns({ documents, execLists }: ExecCallDeps): Call {
+function changePatterns({ documents, execLists, isHeld }: ExecCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'exec.change',
@@ -220,6 +232,10 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call {
     right: 'access.write',
     effect: 'idempotent',
     async run({ allow = [], deny = [], remove = [] }, { caller, id: call }) {
+      if (isHeld && allow.length > 0)
+        throw new OxbowError('denied', 'only_tighten in the configuration holds exec.allow, so no program can be added to it here.', {
+          hint: '`oxbow config explain exec.allow` names the file that holds it. Programs can be denied all the same.',
+        })
       const changed = await documents.change<Lists>({ caller, call, name: 'exec.change' }, execCategory, listsName, (now) => {
         const { allow: allowed, deny: denied } = now?.value ?? noLists
         const missing = remove.find((pattern) => !allowed.includes(pattern) && !denied.includes(pattern))

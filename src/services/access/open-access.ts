@@ -3,7 +3,7 @@ import type { Core, Judges, RefusedCalls } from '../../kernel/index.ts'
 import { once, type SessionId } from '../../base/index.ts'
 import type { PendingApproval } from '../../protocol/index.ts'
 import { sectionOf } from '../../config/index.ts'
-import { createExecLists, type ExecLists } from './exec-lists.ts'
+import { createExecLists, type ExecLists, holdsPrograms } from './exec-lists.ts'
 import { waitingIn } from './parked-calls.ts'
 import { assertKnownRights, rightProblem, withOwnRoles } from './roles.ts'
 import { copyMode, createSessionModes } from './session-modes.ts'
@@ -26,7 +26,7 @@ type DropFirst<List> = List extends readonly [unknown, ...infer Rest] ? Rest : n
 
 export async function openAccess(core: Core): Promise<Access> {
   const { documents, config, clock, approvals } = core
-  const execLists = createExecLists(documents, sectionOf(execConfig, config))
+  const execLists = createExecLists(documents, sectionOf(execConfig, config), holdsPrograms(config))
   await execLists.load()
   const judges: Omit<Judges, 'actAs' | 'hosts'> = {
     hides: execLists.hides,
@@ -57,7 +57,7 @@ export async function openAccess(core: Core): Promise<Access> {
 function lazyRefused(core: Core): RefusedCalls {
   const load = once(async () => {
     const { createRefusedCalls } = await import('./refused-calls.ts')
-    const { judge, ended } = createRefusedCalls({ ...core, approval: core.config.approval })
+    const { judge, ended } = createRefusedCalls({ ...core, approval: core.config.approval, maxRights: core.config.agent.max_rights })
     refused.ended = ended
     return judge
   })

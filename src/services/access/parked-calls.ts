@@ -16,7 +16,7 @@ export interface WaitingDeps extends Pick<ParkedDeps, 'journal'> {
 }
 
 /** What the record of a waiting call has of it. */
-type Shown = 'input' | 'reason' | 'labels' | 'inputs' | 'personal'
+type Shown = 'input' | 'reason' | 'labels' | 'inputs' | 'personal' | 'question'
 
 /** Leaves out decisions by keys that were revoked since or may no longer decide. */
 export async function decisionsOn(
@@ -74,16 +74,26 @@ export async function findParked(
   if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '') return null
   if (newest.turn !== run && !recovered.has(newest.turn as string as CallId)) return null
   const { session, turn, name, at } = newest
-  const { input, reason, labels, inputs, personal } = JSON.parse(newest.body) as Pick<PendingApproval, Shown>
+  const { input, reason, labels, inputs, personal, question } = JSON.parse(newest.body) as Pick<PendingApproval, Shown>
   const optional = {
     ...(reason !== undefined && { reason }),
     ...(labels !== undefined && { labels }),
     ...(inputs !== undefined && { inputs }),
     ...(personal !== undefined && { personal }),
+    ...(question !== undefined && { question }),
   }
   return { call, session, turn, name, at, input, ...optional }
 }
 
+/** Of a yes to what the call asked before. */
+export function asksAgain({ call, name, reason = 'something has changed' }: PendingApproval): OxbowError {
+  return new OxbowError('not_found', `That question is not open any more. ${name} asks again: ${reason}.`, {
+    hint: `Look at what it asks now: \`oxbow approvals list\` shows ${call}.`,
+  })
+}
+
 export function notWaiting(call: CallId): OxbowError {
-  return new OxbowError('not_found', `No call ${call} is waiting for approval.`, { hint: 'It may have been decided or cancelled already.' })
+  return new OxbowError('not_found', `No call ${call} is waiting for approval.`, {
+    hint: 'It may have been decided or cancelled already; `oxbow approvals list` shows what waits.',
+  })
 }

@@ -21,6 +21,7 @@ import {
   processRight,
   type Refusal,
   refusal,
+  refuseLimited,
   runtimeCaller,
   stateChange,
   whyNeverExcused,
@@ -39,7 +40,7 @@ import {
   type SessionId,
   truncate,
 } from '../../base/index.ts'
-import { type Call, type CallOutcome, type CommandInputs, defineCall, jsonSchema } from '../../protocol/index.ts'
+import { type Call, type CallOutcome, type CommandInputs, defineCall, grantOf, jsonSchema } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import { canonical, digest } from './rules.ts'
 
@@ -93,6 +94,8 @@ interface Count {
 }
 
 interface RefusedDeps extends Pick<ApprovalDeps, 'approvals' | 'journal' | 'approval'> {
+  /** Rights that no agent exceeds, whoever allows it; null: no ceiling. */
+  readonly maxRights: Config['agent']['max_rights']
   readonly documents: Documents
   readonly newId: () => string
 }
@@ -116,6 +119,15 @@ interface Desk extends RefusedDeps, Pick<ApprovalDeps, 'readBound'> {
   readonly asked: Set<SessionId>
 }
 
+function isBeyond(most: RefusedDeps['maxRights'], { caller, call, input }: JudgedCall): boolean {
+  if (most === null) return false
+  const { rights, limits } = grantOf(most)
+  return (
+    !(rights.has('*') || rights.has(call.right)) ||
+    refuseLimited({ ...caller, rights, ...(limits !== undefined && { limits }) }, call, input) !== null
+  )
+}
+
 export function createRefusedCalls(deps: RefusedDeps): Required<RefusedCalls> {
   const held = { ...deps, counts: createRecentMap<SessionId, Count>(maxHeldRefusals), asked: new Set<SessionId>() }
   const { approvals, approval, counts } = held
@@ -126,7 +138,7 @@ export function createRefusedCalls(deps: RefusedDeps): Required<RefusedCalls> {
       const { session } = caller
       const isAgents = caller.actor.startsWith('agent:') && caller.audience === 'model'
       if (!isAgents || session === '' || passing.isTaken === true) return refusal(forbidden)
-      if ((await whyNeverExcused(judging, judged)) !== null) return refusal(forbidden)
+      if (isBeyond(held.maxRights, judged) || (await whyNeverExcused(judging, judged)) !== null) return refusal(forbidden)
       const top = approvals.top(session)
       const key = await keyOf(desk, judged)
       const answers = await answersOf(desk, top)

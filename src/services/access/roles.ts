@@ -157,13 +157,16 @@ function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly U
     name: 'role.remove',
     routes: [{ method: 'DELETE', path: '/roles/{role}' }],
     summary: 'Removes a role that was added and that no key has.',
-    input: z.strictObject({ role: z.string().max(100), dry_run: z.boolean().default(false).describe('Only fail where it would.') }),
+    input: z.strictObject({
+      role: z.string().max(100),
+      dry_run: z.boolean().default(false).describe('Change nothing, and fail where the run would.'),
+    }),
     output: z.object({ removed: z.string() }),
     example: { role: 'reporter', dry_run: false },
     async run({ role, dry_run: isDry }, { caller, id: call }) {
       const found = await documents.get<StoredRole>(roleCategory, role)
       if (found === null)
-        throw new OxbowError('not_found', `There is no role ${JSON.stringify(role)} that was added.`, {
+        throw new OxbowError('not_found', `No role ${JSON.stringify(role)} was added, and built-in roles stay.`, {
           hint: '`oxbow roles list` lists them.',
         })
       assertWithin(caller, grantOf(found.value.rights), 'role')

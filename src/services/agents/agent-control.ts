@@ -45,7 +45,9 @@ export async function raise(table: AgentTable, held: Held, more: Limits, by: By)
   const name = budgetName(`child:${id}`, 'total')
   const found = await table.deps.documents.get<Definition>(budgetCategory, name)
   if (found === null || held.record.budget === undefined)
-    throw new OxbowError('not_found', `${held.record.name} has no budget of its own.`, { hint: 'It uses the budgets above it.' })
+    throw new OxbowError('not_found', `${held.record.name} has no budget of its own.`, {
+      hint: 'Raise the budgets above it: `oxbow budget list` shows them.',
+    })
   const limited = kinds.filter((kind) => (found.value.limits[kind] ?? 0) > 0)
   const limits = Object.fromEntries(limited.map((kind) => [kind, found.value.limits[kind]! + (more[kind] ?? 0)]))
   await save(table, held, { budget: limits }, by, [{ category: budgetCategory, name, value: { ...found.value, limits } }])

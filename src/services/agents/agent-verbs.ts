@@ -1,6 +1,6 @@
 /** `oxbow spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: what people do with agents that run. */
 import { agentState, plainLine, plainText } from '../../terminal/index.ts'
-import { OxbowError, textIn } from '../../base/index.ts'
+import { OxbowError, plural, textIn } from '../../base/index.ts'
 import type { AskCall, Following, OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
 
@@ -148,5 +148,5 @@ async function waitText(agent: AgentView, ask: AskCall): Promise<string> {
 }
 
 function withOthers(agents: readonly string[]): string {
-  return agents.length === 1 ? 'it' : `it and ${agents.length - 1} agents below it`
+  return agents.length === 1 ? 'it' : `it and ${plural(agents.length - 1, 'agent')} below it`
 }

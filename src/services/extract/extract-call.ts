@@ -162,7 +162,7 @@ async function readSource(
   if (outcome.status === 'refused') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
   await take(deps, context, failureBits)
   const failed = new OxbowError(outcome.failure.code, `${call} could not read the source (${outcome.failure.code}).`, {
-    hint: 'Its message may be hostile, so it is not shown. A person finds it in the journal.',
+    hint: 'Its message may be hostile, so it is not shown. A person can read it with `oxbow audit show`.',
   })
   throw labelledError(failed, privateIn(scope))
 }
@@ -189,7 +189,7 @@ async function ask({ schemas }: ExtractDeps, context: CallContext, scope: LabelS
     if (outcome.status !== 'ok')
       throw labelledError(new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint }), scope.labels)
     const value = jsonIn(outcome.output.text)
-    const problems = value === undefined ? [{ path: '', message: 'is no JSON' }] : await schemas.validate(schema, value)
+    const problems = value === undefined ? [{ path: '', message: 'is not JSON' }] : await schemas.validate(schema, value)
     if (value !== undefined && problems.length === 0) return value
     correction = `\n\nYour last answer did not match the schema:\n${problemLines(problems)}\nAnswer again.`
   }

@@ -29,14 +29,14 @@ const numberBits = 64
  * @throws OxbowError `bad_input` that names the part that is not one of these
  */
 export function readingOf(schema: Json, path: string = '', level: number = 0): Reading {
-  if (!isObject(schema)) throw unfit(path, 'is no object')
+  if (!isObject(schema)) throw unfit(path, 'is not an object')
   if (level > maxReadingLevels) throw unfit(path, `is nested deeper than ${maxReadingLevels}`)
   const unknown = Object.keys(schema).find((key) => !keywords.has(key))
   if (unknown !== undefined) throw unfit(path, `has ${unknown}, by which what it carries cannot be counted`)
   const values = 'const' in schema ? [schema['const']] : schema['enum']
   if (values !== undefined) {
     if (!Array.isArray(values) || values.length === 0 || values.some((value) => typeof value === 'object' && value !== null))
-      throw unfit(path, 'has an enum that is no list of plain values')
+      throw unfit(path, 'has an enum that is not a list of plain values')
     return { kind: 'choice', values, bits: Math.log2(values.length) }
   }
   const types = [schema['type']].flat()

@@ -243,7 +243,7 @@ function declassify(deps: FlowCallDeps): Call {
       .strictObject({
         call: z.string().optional().describe('Id of the call whose result it is.'),
         path: z.string().optional().describe('The file.'),
-        digest: z.string().optional().describe('Of the content that you have seen. Absent: nothing changes.'),
+        digest: z.string().optional().describe('Digest of the content that you have seen. Absent: shows it, and changes nothing.'),
         reason: z.string().max(1_000).default('').describe('Why it may leave; for the record.'),
       })
       .refine(({ call, path }) => (call === undefined) !== (path === undefined), 'name either a call or a path'),

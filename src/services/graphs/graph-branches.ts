@@ -78,7 +78,7 @@ function branchesOf({ clock, narrow }: EngineDeps, path: Path, node: MapNode): r
   if (node.branches !== undefined) return node.branches.map((to, i) => begin(i, to))
   const items = readerOf(path)(node.over ?? '')
   if (!Array.isArray(items))
-    throw new OxbowError('bad_input', `${node.over} is no list, and a map goes over its items.`, { hint: 'Save a list there before.' })
+    throw new OxbowError('bad_input', `${node.over} is not a list, and a map goes over its items.`, { hint: 'Save a list there before.' })
   if (items.length > maxGraphVisits)
     throw new OxbowError('limit_reached', `${node.over} has ${items.length} items, more than ${maxGraphVisits}.`, {
       hint: 'Go over a part of them, or give several to each branch.',

@@ -1,6 +1,6 @@
 /** `oxbow graph`: definitions of graphs that are checked, and their runs, which are followed, answered, cancelled and resumed. */
 import { readFileSync } from 'node:fs'
-import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
+import { cancelRun, formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import {
   type ErrorCode,
   failureSentences,
@@ -114,9 +114,9 @@ export const graphVerbs: readonly ServiceVerb[] = [
       const { id, graph, status } = await ask('graph.show', { run: run! })
       const target = { id, graph, status }
       if (!isGoingOn(status)) return { would: '', nothing: endedText(target), target }
-      return { would: `cancel the run ${id} of ${plainLine(graph, nameChars)}`, target }
+      return { would: cancelRun(id, graph).would, target }
     },
-    show: (run: OutputOf<'graph.cancel'>) => (run.cancelled ? `Cancelled ${run.id}.` : endedText(run)),
+    show: (run: OutputOf<'graph.cancel'>) => (run.cancelled ? cancelRun(run.id, run.graph).done : endedText(run)),
   },
 ]
 
@@ -176,7 +176,7 @@ function questionText({ node, question, choices }: GraphView['questions'][number
 function inputsOf(text: string): JsonObject {
   const parsed = parseObject(text)
   if (parsed !== null) return parsed
-  throw new OxbowError('bad_input', '--input is no JSON object', { hint: `For example: --input '{"path": "/shared/report.md"}'` })
+  throw new OxbowError('bad_input', '--input is not a JSON object', { hint: `For example: --input '{"path": "/shared/report.md"}'` })
 }
 
 /** Of one look at a run, which waits for its next step. */

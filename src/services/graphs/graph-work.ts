@@ -208,9 +208,9 @@ function untilOf(path: Path, { seconds, until }: WaitNode, since: number): numbe
   if (until !== undefined) {
     const at = Date.parse(fillText(until, read))
     if (!Number.isNaN(at)) return at
-    throw new OxbowError('bad_input', 'The time to wait for is no date.', { hint: 'Write it as 2027-01-31T09:00:00+01:00.' })
+    throw new OxbowError('bad_input', 'The time to wait for is not a date.', { hint: 'Write it as 2027-01-31T09:00:00+01:00.' })
   }
   const amount = Number(typeof seconds === 'string' ? fill(seconds, read) : seconds)
   if (Number.isFinite(amount) && amount >= 0) return since + amount * 1_000
-  throw new OxbowError('bad_input', 'The seconds to wait are no number.', { hint: 'Write a number, or a field that has one.' })
+  throw new OxbowError('bad_input', 'The seconds to wait are not a number.', { hint: 'Write a number, or a field that has one.' })
 }

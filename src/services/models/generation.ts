@@ -234,6 +234,7 @@ function finished(running: Running, { reason, usage, repaired }: Finish): Done<G
     finish: reason,
     usage,
     ...(repaired !== undefined && { repaired }),
+    ...(running.model !== running.request.model && { model: running.model }),
   } as const
   return { output, spent: meter.spent() }
 }

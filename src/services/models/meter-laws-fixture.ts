@@ -97,7 +97,7 @@ function finish(open: Open, budgets: Budgets): { readonly spent: Spend; readonly
 
 async function runSteps(steps: readonly Step[]): Promise<void> {
   const store = { spent: async () => noSpend, used: async () => null, documents: async () => [], document: async () => null }
-  const budgets = createBudgets(store, user, config, clock)
+  const budgets = createBudgets(store, user, { budget: config, only_tighten: [] }, clock)
   await budgets.load(caller)
   const open = new Map<number, Open>()
   let total = 0

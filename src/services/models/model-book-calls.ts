@@ -123,8 +123,9 @@ function usable(deps: ModelBookDeps): Call {
     return factsOf(deps.engine, names?.map((name) => `${provider}/${name}`) ?? [])
   }
   const { model, providers } = deps.config
+  const profiles = (): readonly string[] => Object.keys(model.profiles).map((name) => `profile:${name}`)
   const described = Object.entries(providers).flatMap(([id, { models }]) => Object.keys(models).map((name) => `${id}/${name}`))
-  return usableCall(deps, { listed: others, served, named: () => ['', ...model.fallback, ...described] })
+  return usableCall(deps, { listed: others, served, named: () => ['', ...model.fallback, ...described], profiles })
 }
 
 const listed = z.strictObject({ total: z.int(), models: z.array(modelFacts) })

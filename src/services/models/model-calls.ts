@@ -9,20 +9,25 @@ import {
   generationCall,
   type Blobs,
   type Call,
-  type Caller,
   type CallContext,
+  type Caller,
   type ClientTools,
   defineCall,
+  type Engine,
   generateOutput,
   type GenerateRequest,
   type GenerateSettings,
   type Message,
   type ModelFacts,
+  modelSettings,
   reservationOf,
   type ToolSpec,
+  traceparent,
   type Usage,
 } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { Secrets } from '../../secrets/index.ts'
+import { type Config, sectionOf } from '../../config/index.ts'
+import { telemetryConfig } from '../telemetry/service.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
 import { type ReservedTokens, runGeneration } from './generation.ts'
 import type { AnswerDeps, generateLabelled } from './plugin-answers.ts'
@@ -30,11 +35,10 @@ import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, 
 
 type GenerateInput = z.infer<typeof generateInput>
 
-export interface ModelCallDeps extends AnswerDeps {
-  readonly config: Pick<Config, 'model'>
-  readonly registry: Pick<Registry, 'tools'>
-  readonly runningTurns: Pick<RunningTurns, 'find'>
-  readonly blobs: Blobs
+export interface ModelCallDeps extends AnswerDeps, RequestDeps {
+  readonly config: Config
+  readonly secrets: AnswerDeps['secrets']
+  readonly engine: AnswerDeps['engine']
   readonly journal: Pick<Journal, 'erasures'>
 }
 
@@ -49,7 +53,7 @@ const generateInput = z.object({
   maxOutputTokens: z.int().positive(),
   inputTokens: z.int().nonnegative().describe('Upper bound, as the context window counted them.'),
   // Instead of the configured ones.
-  settings: z.strictObject({ temperature: z.number().exactOptional(), topP: z.number().exactOptional() }).optional(),
+  settings: modelSettings.optional(),
 })
 
 function recordedInput({ messages, system, settings, ...rest }: GenerateInput): JsonObject {
@@ -57,23 +61,11 @@ function recordedInput({ messages, system, settings, ...rest }: GenerateInput): 
 }
 
 export function modelCalls(deps: ModelCallDeps): readonly Call[] {
-  const { engine, secrets, runningTurns, config: own } = deps
-  const recording = createRecording(deps)
+  const { engine, config: own } = deps
+  const recording = withTrace(deps.config, createRecording(deps))
   const usages = createExpectedUsage()
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
-  const settings = settingsOf(own.model)
-  const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(deps.blobs))
-  const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
-    if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
-    return (await fileShower())(messages, await engine.facts(model))
-  }
-  const client = createClientSide(runningTurns)
-  const contentOf = async ({ model, system, messages }: GenerateInput, caller: Caller) => ({
-    model,
-    system: secrets.hideAgain(system),
-    messages: secrets.hideInMessages(await show(messages, model)),
-    tools: client.withTools(deps.registry.tools(caller.rights, messages), caller),
-  })
+  const requests = createRequests(deps)
   /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted`, `not_found` */
   const assertPriced = async (model: string): Promise<void> => {
     for (const name of [model, ...own.model.fallback]) {
@@ -101,7 +93,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       if (deps.budgets.limitsMoney(caller)) await assertPriced(model)
       const bound = { inputTokens, outputTokens: maxOutputTokens }
       const expected = usages.expect(conversationOf(session, model), bound, facts)
-      const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, caller)), cacheKey: session }) : inputTokens
+      const counted = exact ? await engine.estimateInput({ ...(await requests.contentOf(input, caller)), cacheKey: session }) : inputTokens
       const reserved = { ...expected, inputTokens: Math.min(counted, expected.inputTokens) }
       reservedFor.set(input, reserved)
       return reservationOf({ ...reserved, facts })
@@ -112,9 +104,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       const { model, maxOutputTokens, inputTokens } = input
       const { session } = context.caller
       const request: GenerateRequest = {
-        ...(await contentOf(input, context.caller)),
-        maxOutputTokens,
-        settings: client.choose(input.settings === undefined ? settings : { ...settings, ...input.settings }, input, context.caller),
+        ...(await requests.requestOf(input, context.caller)),
         ...(session !== '' && { cacheKey: session }),
         ...recording(context),
       }
@@ -135,8 +125,20 @@ const generateBy: typeof generateLabelled = async (request, ...rest) => {
   return isPlugin ? (await import('./plugin-answers.ts')).generateLabelled(request, ...rest) : runGeneration(request, ...rest)
 }
 
+type Recording = (context: CallContext) => Pick<GenerateRequest, 'onExchange' | 'traceparent'>
+
+/** Tells providers which trace a request is part of, where that is switched on. */
+function withTrace(config: Config, recording: Recording): Recording {
+  const { enabled, traceparent: isTold } = sectionOf(telemetryConfig, config)
+  if (!enabled || !isTold) return recording
+  return (context) => {
+    const { turn } = context.caller
+    return { ...recording(context), ...(turn !== '' && { traceparent: traceparent(turn, context.id) }) }
+  }
+}
+
 /** @returns a function that makes a request record its exchanges, if the configuration says so */
-function createRecording({ config, secrets, journal }: ModelCallDeps): (context: CallContext) => Pick<GenerateRequest, 'onExchange'> {
+function createRecording({ config, secrets, journal }: ModelCallDeps): Recording {
   if (config.model.recording !== 'raw') return () => ({})
   const recorder = createExchangeRecorder((bytes) => secrets.hideBytes(bytes))
   let erasures = 0
@@ -157,8 +159,64 @@ function createRecording({ config, secrets, journal }: ModelCallDeps): (context:
   })
 }
 
+function conversationOf(session: SessionId | '', model: string): string {
+  return `${session} ${model}`
+}
+
+// What a request to the model of a turn is: the same for a turn that runs, and for one that is run again to be compared.
+
+export interface RequestDeps {
+  readonly config: Pick<Config, 'model'>
+  readonly engine: Pick<Engine, 'facts'>
+  readonly secrets: Pick<Secrets, 'hideAgain' | 'hideInMessages'>
+  readonly registry: Pick<Registry, 'tools'>
+  readonly runningTurns: Pick<RunningTurns, 'find'>
+  readonly blobs: Blobs
+}
+
+/** What the runtime asks for. */
+interface AskedOf {
+  readonly model: string
+  readonly system: string
+  readonly messages: readonly Message[]
+  readonly maxOutputTokens: number
+  readonly settings?: ModelFacts['settings'] | undefined
+}
+
+type Content = Pick<GenerateRequest, 'model' | 'system' | 'messages' | 'tools'>
+
+export interface Requests {
+  contentOf(input: AskedOf, caller: Caller): Promise<Content>
+  requestOf(input: AskedOf, caller: Caller): Promise<GenerateRequest>
+}
+
+export function createRequests(deps: RequestDeps): Requests {
+  const { engine, secrets, registry, blobs } = deps
+  const settings = settingsOf(deps.config.model)
+  const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(blobs))
+  const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
+    if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
+    return (await fileShower())(messages, await engine.facts(model))
+  }
+  const client = createClientSide(deps.runningTurns)
+  const contentOf: Requests['contentOf'] = async ({ model, system, messages }, caller) => ({
+    model,
+    system: secrets.hideAgain(system),
+    messages: secrets.hideInMessages(await show(messages, model)),
+    tools: client.withTools(registry.tools(caller.rights, messages), caller),
+  })
+  return {
+    contentOf,
+    requestOf: async (input, caller) => ({
+      ...(await contentOf(input, caller)),
+      maxOutputTokens: input.maxOutputTokens,
+      settings: client.choose(input.settings === undefined ? settings : { ...settings, ...input.settings }, input, caller),
+    }),
+  }
+}
+
 /** What the program that sent the message of a turn adds to its requests: tools of its own, and which of them to call first. */
-function createClientSide(runningTurns: ModelCallDeps['runningTurns']) {
+function createClientSide(runningTurns: RequestDeps['runningTurns']) {
   const joined = new WeakMap<ClientTools, { readonly own: readonly ToolSpec[]; readonly all: readonly ToolSpec[] }>()
   const clientOf = ({ turn }: Caller): ClientTools | undefined => (turn === '' ? undefined : runningTurns.find(turn)?.input.client)
   return {
@@ -172,7 +230,7 @@ function createClientSide(runningTurns: ModelCallDeps['runningTurns']) {
       if (held?.own !== own) joined.set(client, (held = { own, all: [...own, ...foreign()] }))
       return held.all
     },
-    choose(settings: GenerateSettings, { messages }: GenerateInput, caller: Caller): GenerateSettings {
+    choose(settings: GenerateSettings, { messages }: AskedOf, caller: Caller): GenerateSettings {
       const client = clientOf(caller)
       if (client === undefined) return settings
       const { choice, output } = client
@@ -181,10 +239,6 @@ function createClientSide(runningTurns: ModelCallDeps['runningTurns']) {
       return { ...settings, ...(isForced && { toolChoice: choice }), ...(output !== undefined && { output }) }
     },
   }
-}
-
-function conversationOf(session: SessionId | '', model: string): string {
-  return `${session} ${model}`
 }
 
 function settingsOf({ temperature, top_p: topP, effort }: Config['model']): GenerateSettings {

@@ -11,7 +11,7 @@ import { type ServedModels, unservedModel } from '../../config/index.ts'
 type UsableDeps = Pick<Core, 'engine' | 'store'>
 
 const usableModel = z.strictObject({
-  id: z.string().describe('`provider/model`, as a message names it.'),
+  id: z.string().describe('`provider/model` or `profile:NAME`, as a message names it.'),
   context_tokens: z.int(),
   is_recent: z.boolean(),
 })
@@ -30,11 +30,12 @@ interface ModelSources {
   listed(): Promise<readonly ModelFacts[]>
   /** What a service itself lists. */
   served(provider: string): Promise<ServedModels>
-  /** Models of the configuration. */
+  /** Models of the configuration, and its profiles. */
   named(): readonly string[]
+  profiles(): readonly string[]
 }
 
-export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSources): Call {
+export function usableCall(deps: UsableDeps, { listed, served, named, profiles }: ModelSources): Call {
   /** Labels of models that were found usable: programs name one with every request, and its service is asked once. */
   const usable = new Set<string>()
   return defineCall({
@@ -59,21 +60,29 @@ export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSou
       if (model !== '') {
         const facts = await engine.facts(model)
         if (!usable.has(model)) await check(engine, model, facts, { served, listed, named })
-        usable.add(model)
+        if (facts.settings === undefined) usable.add(model)
         return { output: { models: [viewOf(facts, false)] } }
       }
       const [recent, configured, others] = await Promise.all([recentModels(store), factsOf(engine, named()), listed()])
       const known = new Map([...configured, ...others].map((facts) => [modelLabel(facts), facts]))
       const used = recent.filter((id) => known.has(id))
       const ids = new Set([modelLabel(engine.model), ...used, ...known.keys()])
-      const models = [...ids].map((id) => viewOf(known.get(id) ?? engine.model, used.includes(id)))
+      const ofProfiles = await Promise.all(
+        profiles().map((id) =>
+          engine.facts(id).then(
+            (facts) => [viewOf(facts, false, id)],
+            () => [],
+          ),
+        ),
+      )
+      const models = [...ids].map((id) => viewOf(known.get(id) ?? engine.model, used.includes(id))).concat(...ofProfiles)
       return { output: { models: models.slice(0, limit) } }
     },
   })
 }
 
-function viewOf(facts: ModelFacts, isRecent: boolean): z.infer<typeof usableModel> {
-  return { id: modelLabel(facts), context_tokens: facts.contextTokens, is_recent: isRecent }
+function viewOf(facts: ModelFacts, isRecent: boolean, id = modelLabel(facts)): z.infer<typeof usableModel> {
+  return { id, context_tokens: facts.contextTokens, is_recent: isRecent }
 }
 
 /** @throws OxbowError `bad_config` with the nearest names, or `not_found` where a model in this process would answer for any name */
@@ -81,7 +90,7 @@ async function check(
   engine: UsableDeps['engine'],
   model: string,
   facts: ModelFacts,
-  { served, listed, named }: ModelSources,
+  { served, listed, named }: Omit<ModelSources, 'profiles'>,
 ): Promise<void> {
   const { baseUrl, names } = await served(facts.provider)
   if (facts.provider.startsWith(ofPlugins)) {
@@ -98,7 +107,7 @@ async function check(
   const isConfigured = [modelLabel(engine.model), ...named()].includes(modelLabel(facts))
   const unlisted = isConfigured ? null : unlistedModel(facts, { baseUrl, names })
   if (unlisted !== null) throw unlisted
-  if (model.endsWith(facts.name) || model === facts.provider) return
+  if (facts.settings !== undefined || model.endsWith(facts.name) || model === facts.provider) return
   throw new OxbowError('not_found', `There is no model ${JSON.stringify(model)} here; ${modelLabel(facts)} would answer.`, {
     hint: 'Name it as PROVIDER/MODEL, and store the key of its provider first: oxbow secret set.',
   })

@@ -4,6 +4,7 @@ import { openMemoryStore, type Store } from '../../store/index.ts'
 import { OxbowError, systemClock } from '../../base/index.ts'
 import type { CallOutcome, DoctorCheck } from '../../protocol/index.ts'
 import { type Fixture, openFixture, user } from '../../kernel/kernel-fixture.ts'
+import { healthCall } from './health-call.ts'
 
 async function health(guest: Fixture, part = 'guest'): Promise<ReadonlyMap<string, DoctorCheck>> {
   const outcome = (await guest.kernel.call('system.health', { part })) as CallOutcome<{ checks: readonly DoctorCheck[] }>
@@ -71,4 +72,32 @@ test('a guest whose store has failed says that it only reads, and why', async ()
   assert.ok(outcome.status === 'ok', JSON.stringify(outcome))
   const journal = (outcome.output as { checks: readonly DoctorCheck[] }).checks.find(({ name }) => name === 'journal')
   assert.deepEqual([journal?.state, journal?.fix], ['missing', 'Free some space.'])
+})
+
+test('sessions, loop, memory, load and the store of a guest that has too much to do', async () => {
+  const sample = { loop_delay_ms: 900, guest_memory_mb: 300, memory_used_mb: 980, memory_total_mb: 1_000 }
+  const deps = {
+    store: { head: async () => ({ seq: 1 }), records: async () => [] },
+    journal: { fault: () => null },
+    storeWarning: () => 'the database is on a network share',
+    lanes: { running: () => [{ waiting: 60 }, { waiting: 60 }] },
+    approvals: { pending: () => [] },
+    services: { async *health() {} },
+    runs: async () => ({ resources: { snapshot: async () => sample, overloads: () => ['memory: 98 % of 90 %'] } }),
+  }
+  const { run } = healthCall(deps as never)
+  const { output } = (await run({ part: 'guest' }, { clock: systemClock } as never)) as { output: { checks: readonly DoctorCheck[] } }
+  const of = new Map(output.checks.map((check) => [check.name, check]))
+  const says = {
+    sessions: /120 messages wait/,
+    'event loop': /900 ms late/,
+    memory: /980 of 1000 MB/,
+    load: /no new agents start: memory/,
+    journal: /network share/,
+  }
+  for (const [name, text] of Object.entries(says)) {
+    assert.equal(of.get(name)?.state, 'weak', name)
+    assert.match(of.get(name)!.says, text)
+    assert.notEqual(of.get(name)!.fix, '', name)
+  }
 })

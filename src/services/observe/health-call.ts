@@ -8,7 +8,10 @@ import type { RunsPort } from '../../runs/index.ts'
 import { type Call, type CallContext, defineCall, type DoctorCheck, doctorCheck, type ResourceSample } from '../../protocol/index.ts'
 import { timeInUtc } from '../../base/index.ts'
 
-interface HealthCallDeps extends Pick<Core, 'store' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'> {
+interface HealthCallDeps extends Pick<
+  Core,
+  'store' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services' | 'memory'
+> {
   readonly runs: () => Promise<Pick<RunsPort, 'resources'>>
 }
 
@@ -81,6 +84,7 @@ async function ownChecks(deps: HealthCallDeps, { clock }: CallContext): Promise<
     sessions: checkSessions(deps),
     'event loop': checkLoop(now),
     memory: checkMemory(now),
+    recall: await checkRecall(deps),
     load: checkLoad(resources.overloads()),
   }
   return Object.entries(found).map(([name, finding]) => ({ name, ...finding, required: name === 'journal', ms: 0 }))
@@ -128,6 +132,20 @@ const slowLoopMs = 200
 function checkMemory({ guest_memory_mb: own, memory_used_mb: used, memory_total_mb: total }: ResourceSample): Finding {
   const says = `the guest uses ${own} MB; ${used} of ${total} MB of the machine are in use`
   return used > 0.95 * total ? weak(says, 'Close other programs, or lower sandbox.memory_mb.') : ok(says)
+}
+
+/** Records that memory has not read yet, of a guest that rests. */
+const manyUnread = 10_000
+
+/** What memory finds texts by. */
+async function checkRecall({ memory }: HealthCallDeps): Promise<Finding> {
+  if (memory === undefined) return ok('nothing is remembered here')
+  const { passages, waiting, indexed, journal, problem } = await memory.stats()
+  if (problem !== null) return weak(problem, 'oxbow memory stats; `oxbow memory reindex` makes it anew.')
+  const says = `${passages} passages, ${waiting} wait for a vector`
+  return journal - indexed > manyUnread
+    ? weak(`${says}; ${journal - indexed} records are not read yet`, 'Leave the guest running: it reads on.')
+    : ok(says)
 }
 
 function checkLoad(over: readonly string[]): Finding {

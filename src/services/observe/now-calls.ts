@@ -38,6 +38,7 @@ const nowView = z.strictObject({
     .array(z.strictObject({ call: idSchema('CallId'), session: idOrEmpty('SessionId'), name: z.string(), since: z.number() }))
     .describe('Calls that wait for a person, the oldest first.'),
   admission: admissionState.describe('The queue of agents and of runs of schedules.'),
+  next_at: z.number().nullable().describe('When the next run of a schedule, an agent or a graph goes on by itself. Null: none does.'),
 })
 
 const shared = {
@@ -77,7 +78,8 @@ function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Ca
         .filter(({ call, name, session, elapsedMs }) => call !== id && name !== idleCall && (session !== '' || elapsedMs >= longMs))
         .map(({ call, name, actor, session, turn, elapsedMs }) => ({ call, name, actor, session, turn, elapsed_ms: elapsedMs }))
       const asking = approvals.pending().map(({ call, session, name, at }) => ({ call, session, name, since: at }))
-      return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await runs()).queue.state() } }
+      const { queue, next } = await runs()
+      return { output: { at: clock.now(), turns, calls, approvals: asking, admission: queue.state(), next_at: next() } }
     },
   })
 }

@@ -1,15 +1,22 @@
-/** Connects schedules with the core: the turns that their runs are, and what those cost. */
+/** Connects schedules with the core: the turns that their runs are, what those cost, and the entries of the configuration. */
+import { errorMessage } from '../../base/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { forecast, usedBy } from './forecast.ts'
 import { createSchedules, type Schedules } from './schedules.ts'
 import { schedulesConfig } from './config.ts'
+import { takeConfigured } from './configured-schedules.ts'
 
-export function openSchedules(core: Core, runs: RunsPort): Schedules {
+export interface ConfiguredPort {
+  /** Makes what the configuration says now. */
+  take(): Promise<void>
+}
+
+export function openSchedules(core: Core, runs: RunsPort): Schedules & ConfiguredPort {
   const { budgets, documents, clock, config, sessions, lanes } = core
   const cost = { budgets, documents, clock, agent: config.agent.name }
-  return createSchedules({
+  const schedules = createSchedules({
     ...core,
     runs,
     config: sectionOf(schedulesConfig, config),
@@ -21,4 +28,17 @@ export function openSchedules(core: Core, runs: RunsPort): Schedules {
     cancelTurn: (session) => void lanes.cancel(session),
     labelsOf: sessions.loadHeld,
   })
+  let taking = Promise.resolve()
+  const take = (): Promise<void> =>
+    (taking = taking
+      .then(() => takeConfigured(core))
+      .catch((error: unknown) => core.noteEvent('schedule_refused', { name: '', problem: errorMessage(error) })))
+  return {
+    ...schedules,
+    async start() {
+      await take()
+      await schedules.start()
+    },
+    take,
+  }
 }

@@ -3,10 +3,11 @@ import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, defineCall, joinLabels, type Labels, limitsSchema } from '../../protocol/index.ts'
 import { type Core, type Documents } from '../../kernel/index.ts'
-import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from '../../runs/index.ts'
+import { type Cadence, cadence, cadenceText, checkCadence } from '../../runs/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { forecast } from './forecast.ts'
-import { runCategory, runName, runsOf, scheduleCategory } from './schedule-record.ts'
+import { begun, paused } from './configured-schedules.ts'
+import { runCategory, runsOf, scheduleCategory, withoutSchedule } from './schedule-record.ts'
 import { forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
 import type { Schedules } from './schedules.ts'
 import { schedulesConfig } from './config.ts'
@@ -17,14 +18,17 @@ export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 's
 
 /** Shown to whoever asks. */
 const scheduleView = scheduleSchema
-  .omit({ labels: true, counted_from: true, due_after: true, queued: true, retry: true, deleted_sessions: true })
-  .extend({ next_local: z.string().nullable() })
+  .omit({ labels: true, counted_from: true, due_after: true, queued: true, retry: true, deleted_sessions: true, configured: true })
+  .extend({
+    next_local: z.string().nullable(),
+    source: z.enum(['call', 'config']).describe('`config`: it stands as `[[schedule]]` in a configuration file.'),
+  })
 
 type ScheduleView = z.infer<typeof scheduleView>
 
 const settings = {
   name: z.string().trim().min(1).max(100).describe('Short name.'),
-  goal: z.string().min(1).max(8_000).describe('What the agent is to do at each run.'),
+  goal: z.string().min(1).max(8_000).describe('What the agent does in each run.'),
   cadence,
   context: z.enum(['keep', 'fresh']).describe('keep: runs share a session and know the earlier ones; fresh: each starts anew.'),
   model: z.string().max(200).describe('Model; empty: the usual one.'),
@@ -112,12 +116,7 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
         author: caller.actor,
         origin: caller.session,
         created_at: now,
-        counted_from: now,
-        due_after: now,
-        next_at: await nextDue(input.cadence, now, now),
-        queued: [],
-        retry: null,
-        failures: 0,
+        ...(await begun(input, now)),
         deleted_sessions: 0,
       }
       await documents.put({ caller, call, name: 'schedule.create' }, [{ category: scheduleCategory, name: call, value: schedule }])
@@ -149,18 +148,15 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
       const now = clock.now()
       const fields = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
       const edit = async (before: Schedule): Promise<Schedule> => {
+        // One that failures have disabled goes on by a word; what it is stands in the file.
+        if (Object.keys(fields).some((field) => field !== 'status') || change.status !== 'active') assertOwn(before)
         const changed: Schedule = { ...before, ...fields, labels: [...new Set([...before.labels, ...sessions.held(caller)])].sort() }
         const isStarted = change.status === 'active' && before.status !== 'active'
         if (change.cadence !== undefined || isStarted)
           await checkCadence(changed.cadence, now, sectionOf(schedulesConfig, config).min_interval_s)
         // Times that passed while it was paused, or under the cadence before, are not made up for; nor are failures counted on.
-        const next_at = await nextDue(changed.cadence, now, now)
-        const restarted = { counted_from: now, due_after: now, next_at, queued: [], retry: null, failures: 0 }
-        return {
-          ...changed,
-          ...((change.cadence !== undefined || isStarted) && restarted),
-          ...(change.status === 'paused' && { next_at: null, queued: [], retry: null }),
-        }
+        const isBegun = change.cadence !== undefined || isStarted
+        return { ...changed, ...(isBegun && (await begun(changed, now))), ...(change.status === 'paused' && paused) }
       }
       let next = await scheduleOf(documents, wanted)
       await documents.update<Schedule>({ caller, call, name: 'schedule.edit' }, scheduleCategory, wanted, async (current) => {
@@ -185,12 +181,12 @@ function deleteCall({ documents }: ScheduleCallDeps): Call {
     tier: 'side_effecting',
     does: ['schedule'],
     async run({ id: wanted }, { id: call, caller }) {
-      const { name, labels } = await scheduleOf(documents, wanted)
-      await documents.update({ caller, call, name: 'schedule.delete' }, scheduleCategory, wanted, async () => [
-        { category: scheduleCategory, name: wanted, value: null },
-        ...(await runsOf(documents, wanted)).map((run) => ({ category: runCategory, name: runName(run), value: null })),
-      ])
-      return { output: { deleted: wanted }, text: `Deleted ${name}.`, labels }
+      const schedule = await scheduleOf(documents, wanted)
+      assertOwn(schedule)
+      await documents.update({ caller, call, name: 'schedule.delete' }, scheduleCategory, wanted, async () =>
+        withoutSchedule(documents, wanted),
+      )
+      return { output: { deleted: wanted }, text: `Deleted ${schedule.name}.`, labels: schedule.labels }
     },
   })
 }
@@ -330,6 +326,14 @@ async function scheduleOf(documents: Documents, wanted: string): Promise<Schedul
   throw new OxbowError('not_found', `There is no schedule ${wanted}.`, { hint: 'List them with schedule.search.' })
 }
 
+/** @throws OxbowError `denied` for one of the configuration */
+function assertOwn({ name, configured }: Schedule): void {
+  if (configured === undefined) return
+  throw new OxbowError('denied', `${name} stands as [[schedule]] in a configuration file, which says what it is.`, {
+    hint: 'Edit the file: `oxbow config edit`; `oxbow config explain schedule` names the one that counts. `enabled = false` pauses it.',
+  })
+}
+
 /** @returns labels of its reply, if it has one; runs of older versions did not keep them */
 function repliedBy({ status, ended_at: endedAt, labels }: ScheduleRun): Labels {
   return labels ?? (endedAt === null || status === 'skipped' ? [] : ['private', 'untrusted'])
@@ -348,9 +352,10 @@ function viewOf(schedule: Schedule): ScheduleView {
     queued: _queued,
     retry: _retry,
     deleted_sessions: _deleted,
+    configured,
     ...view
   } = schedule
-  return { ...view, next_local: localText(schedule) }
+  return { ...view, next_local: localText(schedule), source: configured === undefined ? 'call' : 'config' }
 }
 
 /** The next time in the zone of its cadence. */

@@ -1,7 +1,7 @@
 /** What is remembered of schedules, in two kinds of documents: a schedule, and each of its runs. */
 import { derivedId, type SessionId, type TurnId } from '../../base/index.ts'
-import type { Schedule, ScheduleRun } from './schedule-schemas.ts'
 import type { DocumentChange, Documents } from '../../kernel/index.ts'
+import type { Schedule, ScheduleRun } from './schedule-schemas.ts'
 
 /** How late a run may begin where nobody said it. */
 const defaultGraceS = 300
@@ -52,6 +52,12 @@ export async function runsOf(documents: Documents, id: string): Promise<readonly
     if (own.length < 200) return found
     after = own.at(-1)?.name ?? after
   }
+}
+
+/** @returns the changes that delete a schedule and the list of its runs */
+export async function withoutSchedule(documents: Documents, id: string): Promise<readonly DocumentChange[]> {
+  const runs = (await runsOf(documents, id)).map((run) => ({ category: runCategory, name: runName(run), value: null }))
+  return [{ category: scheduleCategory, name: id, value: null }, ...runs]
 }
 
 /** @returns how late a run may begin, in milliseconds */

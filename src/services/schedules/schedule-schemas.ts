@@ -33,6 +33,7 @@ export const scheduleSchema = z.strictObject({
   failures: z.number().describe('In a row.'),
   deleted_sessions: z.number().describe('How often its shared session was deleted: the next one has another id.'),
   budget: limitsSchema.optional().describe('What each run may use, held for it in the budgets above.'),
+  configured: z.string().optional().describe('Hash of the entry of the configuration that it follows; absent: somebody made it by a call.'),
 })
 
 export type Schedule = z.infer<typeof scheduleSchema>

@@ -160,6 +160,7 @@ function listText({ schedules, total }: Found): string {
     schedule.status,
     schedule.next_local ?? '',
     schedule.failures > 0 ? `${schedule.failures} failed` : '',
+    schedule.source === 'config' ? 'config.toml' : '',
     nameOf(schedule),
   ])
   return `${table(rows)}${total > schedules.length ? `\n${total - schedules.length} more` : ''}`

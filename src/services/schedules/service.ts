@@ -1,15 +1,18 @@
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
-import { schedulesConfig } from './config.ts'
+import { configCategory, sectionOf } from '../../config/index.ts'
+import { configuredSchedules, schedulesConfig } from './config.ts'
+import type { ConfiguredPort } from './open-schedules.ts'
 import { scheduleCategory } from './schedule-record.ts'
 import type { Schedules } from './schedules.ts'
 
 export { schedulesConfig } from './config.ts'
 
 /** Goals that an agent works on at their times. */
-export const schedules: Service<Schedules, { readonly runs: typeof runs }> = {
+export const schedules: Service<Schedules & ConfiguredPort, { readonly runs: typeof runs }> = {
   name: 'schedules',
-  config: [schedulesConfig],
+  config: [schedulesConfig, configuredSchedules],
+  configFault: async (config) => (await import('./configured-schedules.ts')).cronFault(config),
   needs: { runs },
   events: ['schedule'],
   // A run of a schedule is one of the usual agent.
@@ -20,6 +23,23 @@ export const schedules: Service<Schedules, { readonly runs: typeof runs }> = {
     load: async () => (await import('./schedule-verbs.ts')).scheduleVerbs,
   },
   wakes: [scheduleCategory],
+  left: ({ config }) => sectionOf(configuredSchedules, config).length > 0,
+  begin(core, self) {
+    let taken = JSON.stringify(sectionOf(configuredSchedules, core.config))
+    const watch = core.documents.watch(configCategory, () => {
+      const now = JSON.stringify(sectionOf(configuredSchedules, core.config))
+      if (now !== taken)
+        void self().then(
+          ({ take }) => take(),
+          () => {},
+        )
+      taken = now
+    })
+    return async () => watch[Symbol.dispose]()
+  },
+  async *health(core) {
+    yield (await import('./schedule-health.ts')).scheduleHealth(core)
+  },
   calls: async (core, self) => (await import('./schedule-calls.ts')).scheduleCalls({ ...core, schedules: self }),
   async open(core, ports) {
     const port = (await import('./open-schedules.ts')).openSchedules(core, await ports.runs())

@@ -18,8 +18,9 @@ import {
 } from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
+import { newestConfig, takenConfig, takeUp } from './taken-config.ts'
 
-interface SettingsDeps extends Pick<Core, 'host' | 'showFolders' | 'sections'> {
+interface SettingsDeps extends Pick<Core, 'host' | 'showFolders' | 'sections' | 'documents' | 'clock' | 'config' | 'newId' | 'noteEvent'> {
   readonly versions: () => Promise<OpenVersions>
 }
 
@@ -37,18 +38,22 @@ const reads = {
 } as const satisfies Partial<Call>
 const writes = { ...reads, tier: 'privileged', right: 'config.write', effect: 'idempotent' } as const satisfies Partial<Call>
 
-export function settingsCalls({ host, showFolders, sections, versions }: SettingsDeps): readonly Call[] {
+export function settingsCalls(deps: SettingsDeps): readonly Call[] {
+  const { host, showFolders, sections, versions, documents, clock } = deps
   const port = (): HostPort => {
     if (host !== undefined) return host
     throw new OxbowError('denied', 'This guest has no way to the configuration files.', {
       hint: 'Change them on the host: oxbow config set KEY VALUE.',
     })
   }
+  const taking = async (): ReturnType<typeof takeUp> => (port(), takeUp(deps))
   return [
     showCall(port),
     schemaCall(sections),
+    changesCall({ documents, clock }),
     checkCall(port),
     saveCall(port),
+    reloadCall(taking),
     restartCall(port),
     setSecretCall(port),
     removeSecretCall(port),
@@ -83,6 +88,20 @@ function schemaCall(sections: Core['sections']): Call {
     example: {},
     recordOutput: () => ({}),
     run: async () => ({ output: configJsonSchema(configSchemaWith(sections)) }),
+  })
+}
+
+function changesCall(deps: Pick<SettingsDeps, 'documents' | 'clock'>): Call {
+  return defineCall({
+    ...reads,
+    name: 'config.changes',
+    routes: [{ method: 'GET', path: '/config/changes' }],
+    summary: 'Shows which configuration the guest has taken up, what it changed, and walls that were loosened within a day.',
+    input: z.strictObject({}),
+    output: takenConfig,
+    example: {},
+    recordOutput: ({ generation, loosened }) => ({ generation, loosened: loosened.length }),
+    run: async () => ({ output: await newestConfig(deps) }),
   })
 }
 
@@ -127,6 +146,24 @@ function saveCall(port: Port): Call {
     recordInput: ({ draft, base }) => ({ ...recordDraft(draft), base }),
     recordOutput: recordProposal,
     run: async ({ draft, base }) => ({ output: await port().save(draft, base) }),
+  })
+}
+
+function reloadCall(taking: () => ReturnType<typeof takeUp>): Call {
+  const keys = (what: string) => z.array(z.string()).readonly().describe(what)
+  return defineCall({
+    ...writes,
+    name: 'config.reload',
+    routes: [{ method: 'POST', path: '/config/reload' }],
+    summary: 'Takes up what of the changed configuration files counts without a restart. Turns that run end with what they began with.',
+    input: z.strictObject({}),
+    output: z.strictObject({
+      generation: z.int().describe('Of the configuration that the guest has now.'),
+      applied: keys('Keys that count from the next turn on.'),
+      waiting: keys('Keys that wait for `guest.restart`, or for `oxbow restart`.'),
+    }),
+    example: {},
+    run: async () => ({ output: await taking() }),
   })
 }
 

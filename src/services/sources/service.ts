@@ -4,7 +4,7 @@
  */
 import type { Core, Documents, SectionAgent, Service } from '../../kernel/index.ts'
 import type { SchemaChecker, SessionId, TurnId } from '../../base/index.ts'
-import type { Call, Caller, Provenance, ToldLabels } from '../../protocol/index.ts'
+import type { Call, Caller, DoctorCheck, Provenance, ToldLabels } from '../../protocol/index.ts'
 
 export interface Source {
   /** By which a person manages it. */
@@ -13,6 +13,8 @@ export interface Source {
   readonly tools?: () => readonly Call[]
   /** A section of the system prompt of an agent; empty: there is nothing to say. Absent: always. */
   readonly section?: (agent: SectionAgent) => Promise<string>
+  /** What `oxbow doctor` says of it; starts nothing. Absent: nothing. */
+  readonly health?: () => Promise<Pick<DoctorCheck, 'state' | 'says' | 'fix'>>
   close(): Promise<void>
 }
 
@@ -56,6 +58,10 @@ export function sourceService<Opened extends Source>(name: string, open: OpenSou
       return tools === undefined ? undefined : { calls: tools }
     },
     section: async (_core, self) => (await self()).section,
+    async *health(_core, self) {
+      const found = await (await self()).health?.()
+      if (found !== undefined) yield { name, required: false, ms: 0, ...found }
+    },
     async open(core) {
       const source = await open(programHost(core))
       return { port: source, release: () => source.close() }

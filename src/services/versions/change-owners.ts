@@ -75,7 +75,8 @@ export function createChangeOwners({ folder, isOn, user, store, clock }: OwnersD
     let found = messages.get(turn)
     if (found === undefined) messages.set(turn, (found = messageOf(store, turn, session)))
     const { subject, labels } = await found
-    return { author: actor, at, subject, trailers: trailersOf({ session, turn }, labels) }
+    // Times of commits are whole seconds, in which a turn makes several.
+    return { author: actor, at, subject, trailers: { ...trailersOf({ session, turn }, labels), 'Oxbow-Time': String(at) } }
   }
   return {
     enter(owner) {

@@ -200,7 +200,7 @@ const nameOf = (path: string): string => path.replace(/^\/shared\//, '')
 function summary({ changes, total }: Shown, isRedo: boolean): string {
   const when = isRedo ? 'before it was undone' : 'before this turn'
   const [only] = changes
-  if (total !== 1 || only === undefined) return `Restored ${total} files as they were ${when}.`
+  if (total !== 1 || only === undefined) return `Restored ${plural(total, 'file')} as ${total === 1 ? 'it was' : 'they were'} ${when}.`
   return only.change === 'deleted'
     ? `Removed ${nameOf(only.path)}, which was not there ${when}.`
     : `Restored ${nameOf(only.path)} as it was ${when}.`

@@ -1,9 +1,9 @@
 /** `oxbow log`, `diff`, `tag`, `undo` and `redo`: the versions of the workspace. */
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type JsonObject, textIn } from '../../base/index.ts'
-import type { ServiceVerb } from '../../protocol/index.ts'
-import type { LoggedCommit } from './version-schemas.ts'
-import type { VersionedTurn } from './version-schemas.ts'
+import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
+import { diffOf, diffText, foundPoint, isPoint } from '../session-points.ts'
+import type { Difference, LoggedCommit, VersionedTurn } from './version-schemas.ts'
 import { differenceText, shortLength } from './version-text.ts'
 
 /** Of `version.undo`, or of `version.turns` where a list was asked for. */
@@ -28,11 +28,18 @@ export const versionVerbs: readonly ServiceVerb[] = [
   },
   {
     words: 'diff [from] [to]',
-    summary: 'show what changed between two versions, by default in the newest one',
-    examples: ['oxbow diff', 'oxbow diff HEAD~3', 'oxbow diff before-migration HEAD --path src'],
+    summary: 'show what changed between two versions, by default in the newest one; or between two sessions or turns',
+    examples: ['oxbow diff', 'oxbow diff HEAD~3', 'oxbow diff before-migration HEAD --path src', 'oxbow diff 019a@3 019b@3'],
     call: 'version.diff',
     typed: { '--path <path>': { field: 'path', help: 'only this file or folder' } },
-    show: differenceText,
+    // `oxbow sessions diff` compares them, too.
+    async find(input, ask) {
+      const [from, to] = [textIn(input, 'from'), textIn(input, 'to')]
+      if (!isPoint(from) || !isPoint(to)) return input
+      return { a: await foundPoint(from, ask), b: await foundPoint(to, ask) }
+    },
+    instead: (input) => (input['a'] === undefined ? undefined : diffOf(input)),
+    show: (found: Difference | OutputOf<'session.diff'>) => ('rows' in found ? diffText(found) : differenceText(found)),
   },
   {
     words: 'tag <name>',

@@ -41,7 +41,7 @@ function compile({ compiled, judges }: Kept, schema: JsonSchema): ValidateFuncti
   judges.set(Dialect, judge)
   if (judge.validateSchema(schema) !== true) {
     const [first] = problemsOf(judge.errors)
-    throw badSchema(`${first?.path || 'it'} ${first?.message ?? 'is no schema'}`)
+    throw badSchema(`${first?.path || 'it'} ${first?.message ?? 'is not a schema'}`)
   }
   try {
     // The schema is judged already; an instance without meta-schemas is made in no time.
@@ -56,9 +56,9 @@ function compile({ compiled, judges }: Kept, schema: JsonSchema): ValidateFuncti
 
 function dialectOf(schema: JsonSchema): typeof Ajv | typeof Ajv2020 {
   if (typeof schema === 'boolean') return Ajv2020
-  if (schema['$async'] !== undefined) throw badSchema('$async is no keyword of JSON Schema')
+  if (schema['$async'] !== undefined) throw badSchema('$async is not a keyword of JSON Schema')
   const uri = schema['$schema'] ?? 'https://json-schema.org/draft/2020-12/schema'
-  if (typeof uri !== 'string') throw badSchema('$schema is no text')
+  if (typeof uri !== 'string') throw badSchema('$schema is not text')
   const name = uri.replace(/#$/, '')
   const found = ownValue(dialects, name as keyof typeof dialects)
   if (found !== undefined) return found

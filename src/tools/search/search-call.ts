@@ -32,6 +32,8 @@ import {
 interface SearchAccess extends ServiceAccess {
   readonly name: string
   readonly service: SearchService
+  /** Of the service and of those that answer in its place. */
+  readonly baseUrls: readonly string[]
 }
 
 type SearchInput = z.infer<typeof searchInput>
@@ -74,12 +76,31 @@ function webSearch(access: SearchAccess, egress: Egress): Call {
     labels: { adds: ['untrusted'], sink: true },
     timeoutMs: webSearchTimeoutMs,
     async run(input, { signal }) {
-      const hits = await search(access, egress, input, signal)
+      const { hits, baseUrl } = await searchAnywhere(access, egress, input, signal)
       const results = usable(hits, input.count)
-      const output = { query: input.query, provider: access.name, base_url: access.baseUrl, result_count: results.length, results }
+      const output = { query: input.query, provider: access.name, base_url: baseUrl, result_count: results.length, results }
       return { output, text: searchText(output) }
     },
   })
+}
+
+/** Tries the addresses in order until one answers. @throws OxbowError what the first one failed with */
+async function searchAnywhere(
+  access: SearchAccess,
+  egress: Egress,
+  input: SearchInput,
+  signal: AbortSignal,
+): Promise<{ readonly hits: readonly SearchHit[]; readonly baseUrl: string }> {
+  let problem: OxbowError | null = null
+  for (const baseUrl of access.baseUrls) {
+    try {
+      return { hits: await search({ ...access, baseUrl }, egress, input, signal), baseUrl }
+    } catch (error) {
+      if (!isOxbowError(error) || signal.aborted) throw error
+      problem ??= error
+    }
+  }
+  throw problem ?? new OxbowError('internal_failure', 'The search service has no address.', { hint: 'This is a bug in Oxbow: report it.' })
 }
 
 /** Tries the requests in order until one returns results: a service that blocks one form may answer another. */
@@ -171,20 +192,39 @@ const services: Readonly<Record<Exclude<Config['web']['search'], 'off'>, SearchS
 function searchAccess(config: Config['web'], keys: Readonly<Record<string, string>>): SearchAccess | null {
   if (config.search === 'off') return null
   const service = services[config.search]
-  const baseUrl = (config.search_url === '' ? service.publicUrl : config.search_url).replace(/\/+$/, '')
+  const urls = [config.search_url === '' ? service.publicUrl : config.search_url, ...config.search_fallback_urls]
+  const [baseUrl = '', ...others] = urls.map((url) => url.replace(/\/+$/, ''))
+  const wrong = others.find((url) => !isWebUrl(url))
+  if (wrong !== undefined)
+    throw missing(`web.search_fallback_urls has ${JSON.stringify(wrong)}`, 'Each must begin with http:// or https://.')
   if (baseUrl === '') throw missing('web.search_url is not set', 'Set it to the address of your SearXNG, e.g. "http://127.0.0.1:8888".')
-  if (!/^https?:$/.test(URL.parse(baseUrl)?.protocol ?? ''))
-    throw missing('web.search_url is not an http URL', 'It must begin with http:// or https://.')
+  if (!isWebUrl(baseUrl)) throw missing('web.search_url is not an http URL', 'It must begin with http:// or https://.')
   if (config.search === 'google' && config.search_engine_id === '')
     throw missing('web.search_engine_id is not set', 'Set it to the id (cx) of your Programmable Search Engine.')
-  return { name: config.search, service, baseUrl, key: keyFor(config, keys), engineId: config.search_engine_id }
+  return {
+    name: config.search,
+    service,
+    baseUrl,
+    baseUrls: [baseUrl, ...others],
+    key: keyFor(config, keys),
+    engineId: config.search_engine_id,
+    engines: config.search_engines,
+    categories: config.search_categories,
+    safesearch: config.search_safesearch,
+  }
+}
+
+function isWebUrl(url: string): boolean {
+  return /^https?:$/.test(URL.parse(url)?.protocol ?? '')
 }
 
 /** By naming the service, the person allows the connection to it, and only for searches. */
-function searchEgress(egress: Config['egress'], { baseUrl }: Pick<SearchAccess, 'baseUrl'>): Config['egress'] {
-  const { protocol, hostname, port } = new URL(baseUrl)
-  const host = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
-  return { mode: 'strict', ports: egress.ports, allow: [host], deny: egress.deny }
+function searchEgress(egress: Config['egress'], { baseUrls }: Pick<SearchAccess, 'baseUrls'>): Config['egress'] {
+  const hosts = baseUrls.map((url) => {
+    const { protocol, hostname, port } = new URL(url)
+    return `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
+  })
+  return { mode: 'strict', ports: egress.ports, allow: hosts, deny: egress.deny }
 }
 
 function keyFor(config: Config['web'], keys: Readonly<Record<string, string>>): string {
@@ -209,10 +249,12 @@ export async function openSearch(
   return access === null ? null : webSearch(access, await openWay(searchEgress(egress, access)))
 }
 
+const noOptions = { key: '', engineId: '', engines: [], categories: [], safesearch: null }
+
 /** The call where searching is off: it says so. */
 export function searchIsOff(): Call {
   const off = (): Promise<never> => Promise.reject(new Error('searching is off'))
-  const call = webSearch({ name: 'off', service: duckduckgo, baseUrl: '', key: '', engineId: '' }, { fetch: off })
+  const call = webSearch({ name: 'off', service: duckduckgo, baseUrl: '', baseUrls: [], ...noOptions }, { fetch: off })
   const message = `${call.name} needs a search service, and web.search is "off" in config.toml.`
   return { ...call, unavailable: { code: 'denied', message, hint: 'Set web.search to a service, e.g. "duckduckgo".' } }
 }

@@ -21,7 +21,12 @@ export interface ServiceAccess {
   readonly key: string
   /** Google's id of a search engine; empty elsewhere. */
   readonly engineId: string
+  readonly engines: readonly string[]
+  readonly categories: readonly string[]
+  readonly safesearch: Safesearch | null
 }
+
+type Safesearch = 'off' | 'moderate' | 'strict'
 
 export interface SearchRequest {
   readonly url: string
@@ -78,8 +83,9 @@ function fieldOf(value: unknown, name: string): unknown {
 export const duckduckgo: SearchService = {
   publicUrl: 'https://lite.duckduckgo.com',
   page: 'duckduckgo',
-  requests({ query, freshness }, { baseUrl }) {
+  requests({ query, freshness }, { baseUrl, safesearch }) {
     const parameters = new URLSearchParams({ q: query })
+    if (safesearch !== null) parameters.set('kp', { off: '-2', moderate: '-1', strict: '1' }[safesearch])
     if (freshness !== 'any') parameters.set('df', freshness.slice(0, 1))
     return [{ url: `${baseUrl}/lite/?${parameters.toString()}`, accept: 'text/html', headers: {} }]
   },
@@ -162,8 +168,10 @@ const json = 'application/json'
 export const searxng: SearchService = {
   publicUrl: '',
   page: 'searxng',
-  requests({ query, freshness }, { baseUrl }) {
-    const params = new URLSearchParams({ q: query, safesearch: '0' })
+  requests({ query, freshness }, { baseUrl, engines, categories, safesearch }) {
+    const params = new URLSearchParams({ q: query, safesearch: { off: '0', moderate: '1', strict: '2' }[safesearch ?? 'off'] })
+    if (engines.length > 0) params.set('engines', engines.join(','))
+    if (categories.length > 0) params.set('categories', categories.join(','))
     if (freshness !== 'any') params.set('time_range', freshness)
     const url = `${baseUrl}/search?${params.toString()}`
     return [
@@ -179,8 +187,9 @@ export const searxng: SearchService = {
 /** https://api-dashboard.search.brave.com/app/documentation/web-search/query: at most 20 results. */
 export const brave: SearchService = {
   publicUrl: 'https://api.search.brave.com',
-  requests({ query, count, freshness }, { baseUrl, key }) {
+  requests({ query, count, freshness }, { baseUrl, key, safesearch }) {
     const parameters = new URLSearchParams({ q: query, count: String(Math.min(count, 20)), text_decorations: 'false' })
+    if (safesearch !== null) parameters.set('safesearch', safesearch)
     if (freshness !== 'any') parameters.set('freshness', `p${freshness.slice(0, 1)}`)
     return [{ url: `${baseUrl}/res/v1/web/search?${parameters.toString()}`, accept: json, headers: { 'x-subscription-token': key } }]
   },
@@ -197,8 +206,9 @@ const googleDates: Readonly<Record<Freshness, string>> = { any: '', day: 'd1', w
 /** https://developers.google.com/custom-search/v1/reference/rest/v1/cse/list: at most 10 results. */
 export const google: SearchService = {
   publicUrl: 'https://customsearch.googleapis.com',
-  requests({ query, count, freshness }, { baseUrl, key, engineId }) {
+  requests({ query, count, freshness }, { baseUrl, key, engineId, safesearch }) {
     const parameters = new URLSearchParams({ q: query, cx: engineId, num: String(Math.min(count, 10)) })
+    if (safesearch !== null) parameters.set('safe', safesearch === 'off' ? 'off' : 'active')
     if (freshness !== 'any') parameters.set('dateRestrict', googleDates[freshness])
     return [{ url: `${baseUrl}/customsearch/v1?${parameters.toString()}`, accept: json, headers: { 'x-goog-api-key': key } }]
   },

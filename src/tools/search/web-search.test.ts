@@ -220,6 +220,42 @@ describe('web.search', () => {
     await new Promise((resolve) => other.close(resolve))
   })
 
+  it('asks SearXNG for engines, categories and a strictness, and another address where the first does not answer', async () => {
+    const answer = json({ query: 'q', results: [{ title: 'One', url: 'https://a.example/', content: 'x' }] })
+    const web = {
+      search: 'searxng',
+      search_engines: ['bing', 'mojeek'],
+      search_categories: ['science'],
+      search_safesearch: 'strict',
+    } satisfies Partial<Config['web']>
+    await onService(web, answer, async ({ search, requests }) => {
+      await search({ query: 'q' })
+      const { engines, categories, safesearch } = Object.fromEntries(requests[0]!.params)
+      assert.deepEqual([engines, categories, safesearch], ['bing,mojeek', 'science', '2'])
+    })
+    const down = createServer()
+    await new Promise<void>((resolve) => down.listen(0, '127.0.0.1', resolve))
+    const closed = (down.address() as AddressInfo).port
+    await new Promise((resolve) => down.close(resolve))
+    const server = createServer(answer)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const live = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    try {
+      const config = parseConfig(
+        { web: { search: 'searxng', search_url: `http://127.0.0.1:${closed}`, search_fallback_urls: [live] } },
+        'test',
+      )
+      const call = (await openSearch(config, {}, openEgress))!
+      const { output } = await call.run(call.input.parse({ query: 'q' }), { signal: new AbortController().signal } as CallContext)
+      assert.deepEqual([output.base_url, output.result_count], [live, 1])
+    } finally {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    }
+    const web2 = { search: 'searxng', search_url: live, search_fallback_urls: ['file:///etc'] }
+    await fails(openSearch(parseConfig({ web: web2 }, 'test'), {}, openEgress), 'bad_config', /search_fallback_urls/)
+  })
+
   it('fails at the start with the setting that is missing, and is absent when it is off', async () => {
     const open = (web: object, keys = {}) => openSearch(parseConfig({ web }, 'test'), keys, openEgress)
     assert.equal(await open({}), null)

@@ -4,7 +4,7 @@ import { changeOf, fieldsOf } from './call-text.ts'
 
 const change = (input: object) => changeOf({ input: JSON.stringify(input) })
 
-test('fields of an input are shown by name; what is no object is shown whole', () => {
+test('fields of an input are shown by name; what is not an object is shown whole', () => {
   assert.deepEqual(fieldsOf('{"path":"a.txt","lines":"one\\ntwo","deep":{"a":1}}'), [
     { name: 'path', lines: ['a.txt'] },
     { name: 'lines', lines: ['one', 'two'] },

@@ -92,7 +92,7 @@ function approveCall(load: Load): Call {
     ...writes,
     name: 'definition.approve',
     summary: 'Approves a definition of the workspace, as its files are now. It counts until they change.',
-    input: z.strictObject({ kind, name, hash: z.string().length(64).describe('Of what you have seen, from `definition.show`.') }),
+    input: z.strictObject({ kind, name, hash: z.string().length(64).describe('Hash of what you have seen, from `definition.show`.') }),
     output: z.strictObject({ approved: z.literal(true) }),
     example: { kind: 'agents', name: 'reviewer', hash: '0'.repeat(64) },
     async run({ kind: of, name: called, hash }, { id, caller }) {

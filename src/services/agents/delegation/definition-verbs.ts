@@ -1,5 +1,5 @@
 /** Verbs of definitions of agents and graphs: which there are, and which of the workspace count. `oxbow graph show` also shows runs. */
-import { plainLine, table } from '../../../terminal/index.ts'
+import { approveDefinition, plainLine, revokeDefinition, table } from '../../../terminal/index.ts'
 import { textIn } from '../../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../../protocol/index.ts'
 import type { DefinitionKind } from '../../../config/index.ts'
@@ -50,8 +50,8 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       agree: {
         by: show,
         field: 'hash',
-        question: (name) => `Approve ${name}?`,
-        declined: 'Nothing was approved.',
+        question: (name) => approveDefinition(name).question,
+        declined: approveDefinition('').declined,
         settled: ({ from }: OutputOf<'definition.show'>, name) => (from === 'person' ? `${name} is yours and needs no approval.` : ''),
       },
       show: (_, { name }) => `Approved ${name}. It counts until its files change.`,
@@ -66,11 +66,9 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
         const { revoked } = await ask('definition.revoke', { ...input, dry_run: true })
         const name = textIn(input, 'name')
         const target = { name, kind: textIn(input, 'kind') }
-        return revoked
-          ? { would: `take back the approval of ${name}`, target }
-          : { would: '', nothing: `${name} was not approved.`, target }
+        return revoked ? { would: revokeDefinition(name).would, target } : { would: '', nothing: `${name} was not approved.`, target }
       },
-      show: ({ revoked }: { readonly revoked: boolean }, { name }) => (revoked ? `Revoked ${name}.` : `${name} was not approved.`),
+      show: ({ revoked }: { readonly revoked: boolean }, { name }) => (revoked ? revokeDefinition(name).done : `${name} was not approved.`),
     },
   ]
 }

@@ -203,7 +203,7 @@ async function judgeOne({ check, rightProblem }: DefinitionDeps, text: Definitio
     const table = JSON.parse(JSON.stringify(parse(text.toml))) as JsonObject
     const [named] = protoKeys(table)
     if (named !== undefined) return { ...read, state: 'broken', problem: `${named.join('.')}: nothing can have this name` }
-    const problem = isObject(table) ? await check({ ...read, table }) : 'it is no table'
+    const problem = isObject(table) ? await check({ ...read, table }) : 'it is not a table'
     return problem === '' ? { ...read, table, problem: await rightProblem(rightsIn(table)) } : { ...read, state: 'broken', problem }
   } catch (error) {
     return { ...read, state: 'broken', problem: errorMessage(error) }

@@ -75,7 +75,7 @@ export function sessionAgentCall(deps: HandoffDeps): Call {
     summary: 'Chooses the agent, or the character, that answers in a conversation.',
     input: z.strictObject({
       agent: z.string().max(60).default('').describe('Name of a definition, from `definition.list`; empty: the usual agent.'),
-      dry_run: z.boolean().default(false).describe('Only fail where it would, also without a conversation.'),
+      dry_run: z.boolean().default(false).describe('Change nothing, and fail where the run would; needs no conversation.'),
     }),
     output: z.strictObject({ agent: z.string() }),
     example: { agent: 'alfred', dry_run: false },

@@ -30,6 +30,7 @@ import {
   type KeptFile,
   labelOrigins,
   type Message,
+  type ModelFacts,
   originOf,
   textOf,
   toolCallsOf,
@@ -110,8 +111,8 @@ async function beforeModel({ deps, passing, call, input }: Seen): Promise<Hooked
     messages: request.messages.length,
     input_tokens: request.inputTokens,
     max_output_tokens: request.maxOutputTokens,
-    temperature: deps.settings.temperature,
-    top_p: deps.settings.top_p,
+    temperature: request.settings?.temperature ?? deps.settings.temperature,
+    top_p: request.settings?.topP ?? deps.settings.top_p,
   }
   const decided = await deps.runner.decide('model.before', value, signal)
   const refused = refusedBy(decided, 'request to the model')
@@ -119,7 +120,7 @@ async function beforeModel({ deps, passing, call, input }: Seen): Promise<Hooked
   const denied = await askPerson(asksBy(deps, passing), decided.asks, 'a request to the model', value.text)
   if (denied !== null) return refusal(denied)
   const { max_output_tokens: wanted = Infinity, temperature, top_p: topP } = decided.changes
-  const settings = { ...(temperature !== undefined && { temperature }), ...(topP !== undefined && { topP }) }
+  const settings = { ...request.settings, ...(temperature !== undefined && { temperature }), ...(topP !== undefined && { topP }) }
   const changed = { ...request, maxOutputTokens: Math.min(request.maxOutputTokens, wanted), settings }
   return {
     call,
@@ -133,6 +134,7 @@ interface ModelRequest {
   readonly messages: readonly Message[]
   readonly inputTokens: number
   readonly maxOutputTokens: number
+  readonly settings?: ModelFacts['settings']
 }
 
 async function afterModel({ deps, passing }: Seen, outcome: CallOutcome): Promise<CallOutcome> {

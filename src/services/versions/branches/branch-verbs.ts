@@ -1,6 +1,6 @@
 /** `oxbow branch`: copies of the workspace on which agents work. */
-import { formatTime, plainLine, plainText, table } from '../../../terminal/index.ts'
-import { plural, textIn } from '../../../base/index.ts'
+import { formatTime, mergedText, plainLine, plainText, table } from '../../../terminal/index.ts'
+import { textIn } from '../../../base/index.ts'
 import type { AskCall, ServiceVerb } from '../../../protocol/index.ts'
 import type { BranchRecord, MergedBranch } from '../version-schemas.ts'
 import { changeLines, differenceText, shortLength } from '../version-text.ts'
@@ -91,11 +91,7 @@ async function lostBy(branch: string, ask: AskCall): Promise<string> {
   return isMaking ? '' : changeLines(await ask('branch.diff', { branch })).join('\n')
 }
 
-function endOf({ after, before, total }: MergedBranch): string {
-  if (before === '')
-    return 'Nothing was merged: both sides have changed the same places. --conflicts workspace or --conflicts branch says whose file to take.'
-  if (after === '')
-    return total === 0 ? 'Would drop the branch: there is nothing to merge.' : `Would merge ${plural(total, 'file')}. Nothing is changed.`
-  if (total === 0) return 'There was nothing to merge; the branch is dropped.'
-  return `Merged ${plural(total, 'file')}. To take it back: oxbow restore / --to ${before.slice(0, shortLength)}`
+function endOf(merged: MergedBranch): string {
+  const choice = merged.before === '' ? ' --conflicts workspace or --conflicts branch says whose file to take.' : ''
+  return `${mergedText(merged)}${choice}`
 }

@@ -72,7 +72,7 @@ export function createBranches(deps: BranchesDeps): Branches {
   const find = async (name: string): Promise<BranchRecord> => {
     const found = await documents.get<BranchRecord>(branchCategory, name)
     if (found !== null) return found.value
-    throw new OxbowError('not_found', `There is no branch of files ${name}.`, { hint: 'oxbow branch list has them.' })
+    throw new OxbowError('not_found', `There is no branch of files ${name}.`, { hint: '`oxbow branch list` shows them.' })
   }
   const all = async (): Promise<readonly BranchRecord[]> => (await documents.all<BranchRecord>(branchCategory)).map(({ value }) => value)
   /** Merges and drops of a branch run one after another. */
@@ -122,7 +122,7 @@ function openOnly(record: BranchRecord): BranchRecord {
 function copiesOf({ sandbox }: BranchesDeps): SandboxBranches {
   if (sandbox.branches !== undefined && sandbox.status.files) return sandbox.branches
   throw new OxbowError('sandbox_missing', 'This guest has no branches of files.', {
-    hint: 'They need a sandbox on the same machine: set sandbox.isolate_guest = false, or let the agent work in the workspace itself.',
+    hint: 'They need a sandbox that works: oxbow doctor says what is missing. Or let the agent work in the workspace itself.',
   })
 }
 

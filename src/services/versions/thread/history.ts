@@ -46,15 +46,22 @@ interface Pair {
   readonly after: TreeEntry | null
 }
 
-/** @param path of a file or folder, '' for all */
-export async function listLog(repository: Repository, from: string, path: string, limit: number): Promise<readonly LoggedCommit[]> {
+interface LogQuestion {
+  /** Of a file or folder, '' for all. */
+  readonly path: string
+  readonly limit: number
+  /** Every commit; absent: those that a turn has made one after another are one version. */
+  readonly each?: boolean
+}
+
+export async function listLog(repository: Repository, from: string, { path, limit, each }: LogQuestion): Promise<readonly LoggedCommit[]> {
   const tags = await repository.tags()
   const tagged = await taggedIn(repository)
   const found: LoggedCommit[] = []
   let oid: string | undefined = from
   for (let scanned = 0; oid !== undefined && found.length < limit && scanned < maxLogScan; scanned += 1) {
     const { tree, ...facts }: CommitFacts = await repository.commitFacts(oid)
-    const { parents }: CommitFacts = await firstOf(repository, oid, tagged)
+    const { parents }: Pick<CommitFacts, 'parents'> = each === true ? facts : await firstOf(repository, oid, tagged)
     const parent: string | undefined = parents[0]
     if (path === '' || (await differs(repository, tree, parent, path))) {
       const own = tags.filter(({ commit }) => commit === oid)
@@ -63,7 +70,7 @@ export async function listLog(repository: Repository, from: string, path: string
         ...facts,
         parents,
         tags: own.map(({ name }) => name),
-        labels: labels.includes(null) ? null : labels.flatMap((each) => each ?? []),
+        labels: labels.includes(null) ? null : labels.flatMap((one) => one ?? []),
       })
     }
     oid = parent

@@ -45,7 +45,7 @@ interface Labelled {
   readonly trailers: Readonly<Record<string, string>>
 }
 
-/** @returns the labels of messages and tags; where one does not say, those that its session has by now */
+/** @returns the labels of messages and tags; where one has none on record, the present labels of its session */
 export async function messageLabels(store: Pick<Store, 'session'>, commits: readonly Labelled[]): Promise<Labels> {
   const all = await Promise.all(
     commits.map(async ({ labels, trailers }): Promise<Labels> => {

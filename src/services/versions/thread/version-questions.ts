@@ -45,7 +45,13 @@ export interface VersionAnswers {
     readonly time: number
   }): Promise<{ commit: string }>
   resolve(ask: { readonly at: string }): Promise<string>
-  log(ask: { readonly from: string; readonly path: string; readonly limit: number }): Promise<readonly LoggedCommit[]>
+  /** @param ask `each`: every commit of a turn, not one version for all of them */
+  log(ask: {
+    readonly from: string
+    readonly path: string
+    readonly limit: number
+    readonly each?: boolean
+  }): Promise<readonly LoggedCommit[]>
   /** @param ask `from` '': the commit before `to` */
   compare(ask: Omit<Comparison, 'from'> & { readonly from: string }): Promise<Difference>
   /** @returns whether a version has a file or folder */

@@ -95,10 +95,10 @@ function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, Checkp
       return none
     },
     resolve: async ({ at }) => resolveVersion(await repository(), at),
-    async log({ from, path, limit }) {
+    async log({ from, ...asked }) {
       const opened = await repository()
       if (from === 'HEAD' && opened.head() === null) return []
-      return listLog(opened, await resolveVersion(opened, from), path, limit)
+      return listLog(opened, await resolveVersion(opened, from), asked)
     },
     async compare({ from, to, path, text, limit }) {
       const opened = await repository()
