@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { modules } from '../test/architecture/modules.ts'
+import { type Lock, type Locked, type Manifest, nameOf, readShipped } from './package/lock-file.ts'
 
 /** Licences that ask for no more than a notice. */
 const allowedLicences: ReadonlySet<string> = new Set([
@@ -37,24 +38,6 @@ const acceptedAdvisories: Readonly<Record<string, string>> = {}
 
 const auditMs = 15_000
 
-interface Manifest {
-  readonly dependencies?: Readonly<Record<string, string>>
-  readonly devDependencies?: Readonly<Record<string, string>>
-}
-
-interface Locked {
-  readonly version?: string
-  readonly license?: string
-  readonly resolved?: string
-  readonly integrity?: string
-  readonly dependencies?: Readonly<Record<string, string>>
-  readonly optionalDependencies?: Readonly<Record<string, string>>
-  readonly peerDependencies?: Readonly<Record<string, string>>
-  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
-}
-
-type Lock = Readonly<Record<string, Locked>>
-
 /** An advisory as `npm audit --json` tells it; a text names another package through which one comes. */
 type Via = string | { readonly url?: string; readonly title?: string; readonly severity?: string }
 
@@ -69,32 +52,6 @@ function manifestProblems(bundle: Manifest, { devDependencies = {} }: Manifest):
       .map(([name, version]) => `bundle/package.json has ${name} ${version}, package.json ${devDependencies[name] ?? 'does not'}`),
   ]
 }
-
-/** @returns the paths in the lock file of these packages and of all that they need */
-function closure(lock: Lock, roots: Iterable<string>): ReadonlySet<string> {
-  const found = new Set<string>()
-  const waiting = Array.from(roots, (name) => ({ name, from: '' }))
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const path = placeOf(lock, next.name, next.from)
-    if (path === null || found.has(path)) continue
-    found.add(path)
-    const { dependencies, optionalDependencies, peerDependencies = {}, peerDependenciesMeta = {} } = lock[path]!
-    const peers = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true)
-    for (const name of [...Object.keys({ ...dependencies, ...optionalDependencies }), ...peers]) waiting.push({ name, from: path })
-  }
-  return found
-}
-
-/** As Node looks for it: next to the package that needs it, then further up. @returns null for an optional one that is not there */
-function placeOf(lock: Lock, name: string, from: string): string | null {
-  for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
-    const path = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`
-    if (lock[path] !== undefined) return path
-    if (folder === '') return null
-  }
-}
-
-const nameOf = (path: string): string => path.slice(path.lastIndexOf('node_modules/') + 13)
 
 /** @param licence an expression of SPDX; one with both `AND` and `OR` must be allowed as it is */
 function isAllowed(licence: string): boolean {
@@ -164,11 +121,7 @@ function sourceProblems(): readonly string[] {
     .map((line) => `.npmrc names another registry: ${line}`)
 }
 
-const read = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'))
-const own = read('package.json') as Manifest
-const bundle = read('bundle/package.json') as Manifest
-const { packages: lock } = read('package-lock.json') as { readonly packages: Lock }
-const shipped = closure(lock, [...Object.keys(own.dependencies ?? {}), ...Object.keys(bundle.dependencies ?? {})])
+const { own, bundle, lock, paths: shipped } = readShipped(new URL('..', import.meta.url))
 const problems = [
   ...manifestProblems(bundle, own),
   ...sourceProblems(),

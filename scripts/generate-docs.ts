@@ -17,6 +17,7 @@ import { callPage } from './docs/call-page.ts'
 import { cliPage } from './docs/cli-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
+import { controlPage } from './docs/control-page.ts'
 import { transportPage } from './docs/transport-page.ts'
 import { framePage } from './docs/frame-page.ts'
 import { callNames, callTypes } from './docs/call-types.ts'
@@ -47,6 +48,7 @@ async function generatePages(): Promise<readonly Page[]> {
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },
     { path: 'docs/cli.md', text: cliPage(buildProgram(silent, () => {}, await loadServiceVerbs(null))) },
     { path: 'docs/errors.md', text: errorPage() },
+    { path: 'docs/control-socket.md', text: controlPage() },
     { path: 'docs/frames.md', text: framePage() },
     { path: 'docs/http-routes.md', text: routePage(calls.map(describeCall)) },
     { path: 'docs/configuration.md', text: configurationPage() },

@@ -61,6 +61,7 @@ const noCommands: Readonly<Record<string, string>> = {
   'oxbow store file': 'a label in the derivation of keys',
   'oxbow backup root': 'another',
   'oxbow backup files': 'another',
+  '<!-- oxbow … -->': 'a comment in an exported session',
 }
 
 void test('every command in a hint, a help text or a description exists', () => {
@@ -84,3 +85,32 @@ function templateText(node: Node): string | null {
   const quasis = node['quasis'] as { readonly value: { readonly cooked: string } }[]
   return quasis.map(({ value }) => value.cooked).join('…')
 }
+
+void test('every error that is raised says what to do next', () => {
+  // What nobody reads: the first ends a loop, the second is what clients of MCP compare.
+  const silent = new Set(['Enough was read.', 'Session not found'])
+  const wrong = [...facts.paths]
+    .filter((path) => /^src\/.*(?<!\.test|-fixture)\.ts$/.test(path))
+    .flatMap((path) => {
+      const found: string[] = []
+      walk(parseSync(path, read(path)).program as unknown as Node, (node) => {
+        if (node.type !== 'NewExpression' || (node['callee'] as { readonly name?: string }).name !== 'OxbowError') return
+        const [, message, options] = node['arguments'] as readonly (Node | undefined)[]
+        const text = message === undefined ? null : (literalText(message) ?? templateText(message))
+        const properties = (options?.['properties'] ?? []) as readonly {
+          readonly key?: { readonly name?: string }
+          readonly value?: Node
+        }[]
+        const hint = properties.find(({ key }) => key?.name === 'hint')?.value
+        if (hint !== undefined && literalText(hint) === '' && !silent.has(text ?? '')) found.push(`${path}: ${text}`)
+      })
+      return found
+    })
+  assert.deepEqual(wrong, [])
+})
+
+void test('README leads to every page', () => {
+  const readme = read('README.md')
+  const missing = pages.filter((path) => /^docs\/[^/]+\.md$/.test(path) && !readme.includes(`(${path})`))
+  assert.deepEqual(missing, [])
+})

@@ -21,9 +21,9 @@ import { parseConfig } from '../src/services/index.ts'
 const parts = [
   // 24 would be better: hosts, modes, calls under way and rows of sessions each have a file since undo, labels and the journal were mended.
   { part: 'spine', modules: ['gateway', 'kernel', 'services', 'runtime'], maxFiles: 30 },
-  { part: 'engine', modules: ['engine'], maxFiles: 14 },
+  { part: 'engine', modules: ['engine'], maxFiles: 15 },
   { part: 'store', modules: ['store'], maxFiles: 5 },
-  { part: 'sandbox', modules: ['sandbox'], maxFiles: 5 },
+  { part: 'sandbox', modules: ['sandbox'], maxFiles: 6 },
   { part: 'memory', modules: ['memory'], maxFiles: 3 },
   { part: 'secrets', modules: ['secrets'], maxFiles: 7 },
   { part: 'tools', modules: ['tools'], maxFiles: 2 },
@@ -43,13 +43,16 @@ const isEngine = (path: string): boolean =>
  * What the prompt may cost. The aims are 350 functions, 10 records, 16 stringifies and 30 searches. Of the stringifies, 11 encode a record each,
  * for the store, its hash and those who follow. Three or four commits write 22 to 26 pages; on a slow machine fewer records share one.
  */
-const mostWork: Work = { functions: 705, records: 11, stringifies: 17, scans: 30, commits: 6, pages: 36 }
+const mostWork: Work = { functions: 715, records: 11, stringifies: 17, scans: 30, commits: 6, pages: 36 }
 
 /** What follows a turn that has ended, in the background, is a story of its own. */
 const isAfterwards = (path: string): boolean => path.startsWith('services/upkeep/') || path === 'memory/keep/journal-index.ts'
 
+/** The configuration as it is now, in place of a value: reading a key is no step. */
+const isConfig = (path: string): boolean => path.startsWith('config/') || path === 'guest/live-config.ts'
+
 const isStep = (path: string): boolean =>
-  !/^(?:base|protocol|config)\//.test(path) && !path.endsWith('/limits.ts') && !isEngine(path) && !isAfterwards(path)
+  !/^(?:base|protocol)\//.test(path) && !isConfig(path) && !path.endsWith('/limits.ts') && !isEngine(path) && !isAfterwards(path)
 
 const moduleOf = (path: string): string => path.split('/', 1)[0] ?? ''
 

@@ -106,7 +106,8 @@ void describe('the page about model services', () => {
     for (const text of examples) {
       const config = parseConfig(parseToml(text), text)
       const services = { config, env: keysIn(text) }
-      for (const name of ['', ...config.model.fallback]) {
+      const profiles = Object.values(config.model.profiles).map(({ model }) => model)
+      for (const name of [...(config.model.name === '' ? [] : ['']), ...config.model.fallback, ...profiles]) {
         const { provider, model } = readModelName(name, services)
         const service = findService(provider, services)
         assert.equal(`${provider}/${model}`, name === '' ? config.model.name : name)

@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type Client, connect } from '../src/client/index.ts'
+import { type Client, connect, type OutputOf } from '../src/client/index.ts'
 import { ensureGuest, loadConfig, openHome, openWorkspace, parseUser, type RunningGuest } from '../src/runner/index.ts'
-import type { Json } from '../src/base/index.ts'
+import type { Json, JsonObject } from '../src/base/index.ts'
 import { type ConfigProposal, type ConfigState, setupChanges } from '../src/config/index.ts'
 import { inTime } from './support/patience.ts'
 import { startModel, type TestModel } from './support/model.ts'
@@ -74,6 +74,31 @@ test('a saved change has its source, waits for a restart, and is then in force i
   assert.deepEqual(JSON.parse(readFileSync(join(workspace.ipc, 'gateway.json'), 'utf8')), { url, pid })
 })
 
+test('what a guest takes up is on record, by whatever means it was changed, and a loosened wall is told of until it stands again', async () => {
+  const taken = (): Promise<OutputOf<'config.changes'>> => ask('config.changes')
+  assert.deepEqual(await taken(), { generation: 2, changes: [{ key: 'agent.name', before: 'home', after: 'ox two' }], loosened: [] })
+  const asItWas = readFileSync(file, 'utf8')
+  // As an editor does.
+  writeFileSync(file, `${asItWas}[approval]\nmode = "auto"\n[providers.mine]\nbase_url = "http://user:hunter2@127.0.0.1:1"\n`)
+  await restart()
+  const { generation, changes, loosened } = await taken()
+  // What counts at once may be a generation of its own, before the restart.
+  assert.ok(generation === 3 || generation === 4, String(generation))
+  assert.deepEqual(
+    loosened.map((each) => [each.key, each.before, each.after]),
+    [['approval.mode', 'allow_list', 'auto']],
+  )
+  assert.match(JSON.stringify(changes), /"providers\.mine\.base_url","before":null,"after":"sha256:[0-9a-f]{12}"/)
+  const records = await ask<{ records: JsonObject[] }>('audit.query', { name: 'config.taken' })
+  assert.match(JSON.stringify(records), /approval\.mode/)
+  assert.doesNotMatch(JSON.stringify(records), /hunter2/)
+  writeFileSync(file, asItWas)
+  await restart()
+  const { generation: next, loosened: left } = await taken()
+  assert.ok(next > generation)
+  assert.deepEqual(left, [])
+})
+
 test('what cannot be used is not saved, and names the line; neither is a change to an outdated text', async () => {
   const { hash } = await ask<ConfigState>('config.show')
   const unchanged = readFileSync(file, 'utf8')
@@ -139,7 +164,7 @@ test('a first-run setup with a key ends in an answer; the key is in no file, no 
 test('no agent, and no key without the right, reaches the configuration', async () => {
   const calls = await ask<{ name: string; audience: string[]; right: string }[]>('system.calls')
   const own = calls.filter(({ name }) => /^(?:config|guest)\.|^secret\.(?:set|remove)$/.test(name))
-  assert.equal(own.length, 7)
+  assert.equal(own.length, 10)
   for (const { name, audience } of own) assert.deepEqual(audience, ['terminal'], name)
   const made = await ask<{ key: string }>('key.create', { name: 'limited', rights: ['superuser'] })
   const limited = await connect({ url: guest.url, token: made.key, client: 'test' })

@@ -1,23 +1,8 @@
 /** `docs/frames.md`, from the schemas of the frames. */
-import { z } from 'zod'
 import { clientFrameSchema, protocolVersion } from '../../src/protocol/index.ts'
 import { serverPayloadSchemas } from '../../src/protocol/server-frames.ts'
 import { code, page, table } from './markdown.ts'
-
-interface Schema {
-  readonly type?: string | readonly string[]
-  readonly const?: unknown
-  readonly enum?: readonly unknown[]
-  readonly default?: unknown
-  readonly description?: string
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
-  readonly anyOf?: readonly Schema[]
-  readonly oneOf?: readonly Schema[]
-  readonly items?: Schema
-}
-
-const schemaOf = (schema: z.ZodType): Schema => z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Schema
+import { fieldTable, type Schema, schemaOf } from './schema-fields.ts'
 
 /** What people and programs want to do, and how each is asked and answered. Test: every frame and call that is named here exists. */
 const tasks: readonly (readonly [task: string, asked: string, answered: string])[] = [
@@ -75,21 +60,6 @@ export function framePage(): string {
 }
 
 function section({ type, about, payload }: { readonly type: string; readonly about: string; readonly payload: Schema }): string {
-  const fields = Object.entries(payload.properties ?? {}).filter(
-    ([name]) => name !== 'request_id' || payload.properties?.['code'] !== undefined,
-  )
-  const rows = fields.map(([name, field]) => {
-    const isOptional = payload.required?.includes(name) !== true
-    const fallback = field.default === undefined ? 'optional' : code(JSON.stringify(field.default))
-    return [code(name), typeOf(field), isOptional ? fallback : '', field.description ?? '']
-  })
-  return [`### ${code(type)}`, about, ...(rows.length === 0 ? [] : [table(['field', 'type', 'default', 'meaning'], rows)])].join('\n\n')
-}
-
-function typeOf(field: Schema): string {
-  if (field.enum !== undefined) return field.enum.map((value) => code(String(value))).join(' or ')
-  const choices = field.anyOf ?? field.oneOf
-  if (choices !== undefined && choices.length === 2 && choices[1]?.type === 'null') return `${typeOf(choices[0]!)} or null`
-  if (field.type === 'array') return `list of ${field.items === undefined ? 'any' : typeOf(field.items)}`
-  return typeof field.type === 'string' ? field.type : 'any'
+  const fields = fieldTable(payload, payload.properties?.['code'] === undefined ? ['request_id'] : [])
+  return [`### ${code(type)}`, about, ...(fields === null ? [] : [fields])].join('\n\n')
 }

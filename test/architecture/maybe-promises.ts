@@ -26,4 +26,7 @@ export const maybePromises: Readonly<Record<string, readonly [type: string, reas
     ['number | Promise<number>', turn],
     ['string | Promise<string>', turn],
   ],
+  'src/sdk/approvals.ts': [['Decision | Promise<Decision>', authors]],
+  'src/sdk/model.ts': [['Answered | Promise<Answered> | AsyncIterable<Answered>', authors]],
+  'src/sdk/tools.ts': [['SchemaResult<Output> | Promise<SchemaResult<Output>>', 'the interface of Standard Schema']],
 }

@@ -29,12 +29,9 @@ type Reasons = Readonly<Record<string, string>>
 export const layers = ['base', 'engine', 'core', 'runtime', 'kernel', 'runs', 'services', 'gateway', 'guest', 'host', 'terminal'] as const
 type Layer = (typeof layers)[number]
 
-const row = (
-  name: string,
-  layer: Layer,
-  imports: readonly string[],
-  may: Partial<Omit<ModuleRow, 'module' | 'layer' | 'imports'>> = {},
-): ModuleRow => ({
+type May = Partial<Omit<ModuleRow, 'module' | 'layer' | 'imports'>>
+
+const row = (name: string, layer: Layer, imports: readonly string[], may: May = {}): ModuleRow => ({
   module: name,
   layer,
   imports,
@@ -63,8 +60,8 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'services', 'tools', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
-    packages: {
+  row('cli', 'terminal', ['runner', 'logs', 'services', 'tools', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
+    buildTime: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
       '@modelcontextprotocol/client': 'carries the messages of `oxbow mcp` over HTTP; loaded by that verb',
@@ -72,19 +69,21 @@ export const modules: readonly ModuleRow[] = [
     typePackages: { vite: 'builds the web application of a checkout' },
     builtins: {
       'node:module': 'the compile cache, in a folder that only its owner can enter',
+      'node:v8': 'the size of the young generation of a command, before anything is loaded',
       'node:http': 'where a browser comes back to from signing in to a server of tools; fetched lazily',
       'node:child_process':
-        'the editor of the person, for `oxbow config edit`, the browser, for `oxbow web`, and npm, for `oxbow servers install`',
+        'the editor of the person, for `oxbow config edit`, the browser, for `oxbow web`, npm, for `oxbow servers install`, and the manager of services, for `oxbow service`',
       'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
     },
+    starts: { 'src/runner/daemon/main.ts': 'the unit of a service names the daemon' },
   }),
   row('tui', 'terminal', ['client', 'terminal'], {
-    packages: {
+    buildTime: {
       '@earendil-works/pi-tui':
         'keys, mouse, widths of text, Markdown, and drawing of changed rows: docs/decisions/2026-11-23-terminal-library.md',
       'highlight.js': 'colours of code; loaded after the first frame',
+      diff: 'what an edit changes, by lines; loaded after the first frame',
     },
-    buildTime: { diff: 'what an edit changes, by lines; loaded after the first frame' },
   }),
   row('acp', 'terminal', ['client', 'terminal'], {
     buildTime: {
@@ -92,14 +91,22 @@ export const modules: readonly ModuleRow[] = [
         'the Agent Client Protocol, from the project that defines it; behind `protocol.ts`, loaded by `oxbow acp` alone',
     },
   }),
-  row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
-  row('runner', 'host', ['sandbox', 'plugins', 'services', 'tar'], {
-    packages: { 'smol-toml': 'layered configuration files' },
+  // For programs that bring Oxbow along: no other module uses it.
+  row('sdk', 'terminal', ['runner', 'client'], {
+    starts: { 'src/guest/own-process.ts': 'a guest can live in the process of the program' },
+  }),
+  row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),
+  row('runner', 'host', ['sandbox', 'plugins', 'services', 'logs', 'tar'], {
+    buildTime: {
+      'smol-toml': 'layered configuration files',
+      zod: 'what the control socket and processes of users say is hostile input and is parsed',
+    },
     builtins: {
+      'node:http': 'asks a guest what it has to do, fetched lazily',
       'node:fs': 'workspaces, tokens and configuration are files of the host',
       'node:child_process': 'starts guests, and npm, which installs a plugin without running its scripts',
       'node:module': 'finds the installed packages that an isolated guest must see',
-      'node:net': 'asks whether a guest still answers',
+      'node:net': 'asks whether a guest still answers; the control socket of the daemon',
     },
     starts: { 'src/guest/main.ts': 'a guest is a process of its own' },
   }),
@@ -121,15 +128,17 @@ export const modules: readonly ModuleRow[] = [
       'engine',
       'store',
       'secrets',
+      'logs',
     ],
     {
-      packages: { zod },
+      buildTime: { zod },
       builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
     },
   ),
   row('gateway', 'gateway', ['kernel'], {
-    packages: { ws: 'the WebSocket server', zod },
     buildTime: {
+      ws: 'the WebSocket server',
+      zod,
       '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/sdk.ts`',
       '@modelcontextprotocol/server': 'MCP, from the project that defines it; fetched lazily, behind `mcp/mcp-server.ts`',
     },
@@ -141,57 +150,50 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('services', 'services', ['runs', 'kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository', 'terminal'], {
-    packages: {
+    buildTime: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
-    },
-    buildTime: {
       re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
       diff: 'what changed between two versions, by lines; in the thread of the versions',
     },
     builtins: {
       'node:worker_threads': 'hashing and compressing the workspace blocks',
+      'node:http': 'the collector of telemetry, where that is switched on; fetched lazily',
+      'node:https': 'the same over TLS',
       'node:fs': 'the repository of the versions is a folder that agents do not see',
     },
   }),
   // One port for what is done later or longer; a cluster will be another implementation of it.
   row('runs', 'runs', ['kernel', 'store'], {
-    packages: {
-      zod,
-      croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
-    },
+    buildTime: { zod, croner: 'when a cron expression is due, exact where clocks change; fetched lazily' },
   }),
-  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
-    packages: { zod },
-  }),
+  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], { buildTime: { zod } }),
   row('runtime', 'runtime', ['engine']),
   // For who writes plugins: no other module uses it.
   row('plugin-sdk', 'runtime', ['plugin-host', 'plugins']),
   row('secrets', 'core', [], { builtins: { 'node:fs': 'values in the vault, which only the person writes' } }),
   row('tools', 'core', ['sandbox', 'memory', 'terminal'], {
-    packages: {
+    buildTime: {
       zod,
       'parse5-sax-parser': 'reads pages of the web in one pass, without a tree that a hostile page could blow up; fetched lazily',
       unpdf: 'the text of PDFs, by pdf.js without its drawing; in a thread',
       'robots-parser': 'what robots.txt means',
       'image-dimensions': 'the size of a picture, before a model is shown it; fetched lazily',
+      ajv: 'JSON Schema of others: what agents, graphs and servers of tools promise; in a thread',
     },
-    buildTime: { ajv: 'JSON Schema of others: what agents, graphs and servers of tools promise; in a thread' },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended, and a schema checked in another' },
   }),
   row('skills', 'core', ['terminal'], {
-    packages: { zod },
     buildTime: {
+      zod,
       'js-yaml': 'the frontmatter of SKILL.md, as the reference reads it; loaded with the first that is not plain',
       diff: 'what has changed since a person trusted it; loaded with the first change',
     },
   }),
   row('connect', 'core', ['sandbox', 'terminal'], {
-    packages: {
+    buildTime: {
       zod,
       '@modelcontextprotocol/client': 'MCP, from the project that defines it; fetched lazily, behind `mcp-client.ts`',
-    },
-    buildTime: {
       '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/a2a-client.ts`',
       '@agentclientprotocol/sdk': 'ACP, from the project that defines it; fetched lazily, behind `acp/acp-client.ts`',
     },
@@ -199,7 +201,7 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('terminal', 'core', []),
   row('plugins', 'core', ['sandbox'], {
-    packages: { zod, saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
+    buildTime: { zod, saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
     builtins: {
       'node:fs': 'the files of a package, whose hash a person has approved',
       'node:worker_threads': 'reading packages of some thousand files blocks',
@@ -224,7 +226,7 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('memory', 'core', ['store', 'engine'], {
-    packages: {
+    buildTime: {
       zod,
       '@huggingface/tokenizers': 'the tokens of a model in a folder; in a thread, loaded when one is configured',
       '@orama/stemmers': 'one word in its forms: English, and Russian, Greek and Arabic by their scripts; in a thread',
@@ -232,13 +234,13 @@ export const modules: readonly ModuleRow[] = [
     builtins: { 'node:worker_threads': 'texts are cut and embedded outside the event loop', 'node:fs': 'tables of vectors are files' },
   }),
   row('sandbox', 'core', [], {
-    packages: {
+    packages: { '@lydell/node-pty': 'looked up, never loaded: its native part is shown to hands, which make terminals with it' },
+    buildTime: {
+      'playwright-core': 'looked up, never loaded: its folder is shown to hands that drive Chromium',
       zod: 'what hands say is hostile input and is parsed',
       '@bjorn3/browser_wasi_shim': 'WASI over files in memory, for WASM tools; it has no way to the host',
       'quickjs-emscripten-core': 'JavaScript tools, in an interpreter that is WebAssembly itself',
       '@jitl/quickjs-singlefile-mjs-release-sync': 'that interpreter, in a form that goes into the bundle',
-      'playwright-core': 'looked up, never loaded: its folder is shown to hands that drive Chromium',
-      '@lydell/node-pty': 'looked up, never loaded: its native part is shown to hands, which make terminals with it',
     },
     builtins: {
       'node:worker_threads': 'a WASM tool has a thread of its own, which can be ended',
@@ -260,8 +262,10 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('hands', 'core', ['tar'], {
-    packages: { 'playwright-core': 'drives Chromium; its types here, itself from the folder that the sandbox shows' },
-    buildTime: { diff: 'takes unified diffs apart' },
+    buildTime: {
+      'playwright-core': 'drives Chromium; its types here, itself from the folder that the sandbox shows',
+      diff: 'takes unified diffs apart',
+    },
     builtins: {
       'node:fs': 'touches files, inside the sandbox',
       'node:child_process': 'runs commands, inside the sandbox',
@@ -270,11 +274,7 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('engine', 'engine', [], {
-    packages: {
-      'eventsource-parser': 'provider streams',
-      'image-dimensions': 'the size of a picture, for what it costs',
-      zod,
-    },
+    buildTime: { 'eventsource-parser': 'provider streams', 'image-dimensions': 'the size of a picture, for what it costs', zod },
     typePackages: {
       openai: 'keeps the wire honest at no run-time cost',
       '@anthropic-ai/sdk': 'the same for the Messages wire',
@@ -294,18 +294,22 @@ export const modules: readonly ModuleRow[] = [
     builtins: { 'node:fs': 'it is a folder that agents do not see' },
   }),
   row('store', 'base', ['tar'], {
-    packages: {
+    buildTime: {
       'better-sqlite3-multiple-ciphers': 'SQLite, in a worker; the build that can encrypt the whole file',
       pg: 'Postgres, where its address is configured',
       zod: 'a backup is a file that somebody hands over: its manifest is parsed',
       'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
+      kysely: 'one query layer over SQLite and Postgres; scripts/make-statements.ts writes down what it compiles',
     },
-    buildTime: { kysely: 'one query layer over SQLite and Postgres; scripts/make-statements.ts writes down what it compiles' },
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
   }),
+  row('logs', 'base', [], {
+    buildTime: { pino: 'writes lines of JSON without waiting; fetched lazily' },
+    builtins: { 'node:fs': 'logs are files' },
+  }),
   row('tar', 'base', []),
-  row('config', 'base', ['base', 'protocol'], { packages: { zod } }),
-  row('protocol', 'base', ['base'], { packages: { zod } }),
+  row('config', 'base', ['base', 'protocol'], { buildTime: { zod } }),
+  row('protocol', 'base', ['base'], { buildTime: { zod } }),
   row('base', 'base', [], {
     builtins: {
       'node:v8': 'returns the memory of a process that rests: `idle-memory.ts`',
@@ -341,10 +345,14 @@ export const tools: Reasons = {
   knip: 'finds what nobody uses',
   'oxc-parser': 'reads source for the architecture test',
   tsdown: 'makes the one bundle',
+  publint: 'looks at the packed package, for its tests',
+  '@arethetypeswrong/cli': 'the same: whether its types are found by every way to import it',
   '@vitejs/plugin-react': 'the same: its components',
   'axe-core': 'finds what keeps people from using a page, in the tests of the web application',
   '@types/react': 'types',
   '@types/react-dom': 'types',
+  '@opentelemetry/otlp-transformer': 'the official definitions of OTLP, by which tests decode what a collector gets',
+  '@opentelemetry/semantic-conventions': 'the names of the conventions, which tests compare ours with',
   '@seriousme/openapi-schema-validator': 'validates the OpenAPI document of the gateway',
   'fast-check': 'laws',
   'request-filtering-agent': 'a second opinion on what may be reached, for the tests of the egress',

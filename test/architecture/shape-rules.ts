@@ -129,11 +129,13 @@ export function checkSyntax(tree: SourceTree): readonly Violation[] {
 /** Modules that do later what they do by runs. */
 const runsModules: ReadonlySet<string> = new Set(['services', 'runs'])
 
-/** Files of `src/runs` with timers of their own, by why `Timers` would be wrong there. */
+/** Files with timers of their own, by why `Timers` would be wrong there. */
 const ownTimers: ReadonlyMap<string, string> = new Map([
   ['src/runs/timing.ts', 'is `Timers`'],
   ['src/runs/lease.ts', 'renews by the monotonic clock: a wall clock that is set back would let the lease run out'],
   ['src/runs/service.ts', 'takes the first sample later, before anything of runs is loaded'],
   ['src/runs/queue.ts', 'asks again soon whether the machine is overloaded, which no document waits for'],
+  ['src/services/follow-records.ts', 'gives records to readers some times a second, without loading runs; the rest at the end'],
+  ['src/services/telemetry/exporter.ts', 'waits for a collector: what that does not take is dropped, and no restart makes up for it'],
   ['src/runs/resources.ts', 'measures by how much a timer of the event loop is late'],
 ])

@@ -69,6 +69,24 @@ export const waivers: readonly Waiver[] = [
   },
   {
     rule: 'computed_import',
+    path: 'src/sdk/own-process.ts',
+    about: 'computed at run time',
+    reason: 'the guest is a program of its own in the build; a plain import would make it a part of the library',
+  },
+  {
+    rule: 'computed_import',
+    path: 'src/cli/store/audit-file.ts',
+    about: 'computed at run time',
+    reason: 'what checks exports shares no code with Oxbow and stays one file, next to the sources and next to the bundle',
+  },
+  {
+    rule: 'leaves_source',
+    path: 'src/cli/store/audit-file.ts',
+    about: 'bin/oxbow-verify.js',
+    reason: 'the same file',
+  },
+  {
+    rule: 'computed_import',
     path: 'src/cli/web.ts',
     about: 'computed at run time',
     reason: "the bundler of the web application is a development dependency, like the hands program's",

@@ -67,6 +67,16 @@ test('an export verifies with the key of its runner, by the program and by hand'
   const ran = spawnSync(process.execPath, [verifier, file, '--key', keyFile], { encoding: 'utf8' })
   assert.equal(ran.status, 0, ran.stdout)
   assert.match(ran.stdout, /^The export verifies\.\n {2}\d+ records/)
+  for (const [words, says] of [
+    [[join(home, 'none')], /^error: .*none cannot be read: there is no such file\n$/],
+    [[home], /^error: .* cannot be read: /],
+    [[file, '--key', join(home, 'none')], /none cannot be read: there is no such file\n$/],
+    [[file, '--key', file], /is no public key/],
+  ] as const) {
+    const wrong = spawnSync(process.execPath, [verifier, ...words], { encoding: 'utf8' })
+    assert.deepEqual([wrong.status, wrong.stdout], [2, ''])
+    assert.match(wrong.stderr, says)
+  }
   writeFileSync(file, `${lines.slice(0, -2).join('\n')}\n`)
   const cut = spawnSync(process.execPath, [verifier, file], { encoding: 'utf8' })
   assert.equal(cut.status, 12)

@@ -9,7 +9,7 @@ import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { parseConfig } from '../../src/services/index.ts'
-import { blocksOf, commandLines, docBlocks } from './doc-blocks.ts'
+import { blocksOf, commandLines, docBlocks, indentedBlocks, indentedIn } from './doc-blocks.ts'
 
 const blocks = docBlocks()
 const checked = (...languages: readonly string[]) =>
@@ -25,6 +25,12 @@ void describe('the blocks of the pages', () => {
       [],
     )
     assert.ok(checked('sh').length > 0 && checked('toml').length > 0)
+  })
+
+  void test('have fences: an indented one has no language, and nobody checks it', () => {
+    assert.deepEqual(indentedBlocks(), [])
+    assert.deepEqual(indentedIn('a.md', '# A\n\n    oxbow status\n'), ['a.md:3'])
+    assert.deepEqual(indentedIn('a.md', '# A\n\n```sh\n\n    oxbow status\n```\n'), [])
   })
 
   void test('of TOML are configurations that the program takes', () => {

@@ -34,6 +34,16 @@ export function docBlocks(): readonly DocBlock[] {
   return docPages().flatMap((page) => blocksOf(page, readFileSync(new URL(page, root), 'utf8')))
 }
 
+/** Lines of code without a fence, so without a language: file and line of each. */
+export function indentedBlocks(): readonly string[] {
+  return docPages().flatMap((page) => indentedIn(page, readFileSync(new URL(page, root), 'utf8')))
+}
+
+export function indentedIn(page: string, text: string): readonly string[] {
+  const prose = text.replaceAll(/^( *)(`{3,})[^]*?^\1\2 *$/gm, (block) => block.replaceAll(/[^\n]/g, ''))
+  return Array.from(prose.matchAll(/(?<=\n\n)(?: {4}|\t)\S/g), ({ index }) => `${page}:${text.slice(0, index).split('\n').length}`)
+}
+
 function docPages(): readonly string[] {
   const within = (folder: string): readonly string[] =>
     readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' })

@@ -61,6 +61,13 @@ export const foreignNames: Readonly<Record<string, string>> = {
   'plugins.lock.*': 'drafts of that list',
   'runner/folders/USER.json': 'a file in a home',
   'large/': 'a folder of the versions in a workspace',
+  'runner/logs/': 'a folder in a home',
+  'versions/current.json': 'a file in a home',
+  'bin/oxbow': 'the program in an unpacked package',
+  'oxbow-V.cdx.json': 'a file of a release',
+  'bill-of-materials.cdx.json': 'a file in each package',
+  'memory.max': 'a file of a control group',
+  OTEL_TRACES_EXPORTER: 'a variable of OpenTelemetry',
   'gateway.sock': 'a socket between an isolated guest and its runner',
 }
 
@@ -82,6 +89,9 @@ const folders: ReadonlySet<string> = new Set([
   '/var',
 ])
 
+/** Made from schemas: their tables have fields of fields, such as `budget.calls`. */
+const ofFields: ReadonlySet<string> = new Set(['docs/calls.md', 'docs/frames.md', 'docs/control-socket.md'])
+
 /** @returns what is wrong with one name of a page, or null. @param page its path */
 export function problemOf({ kind, text }: PageName, page: string, facts: ProgramFacts): string | null {
   if (Object.hasOwn(foreignNames, text)) return null
@@ -89,8 +99,7 @@ export function problemOf({ kind, text }: PageName, page: string, facts: Program
   if (kind === 'toml') return facts.checkToml(text)
   const said = lineProblem(text, facts)
   if (said !== null || kind === 'line' || text.includes(' ')) return said
-  // Made from the registry: its tables have fields of fields, such as `budget.calls`.
-  const dotted = page === 'docs/calls.md' ? null : dottedProblem(text, facts)
+  const dotted = ofFields.has(page) ? null : dottedProblem(text, facts)
   return pathProblem(text, facts) ?? dotted ?? wordProblem(text, facts) ?? slashProblem(text, facts)
 }
 

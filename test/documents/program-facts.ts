@@ -37,10 +37,11 @@ export function repositoryPaths(): ReadonlySet<string> {
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
   readonly additionalProperties?: Schema | false
+  readonly items?: Schema
 }
 
 function keysOf(schema: Schema, prefix: string): readonly string[] {
-  const inner = schema.properties ?? (schema.additionalProperties || undefined)?.properties ?? {}
+  const inner = schema.properties ?? schema.items?.properties ?? (schema.additionalProperties || undefined)?.properties ?? {}
   return Object.entries(inner).flatMap(([key, value]) => [`${prefix}${key}`, ...keysOf(value, `${prefix}${key}.`)])
 }
 

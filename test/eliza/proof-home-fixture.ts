@@ -114,7 +114,8 @@ export async function openProofHome({ packages, config, secrets = {}, folders = 
     () => `the guest to serve; it prints: ${server.texts.out}${server.texts.err}`,
   )
   // A guest learns in the background what plugins have; their calls are there once it has.
-  for (const name of readdirSync(join(folder, '.oxbow', 'plugins'))) await output('plugin', 'info', name, '--json')
+  const plugins = readdirSync(join(folder, '.oxbow', 'plugins')).filter((name) => !name.startsWith('.'))
+  for (const name of plugins) await output('plugin', 'info', name, '--json')
   const token = (): string => readFileSync(join(folder, '.oxbow', 'users', 'default', 'ipc', 'token'), 'utf8')
   const address = (/ws:\/\/([\d.]+:\d+)/.exec(server.texts.out)?.[1] ?? '').replace(/^/, 'http://')
   return {
@@ -188,7 +189,15 @@ async function addAtTerminal(
   const path = join(home, file)
   writeFileSync(path, JSON.stringify(narrow(JSON.parse(readFileSync(path, 'utf8')) as JsonObject)))
   const began = performance.now()
-  const { text, exit } = await typed(home, ['plugin', 'add', `npm:${spec}`, '--manifest', file], { after: 'Install it?', keys: 'y\r' })
+  const { text, exit } = await typed(
+    home,
+    ['plugin', 'add', `npm:${spec}`, '--manifest', file],
+    [
+      { after: 'Install it?', keys: 'y\r' },
+      // The configuration of the test gives the right.
+      { after: 'May your agent use it?', keys: 'n\r' },
+    ],
+  )
   if (exit !== 0) throw new Error(`${spec} was not installed: ${text}`)
   return { proposed: proposed.text, shown: text, seconds: Math.round((performance.now() - began) / 1000) }
 }
@@ -210,17 +219,18 @@ export async function refusedPackage(spec: string): Promise<string> {
 function typed(
   home: string,
   args: readonly string[],
-  answer?: { readonly after: string; readonly keys: string },
+  answers: readonly { readonly after: string; readonly keys: string }[] = [],
 ): Promise<{ readonly text: string; readonly exit: number }> {
   const pty = openPty(process.execPath, [program, ...args], { cols: 400, rows: 50, env: environmentOf(home), cwd: home })
   const late = setTimeout(() => pty.kill('SIGKILL'), addMs)
   let text = ''
-  let isAnswered = false
+  let answered = 0
   pty.onData((data) => {
     text += stripVTControlCharacters(data)
-    if (answer === undefined || isAnswered || !text.includes(answer.after)) return
-    isAnswered = true
-    pty.write(answer.keys)
+    const next = answers[answered]
+    if (next === undefined || !text.includes(next.after)) return
+    answered += 1
+    pty.write(next.keys)
   })
   return new Promise((resolve) =>
     pty.onExit(({ exitCode }) => {

@@ -3,7 +3,7 @@
  * model over HTTP that only the runner can reach.
  */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
@@ -16,6 +16,8 @@ import { connectSandbox } from '../../src/sandbox/remote/remote-sandbox.ts'
 import { testLimits } from '../../src/sandbox/sandbox-fixture.ts'
 import { noBrowser } from '../browser/browser-bench.ts'
 import { openOnlineBench } from '../egress/online-fixture.ts'
+import { startCollector } from '../../src/services/telemetry/otlp-fixture.ts'
+import { until as waitUntil } from '../daemon/daemon-fixture.ts'
 import { openConversation } from '../support/conversation.ts'
 import { envelopeFor } from '../support/guest-process.ts'
 import { startModel } from '../support/model.ts'
@@ -54,6 +56,27 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
     await guestWorks({ ...machine.limits, ...size }, false)
   })
 
+  it('sends spans and metrics to a collector that only its runner can reach', async () => {
+    using workspace = makeWorkspace()
+    await using model = await startModel([{ events: [{ text: 'Done.' }] }])
+    await using collector = await startCollector()
+    await using runner = await startRunner(workspace, {
+      model: model.config,
+      telemetry: { enabled: true, endpoint: collector.url, metrics_interval_s: 1 },
+      sandbox: { isolate_guest: true },
+    })
+    {
+      using terminal = await openTerminal(runner.url, workspace)
+      assert.equal((await (await openConversation(terminal)).say('Hello.')).reply, 'Done.')
+    }
+    for (const path of ['/v1/traces', '/v1/metrics'])
+      await waitUntil(
+        () => collector.got.some((each) => each.path === path),
+        () => `${path} of ${collector.got.length} requests`,
+      )
+    assert.ok(collector.spans().some(({ name }) => name.startsWith('chat ')))
+  })
+
   it('goes with its runner, whether that stops or is killed, and leaves nothing', async () => {
     for (const end of ['stop', 'kill'] as const) {
       using workspace = makeWorkspace()
@@ -85,6 +108,18 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
     }
   })
 
+  it('cannot write where plugins keep their data, so that no link of its own leads its runner elsewhere', async () => {
+    using workspace = makeWorkspace()
+    await using model = await startModel([{ events: [{ text: 'Done.' }] }])
+    await using runner = await startRunner(workspace, { model: model.config, sandbox: { isolate_guest: true } })
+    // As the guest sees it, also for root.
+    const seen = `/proc/${runner.guestPid()}/root${workspace.internal}`
+    writeFileSync(join(seen, 'probe'), '')
+    assert.throws(() => writeFileSync(join(seen, 'plugins/probe'), ''), { code: 'EROFS' })
+    assert.throws(() => symlinkSync('/etc', join(seen, 'plugins/link')), { code: 'EROFS' })
+    assert.ok(existsSync(join(workspace.internal, 'plugins')))
+  })
+
   it('leads nothing that its runner writes anywhere else, by links where it may write', async () => {
     using workspace = makeWorkspace()
     const outside = mkdtempSync(join(tmpdir(), 'oxbow-outside-'))
@@ -95,6 +130,7 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
       home,
       workspace: openWorkspace(home, user),
       envelope: envelopeFor(workspace.root, { sandbox: { tier: 'container', isolate_guest: true } }),
+      plugins: () => [],
       entry: fileURLToPath(import.meta.url),
       flags: [],
       variables: {},
@@ -116,7 +152,7 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
 
   it('leaves nothing open when it cannot be started', async () => {
     using workspace = makeWorkspace()
-    mkdirSync(join(workspace.root, 'logs/guest.log'))
+    mkdirSync(join(workspace.root, 'logs/guest.stderr.log'))
     const env = { OXBOW_HOME: workspace.home }
     const home = openHome(env)
     const { config } = envelopeFor(workspace.root, { sandbox: { isolate_guest: true }, gateway: { port: 0 } })

@@ -18,6 +18,8 @@ export interface MachineModel {
   readonly console: string
   /** False: it uses this machine's clock. */
   readonly hasOwnClock?: boolean
+  /** More than one only with this machine's clock. */
+  readonly processors?: number
 }
 
 export interface MachineParts {
@@ -29,8 +31,9 @@ export interface MachineParts {
   /** Busybox of the machine's processor. */
   readonly busybox: string
   readonly init: string
-  /** Becomes the root file system. */
-  readonly tree: string
+  /** Becomes the root file system, on a disk that goes with the machine; or one that `makeDisk` has made, which stays. */
+  readonly tree?: string
+  readonly disk?: string
   readonly signal: AbortSignal
   /** When given, the root can be written, and is of that size. */
   readonly writableMb?: number
@@ -51,18 +54,23 @@ export const x64Machine: MachineModel = {
   console: 'ttyS0 reboot=t tsc_early_khz=1000000 tsc=reliable mitigations=off nopti nokaslr no_timer_check',
 }
 
+/** @param more for mke2fs */
+export async function makeDisk(
+  disk: string,
+  tree: string,
+  megabytes: number,
+  more: readonly string[] = ['-O', '^has_journal'],
+): Promise<void> {
+  const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
+  await promisify(execFile)('mke2fs', ['-q', '-t', 'ext4', ...more, '-b', '4096', '-m', '0', '-d', tree, disk, `${megabytes}M`], { env })
+}
+
 /** Ends when the machine does, or at the signal. @throws Error that holds what the kernel said, when it could not be started. */
 export async function* bootMachine(parts: MachineParts): AsyncGenerator<string, void> {
   const { folder, signal, model } = parts
-  const disk = join(folder, 'root.ext4')
+  const disk = parts.disk ?? join(folder, 'root.ext4')
   const initramfs = join(folder, 'initramfs.gz')
-  await promisify(execFile)(
-    'mke2fs',
-    ['-q', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', parts.tree, disk, `${parts.writableMb ?? diskMb}M`],
-    {
-      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
-    },
-  )
+  if (parts.disk === undefined) await makeDisk(disk, parts.tree!, parts.writableMb ?? diskMb)
   await writeFile(initramfs, await firstFiles(parts))
   const serial = join(folder, 'serial.log')
   const child = spawn('nice', ['-n', '10', model.qemu, ...model.arguments, ...commonArguments(parts, initramfs, disk, serial)], {
@@ -77,22 +85,22 @@ export async function* bootMachine(parts: MachineParts): AsyncGenerator<string, 
   const ended = once(child, 'close').catch(() => undefined)
   yield* createInterface({ input: child.stdout })
   await ended
-  await rm(disk, { force: true })
+  if (parts.disk === undefined) await rm(disk, { force: true })
   if (child.exitCode === 0) return
   const said = await readFile(serial, 'utf8').catch(() => '')
   throw new Error(`The machine did not end well (${signal.aborted ? 'time is over' : child.exitCode}): ${complaints} ${said.slice(-2_000)}`)
 }
 
 function commonArguments(
-  { kernel, writableMb, model: { console, hasOwnClock = true } }: MachineParts,
+  { kernel, writableMb, disk: kept, model: { console, hasOwnClock = true, processors = 1 } }: MachineParts,
   initramfs: string,
   disk: string,
   serial: string,
 ): readonly string[] {
-  const access = writableMb === undefined ? ',readonly=on' : ''
+  const access = writableMb === undefined && kept === undefined ? ',readonly=on' : ''
   return [
     ['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-serial', `file:${serial}`],
-    ['-accel', `tcg,tb-size=${translationMb}`, '-smp', '1', '-m', String(memoryMb)],
+    ['-accel', `tcg,tb-size=${translationMb}`, '-smp', String(processors), '-m', String(memoryMb)],
     hasOwnClock ? ['-icount', `shift=${clockShift}`] : [],
     ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ['-kernel', kernel, '-initrd', initramfs],

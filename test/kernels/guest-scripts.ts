@@ -10,12 +10,14 @@ export const downMark = '@down'
 
 export interface InitOptions {
   readonly isWritable?: boolean
+  /** Further options of the root's mount, after a comma. */
+  readonly mount?: string
   /** What becomes process 1 in the root. */
   readonly next?: string
 }
 
 /** Loads the modules, mounts the root, and goes on there. Unless the root is writable, everything that is written is in memory. */
-export function initScript(modules: readonly string[], { isWritable = false, next = '/opt/start' }: InitOptions = {}): string {
+export function initScript(modules: readonly string[], { isWritable = false, mount = '', next = '/opt/start' }: InitOptions = {}): string {
   return `#!/bin/busybox sh
 B=/bin/busybox
 $B mount -t proc proc /proc
@@ -26,7 +28,7 @@ n=0
 while [ ! -b /dev/vda ] || [ -z "$($B ls /sys/class/virtio-ports)" ]; do
   n=$((n+1)); [ $n -gt 400 ] && $B reboot -f; $B usleep 25000
 done
-$B mount -t ext4 -o ${isWritable ? 'rw' : 'ro'} /dev/vda /root
+$B mount -t ext4 -o ${isWritable ? 'rw' : 'ro'}${mount} /dev/vda /root
 for m in dev proc sys; do $B mount --move /$m /root/$m; done
 exec $B switch_root /root ${next}
 `

@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, copyFile, mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
+import { cp, copyFile, mkdir, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { loadHandsProgram } from '../../src/sandbox/bubblewrap/hands-program.ts'
@@ -98,4 +98,22 @@ export async function addRepository(tree: string, { node, addon, abuse, warm }: 
   if (warm.length === 0) return
   const env = { ...process.env, NODE_COMPILE_CACHE: join(tree, insideCache) }
   await run(node, ['--test', '--test-isolation=none', '--test-name-pattern=^no such test$', ...warm], { env, cwd: repository, maxBuffer })
+}
+
+/** Further modules of a kernel's package, with their dependencies before them. */
+export async function readModules(
+  packageFile: string,
+  folder: string,
+  names: readonly string[],
+): Promise<{ name: string; data: Buffer }[]> {
+  const unpacked = join(folder, 'package')
+  await run('dpkg-deb', ['--extract', packageFile, unpacked])
+  const entries = await readdir(join(unpacked, 'lib/modules'), { recursive: true })
+  return Promise.all(
+    names.map(async (name) => {
+      const path = entries.find((entry) => entry.endsWith(`/${name}.ko`))
+      if (path === undefined) throw new Error(`the kernel package has no module ${name}`)
+      return { name, data: await readFile(join(unpacked, 'lib/modules', path)) }
+    }),
+  )
 }

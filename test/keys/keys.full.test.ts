@@ -128,6 +128,16 @@ test('a store under a passphrase opens with it and with no other, and the passph
   assert.equal((await place.oxbow(['store', 'backup', backup], '', first)).exit, 0)
   assert(existsSync(backup) && !readFileSync(backup).includes('journal_session'), 'a backup of an encrypted store is encrypted')
 
+  using elsewhere = homeFolder()
+  const keyless = await elsewhere.oxbow(['restore', backup])
+  assert.match(
+    keyless.err,
+    /error: The database in the backup is encrypted, and this home has no key\.\nhint: .*oxbow restore .* --key FILE/,
+  )
+  assert(!existsSync(elsewhere.database))
+  const key = join(place.home, 'runner', 'keys', 'default.json')
+  assert.equal((await elsewhere.oxbow(['restore', backup, '--key', key], '', first)).exit, 0)
+
   const change = await place.oxbow(['store', 'rekey'], '', { ...first, OXBOW_NEW_PASSPHRASE: second.OXBOW_PASSPHRASE })
   assert.equal(change.exit, 0, change.err)
   assert.notEqual((await place.oxbow(['secret', 'list'], '', first)).exit, 0)

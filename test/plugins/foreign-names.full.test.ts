@@ -21,7 +21,7 @@ const names = foreignNames(scaled(500, 24))
 const toolsInOneAnswer = 20
 /** Calls that stop the guest, ask its runner, a person or the network, or take long by design. */
 const leftOut =
-  /^plugin\.sync$|^(?:guest|host|model|store|web|search|a2a|acp|mcp|servers|exec|shell|browser|wasm|image|approval|config|keys|upgrade)\./
+  /^plugin\.(?:sync|installed|look|install|change|propose|create|sign)$|^(?:machine|server|guest|host|model|store|web|search|a2a|acp|mcp|servers|exec|shell|browser|wasm|image|approval|config|keys|upgrade)\./
 
 const source = `
 const keys = (names) => JSON.parse('{' + names.map((name) => JSON.stringify(name) + ':{"polluted":true}').join() + '}')

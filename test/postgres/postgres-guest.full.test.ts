@@ -1,5 +1,7 @@
 /** A guest whose store is a Postgres: as a process, with the address in the variable that its configuration names. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { statusRows } from '../../src/terminal/index.ts'
@@ -43,7 +45,8 @@ test('a guest on Postgres answers, continues after a kill, and its journal verif
   assert.equal(existsSync(workspace.database), false, 'no file is made besides it')
 
   const envelope = { ...envelopeFor(workspace.root, {}, false, keys) }
-  for await (const report of answer({ command: 'audit-verify', seal: null }, envelope)) assert.equal((report as { ok: boolean }).ok, true)
+  for await (const report of answer({ command: 'audit-verify', seal: null, host: null }, envelope))
+    assert.equal((report as { ok: boolean }).ok, true)
   const store = await openStore({ config: envelope.config.store, environment: keys, path: workspace.database, user, readOnly: true })
   assert.deepEqual(await store.openIntents(), [])
   await store.close()
@@ -84,7 +87,8 @@ test(
       await using guest = startGuest({ workspace, keys: { OXBOW_STORE_URL: database.url } })
       using terminal = await openReady(guest, workspace)
       assert.equal((await (await openConversation(terminal)).say('what time is it?')).status, 'ok')
-      return { status: terminal.status, stderr: (await guest.stop()).stderr }
+      const { stderr } = await guest.stop()
+      return { status: terminal.status, stderr: stderr + readFileSync(join(workspace.root, 'logs/guest.log'), 'utf8') }
     }
     const without = await told()
     assert.equal(without.stderr.match(/no pgvector in this database/g)?.length, 1, without.stderr)

@@ -28,7 +28,10 @@ test('a killed `oxbow store move` stops its guest program, says so, and leaves t
     const left = once(socket.on('error', () => {}).resume(), 'close')
     move.kill('SIGKILL')
     await Promise.all([gone, left])
-    assert.match(readFileSync(join(home, 'users/default/logs/guest.log'), 'utf8'), /stopped, because the command that asked has ended/)
+    assert.match(
+      readFileSync(join(home, 'users/default/logs/guest.stderr.log'), 'utf8'),
+      /stopped, because the command that asked has ended/,
+    )
     assert.deepEqual(await once(run('store', 'verify'), 'exit'), [0, null])
   } finally {
     await new Promise((resolve) => mute.close(resolve))

@@ -10,11 +10,9 @@
  * npm pack @superradcompany/microsandbox-linux-x64-gnu@0.6.18. Its exit code is 0 when all tests have passed.
  */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { findPtyAddon } from '../../src/sandbox/hands/pty-addon.ts'
 import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
 import { buildRootTree, isRootTree } from '../../src/sandbox/image/root-tree.ts'
@@ -23,7 +21,7 @@ import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
 import { bootMachine, x64Machine } from '../kernels/boot-machine.ts'
 import { beginMark, cacheScript, deviceScript, downMark, endMark, initScript } from '../kernels/guest-scripts.ts'
-import { addInstalled, addRepository, insideNode, makeFolders, repository } from '../kernels/machine-tree.ts'
+import { addInstalled, addRepository, insideNode, makeFolders, readModules, repository } from '../kernels/machine-tree.ts'
 import { tellReports } from '../kernels/situation-report.ts'
 
 const msb = process.argv[2] === '--msb' ? resolve(process.argv[3] ?? '') : null
@@ -92,19 +90,6 @@ async function addMicrosandbox(tree: string, folder: string): Promise<void> {
   await rename(built.root, join(tree, insideMsb.root))
 }
 
-async function readModules(packageFile: string, folder: string): Promise<{ name: string; data: Buffer }[]> {
-  const unpacked = join(folder, 'package')
-  await promisify(execFile)('dpkg-deb', ['--extract', packageFile, unpacked])
-  const entries = await readdir(join(unpacked, 'lib/modules'), { recursive: true })
-  return Promise.all(
-    kvmModules.map(async (name) => {
-      const path = entries.find((entry) => entry.endsWith(`/${name}.ko`))
-      assert.ok(path !== undefined, `the kernel package has no module ${name}`)
-      return { name, data: await readFile(join(unpacked, 'lib/modules', path)) }
-    }),
-  )
-}
-
 async function main(): Promise<boolean> {
   const { limits, skip } = await vmFixture()
   assert.ok(skip === false, String(skip))
@@ -127,7 +112,7 @@ async function main(): Promise<boolean> {
     const packageFile = await findKernelPackage(null, join(dirname(image), 'kernel'))
     const { vmlinux, modules } = await loadKernel(packageFile, folder)
     await writeFile(join(folder, 'vmlinux'), vmlinux)
-    const all = [...modules, ...(await readModules(packageFile, folder))]
+    const all = [...modules, ...(await readModules(packageFile, folder, kvmModules))]
     const lines = bootMachine({
       model: machine,
       folder,

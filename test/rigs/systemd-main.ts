@@ -7,12 +7,9 @@
  *
  * Debian is kept in the folder. PATTERN is a regular expression over the names of the situations. Its exit code is 0 when all tests have passed.
  */
-import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { appendFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { findPtyAddon } from '../../src/sandbox/hands/pty-addon.ts'
 import { findKernelPackage, loadKernel, moduleNames } from '../../src/sandbox/micro-vm/kernel-file.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
@@ -20,38 +17,11 @@ import { bootMachine, x64Machine } from '../kernels/boot-machine.ts'
 import { initScript } from '../kernels/guest-scripts.ts'
 import { addRepository } from '../kernels/machine-tree.ts'
 import { tellReports } from '../kernels/situation-report.ts'
+import { debian, run, startWith } from './debian-tree.ts'
 import { systemdFiles } from './systemd-scripts.ts'
-import { people, systemdSituations } from './systemd-situations.ts'
+import { systemdSituations } from './systemd-situations.ts'
 
-const run = async (file: string, args: readonly string[]): Promise<void> =>
-  void (await promisify(execFile)(file, args, { maxBuffer: 64 * 1024 * 1024 }))
-
-const debianRelease = 'bookworm'
-const include = [
-  ['systemd', 'systemd-sysv', 'dbus', 'dbus-user-session', 'libpam-systemd', 'login', 'util-linux-extra'],
-  ['bubblewrap', 'git', 'procps', 'busybox-static', 'perl-base'],
-].flat()
 const diskMb = 1_024
-/** What would only take time: one waits for a terminal that nobody has for a minute and a half. */
-const masked = ['apt-daily.timer', 'apt-daily-upgrade.timer', 'getty@tty1.service', 'serial-getty@ttyS0.service']
-/** Not needed for anything here, and half of it. */
-const leftOut = ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/locale', 'usr/share/man', 'usr/share/perl']
-
-/** @returns the folder of a Debian with systemd and two people; made once. */
-async function debian(kept: string): Promise<string> {
-  const tree = join(kept, debianRelease)
-  if (existsSync(tree)) return tree
-  const draft = `${tree}.draft`
-  await rm(draft, { recursive: true, force: true })
-  process.stdout.write(`debootstrap into ${tree}\n`)
-  await run('debootstrap', ['--variant=minbase', `--include=${include.join(',')}`, debianRelease, draft, 'http://deb.debian.org/debian'])
-  for (const [name, uid] of Object.entries(people)) {
-    await run('chroot', [draft, 'useradd', '--create-home', '--shell', '/bin/bash', '--uid', String(uid), name])
-  }
-  for (const name of leftOut) await rm(join(draft, name), { recursive: true, force: true })
-  await rename(draft, tree)
-  return tree
-}
 
 async function main(kept: string, pattern: string): Promise<boolean> {
   await mkdir(kept, { recursive: true })
@@ -68,9 +38,7 @@ async function main(kept: string, pattern: string): Promise<boolean> {
       await mkdir(dirname(join(tree, path)), { recursive: true })
       await writeFile(join(tree, path), text, { mode: path.startsWith('opt/') ? 0o755 : 0o644 })
     }
-    await run('chroot', [tree, 'systemctl', 'enable', 'rig.service'])
-    await run('chroot', [tree, 'systemctl', 'mask', ...masked])
-    await appendFile(join(tree, 'etc/hosts'), '127.0.0.1 localhost\n')
+    await startWith(tree, 'rig.service')
     const kernels = join(kept, 'kernel')
     await mkdir(kernels, { recursive: true })
     const { vmlinux, modules } = await loadKernel(await findKernelPackage(null, kernels), folder)

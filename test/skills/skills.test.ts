@@ -10,6 +10,7 @@ import { countFolderSkills, readSkillFiles, readSkills } from '../../src/runner/
 import { openShownSkills } from '../../src/sandbox/index.ts'
 import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { createSkills } from '../../src/skills/index.ts'
+import { builtinCalls } from '../../src/tools/index.ts'
 import type { JsonObject } from '../../src/base/index.ts'
 import type { CallOutcome, GenerateRequest } from '../../src/protocol/index.ts'
 
@@ -54,8 +55,9 @@ before(async () => {
   fixture = await openFixture({
     sandbox: bench.sandbox,
     play: askModel,
-    config: { approval: { mode: 'auto' } },
+    config: { approval: { mode: 'auto' }, flow: { source: [{ path: '/shared/.claude/skills/paid/**', labels: ['private'] }] } },
     servers: openSkills,
+    calls: builtinCalls({ files: true, shell: false }),
   })
 })
 
@@ -155,6 +157,18 @@ describe('skills of a workspace', () => {
     assert.equal(await stateOf('binary'), 'broken')
     assert.equal(await stateOf('etc'), undefined)
     assert.match(await failureOf('skill.trust', { target: 'Bad_Name', hash: '0'.repeat(64) }), /^bad_config: .*must be lowercase/)
+  })
+})
+
+describe('what is private', () => {
+  it('is not trusted, because every agent would be told', async () => {
+    await write(shared('.claude/skills/paid/SKILL.md'), skillText('paid', 'What people earn.', 'Ada earns 5 000.'))
+    const { hash } = await outputOf('skill.show', { target: 'paid' })
+    assert.match(
+      await failureOf('skill.trust', { target: 'paid', hash }),
+      /^denied: \/shared\/\.claude\/skills\/paid\/SKILL\.md holds private data/,
+    )
+    assert.equal(await stateOf('paid'), 'new')
   })
 })
 

@@ -2,7 +2,6 @@
  * A guest that is used for long: rounds of turns that differ, in many sessions, with a kill or a restart between them. Each round is measured when
  * what follows its turns is over, so that what ages is seen as a slope.
  */
-import { join } from 'node:path'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { median } from '../../bench/statistics.ts'
 import { settleTree, treeMemory, treeProcessorMs } from '../../bench/subjects/child-process.ts'
@@ -148,7 +147,7 @@ const pageBytes = 4_096
 
 /** Reads what the guest has committed, also what is only in its log yet. */
 function withDatabase<Result>(home: BenchHome, read: (database: Sqlite.Database) => Result): Result {
-  const database = new Sqlite(join(home.path, 'users', 'bench', 'internal', 'oxbow.db'), { readonly: true })
+  const database = new Sqlite(home.database, { readonly: true })
   try {
     return read(database)
   } finally {

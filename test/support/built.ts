@@ -23,6 +23,12 @@ function builtEntry(source: URL, name: string): string {
 /** `oxbow`. */
 export const program: string = builtEntry(new URL('../../src/cli/main.ts', import.meta.url), 'oxbow')
 
+/** `oxbowd`. */
+export const daemonEntry: string = builtEntry(new URL('../../src/runner/daemon/main.ts', import.meta.url), 'oxbowd')
+
+/** The hands that these programs start; undefined: they are made from the sources. */
+export const handsEntry: string | undefined = folder === undefined ? undefined : join(folder, 'hands.cjs')
+
 export const guestEntry: string = builtEntry(new URL('../../src/guest/main.ts', import.meta.url), 'guest')
 
 /** @param source a thread, or a guest with a fault, which scripts/test-build.ts names */

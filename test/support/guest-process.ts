@@ -96,8 +96,14 @@ export function startGuest({
 
 const keptErrorChars = 8_000
 
-/** What the runner answers of a person without definitions of agents, skills and commands. */
-const ofNoFiles: Partial<Record<HostQuestion['ask'], unknown>> = { definitions: [], skills: { skills: [], prompts: [] } }
+/** What the runner answers of a person without definitions of agents, folders, plugins, skills and commands. */
+const ofNoFiles: Partial<Record<HostQuestion['ask'], unknown>> = {
+  definitions: [],
+  folders: [],
+  guarding: {},
+  plugins: [],
+  skills: { skills: [], prompts: [] },
+}
 
 export function envelopeFor(root: string, config: object, insecure = false, keys: Readonly<Record<string, string>> = {}): GuestEnvelope {
   return { user, workspaceRoot: root, config: configSchema.parse(config), insecure, version: '0.0.0', keys }

@@ -12,6 +12,8 @@ export interface TestModel extends AsyncDisposable {
   readonly config: { readonly provider: 'openai'; readonly base_url: string }
   /** Messages of each request, in order. */
   readonly requests: readonly (readonly WireMessage[])[]
+  /** Their other fields, such as `temperature`. */
+  readonly settings: readonly Readonly<Record<string, unknown>>[]
   /** What the newest request says of tool results, in order. */
   results(): readonly string[]
 }
@@ -19,13 +21,19 @@ export interface TestModel extends AsyncDisposable {
 /** @param script a scenario, or the steps of its one turn. */
 export async function startModel(script: Scenario | readonly ScenarioStep[]): Promise<TestModel> {
   const requests: (readonly WireMessage[])[] = []
+  const settings: Readonly<Record<string, unknown>>[] = []
   const scenario: Scenario = 'turns' in script ? script : { turns: [{ steps: [...script] }] }
   const server = await startScriptedServer(scenario, {
-    onRequest: (body) => requests.push((body as { messages: WireMessage[] }).messages),
+    onRequest(body) {
+      const { messages, ...others } = body as { messages: WireMessage[] }
+      requests.push(messages)
+      settings.push(others)
+    },
   })
   return {
     config: { provider: 'openai', base_url: server.url },
     requests,
+    settings,
     results: () => (requests.at(-1) ?? []).filter((message) => message.role === 'tool').map((message) => String(message.content)),
     [Symbol.asyncDispose]: () => server.close(),
   }

@@ -5,6 +5,9 @@ const killed = 'starts a guest, kills it and starts it again, at each place wher
 export const slowFiles: Readonly<Record<string, string>> = {
   'test/recovery/boundaries.full.test.ts': `${killed}: two guests for every eighth write of a turn, for every write in the full tests`,
   'test/recovery/random-kills.full.test.ts': `${killed}: 6 times, 200 in the full tests`,
+  'test/audit/archive-kills.full.test.ts': `${killed}: 6 times, 40 in the full tests`,
+  'test/sdk/embedded.full.test.ts': guests,
+  'test/package/npm-package.full.test.ts': 'builds, packs, installs and runs the whole product',
   'test/runs/kills.full.test.ts': `${killed}: 10 times, 400 in the full tests`,
   'test/recovery/interruptions.full.test.ts': killed,
   'test/recovery/conversation-kills.full.test.ts': killed,
@@ -60,6 +63,8 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/plugins/sdk-types.full.test.ts': 'builds the types, installs the packed package from npm, and compiles against it six times',
   'test/plugins/guest-kills.full.test.ts': killed,
   'test/plugins/every-part.full.test.ts': 'waits for restarts of services and due times of tasks',
+  'test/upgrade/upgrade-at-work.full.test.ts':
+    'changes built versions up and down, with a model that is slow, a Postgres, and isolated guests',
   'test/verbs/serve-verbs.full.test.ts': `${guests}, in the background, and stops them again`,
   'test/verbs/unusable-config.full.test.ts': `${guests}: each broken configuration is met by a start`,
   'test/verbs/undo-verbs.full.test.ts': `${guests}: each version is made in another one`,

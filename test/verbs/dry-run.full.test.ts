@@ -191,6 +191,9 @@ test('a backup that removes older ones names them first', async () => {
   assert.deepEqual(made.removed, first.removed)
 })
 
+/** `audit restore` puts back bodies that are missing, and only such as the chain names. */
+const onlyAdds: ReadonlySet<string> = new Set(['audit restore'])
+
 /** What takes something away for good, or as good as that. */
 const destroys = /^(?:delete|remove|revoke|forget|reset|restore|withdraw|kill|migrate)$/
 
@@ -202,5 +205,8 @@ test('every verb that destroys something takes --dry-run', async () => {
     for (const each of verb.commands.length === 0 ? [verb] : verb.commands)
       if (destroys.test(each.name()) && !each.options.some(({ long }) => long === '--dry-run')) found.push(`${verb.name()} ${each.name()}`)
   }
-  assert.deepEqual(found, [])
+  assert.deepEqual(
+    found.filter((name) => !onlyAdds.has(name)),
+    [],
+  )
 })

@@ -103,7 +103,7 @@ void test('all memories are exported, imported again without change, and refused
   const folder = await home.oxbow(['memory', 'import', '/'])
   assert.deepEqual([folder.exit, folder.err], [errorTable.bad_input.exit, 'error: / is not a file\nhint: Name a file with JSON lines.\n'])
   const bad = await home.oxbow(['memory', 'import', changed])
-  assert.deepEqual([bad.exit, /--overwrite replaces them/.test(bad.out), /line 2: /.test(bad.out)], [12, true, true])
+  assert.deepEqual([bad.exit, /--overwrite replaces it/.test(bad.out), /line 2: /.test(bad.out)], [12, true, true])
 })
 
 void test('everything is reindexed, including vectors, and the statistics agree', async () => {

@@ -118,9 +118,9 @@ test('a set-up with a model of unknown size ends in an answer; run and start go 
     assert.match(ran.out, /hello from the address/)
     assert.equal(ran.err.match(notice)?.length, 1, ran.err)
   }
-  writeFileSync(file, '[model]\nnmae = "x"\n')
+  writeFileSync(file, '[model]\nname = 7\n')
   const doctor = await oxbow('doctor')
-  assert.match(doctor.out, /missing configuration +.*nmae/)
+  assert.match(doctor.out, /missing configuration +.*model\.name/)
   assert.match(doctor.out, /Oxbow starts with the last configuration that worked: correct the configuration\./)
   assert.doesNotMatch(doctor.out + doctor.err, /cannot start|runs with the last/)
   const web = await oxbow('web', '--no-open')

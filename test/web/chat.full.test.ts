@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import type { Locator } from 'playwright-core'
 import type { Scenario } from '../../src/engine/index.ts'
 import { asPhone, checkAccessible, noChromium, openWebRig, screenshot, type WebRig } from './web-fixture.ts'
 
@@ -128,8 +129,13 @@ describe('the Chat page', { skip: noChromium }, () => {
     await page.getByText('All clean.').waitFor()
     assert.equal(readFileSync(join(rig.workspace.shared, 'cleaned.txt'), 'utf8'), 'edited\n')
     await send('Clean up again')
+    await page.setViewportSize({ width: 1280, height: 560 })
     await approval.getByRole('button', { name: 'Deny…' }).click()
     await approval.getByRole('textbox', { name: /Reason/ }).fill('Not now')
+    const bottomOf = async (place: Locator): Promise<number> => place.boundingBox().then((box) => box!.y + box!.height)
+    const end = await bottomOf(approval.getByRole('button', { name: 'Deny', exact: true }))
+    assert.ok(end <= (await bottomOf(page.getByRole('log', { name: 'Conversation' }))), 'what answers is on the screen')
+    await page.setViewportSize({ width: 1280, height: 800 })
     await page.keyboard.press('Enter')
     await page.getByText('refused', { exact: true }).waitFor()
     await page.getByText('All clean.').nth(1).waitFor()

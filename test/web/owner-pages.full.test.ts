@@ -6,32 +6,20 @@ import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { startModel, type TestModel } from '../support/model.ts'
 import { openOwnerRig, type OwnerRig } from './owner-rig.ts'
-import { asPhone, checkAccessible, noChromium, screenshot } from './web-fixture.ts'
+import { asPhone, checkAccessible, checkFits, noChromium, openPage, screenshot } from './web-fixture.ts'
 
 describe('the pages of an owner', { skip: noChromium }, () => {
   let rig: OwnerRig
   let model: TestModel
   let page: Page
   const file = (): string => readFileSync(join(rig.workspace.root, 'config.toml'), 'utf8')
-  const open = async (path: string, title: string): Promise<void> => {
-    await page.evaluate((to) => {
-      history.pushState(null, '', to)
-      dispatchEvent(new PopStateEvent('popstate'))
-    }, path)
-    await page.getByRole('heading', { name: title, level: 1 }).waitFor()
-  }
+  const open = (path: string, title: string): Promise<void> => openPage(page, path, title)
   /** Axe, and a picture, wide and narrow. */
   const check = async (name: string): Promise<void> => {
     await checkAccessible(page)
     await screenshot(page, name)
     await asPhone(page, async () => {
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, `${name} is wider than a phone`)
-      const cut = await page.evaluate(() =>
-        [...document.querySelectorAll('.table-frame')].flatMap((frame) =>
-          frame.scrollWidth > frame.clientWidth ? [frame.getAttribute('aria-label')] : [],
-        ),
-      )
-      assert.deepEqual(cut, [], `columns of ${name} are beyond the edge of a phone`)
+      await checkFits(page, name)
       await screenshot(page, `${name}-phone`)
     })
   }
@@ -197,6 +185,22 @@ describe('the pages of an owner', { skip: noChromium }, () => {
     await page.getByRole('button', { name: 'Remove: Everything, each day' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
     await page.getByRole('heading', { name: 'Everything, each day', exact: true }).waitFor({ state: 'hidden' })
+  })
+
+  it('shows what models cost by day, model and session, and what the budgets count', async () => {
+    await open('/costs', 'Costs')
+    await page.getByRole('region', { name: 'Costs by day' }).waitFor()
+    await check('costs')
+    await page.getByRole('tab', { name: 'By model' }).click()
+    await page.getByRole('cell', { name: /test-model/ }).waitFor()
+    await page.getByRole('tab', { name: 'By session' }).click()
+    await page.getByRole('region', { name: 'Costs by session' }).waitFor()
+    await check('costs-sessions')
+    const { sum, ledger } = await rig.call<{ sum: { micro_dollars: number }; ledger: { micro_dollars: number } }>('costs.show', {
+      since: 'all',
+    })
+    assert.ok(sum.micro_dollars > 0)
+    assert.equal(sum.micro_dollars, ledger.micro_dollars)
   })
 
   it('lists models with prices, services with the state of their keys, and roles; stores a key that nothing shows', async () => {

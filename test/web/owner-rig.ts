@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { buildWeb, isFresh } from '../../src/cli/web.ts'
-import { ensureGuest, loadConfig, openHome, openWorkspace, parseUser, type Workspace } from '../../src/runner/index.ts'
+import { ensureGuest, findGuest, loadConfig, openHome, openWorkspace, parseUser, type Workspace } from '../../src/runner/index.ts'
 import { guestEntry } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
+import { openHome as openServedHome } from '../support/program.ts'
 import { builtFolder } from './web-fixture.ts'
 
 export interface OwnerRig extends AsyncDisposable {
@@ -23,15 +24,45 @@ export interface OwnerRig extends AsyncDisposable {
   call<Output>(name: string, input: object): Promise<Output>
 }
 
-export async function openOwnerRig(): Promise<OwnerRig> {
-  if (process.env['OXBOW_TEST_BUILD'] === undefined && !isFresh(builtFolder())) await buildWeb(builtFolder())
+/** Its guest belongs to this process, as to a terminal. */
+export async function openOwnerRig(more: Readonly<Record<string, string>> = {}): Promise<OwnerRig> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-owner-'))
   shareCompileCache(root)
-  const launching = chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false })
   const home = openHome({ OXBOW_HOME: root })
   const workspace = openWorkspace(home, parseUser('ada'))
   const setup = { home, workspace, config: loadConfig(home, workspace), insecure: false, version: '0.0.0-test', warn: () => {} }
-  const guest = await ensureGuest({ ...setup, env: { PATH: process.env['PATH'] }, program: { entry: guestEntry } })
+  const open = () => ensureGuest({ ...setup, env: { PATH: process.env['PATH'], ...more }, program: { entry: guestEntry } })
+  return openRig(workspace, open, async (guest) => {
+    await guest.stop()
+    rmSync(root, { recursive: true, force: true })
+  })
+}
+
+/** Its guest is one of `oxbow serve`, of the default user. */
+export async function openServedRig(): Promise<OwnerRig> {
+  const served = await openServedHome()
+  const workspace = openWorkspace(openHome({ OXBOW_HOME: served.folder }), parseUser('default'))
+  return openRig(
+    workspace,
+    async () => {
+      const guest = await findGuest(workspace)
+      assert.ok(guest !== null)
+      return guest
+    },
+    async () => {
+      await served[Symbol.asyncDispose]()
+    },
+  )
+}
+
+async function openRig<Guest extends { readonly url: string; readonly token: string }>(
+  workspace: Workspace,
+  open: () => Promise<Guest>,
+  end: (guest: Guest) => Promise<void>,
+): Promise<OwnerRig> {
+  if (process.env['OXBOW_TEST_BUILD'] === undefined && !isFresh(builtFolder())) await buildWeb(builtFolder())
+  const launching = chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false })
+  const guest = await open()
   const address = guest.url.replace('ws:', 'http:').replace('/ws', '')
   const ask = (path: string, body: object): Promise<Response> =>
     fetch(`${address}${path}`, {
@@ -58,8 +89,7 @@ export async function openOwnerRig(): Promise<OwnerRig> {
     },
     async [Symbol.asyncDispose]() {
       await browser.close()
-      await guest.stop()
-      rmSync(root, { recursive: true, force: true })
+      await end(guest)
     },
   }
 }

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
 import type { Scenario, ScenarioStep } from '../../src/engine/index.ts'
 import { buildWeb, isFresh } from '../../src/cli/web.ts'
 import { type GuestStart, startGuest, type TestGuest } from '../support/guest-process.ts'
@@ -172,4 +172,63 @@ export async function asPhone(page: Page, show: () => Promise<void>): Promise<vo
   } finally {
     await page.setViewportSize({ width: 1280, height: 800 })
   }
+}
+
+/** What a person does at a page. */
+export interface Person {
+  /** The dialog that is open. */
+  dialog(): Locator
+  press(name: string): Promise<void>
+  /** Presses a button of the dialog, which closes. */
+  agree(verb: string): Promise<void>
+}
+
+export function personAt(page: () => Page): Person {
+  const dialog = (): Locator => page().getByRole('dialog')
+  return {
+    dialog,
+    press: (name) => page().getByRole('button', { name, exact: true }).click(),
+    async agree(verb) {
+      await checkAccessible(page())
+      await dialog().getByRole('button', { name: verb, exact: true }).click()
+      await dialog().waitFor({ state: 'hidden' })
+    },
+  }
+}
+
+/** Goes to an address as a link within the page does. */
+export async function openPage(page: Page, path: string, title: string): Promise<void> {
+  await page.evaluate((to) => {
+    history.pushState(null, '', to)
+    dispatchEvent(new PopStateEvent('popstate'))
+  }, path)
+  await page.getByRole('heading', { name: title, level: 1 }).waitFor()
+}
+
+/** Nothing is beyond the edge of a phone. */
+export async function checkFits(page: Page, name: string): Promise<void> {
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, `${name} is wider than a phone`)
+  const cut = await page.evaluate(() =>
+    [...document.querySelectorAll('.table-frame')].flatMap((frame) =>
+      frame.scrollWidth > frame.clientWidth ? [frame.getAttribute('aria-label')] : [],
+    ),
+  )
+  assert.deepEqual(cut, [], `columns of ${name} are beyond the edge of a phone`)
+}
+
+/** What is shown now: by axe in both themes, and at the width of a phone. */
+export async function checkLook(page: Page, name: string): Promise<void> {
+  await checkAccessible(page)
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await checkAccessible(page)
+  await page.emulateMedia({ colorScheme: 'light' })
+  await asPhone(page, async () => {
+    await checkFits(page, name)
+    const inside = await page.evaluate(() => {
+      const main = document.querySelector('main')!
+      return main.scrollWidth - main.clientWidth
+    })
+    assert.ok(inside <= 0, `${name} scrolls sideways on a phone`)
+    await checkAccessible(page)
+  })
 }
