@@ -11,7 +11,7 @@ import {
   type QuickJSHandle,
   type QuickJSRuntime,
 } from 'quickjs-emscripten-core'
-import type { Json } from '../../base/index.ts'
+import { isErrorCode, type Json } from '../../base/index.ts'
 import { maxToolInputBytes, scriptMinMemoryMb } from '../limits.ts'
 import type { Answer } from './module-run.ts'
 import type { CallHost, HostBridge } from './host-bridge.ts'
@@ -142,8 +142,10 @@ function settle(context: QuickJSContext, evaluated: Evaluated, script: Script): 
   )
 }
 
-function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages }: Script): Failed {
-  const { name, message } = describe(context, error)
+function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages, job }: Script): Failed {
+  const { name, message, code } = describe(context, error)
+  // What a call of a durable script failed with, and nothing caught.
+  if (job.waits && isErrorCode(code)) return failed(code, message, 'The script did not catch it: its program says what to do then.')
   const text = quoted(`${name}: ${message}`)
   if (isFull(memory, pages) || /out of memory/.test(message)) {
     return failed('limit_reached', 'The tool used all of its memory and stopped.', 'Give it less to do, or a higher memory limit.')
@@ -154,11 +156,11 @@ function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages }
 }
 
 /** A tool may throw any value. Reading it runs at most code of the tool, under the same limits. */
-function describe(context: QuickJSContext, error: QuickJSHandle): { readonly name: string; readonly message: string } {
+function describe(context: QuickJSContext, error: QuickJSHandle): { readonly name: string; readonly message: string; readonly code: string } {
   const part = (key: string): string | null => textOf(context, context.getProp(error, key), maxThrownChars)
   const kind = context.typeof(error)
-  if (kind === 'object') return { name: part('name') ?? 'an object', message: part('message') ?? 'without a message' }
-  return { name: `a ${kind}`, message: textOf(context, error, maxThrownChars) ?? 'without a message' }
+  if (kind === 'object') return { name: part('name') ?? 'an object', message: part('message') ?? 'without a message', code: part('code') ?? '' }
+  return { name: `a ${kind}`, message: textOf(context, error, maxThrownChars) ?? 'without a message', code: '' }
 }
 
 /** Longer messages are dropped. */
@@ -235,7 +237,11 @@ const durablePrelude: string = `(() => {
     sleep: (seconds) => void call('program.wait', { until: now() + seconds * 1000 }),
     question: (question, choices = []) => output('program.question', { question, choices }).answer,
     ask: (prompt, options = {}) => output('program.ask', { prompt, ...options }).value,
-    run: (program, input = {}) => output('program.run', { program, input }).result,
+    run: (program, input = {}) => {
+      const { status, failure, result } = output('program.run', { program, input })
+      if (status === 'success') return result
+      throw Object.assign(new Error((failure && failure.message) || 'The program ' + program + ' was ' + status), failure || { code: 'cancelled' })
+    },
   })
 })()`
 
