@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'context_overflow'
   | 'model_garbled'
   | 'replay_diverged'
+  | 'program_diverged'
   | 'store_full'
   | 'store_corrupt'
   | 'store_failed'
@@ -83,6 +84,7 @@ export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   context_overflow: facts('The conversation is longer than the model’s context window.', 'changed', 413, 14),
   model_garbled: facts('The model endpoint sent a response that violates its protocol.', 'later', 502, 14),
   replay_diverged: facts('The request differs from the recorded one, so the recording has no answer to it.', 'changed', 409, 14),
+  program_diverged: facts('A script made another call than the one that is on record at this place.', 'no', 409, 12),
   store_full: facts('The disk is full; the guest is read-only.', 'later', 507, 15),
   store_corrupt: facts('The database is damaged; the guest is read-only.', 'no', 500, 15),
   store_failed: facts('The store failed; the guest is read-only.', 'later', 500, 15),

@@ -57,10 +57,13 @@ export const maxSkillDepth = 5
 export const maxCommandBytes: number = 64 * 1024
 export const maxCommandsOfPlace = 200
 
-export const definitionKinds = ['agents', 'graphs'] as const
+export const definitionKinds = ['agents', 'graphs', 'programs'] as const
 export type DefinitionKind = (typeof definitionKinds)[number]
 
-/** A definition as its files hold it: `agents/NAME.toml` with the instructions in `agents/NAME.md`, or `graphs/NAME.toml`. */
+/**
+ * A definition as its files hold it: `agents/NAME.toml` with the instructions in `agents/NAME.md`, `graphs/NAME.toml`, or the folder
+ * `programs/NAME` with `program.toml`, `SKILL.md` and perhaps `main.js`.
+ */
 export interface DefinitionText {
   readonly kind: DefinitionKind
   readonly name: string
@@ -69,6 +72,8 @@ export interface DefinitionText {
   readonly text: string
   /** Of `agents/NAME.character.json`, which makes the agent a character; absent if there is no such file. */
   readonly character?: string | undefined
+  /** Of `programs/NAME/main.js`; absent if there is no such file: then an agent follows the instructions. */
+  readonly script?: string | undefined
   /** Why the files cannot be used; empty if they can. */
   readonly problem: string
 }
@@ -86,5 +91,7 @@ export const definitionName: RegExp = /^[a-z][a-z0-9_-]{0,31}$/
 /** Bytes of one file of a definition, and definitions of one folder: people write kilobytes of them. */
 export const maxDefinitionBytes: number = 64 * 1024
 export const maxDefinitions = 200
+/** Bytes of each file of a program. */
+export const maxProgramFileBytes: number = 256 * 1024
 /** Bytes of the file of a character: large ones have a hundred conversations as examples. */
 export const maxCharacterBytes: number = 512 * 1024

@@ -204,6 +204,26 @@ type PluginInstall = {
   alike: readonly string[]
 }
 
+type ProgramRun = {
+  id: TurnId
+  program: string
+  version: string
+  status: 'running' | 'waiting' | 'success' | 'failed' | 'cancelled' | 'planned'
+  session: SessionId | ''
+  input: JsonObject
+  result: Json
+  printed: string
+  failure: { code: ErrorCode; message: string; hint: string; status?: number } | null
+  labels: readonly ('untrusted' | 'private')[]
+  rights: readonly string[]
+  missing: readonly string[]
+  depth: number
+  created_at: number
+  ended_at: number | null
+  waiting_for: string
+  spent: { tokens: number; micro_dollars: number }
+}
+
 type RemoteDiffApproved = {
   name: string
   description: string
@@ -514,10 +534,10 @@ interface CallInputs {
   }
   'costs.verify': Record<string, never>
   'data.extract': { source: { call: string; input?: JsonObject | undefined }; question: string; schema: JsonObject }
-  'definition.approve': { kind: 'agents' | 'graphs'; name: string; hash: string }
-  'definition.list': { kind: 'agents' | 'graphs' }
-  'definition.revoke': { kind: 'agents' | 'graphs'; name: string; dry_run?: boolean | undefined }
-  'definition.show': { kind: 'agents' | 'graphs'; name: string }
+  'definition.approve': { kind: 'agents' | 'graphs' | 'programs'; name: string; hash: string }
+  'definition.list': { kind: 'agents' | 'graphs' | 'programs' }
+  'definition.revoke': { kind: 'agents' | 'graphs' | 'programs'; name: string; dry_run?: boolean | undefined }
+  'definition.show': { kind: 'agents' | 'graphs' | 'programs'; name: string }
   'events.next': {
     subscriber?: string | undefined
     after?: number | undefined
@@ -641,6 +661,15 @@ interface CallInputs {
   'plugin.sign': { folder: string; key: string }
   'plugin.sync': { removed?: readonly string[] | undefined; cleared?: readonly string[] | undefined }
   'plugin.test': { plugin: string }
+  'program.cancel': { run: string; reason?: string | undefined }
+  'program.disable': { program: string }
+  'program.enable': { program: string }
+  'program.info': { program: string }
+  'program.list': Record<string, never>
+  'program.run': { program: string; input?: JsonObject | undefined; wait?: boolean | undefined; dry_run?: boolean | undefined }
+  'program.runs': { ended?: boolean | undefined; limit?: number | undefined }
+  'program.show': { run: string; wait_s?: number | undefined }
+  'program.verify': { name: string; files?: { toml: string; instructions: string; script?: string | undefined } | undefined }
   'remote.add': {
     remote: string
     settings: {
@@ -1095,11 +1124,12 @@ interface CallOutputs {
   }
   'definition.revoke': { revoked: boolean }
   'definition.show': {
-    kind: 'agents' | 'graphs'
+    kind: 'agents' | 'graphs' | 'programs'
     name: string
     toml: string
     text: string
     character?: string
+    script?: string
     problem: string
     from: 'person' | 'workspace'
     hash: string
@@ -1507,6 +1537,63 @@ interface CallOutputs {
   'plugin.sign': { fingerprint: string; made_key: boolean }
   'plugin.sync': { plugins: readonly string[]; problems: { [name: string]: string }; untagged: number }
   'plugin.test': { results: readonly { suite: string; name: string; ok: boolean; problem: string }[] }
+  'program.cancel': {
+    id: TurnId
+    program: string
+    version: string
+    status: 'running' | 'waiting' | 'success' | 'failed' | 'cancelled' | 'planned'
+    session: SessionId | ''
+    input: JsonObject
+    result: Json
+    printed: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number } | null
+    labels: readonly ('untrusted' | 'private')[]
+    rights: readonly string[]
+    missing: readonly string[]
+    depth: number
+    created_at: number
+    ended_at: number | null
+    waiting_for: string
+    spent: { tokens: number; micro_dollars: number }
+    cancelled: boolean
+  }
+  'program.disable': { program: string; changed: boolean }
+  'program.enable': { program: string; changed: boolean }
+  'program.info': {
+    name: string
+    version: string
+    description: string
+    author: string
+    kind: 'script' | 'agent'
+    tool: boolean
+    enabled: boolean
+    hash: string
+    problem: string
+    toml: string
+    instructions: string
+    script: string
+  }
+  'program.list': {
+    programs: readonly {
+      name: string
+      version: string
+      description: string
+      author: string
+      kind: 'script' | 'agent'
+      tool: boolean
+      enabled: boolean
+      hash: string
+      problem: string
+    }[]
+  }
+  'program.run': ProgramRun
+  'program.runs': { runs: readonly ProgramRun[] }
+  'program.show': ProgramRun
+  'program.verify': {
+    ok: boolean
+    problems: readonly { file: 'program.toml' | 'SKILL.md' | 'main.js'; line: number; message: string }[]
+    warnings: readonly { file: 'program.toml' | 'SKILL.md' | 'main.js'; line: number; message: string }[]
+  }
   'remote.add': { remote: string }
   'remote.approve': { call: string }
   'remote.diff': {

@@ -35,7 +35,7 @@ export function addSpend(a: Spend, b: Spend, sign: 1 | -1 = 1): Spend {
 /** Who calls, and for whom. */
 export interface Caller {
   readonly user: UserId
-  /** `user:<id>`, `key:<name>`, `agent:<name>` or `kernel`. */
+  /** `user:<id>`, `key:<name>`, `agent:<name>`, `program:<name>` or `kernel`. */
   readonly actor: string
   readonly rights: ReadonlySet<string>
   /** Absent: its rights hold for every resource. */
@@ -49,6 +49,8 @@ export interface Caller {
   readonly branch?: string
   /** Data that this call has besides what its session has read. */
   readonly scope?: LabelScope
+  /** What it was not given besides its rights, such as a call that its manifest does not list; nobody excuses that. Absent: nothing. */
+  readonly refuses?: (call: Pick<Call, 'name' | 'reaches'>, input: unknown) => Failure | null
   /** Aborted when the rights are gone, with an OxbowError as the reason: what the caller has running is cancelled. Absent: they stay. */
   readonly ended?: AbortSignal
 }

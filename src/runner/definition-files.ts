@@ -1,7 +1,7 @@
 /**
- * The person's definitions of agents and graphs: `agents/NAME.toml` with `agents/NAME.md` and `agents/NAME.character.json`, and
- * `graphs/NAME.toml`, next to each `config.toml`. The guest gets and judges the unchanged texts; a file that cannot be read is reported, so that
- * its name does not just vanish.
+ * The person's definitions of agents, graphs and programs: `agents/NAME.toml` with `agents/NAME.md` and `agents/NAME.character.json`,
+ * `graphs/NAME.toml`, and `programs/NAME/` with `program.toml`, `SKILL.md` and `main.js`, next to each `config.toml`. The guest gets and judges
+ * the unchanged texts; a file that cannot be read is reported, so that its name does not just vanish.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { isUtf8 } from 'node:buffer'
@@ -15,18 +15,19 @@ import {
   maxCharacterBytes,
   maxDefinitionBytes,
   maxDefinitions,
+  maxProgramFileBytes,
 } from '../config/index.ts'
 
-/** @param folders in which `agents` and `graphs` are looked for; a later one overrides an earlier one. Never throws. */
+/** @param folders in which `agents`, `graphs` and `programs` are looked for; a later one overrides an earlier one. Never throws. */
 export function readDefinitions(folders: readonly string[]): readonly DefinitionText[] {
   const found = new Map<string, DefinitionText>()
   for (const folder of folders)
     for (const kind of definitionKinds)
-      for (const name of namesIn(join(folder, kind))) found.set(`${kind}/${name}`, readDefinition(join(folder, kind), kind, name))
+      for (const name of namesIn(join(folder, kind), kind)) found.set(`${kind}/${name}`, readDefinition(join(folder, kind), kind, name))
   return [...found.values()].toSorted((a, b) => (a.kind + a.name < b.kind + b.name ? -1 : 1))
 }
 
-function namesIn(folder: string): readonly string[] {
+function namesIn(folder: string, kind: DefinitionText['kind']): readonly string[] {
   let entries: readonly string[]
   try {
     entries = readdirSync(folder)
@@ -34,7 +35,8 @@ function namesIn(folder: string): readonly string[] {
     // The person has none.
     return []
   }
-  const names = entries.filter((entry) => entry.endsWith('.toml')).map((entry) => entry.slice(0, -'.toml'.length))
+  const isFolders = kind === 'programs'
+  const names = isFolders ? entries : entries.filter((entry) => entry.endsWith('.toml')).map((entry) => entry.slice(0, -'.toml'.length))
   return names
     .filter((name) => definitionName.test(name))
     .toSorted()
@@ -43,6 +45,7 @@ function namesIn(folder: string): readonly string[] {
 
 function readDefinition(folder: string, kind: DefinitionText['kind'], name: string): DefinitionText {
   try {
+    if (kind === 'programs') return readProgram(join(folder, name), name)
     const toml = readText(join(folder, `${name}.toml`)) ?? ''
     const text = kind === 'agents' ? (readText(join(folder, `${name}.md`)) ?? '') : ''
     const character = kind === 'agents' ? readText(join(folder, `${name}.character.json`), maxCharacterBytes) : null
@@ -50,6 +53,13 @@ function readDefinition(folder: string, kind: DefinitionText['kind'], name: stri
   } catch (error) {
     return { kind, name, toml: '', text: '', problem: errorMessage(error) }
   }
+}
+
+/** @throws Error that says why its files cannot be used */
+function readProgram(folder: string, name: string): DefinitionText {
+  const [toml, text, script] = ['program.toml', 'SKILL.md', 'main.js'].map((file) => readText(join(folder, file), maxProgramFileBytes))
+  if (toml == null) throw new Error(`${join(folder, 'program.toml')} is missing`)
+  return { kind: 'programs', name, toml, text: text ?? '', ...(script != null && { script }), problem: '' }
 }
 
 /** @returns null if there is no such file @throws Error that says why it cannot be used */

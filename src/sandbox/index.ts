@@ -125,6 +125,11 @@ export async function openGuestContainer(options: GuestContainerOptions): Promis
   return (await import('./container/guest-container.ts')).planGuestContainer(options)
 }
 
+/** @returns why a script is no ES module; empty if it is one. It is not run. */
+export async function checkScript(source: string): Promise<string> {
+  return (await import('./wasm/check-script.ts')).checkScript(source)
+}
+
 /** Runs a tool of a program in a thread of its own. Never rejects; see `ToolOutcome`. */
 export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
   const runner = await import('./wasm/run-tool.ts')

@@ -13,6 +13,7 @@ import { logs } from './logs/service.ts'
 import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
 import { observe } from './observe/service.ts'
+import { programs } from './programs/service.ts'
 import { published } from './published/service.ts'
 import { replay } from './replay/service.ts'
 import { schedules } from './schedules/service.ts'
@@ -43,6 +44,7 @@ export const services: readonly Service[] = [
   flow,
   agents,
   graphs,
+  programs,
   access,
   audit,
   extract,

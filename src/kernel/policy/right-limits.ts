@@ -26,11 +26,13 @@ export function refuseLimited({ actor, limits, rights }: Caller, call: Call, inp
     outside === untagged ? `Name the tag ${only?.[0]}, or grant ${call.right} without a tag,` : `Grant "${call.right}:${outside}"`
   const refusal = beyond(call, `reaches ${outside}, which ${call.right} does not cover`, grant)
   const list = call.reaches === undefined ? undefined : ownValue(manifestLists, call.reaches.kind)
+  if (actor.startsWith('program:') && list !== undefined)
+    return { ...refusal, hint: `In its program.toml, "${outside}" in ${list} under [rights] would allow it, if whoever runs it may, too.` }
   if (!actor.startsWith('plugin:') || list === undefined) return refusal
   return { ...refusal, hint: `Its manifest allows it with "${outside}" under rights.${list}, if the agent that it works for may, too.` }
 }
 
-/** Where the manifest of a plugin names what a right covers. */
+/** Where the manifest of a plugin, or of a program, names what a right covers. */
 const manifestLists: Readonly<Record<string, string>> = { paths: 'paths', url: 'hosts' }
 
 /** @returns the tag of all memories that a caller with these rights is reminded of, in a list; empty: of every one; null: of none */

@@ -64,6 +64,7 @@ export async function refuseCaller(
   isExcused = false,
 ): Promise<Failure | null> {
   const refused =
+    caller.refuses?.(call, input) ??
     authorize(caller, call, approval, usualAgent, isExcused) ??
     (caller.limits === undefined ? null : refuseLimited(caller, call, input, isExcused)) ??
     secrets.judge(caller, call, input, own)

@@ -29,8 +29,8 @@ export function hostState({ home, workspace }: HostPlace, plugins: readonly Host
   const homes = [home.root, workspace.root]
   for (const { name, path, readOnly } of listFolders(home, workspace.user))
     setOwn(state, `folders.${name}`, { path: hashOf(path), read_only: readOnly })
-  for (const { kind, name, toml, text, character = '' } of readDefinitions(homes))
-    setOwn(state, `definitions.${kind}.${name}`, hashOf(JSON.stringify([toml, text, character])))
+  for (const { kind, name, toml, text, character = '', script } of readDefinitions(homes))
+    setOwn(state, `definitions.${kind}.${name}`, hashOf(JSON.stringify([toml, text, character, ...(script === undefined ? [] : [script])])))
   for (const { name, version, tree_hash: hash, rights } of plugins)
     setOwn(state, `enabled_plugins.${name}`, { version, files: hash.slice(0, 12), rights: [...rights] })
   const { skills, prompts } = readSkills(homes)

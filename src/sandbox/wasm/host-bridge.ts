@@ -2,27 +2,39 @@
  * Calls of the host from inside the thread: the tool blocks, the main event loop does not. The name and the input are sent as a message,
  * and the thread sleeps on shared memory until the port has the reply.
  */
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { receiveMessageOnPort } from 'node:worker_threads'
 import { maxHostCalls, maxHostNameChars, maxToolInputBytes } from '../limits.ts'
-import type { HostReply, ToolMessage } from './tool-channel.ts'
+import type { HostReply, ToolJob, ToolMessage } from './tool-channel.ts'
 import { failed } from './tool-failure.ts'
 
 /** @returns the reply as JSON, see `HostReply`. Never throws. */
 export type CallHost = (name: string, input: string) => string
 
-export function createHostBridge(port: MessagePort, signal: SharedArrayBuffer, send: (message: ToolMessage) => void): CallHost {
+export interface HostBridge {
+  readonly callHost: CallHost
+  /** Milliseconds that the tool has waited for replies. */
+  readonly waitedMs: () => number
+}
+
+export function createHostBridge(
+  { port, signal, waits }: Pick<ToolJob, 'port' | 'signal' | 'waits'>,
+  send: (message: ToolMessage) => void,
+): HostBridge {
   const flag = new Int32Array(signal)
-  let calls = 0
-  return (name, input) => {
+  let [calls, waited] = [0, 0]
+  const callHost: CallHost = (name, input) => {
     calls += 1
-    if (calls > maxHostCalls) return refuse(`The tool called the host more than ${maxHostCalls} times.`)
+    if (calls > maxHostCalls && !waits) return refuse(`The tool called the host more than ${maxHostCalls} times.`)
     if (name.length > maxHostNameChars || input.length > maxToolInputBytes) return tooLong
     Atomics.store(flag, 0, 0)
     send({ type: 'call', name, input })
+    const since = performance.now()
     Atomics.wait(flag, 0, 0)
+    waited += performance.now() - since
     const received: { readonly message: string } | undefined = receiveMessageOnPort(port)
     return received?.message ?? refuse('The host did not reply.')
   }
+  return { callHost, waitedMs: () => waited }
 }
 
 function refuse(message: string): string {

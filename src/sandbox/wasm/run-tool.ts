@@ -18,7 +18,7 @@ import {
   toolStartTimeoutMs,
 } from '../limits.ts'
 import { type HostReply, readOutput, sharedOutput, type ToolEnd, type ToolJob, type ToolMessage } from './tool-channel.ts'
-import { defaultToolLimits, type HostFunctions, refuseRequest, type ToolLimits, type ToolOutcome, type WasmTool } from './wasm-tool.ts'
+import { type AnswerHost, defaultToolLimits, type HostFunctions, refuseRequest, type ToolLimits, type ToolOutcome, type WasmTool } from './wasm-tool.ts'
 
 /** Never rejects: a failure of the tool is an outcome. */
 export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
@@ -66,20 +66,37 @@ async function keepThread({ tool, limits, input, stdout, stderr, refused }: Run)
   const channel = new MessageChannel()
   const signal = new SharedArrayBuffer(4)
   const { kind, code, mounts = [] } = tool
-  const job: ToolJob = { kind, code, function: tool.function, input, mounts, limits, stdout, stderr, signal, port: channel.port2 }
+  const waits = tool.waits !== undefined
+  const job: ToolJob = { kind, code, function: tool.function, input, mounts, limits, waits, stdout, stderr, signal, port: channel.port2 }
   const worker = startThread(job, channel.port2)
   const ended = Promise.withResolvers<ToolEnd>()
   const over = new AbortController()
   const abort = (): void => ended.resolve(refusal(cancelled))
   let timer = setTimeout(() => ended.resolve(refusal(notStarted)), toolStartTimeoutMs)
   const late = (): void => ended.resolve(refusal(tooLate(limits)))
-  const host = { functions: tool.host ?? {}, refused, signal: over.signal }
+  let leftMs = limits.timeoutMs + (kind === 'js' ? scriptGraceMs : 0)
+  let since = 0
+  const count = (): void => {
+    since = performance.now()
+    timer = setTimeout(late, leftMs)
+  }
+  /** Of a tool that waits, the time of an answer does not count. */
+  const pause = (): void => {
+    clearTimeout(timer)
+    leftMs = Math.max(0, leftMs - (performance.now() - since))
+  }
+  const host = { functions: tool.host ?? {}, other: tool.waits, refused, signal: over.signal }
   worker.on('message', (message: ToolMessage) => {
     if (message.type === 'ended') ended.resolve(message.result)
-    else if (message.type === 'call') void askHost(host, message).then((reply) => answer(channel.port1, signal, reply))
-    else {
+    else if (message.type === 'call') {
+      if (waits) pause()
+      void askHost(host, message).then((reply) => {
+        if (waits && !over.signal.aborted) count()
+        answer(channel.port1, signal, reply)
+      })
+    } else {
       clearTimeout(timer)
-      timer = setTimeout(late, limits.timeoutMs + (kind === 'js' ? scriptGraceMs : 0))
+      count()
     }
   })
   worker.once('error', (error) => ended.resolve(refusal(lost(error))))
@@ -113,13 +130,16 @@ function startThread(job: ToolJob, port: MessagePort): Worker {
 
 interface Host {
   readonly functions: HostFunctions
+  readonly other: AnswerHost | undefined
   readonly refused: Set<string>
   readonly signal: AbortSignal
 }
 
 /** Never rejects. */
 async function askHost(host: Host, { name, input }: { readonly name: string; readonly input: string }): Promise<string> {
-  const hostFunction = Object.hasOwn(host.functions, name) ? host.functions[name] : undefined
+  const hostFunction = Object.hasOwn(host.functions, name)
+    ? host.functions[name]
+    : host.other && ((value: Json, signal: AbortSignal) => host.other!(name, value, signal))
   if (hostFunction === undefined) {
     if (host.refused.size < maxRefusedNames) host.refused.add(name.slice(0, maxHostNameChars))
     return errorReply({ code: 'denied', message: 'The tool has no right to call this function.', hint: 'Its program must declare it.' })

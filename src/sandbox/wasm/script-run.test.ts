@@ -16,7 +16,8 @@ void test('the interpreter ends a tool that spins by itself, without a keeper th
     stdout: output,
     stderr: output,
     signal: output,
+    waits: false,
   }
-  const answer = engine.run(job as ToolJob, [], () => 'null')
+  const answer = engine.run(job as ToolJob, [], { callHost: () => 'null', waitedMs: () => 0 })
   assert.equal('failure' in answer && answer.failure.code, 'timeout')
 })

@@ -11,17 +11,17 @@ import {
   type QuickJSHandle,
   type QuickJSRuntime,
 } from 'quickjs-emscripten-core'
-import type { Json } from '../../base/index.ts'
+import { isErrorCode, type Json } from '../../base/index.ts'
 import { maxToolInputBytes, scriptMinMemoryMb } from '../limits.ts'
 import type { Answer } from './module-run.ts'
-import type { CallHost } from './host-bridge.ts'
+import type { CallHost, HostBridge } from './host-bridge.ts'
 import { failed, type Failed, isFailed, quoted, trapFailure } from './tool-failure.ts'
 import { type HostReply, type OutputWriter, type ToolJob, writerOf } from './tool-channel.ts'
 import type { MountedFolder } from './tool-tree.ts'
 import { pageBytes, pagesPerMib, type WasmMemory, webAssembly } from './web-assembly.ts'
 
 export interface ScriptEngine {
-  run(job: ToolJob, mounts: readonly MountedFolder[], callHost: CallHost): Answer | Failed
+  run(job: ToolJob, mounts: readonly MountedFolder[], bridge: HostBridge): Answer | Failed
 }
 
 /** Loads the interpreter, which does not count as the tool's time. */
@@ -31,9 +31,9 @@ export async function openScriptEngine(memoryMb: number): Promise<ScriptEngine> 
   const variant = newVariant(baseVariant, { wasmMemory: memory as never })
   const engine = await newQuickJSWASMModuleFromVariant(variant)
   return {
-    run: (job, mounts, callHost) => {
+    run: (job, mounts, bridge) => {
       const runtime = engine.newRuntime()
-      return runScript({ runtime, memory, pages, job, mounts, callHost })
+      return runScript({ runtime, memory, pages, job, mounts, ...bridge })
     },
   }
 }
@@ -45,14 +45,16 @@ interface Script {
   readonly job: ToolJob
   readonly mounts: readonly MountedFolder[]
   readonly callHost: CallHost
+  readonly waitedMs: () => number
 }
 
 /** Nothing is disposed: the thread ends with the run. */
 function runScript(script: Script): Answer | Failed {
   const { runtime, job } = script
   const deadline = performance.now() + job.limits.timeoutMs
+  const extra = (): number => (job.waits ? script.waitedMs() : 0)
   let isLate = false
-  runtime.setInterruptHandler(() => (isLate ||= performance.now() > deadline))
+  runtime.setInterruptHandler(() => (isLate ||= performance.now() > deadline + extra()))
   const answer = evaluateSafely(script)
   // The result of an interrupted tool is dropped.
   return isLate
@@ -80,6 +82,7 @@ function evaluate(context: QuickJSContext, script: Script): Answer | Failed {
   })
   const prelude = context.unwrapResult(context.evalCode(scriptPrelude, 'oxbow.js'))
   const invoke = context.unwrapResult(context.callFunction(prelude, context.undefined, raw))
+  if (job.waits) context.unwrapResult(context.evalCode(durablePrelude, 'oxbow.js'))
 
   const loaded = settle(context, context.evalCode(source, 'tool.js', { type: 'module' }), script)
   if (isFailed(loaded)) return loaded
@@ -139,8 +142,10 @@ function settle(context: QuickJSContext, evaluated: Evaluated, script: Script): 
   )
 }
 
-function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages }: Script): Failed {
-  const { name, message } = describe(context, error)
+function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages, job }: Script): Failed {
+  const { name, message, code } = describe(context, error)
+  // What a call of a durable script failed with, and nothing caught.
+  if (job.waits && isErrorCode(code)) return failed(code, message, 'The script did not catch it: its program says what to do then.')
   const text = quoted(`${name}: ${message}`)
   if (isFull(memory, pages) || /out of memory/.test(message)) {
     return failed('limit_reached', 'The tool used all of its memory and stopped.', 'Give it less to do, or a higher memory limit.')
@@ -151,11 +156,11 @@ function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages }
 }
 
 /** A tool may throw any value. Reading it runs at most code of the tool, under the same limits. */
-function describe(context: QuickJSContext, error: QuickJSHandle): { readonly name: string; readonly message: string } {
+function describe(context: QuickJSContext, error: QuickJSHandle): { readonly name: string; readonly message: string; readonly code: string } {
   const part = (key: string): string | null => textOf(context, context.getProp(error, key), maxThrownChars)
   const kind = context.typeof(error)
-  if (kind === 'object') return { name: part('name') ?? 'an object', message: part('message') ?? 'without a message' }
-  return { name: `a ${kind}`, message: textOf(context, error, maxThrownChars) ?? 'without a message' }
+  if (kind === 'object') return { name: part('name') ?? 'an object', message: part('message') ?? 'without a message', code: part('code') ?? '' }
+  return { name: `a ${kind}`, message: textOf(context, error, maxThrownChars) ?? 'without a message', code: '' }
 }
 
 /** Longer messages are dropped. */
@@ -199,6 +204,46 @@ const scriptPrelude: string = `(host) => {
   })
   return async (tool, input) => stringify(await tool(parse(input))) ?? 'null'
 }`
+
+/**
+ * What a durable script has instead of a clock and chance of its own: calls, whose outcomes are on record. What could tell one run of the
+ * interpreter from another is taken away, also from whoever reaches for the constructor of a date.
+ */
+const durablePrelude: string = `(() => {
+  const { call } = globalThis.oxbow
+  const none = (name, instead) => () => {
+    throw new Error(name + ' is not there in a program: use ' + instead)
+  }
+  const Day = Date
+  const noClock = none('The clock', 'oxbow.now()')
+  const Fixed = function Date(...parts) {
+    if (new.target === undefined || parts.length === 0) return noClock()
+    return new Day(...parts)
+  }
+  Fixed.prototype = Day.prototype
+  Fixed.parse = Day.parse
+  Fixed.UTC = Day.UTC
+  Fixed.now = noClock
+  Object.defineProperty(Day.prototype, 'constructor', { value: Fixed })
+  globalThis.Date = Fixed
+  Math.random = none('Math.random', 'oxbow.random()')
+  for (const name of ['WeakRef', 'FinalizationRegistry', 'performance']) delete globalThis[name]
+  const output = (name, input = {}) => call(name, input).output
+  const now = () => output('program.now').at
+  globalThis.oxbow = Object.freeze({
+    call,
+    now,
+    random: () => output('program.random').value,
+    sleep: (seconds) => void call('program.wait', { until: now() + seconds * 1000 }),
+    question: (question, choices = []) => output('program.question', { question, choices }).answer,
+    ask: (prompt, options = {}) => output('program.ask', { prompt, ...options }).value,
+    run: (program, input = {}) => {
+      const { status, failure, result } = output('program.run', { program, input })
+      if (status === 'success') return result
+      throw Object.assign(new Error((failure && failure.message) || 'The program ' + program + ' was ' + status), failure || { code: 'cancelled' })
+    },
+  })
+})()`
 
 /** @returns a function that takes the parts of a request and returns a `HostReply` as JSON. */
 function createScriptHost({ mounts, callHost, stdout, stderr }: ScriptHostParts): (words: readonly string[]) => string {

@@ -15,6 +15,8 @@ export interface ToolJob {
   readonly input: string
   readonly mounts: readonly ToolMount[]
   readonly limits: ToolLimits
+  /** See `WasmTool.waits`. */
+  readonly waits: boolean
   readonly stdout: SharedArrayBuffer
   readonly stderr: SharedArrayBuffer
   /** One Int32: 0 during a call of the host, 1 when the port has its reply. */

@@ -12,7 +12,7 @@ const send = (message: ToolMessage, transfer: readonly ArrayBuffer[] = []): void
 
 async function run(job: ToolJob): Promise<ToolEnd> {
   const mounts = mountFolders(job.mounts, job.limits.fileBytes)
-  const callHost = createHostBridge(job.port, job.signal, send)
+  const bridge = createHostBridge(job, send)
   const answer = await (job.kind === 'js' ? runAsScript : runAsModule)()
   if (isFailed(answer)) return { ok: false, ...answer }
   const changes = changesIn(mounts, job.limits.fileBytes)
@@ -22,12 +22,12 @@ async function run(job: ToolJob): Promise<ToolEnd> {
     const { openScriptEngine } = await import('./script-run.ts')
     const engine = await openScriptEngine(job.limits.memoryMb)
     send({ type: 'running' })
-    return engine.run(job, mounts, callHost)
+    return engine.run(job, mounts, bridge)
   }
   async function runAsModule() {
     const { runModule } = await import('./module-run.ts')
     send({ type: 'running' })
-    return runModule(job, mounts, callHost)
+    return runModule(job, mounts, bridge.callHost)
   }
 }
 

@@ -39,6 +39,11 @@ export interface WasmTool {
   readonly limits?: Partial<ToolLimits>
   /** The functions that the tool may call, by name. Other names are refused, and listed in the outcome. */
   readonly host?: HostFunctions
+  /**
+   * For a script that is a durable run: all else that it asks of the host, by name. It then has no clock, no chance and no file of its own;
+   * the time that it waits for an answer does not count, and its calls are not counted: whoever answers them does.
+   */
+  readonly waits?: AnswerHost
   /** Ends the run at once. */
   readonly signal?: AbortSignal
 }
@@ -69,6 +74,8 @@ export interface ToolLimits {
 
 /** A function of the host. It must validate its input; the tool gets the code, message and hint of what it throws. */
 type HostFunction = (input: Json, signal: AbortSignal) => Promise<Json>
+/** @throws what the tool catches, see `HostFunctions` */
+export type AnswerHost = (name: string, input: Json, signal: AbortSignal) => Promise<Json>
 export type HostFunctions = Readonly<Record<string, HostFunction>>
 
 export type ToolOutcome = ToolDone | ToolFailed

@@ -12,7 +12,7 @@ export interface DefinitionCallDeps {
   readonly supervisor: () => Promise<Supervisor>
 }
 
-const kind = z.enum(definitionKinds).describe('`agents` or `graphs`.')
+const kind = z.enum(definitionKinds).describe('`agents`, `graphs` or `programs`.')
 const name = z.string().regex(definitionName, 'must be a plain name')
 
 const reads = {

@@ -1,5 +1,5 @@
 /**
- * Definitions of agents and graphs: the person's, which the host reads, and the workspace's, which anybody who writes there
+ * Definitions of agents, graphs and programs: the person's, which the host reads, and the workspace's, which anybody who writes there
  * could have written: these count once a person has approved their hash, until their files change. Where both have a
  * name, the person's counts.
  */
@@ -49,6 +49,7 @@ export const listedDefinition = z.strictObject({
     .string()
     .optional()
     .describe('Of `NAME.character.json`, which makes the agent a character; absent if there is no such file.'),
+  script: z.string().optional().describe('Of `main.js` of a program; absent if there is no such file.'),
   problem: z
     .string()
     .describe('Why the files cannot be used, or what of a usable one has no effect: a right that there is not. Empty: nothing.'),
@@ -87,7 +88,7 @@ export interface DefinitionDeps {
 }
 
 /** @returns the verb under which people find definitions of a kind */
-export const verbOf = (kind: DefinitionKind): string => ['oxbow', kind === 'agents' ? 'agents' : 'graph'].join(' ')
+export const verbOf = (kind: DefinitionKind): string => ['oxbow', kind === 'agents' ? 'agents' : kind.slice(0, -1)].join(' ')
 
 /** Documents of approvals, by kind and name: `graphs/review`. */
 const definitionApprovals = 'system/definitions'
@@ -169,14 +170,14 @@ interface Judged extends ListedDefinition {
   readonly table: JsonObject
 }
 
-/** What is wrong with a definition of an agent follows from its text; a graph is also judged by what else there is. */
+/** What is wrong with a definition of an agent or a program follows from its text; a graph is also judged by what else there is. */
 async function judgeOnce(
   deps: DefinitionDeps,
   judged: RecentMap<string, Judged>,
   text: DefinitionText,
   from: 'person' | 'workspace',
 ): Promise<Judged> {
-  if (text.kind !== 'agents' || text.problem !== '') return judgeOne(deps, text, from)
+  if (text.kind === 'graphs' || text.problem !== '') return judgeOne(deps, text, from)
   const key = `${from} ${hashOf(text)}`
   const known = judged.get(key) ?? (await judgeOne(deps, text, from))
   judged.put(key, known)
@@ -218,8 +219,8 @@ function rightsIn(table: Json): readonly string[] {
   return [...own, ...Object.values(isObject(nodes) ? nodes : {}).flatMap(rightsIn)]
 }
 
-function asDefinition({ kind, name, toml, text, character, problem, from, hash, table }: Judged): Definition {
-  return { kind, name, toml, text, ...(character !== undefined && { character }), problem, from, hash, table }
+function asDefinition({ state: _, ...definition }: Judged): Definition {
+  return definition
 }
 
 /** A misspelt name, as the beginning of a hint. */
@@ -232,9 +233,10 @@ function unusable({ kind, name, problem }: ListedDefinition): OxbowError {
   return new OxbowError('bad_config', `The definition ${kind}/${name} cannot be used: ${problem}`, { hint: 'Correct its files.' })
 }
 
-function hashOf({ kind, name, toml, text, character }: DefinitionText): string {
+function hashOf({ kind, name, toml, text, character, script }: DefinitionText): string {
+  const parts = [character, script].filter((part) => part !== undefined)
   return createHash('sha256')
-    .update(JSON.stringify([kind, name, toml, text, ...(character === undefined ? [] : [character])]))
+    .update(JSON.stringify([kind, name, toml, text, ...parts]))
     .digest('hex')
 }
 

@@ -1,0 +1,30 @@
+/** Every limit of programs, with its reason. */
+
+/** Levels of a manifest's tables and schemas. */
+export const maxManifestNesting = 40
+/** Calls, paths, hosts and secrets that one manifest lists: a person reads them. */
+export const maxListedRights = 100
+/** Fields of a call whose text a manifest limits, and characters of a pattern. */
+export const maxPatternFields = 20
+export const maxPatternCharacters = 500
+export const maxProgramSchedules = 20
+/** 366 days: a run that takes longer has been forgotten by whoever began it. */
+export const maxProgramSeconds: number = 366 * 86_400
+/** Programs that run programs. */
+export const maxProgramDepth = 5
+/** Calls of one run: a script that floods calls ends here, and a run that goes on reads no more from the journal than these. */
+export const maxProgramCalls = 20_000
+/** Time that a script computes by itself, from one start of it to the next; waiting does not count. */
+export const scriptComputeMs = 60_000
+export const scriptMemoryMb = 64
+/** A script whose call waits this long is ended, and run again when the answer is there: no thread waits for days. */
+export const parkMs = 5_000
+/** Runs that have not ended, and ended ones that are kept. */
+export const maxLivePrograms = 64
+export const maxEndedPrograms = 200
+/** Seconds that one look at a run waits for its end. */
+export const maxProgramWaitS = 60
+/** Bytes of an input or a result: what is larger is a file. */
+export const maxProgramValueBytes: number = 256 * 1024
+/** Tries of a judgement that has to match a schema. */
+export const maxJudgementTries = 3

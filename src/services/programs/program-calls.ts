@@ -1,0 +1,241 @@
+/**
+ * The calls about programs. A person sees and changes all runs; an agent, or a program, those that its own conversation has begun. What a
+ * run returns carries the labels of what it has read.
+ */
+import { z } from 'zod'
+import type { JsonObject } from '../../base/index.ts'
+import { type Call, defineCall, evident, jsonObjectSchema } from '../../protocol/index.ts'
+import { definitionName, maxProgramFileBytes } from '../../config/index.ts'
+import { maxProgramWaitS } from './limits.ts'
+import type { ProgramDesk } from './program-desk.ts'
+import { problemText } from './program-package.ts'
+import { programRunView, type ProgramRunView, programView } from './program-view.ts'
+
+type Load = () => Promise<ProgramDesk>
+
+const shared = {
+  rare: true,
+  audience: ['model', 'terminal'],
+  right: 'agent.use',
+  labels: { adds: [], sink: false },
+  timeoutMs: 30_000,
+} as const satisfies Partial<Call>
+const byPerson = { ...shared, audience: ['terminal'] } as const satisfies Partial<Call>
+
+const name = z.string().regex(definitionName, 'must be a plain name')
+const runRef = z.string().min(1).max(100).meta(evident('Id of the run, or its beginning.'))
+const exampleId = '0fd2b0d1-53a1-8c77-a1d0-6f0d2f3d8a11'
+const recorded = ({ id, program, status }: ProgramRunView): JsonObject => ({ run: id, program, outcome: status })
+
+export function programCalls(load: Load): readonly Call[] {
+  return [listCall(load), infoCall(load), runCall(load), showCall(load), runsCall(load), cancelCall(load), verifyCall(load), ...switchCalls(load)]
+}
+
+function listCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'program.list',
+    summary: 'Lists the programs of the person.',
+    input: z.strictObject({}),
+    output: z.strictObject({ programs: z.array(programView).readonly() }),
+    example: {},
+    tier: 'read_only',
+    effect: 'none',
+    recordOutput: ({ programs }) => ({ programs: programs.length }),
+    async run() {
+      const programs = await (await load()).list()
+      const lines = programs.map((each) => `${each.name} ${each.version}: ${each.problem || each.description}${each.enabled ? '' : ' (off)'}`)
+      return { output: { programs }, text: lines.join('\n') || 'There are no programs.' }
+    },
+  })
+}
+
+function infoCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'program.info',
+    summary: 'Shows a program: what it does, what it may do, what it takes and returns.',
+    input: z.strictObject({ program: name }),
+    output: programView.extend({
+      toml: z.string().describe('Its program.toml.'),
+      instructions: z.string().describe('Its SKILL.md.'),
+      script: z.string().describe('Its main.js; empty: it has none.'),
+    }),
+    example: { program: 'tidy' },
+    tier: 'read_only',
+    effect: 'none',
+    recordOutput: ({ version, hash }) => ({ version, hash }),
+    async run({ program }) {
+      const { view, definition } = await (await load()).info(program)
+      const { toml, text: instructions, script = '' } = definition
+      return { output: { ...view, toml, instructions, script }, text: `${toml}\n\n${instructions}` }
+    },
+  })
+}
+
+const runInput = z.strictObject({
+  program: name.describe('Its name.'),
+  input: jsonObjectSchema().default({}).describe('What its [input] describes.'),
+  wait: z.boolean().default(true).meta(evident('false: go on; program.show has its end.')),
+  dry_run: z.boolean().default(false).describe('Only check the input, and say which rights it would have.'),
+})
+
+function runCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'program.run',
+    waitsFor: 'child',
+    summary: 'Runs a program of the person, and returns its result.',
+    input: runInput,
+    output: programRunView,
+    example: { program: 'tidy', input: { folder: '/shared/notes' }, wait: true, dry_run: false },
+    // A person wrote or installed it with its rights, and each of its calls is judged separately.
+    tier: 'side_effecting',
+    does: ['delegate'],
+    right: 'agent.spawn',
+    effect: 'idempotent',
+    timeoutMs: Infinity,
+    recordOutput: recorded,
+    async run(input, { id, caller, signal }) {
+      return shown(await (await load()).run({ caller, call: id }, input, signal))
+    },
+  })
+}
+
+const isGoingOn = ({ status }: ProgramRunView): boolean => status === 'running' || status === 'waiting' || status === 'planned'
+
+/** A run that has failed is a result that reports a failure. */
+function shown(view: ProgramRunView): { output: ProgramRunView; text: string; labels: ProgramRunView['labels']; ok: boolean } {
+  const { id, program, status, failure, result, waiting_for: waits } = view
+  const why = failure === null ? '' : `: ${failure.code}: ${failure.message} ${failure.hint}`
+  const head = `${program} (${id}): ${status}${waits === '' ? '' : ` (${waits})`}${why}`
+  const said = result === null ? '' : `\n${typeof result === 'string' ? result : JSON.stringify(result)}`
+  return { output: view, text: head + said, labels: view.labels, ok: isGoingOn(view) || status === 'success' }
+}
+
+function showCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'program.show',
+    waitsFor: 'child',
+    summary: 'Shows a run of a program: how it is, what it waits for, what it returned.',
+    input: z.strictObject({
+      run: runRef,
+      wait_s: z.number().min(0).max(maxProgramWaitS).default(0).meta(evident('Seconds to wait for its end.')),
+    }),
+    output: programRunView,
+    example: { run: exampleId, wait_s: 0 },
+    tier: 'read_only',
+    effect: 'none',
+    timeoutMs: (maxProgramWaitS + 30) * 1_000,
+    recordOutput: recorded,
+    async run({ run: ref, wait_s: seconds }, { caller, signal }) {
+      const desk = await load()
+      const { id } = await desk.find(caller, ref)
+      if (seconds > 0) await desk.look(id, seconds, signal)
+      return shown(await desk.view(await desk.find(caller, id)))
+    },
+  })
+}
+
+function runsCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'program.runs',
+    summary: 'Lists runs of programs, the newest first.',
+    input: z.strictObject({
+      ended: z.boolean().default(false).meta(evident('Also those that have ended.')),
+      limit: z.int().min(1).max(200).default(50),
+    }),
+    output: z.strictObject({ runs: z.array(programRunView).readonly() }),
+    example: { ended: true, limit: 50 },
+    tier: 'read_only',
+    effect: 'none',
+    recordOutput: ({ runs }) => ({ runs: runs.length }),
+    async run({ ended, limit }, { caller }) {
+      const runs = await (await load()).runs(caller, ended, limit)
+      const labels = [...new Set(runs.flatMap((each) => each.labels))].sort()
+      const lines = runs.map((view) => shown(view).text.split('\n', 1)[0] ?? '')
+      return { output: { runs }, text: lines.join('\n') || 'No program runs.', labels }
+    },
+  })
+}
+
+function cancelCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'program.cancel',
+    summary: 'Ends a run of a program with everything that it runs.',
+    input: z.strictObject({ run: runRef, reason: z.string().max(200).default('').meta(evident('Why.')) }),
+    output: programRunView.extend({ cancelled: z.boolean().describe('False: it had ended before.') }),
+    example: { run: exampleId, reason: 'No longer needed.' },
+    tier: 'side_effecting',
+    does: ['delegate'],
+    effect: 'idempotent',
+    timeoutMs: 60_000,
+    recordOutput: recorded,
+    async run({ run: ref, reason }, { caller }) {
+      const desk = await load()
+      const { id, status } = await desk.find(caller, ref)
+      const view = await desk.view(await desk.cancel(id, reason || `It was cancelled by ${caller.actor}.`))
+      return { ...shown(view), output: { ...view, cancelled: status === 'running' && view.status === 'cancelled' }, ok: true }
+    },
+  })
+}
+
+const fileText = z.string().max(maxProgramFileBytes)
+const problem = z.strictObject({ file: z.enum(['program.toml', 'SKILL.md', 'main.js']), line: z.int(), message: z.string() })
+
+function verifyCall(load: Load): Call {
+  return defineCall({
+    ...byPerson,
+    name: 'program.verify',
+    summary: 'Checks the files of a program without running it.',
+    input: z.strictObject({
+      name: name.describe('Name of the program; with `files`, of its folder.'),
+      files: z.strictObject({ toml: fileText, instructions: fileText, script: fileText.optional() }).optional().describe('Absent: those of the program of this name.'),
+    }),
+    output: z.strictObject({
+      ok: z.boolean(),
+      problems: z.array(problem).readonly(),
+      warnings: z.array(problem).readonly(),
+    }),
+    example: { name: 'tidy' },
+    tier: 'read_only',
+    effect: 'none',
+    recordInput: (input) => ({ name: input.name }),
+    recordOutput: ({ ok, problems, warnings }) => ({ valid: ok, problems: problems.length, warnings: warnings.length }),
+    async run({ name: called, files }) {
+      const desk = await load()
+      const texts =
+        files === undefined
+          ? (await desk.info(called)).definition
+          : { toml: files.toml, text: files.instructions, problem: '', ...(files.script !== undefined && { script: files.script }) }
+      const { problems, warnings } = await desk.verify({ ...texts, kind: 'programs', name: called })
+      const ok = problems.length === 0
+      const lines = [...problems.map(problemText), ...warnings.map((each) => `warning: ${problemText(each)}`)]
+      return { output: { ok, problems, warnings }, text: lines.join('\n') || 'It can run.', ok }
+    },
+  })
+}
+
+function switchCalls(load: Load): readonly Call[] {
+  return ([true, false] as const).map((isOn) =>
+    defineCall({
+      ...byPerson,
+      name: isOn ? 'program.enable' : 'program.disable',
+      summary: isOn ? 'Switches a program on again.' : 'Switches a program off: it does not run until it is switched on.',
+      input: z.strictObject({ program: name }),
+      output: z.strictObject({ program: z.string(), changed: z.boolean() }),
+      example: { program: 'tidy' },
+      tier: 'privileged',
+      right: 'access.write',
+      effect: 'idempotent',
+      async run({ program }, { id, caller }) {
+        const changed = await (await load()).toggle({ caller, call: id }, program, isOn)
+        const state = isOn ? 'on' : 'off'
+        return { output: { program, changed }, text: changed ? `${program} is switched ${state}.` : `${program} was ${state} already.` }
+      },
+    }),
+  )
+}

@@ -1,0 +1,241 @@
+/** What the calls about programs do: which there are, who may run them with which rights, and what is shown of runs. */
+import {
+  type AgentProfile,
+  carvedOf,
+  type Core,
+  lost,
+  modelRight,
+  profileCategory,
+  secretRight,
+  stopReason,
+} from '../../kernel/index.ts'
+import { type CallId, didYouMean, isDerived, type JsonObject, OxbowError, truncate, type TurnId } from '../../base/index.ts'
+import type { Caller } from '../../protocol/index.ts'
+import type { Definition, DefinitionText } from '../../config/index.ts'
+import type { RunsPort } from '../../runs/index.ts'
+import type { Access } from '../access/service.ts'
+import type { Agents } from '../agents/service.ts'
+import { parsePackage, problemText, type ProgramPackage, usablePackage } from './program-package.ts'
+import { programSwitches, type ProgramRun } from './program-record.ts'
+import { grantedRights, wantedRights } from './program-rights.ts'
+import { createProgramRuns, type ProgramBy, type ProgramRuns, type ProgramRunsDeps, unknownRun } from './program-runs.ts'
+import { type Verified, verifyPackage } from './program-verify.ts'
+import { type ProgramRunView, type ProgramView, viewOfRun } from './program-view.ts'
+
+export interface ProgramDesk {
+  run(by: ProgramBy, input: RunInput, signal: AbortSignal): Promise<ProgramRunView>
+  list(): Promise<readonly ProgramView[]>
+  /** @throws OxbowError `not_found` */
+  info(name: string): Promise<{ readonly view: ProgramView; readonly definition: Definition | DefinitionText }>
+  verify(of: DefinitionText): Promise<Verified>
+  /** @throws OxbowError `not_found`, `bad_input` for a beginning of several ids */
+  find(caller: Caller, ref: string): Promise<ProgramRun>
+  runs(caller: Caller, all: boolean, limit: number): Promise<readonly ProgramRunView[]>
+  view(run: ProgramRun): Promise<ProgramRunView>
+  look(run: TurnId, seconds: number, signal: AbortSignal): Promise<void>
+  cancel(run: TurnId, reason: string): Promise<ProgramRun>
+  /** @returns whether that changed something */
+  toggle(by: ProgramBy, name: string, isOn: boolean): Promise<boolean>
+}
+
+export interface RunInput {
+  readonly program: string
+  readonly input: JsonObject
+  readonly wait: boolean
+  readonly dry_run: boolean
+}
+
+export interface DeskDeps
+  extends Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'assertCovers' | 'runs'>,
+    Pick<Core, 'registry' | 'profileOf' | 'neverPassedOn' | 'budgets' | 'running' | 'config'> {
+  readonly runs: RunsPort
+  readonly agents: Agents
+  readonly waitingIn: Access['waitingIn']
+}
+
+export function createProgramDesk(deps: DeskDeps): { readonly desk: ProgramDesk; readonly runs: ProgramRuns } {
+  const runs = createProgramRuns({
+    ...deps,
+    // What was revoked since is no right of the run any more.
+    boundsOf: async ({ session, starter }) => (starter === '' ? null : ((await deps.profileOf(session))?.rights ?? [])),
+    openSession: (run) => openSession(deps, run),
+    async assertCovers(caller, { rights }) {
+      const book = await deps.budgets.book()
+      await book.load(caller)
+      book.assertCovers(caller, carvedOf(rights.spend ?? {}))
+    },
+  })
+  deps.agents.onOver(({ session, name }) => void runs.cancelOf(session, `The agent ${name}, which began it, has ended.`).catch(() => {}))
+  const view = (run: ProgramRun): Promise<ProgramRunView> =>
+    viewOfRun(
+      {
+        budgets: deps.budgets,
+        waiting: async ({ session, id }) => deps.waitingIn(session, id),
+        running: deps.running.of,
+        heldLabels: deps.sessions.held,
+      },
+      run,
+    )
+  const visible = async (caller: Caller): Promise<readonly ProgramRun[]> =>
+    (await runs.all()).filter(({ home }) => caller.audience === 'terminal' || (home !== '' && home === caller.session))
+  const verify: ProgramDesk['verify'] = (of) => verifyPackage({ schemas: deps.schemas, find: deps.registry.find }, of)
+  const desk: ProgramDesk = {
+    run: async (by, input, signal) => begin(deps, runs, view, by, input, signal),
+    list: () => listPrograms(deps),
+    async info(name) {
+      const shown = (await listPrograms(deps)).find((each) => each.name === name)
+      const definition = (await deps.agents.definitions.list('programs')).find((each) => each.name === name)
+      if (shown !== undefined && definition !== undefined) return { view: shown, definition: { ...definition, table: {} } }
+      throw await unknownProgram(deps, name)
+    },
+    verify,
+    async find(caller, ref) {
+      const seen = await visible(caller)
+      const found = seen.filter(({ id }) => id === ref || (ref.length >= minPrefix && id.startsWith(ref)))
+      const [only] = found
+      if (only === undefined) throw unknownRun(ref)
+      if (found.length === 1) return only
+      throw new OxbowError('bad_input', `${ref} could be any of ${found.length} runs.`, { hint: 'Write more of its id.' })
+    },
+    async runs(caller, isAll, limit) {
+      const found = (await visible(caller)).filter(({ status }) => isAll || status === 'running')
+      return Promise.all(
+        found
+          .toSorted((a, b) => b.created_at - a.created_at)
+          .slice(0, limit)
+          .map(view),
+      )
+    },
+    view,
+    look: (run, seconds, signal) => runs.ended(run, seconds * 1_000, signal).catch(() => {}),
+    cancel: runs.cancel,
+    async toggle({ caller, call }, name, isOn) {
+      await desk.info(name)
+      const isOff = (await deps.documents.get(programSwitches, name)) !== null
+      if (isOff === !isOn) return false
+      const value = isOn ? null : { enabled: false }
+      await deps.documents.put({ caller, call, name: isOn ? 'program.enable' : 'program.disable' }, [{ category: programSwitches, name, value }])
+      return true
+    },
+  }
+  return { desk, runs }
+}
+
+/** A shorter beginning of an id says little. */
+const minPrefix = 4
+
+async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'documents'>): Promise<readonly ProgramView[]> {
+  const [all, switches] = await Promise.all([agents.definitions.list('programs'), documents.all(programSwitches)])
+  const off = new Set(switches.map(({ name }) => name))
+  return Promise.all(
+    all.map(async (each) => {
+      const { program, problems } = each.problem === '' ? await parsePackage(each) : { program: null, problems: [] }
+      const said = each.problem === '' ? problems.map(problemText).join('; ') : each.problem
+      const { version = '', description = '', author = '', tool = false } = program?.manifest.program ?? {}
+      const kind = each.script === undefined ? ('agent' as const) : ('script' as const)
+      return { name: each.name, version, description, author, kind, tool, enabled: !off.has(each.name), hash: each.hash, problem: said }
+    }),
+  )
+}
+
+async function unknownProgram({ agents }: Pick<DeskDeps, 'agents'>, name: string): Promise<OxbowError> {
+  const names = (await agents.definitions.list('programs')).map((each) => each.name)
+  return new OxbowError('not_found', `There is no program ${name}.`, { hint: `${didYouMean(name, names, 2)}See \`oxbow program list\`.` })
+}
+
+/** @throws OxbowError `not_found`, `bad_config`, `denied` for one that is switched off */
+async function usable(deps: DeskDeps, name: string): Promise<{ readonly definition: Definition; readonly program: ProgramPackage }> {
+  const found = (await deps.agents.definitions.list('programs')).find((each) => each.name === name)
+  if (found === undefined) throw await unknownProgram(deps, name)
+  if (found.problem !== '')
+    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${found.problem}`, { hint: `Check it: oxbow program verify ${name}` })
+  if ((await deps.documents.get(programSwitches, name)) !== null)
+    throw new OxbowError('denied', `The program ${name} is switched off.`, { hint: `Switch it on: oxbow program enable ${name}` })
+  return { definition: { ...found, table: {} }, program: await usablePackage(found) }
+}
+
+async function begin(
+  deps: DeskDeps,
+  runs: ProgramRuns,
+  view: ProgramDesk['view'],
+  by: ProgramBy,
+  { program: name, input, wait, dry_run: isDry }: RunInput,
+  signal: AbortSignal,
+): Promise<ProgramRunView> {
+  const { caller } = by
+  const { definition, program } = await usable(deps, name)
+  const { delegable } = await deps.agents.parentOf(caller)
+  // A person passes on what they have; which models and secrets, the manifest says.
+  const whole = delegable.includes('*') ? [...delegable, secretRight, modelRight] : delegable
+  const rights = grantedRights(program.manifest, deps.registry.find, { delegable: whole, never: deps.neverPassedOn })
+  if (isDry) return planned(deps, by, program, { rights, input })
+  const run = await runs.begin(by, { definition, program, input, rights })
+  if (!wait) return view(run)
+  const { queue } = deps.runs
+  queue.pause(caller.session)
+  try {
+    await runs.ended(run.id, Infinity, signal).catch(() => {})
+  } finally {
+    await queue.resume(caller.session, signal.aborted)
+  }
+  if (signal.aborted && stopReason(signal) !== 'shutdown') return view(await runs.cancel(run.id, 'Its call was cancelled.'))
+  return view((await runs.find(run.id)) ?? run)
+}
+
+/** What a run would be, before it does anything. */
+async function planned(
+  deps: DeskDeps,
+  { caller, call }: ProgramBy,
+  { manifest }: ProgramPackage,
+  { rights, input }: { readonly rights: readonly string[]; readonly input: JsonObject },
+): Promise<ProgramRunView> {
+  const problems = manifest.input === undefined ? [] : await deps.schemas.validate(manifest.input, input)
+  const [problem] = problems
+  if (problem !== undefined)
+    throw new OxbowError('bad_input', `The input does not fit [input] of program.toml: ${problem.path} ${problem.message}`, {
+      hint: `See \`oxbow program info ${manifest.program.name}\` for what it takes.`,
+    })
+  return {
+    id: call as string as TurnId,
+    program: manifest.program.name,
+    version: manifest.program.version,
+    status: 'planned',
+    session: '',
+    input,
+    result: null,
+    printed: '',
+    failure: null,
+    labels: deps.sessions.held(caller),
+    rights: rights.filter((each) => !each.startsWith('!')),
+    missing: lost(wantedRights(manifest, deps.registry.find), rights),
+    depth: 1,
+    created_at: deps.clock.now(),
+    ended_at: null,
+    waiting_for: '',
+    spent: { tokens: 0, micro_dollars: 0 },
+  }
+}
+
+/** Its profile limits what it delegates to and runs; no turn runs in it. */
+async function openSession(deps: DeskDeps, run: ProgramRun): Promise<void> {
+  const { session, program, home, starter, rights, labels, id } = run
+  await deps.runs.turns.openSession(session, truncate(`program ${program}`, 100), { labels })
+  const profile = await deps.documents.get<AgentProfile>(profileCategory, session)
+  if (profile === null) {
+    const value: AgentProfile = {
+      agent: id as string as CallId,
+      name: program,
+      rights,
+      model: '',
+      instructions: '',
+      home,
+      spawner: starter,
+      killed: true,
+      delegable: rights,
+      ...(starter.startsWith('key:') && { key: starter.slice('key:'.length) }),
+    }
+    const of = { caller: { actor: 'kernel', session, turn: id }, call: deps.newId() as CallId, name: 'program.step' } as const
+    await deps.documents.put(of, [{ category: profileCategory, name: session, value }])
+  }
+  if (home !== '' && isDerived(home) && deps.agents.supervisor.agentOf(home) !== undefined) deps.agents.supervisor.countWith(session, home)
+}

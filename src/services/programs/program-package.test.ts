@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parsePackage, problemText } from './program-package.ts'
+import { matches } from './program-rights.ts'
+import { brokenManifests, whole } from './manifest-fixture.ts'
+
+const problemsOf = async (toml: string, name = 'tidy'): Promise<readonly string[]> =>
+  (await parsePackage({ name, toml, text: 'Tidies.' })).problems.map(problemText)
+
+test('a manifest says what a program is, may do, takes and returns', async () => {
+  const { program, problems } = await parsePackage({ name: 'tidy', toml: whole, text: 'Tidies.', script: 'export default () => 1' })
+  assert.deepEqual(problems, [])
+  assert.equal(program?.manifest.program.version, '1.2.0')
+  assert.equal(program?.manifest.rights.time_s, 600)
+  assert.equal(program?.manifest.schedule.length, 1)
+})
+
+test('what is wrong is said with its line', async () => {
+  assert.deepEqual(await problemsOf(whole.replace('1.2.0', 'new')), [
+    'program.toml:3: program.version must be a version such as 1.0.0',
+  ])
+  assert.match((await problemsOf(whole.replace('paths =', 'pahts =')))[0]!, /^program\.toml:9: rights\.pahts is no key here/)
+  assert.match((await problemsOf(`${whole}\n[input\n`))[0]!, /^program\.toml:\d+: /)
+  assert.match((await problemsOf(whole, 'other'))[0]!, /^program\.toml:2: program\.name is tidy, but the folder is other/)
+  assert.match((await problemsOf(whole.replace('every_s = 3600', '')))[0]!, /^program\.toml:\d+: schedule\.0 needs `cron` or `every_s`/)
+  assert.match((await problemsOf(whole.replace('"file.read"', '"no call"')))[0]!, /^program\.toml:8: rights\.calls\.0 must be the name of a call/)
+})
+
+test('no manifest, however it is broken, throws or is taken in with a fault', async () => {
+  await fc.assert(
+    fc.asyncProperty(brokenManifests(), async (toml) => {
+      const { program, problems } = await parsePackage({ name: 'tidy', toml, text: 'x' })
+      assert.equal(program === null, problems.length > 0)
+      for (const { line } of problems) assert.ok(line >= 0 && line <= toml.split('\n').length)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('a pattern matches as `*` says, in time for any text', () => {
+  const asRegExp = (pattern: string): RegExp => new RegExp(`^${pattern.split('*').map((part) => part.replace(/[^\w]/g, '\\$&')).join('.*')}$`, 's')
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom('a', 'b', '*') }), fc.string({ unit: fc.constantFrom('a', 'b') }), (pattern, text) => {
+      assert.equal(matches(pattern, text), asRegExp(pattern).test(text))
+    }),
+  )
+  assert.equal(matches('*a'.repeat(200), 'a'.repeat(100_000)), true)
+})

@@ -1,0 +1,103 @@
+/**
+ * What a program may do: what its manifest lists, what whoever starts it can pass on, and nothing that nobody passes on. The entries of
+ * rights are judged by the gate as anybody's; that a call is listed, and that its input fits, is judged there too, by `refusalOf`.
+ */
+import { passedOn, modelRight, secretRight, workspacePath } from '../../kernel/index.ts'
+import { type Failure, isObject, ownValue, truncate } from '../../base/index.ts'
+import type { Call } from '../../protocol/index.ts'
+import { listedCalls, type ListedCall, type Manifest } from './program-package.ts'
+
+/** The call with which a script asks a model for a judgement. */
+export const judgementCall = 'program.ask'
+export const runCallName = 'program.run'
+/** What each script may do: it tells nothing, and changes nothing. */
+export const freeCalls: ReadonlySet<string> = new Set(['program.now', 'program.random', 'program.wait', 'program.question'])
+
+type FindCall = (name: string) => Pick<Call, 'right' | 'reaches'> | undefined
+
+/** @returns the entries of rights that a manifest asks for */
+export function wantedRights(manifest: Manifest, find: FindCall): readonly string[] {
+  const { paths, hosts, secrets } = manifest.rights
+  const entries = listedCalls(manifest).flatMap(({ call: name }) => {
+    const call = find(name)
+    if (call === undefined) return []
+    const { right, reaches } = call
+    if (reaches?.kind === 'paths') return paths.map((path) => `${right}:${path}`)
+    if (reaches?.kind === 'url') return hosts.map((host) => `${right}:${host}`)
+    return [right]
+  })
+  const asksModels = listedCalls(manifest).some(({ call }) => call === judgementCall || call.startsWith('agent.'))
+  return [...new Set([...entries, ...secrets.map((name) => `${secretRight}:${name}`), ...(asksModels ? [modelRight] : [])])]
+}
+
+/** @returns the entries that it has: see `passedOn` */
+export function grantedRights(
+  manifest: Manifest,
+  find: FindCall,
+  { delegable, never }: { readonly delegable: readonly string[]; readonly never: readonly string[] },
+): readonly string[] {
+  return passedOn(delegable, wantedRights(manifest, find), never)
+}
+
+/** @returns why the manifest does not allow a call; null: it does, as far as rights allow it, too */
+export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reaches'>, input: unknown): Failure | null {
+  const call = asked.name
+  if (freeCalls.has(call)) return null
+  const name = manifest.program.name
+  const listed = listedCalls(manifest).filter((each) => each.call === call)
+  if (listed.length === 0) {
+    return {
+      code: 'denied',
+      message: `The program ${name} does not list the call ${call}.`,
+      hint: `In its program.toml, this line under [rights] would allow it: calls = [${[...manifest.rights.calls.map(written), `"${call}"`].join(', ')}]`,
+    }
+  }
+  const unfit = listed.map((each) => misfit(each, asked, input))
+  const [first] = unfit
+  if (unfit.includes(null) || first == null) return null
+  const { field, value } = first
+  const line = written({ call, input: { [field]: truncate(value, 200) } })
+  return {
+    code: 'denied',
+    message: `The program ${name} may not make the call ${call} with this ${field}.`,
+    hint: `In its program.toml, this entry of calls under [rights] would allow it: ${line}`,
+  }
+}
+
+/** @returns the first field that does not match; null: all do */
+function misfit(
+  { input: patterns }: ListedCall,
+  { reaches }: Pick<Call, 'reaches'>,
+  input: unknown,
+): { readonly field: string; readonly value: string } | null {
+  for (const [field, wanted] of Object.entries(patterns)) {
+    const value = isObject(input) ? ownValue(input, field) : undefined
+    const isPath = reaches?.kind === 'paths' && reaches.fields.includes(field)
+    const found = typeof value === 'string' ? (isPath ? (workspacePath(value) ?? value) : value) : (JSON.stringify(value) as string | undefined)
+    if (found === undefined || ![wanted].flat().some((pattern) => matches(pattern, found))) return { field, value: found ?? '' }
+  }
+  return null
+}
+
+/** In time proportional to both lengths: `*` is the only character with a meaning. */
+export function matches(pattern: string, value: string): boolean {
+  const parts = pattern.split('*')
+  const [first = '', ...rest] = parts
+  if (rest.length === 0) return value === pattern
+  const last = rest.pop()!
+  if (!value.startsWith(first) || value.length < first.length + last.length || !value.endsWith(last)) return false
+  let from = first.length
+  const end = value.length - last.length
+  for (const part of rest) {
+    const found = value.indexOf(part, from)
+    if (found < 0 || found + part.length > end) return false
+    from = found + part.length
+  }
+  return true
+}
+
+function written(listed: Manifest['rights']['calls'][number]): string {
+  if (typeof listed === 'string') return JSON.stringify(listed)
+  const fields = Object.entries(listed.input).map(([field, wanted]) => `${/^[\w-]+$/.test(field) ? field : JSON.stringify(field)} = ${JSON.stringify(wanted)}`)
+  return fields.length === 0 ? `"${listed.call}"` : `{ call = "${listed.call}", input = { ${fields.join(', ')} } }`
+}

@@ -1,0 +1,44 @@
+import type { Service } from '../../kernel/index.ts'
+import { runs as durable } from '../../runs/index.ts'
+import { access } from '../access/service.ts'
+import { agents } from '../agents/service.ts'
+import type { ProgramDesk } from './program-desk.ts'
+
+interface Needs {
+  readonly access: typeof access
+  readonly agents: typeof agents
+  readonly runs: typeof durable
+  readonly [name: string]: Service
+}
+
+/** Programs of the person: workflows of calls with declared rights, whose runs survive a restart. */
+export const programs: Service<ProgramDesk, Needs> = {
+  name: 'programs',
+  needs: { access, agents, runs: durable },
+  events: ['program'],
+  verbs: {
+    words: { 'Agents, schedules, budgets:': { program: 'check, run, show and cancel programs' } },
+    load: async () => (await import('./program-verbs.ts')).programVerbs,
+  },
+  wakes: ['system/program_runs'],
+  async calls(core, self, ports) {
+    const [{ programCalls }, { scriptCalls }] = await Promise.all([import('./program-calls.ts'), import('./script-calls.ts')])
+    return [...programCalls(self), ...scriptCalls({ random: core.random, schemas: core.schemas, runs: ports.runs })]
+  },
+  async open(core, ports) {
+    const { desk, runs } = (await import('./program-desk.ts')).createProgramDesk({
+      ...core,
+      waitingIn: (await ports.access()).waitingIn,
+      agents: await ports.agents(),
+      runs: await ports.runs(),
+    })
+    return { port: desk, recover: runs.load }
+  },
+  runs: async ({ documents }) => (await import('./program-record.ts')).runsIn(documents),
+  definitions: {
+    async programs(definition) {
+      const { parsePackage, problemText } = await import('./program-package.ts')
+      return (await parsePackage(definition)).problems.map(problemText).join('; ')
+    },
+  },
+}
