@@ -47,6 +47,8 @@ export interface Caller {
   readonly process: ProcessId | ''
   /** Branch of files that its calls work on; absent: the workspace. */
   readonly branch?: string
+  /** Key of the persona that an agent is: it recalls what it has noted as this, and nobody else does. Absent: none. */
+  readonly persona?: string
   /** Data that this call has besides what its session has read. */
   readonly scope?: LabelScope
   /** Aborted when the rights are gone, with an OxbowError as the reason: what the caller has running is cancelled. Absent: they stay. */
