@@ -108,7 +108,9 @@ export async function personaEdit(name: string, options: EditOptions, terminal: 
   const files = filesOf(terminal, name)
   assertFields(options)
   if (!existsSync(files.toml))
-    throw new OxbowError('not_found', `you have no persona ${name}`, { hint: `Make it: oxbow persona new ${name}. \`oxbow persona list\` shows all.` })
+    throw new OxbowError('not_found', `you have no persona ${name}`, {
+      hint: `Make it: oxbow persona new ${name}. \`oxbow persona list\` shows all.`,
+    })
   const table = readDefinitionTable(files.toml)
   const changes = changesOf(table, options)
   if (changes.length > 0) {

@@ -20,7 +20,10 @@ export const addPersonaVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--memory <scope>', 'none, read, own or persona: what it recalls and notes')
     .option(...dryRunOption)
     .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow persona new dev', 'oxbow persona new critic --template review --style "Short, and never unkind."'))
+    .addHelpText(
+      'after',
+      examples('oxbow persona new dev', 'oxbow persona new critic --template review --style "Short, and never unkind."'),
+    )
     .action((name, options) => choose(async () => (await loadFiles()).personaNew(name, options, terminal)))
   plainVerb(persona.command('edit <persona>'), 'change a persona; without options, its files in your editor')
     .option('--description <text>', 'what it is for, in a sentence')
@@ -34,7 +37,10 @@ export const addPersonaVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow persona edit dev --style "Dry, in short sentences."', 'oxbow persona edit dev --disable'))
     .action((name, options) => choose(async () => (await loadFiles()).personaEdit(name, options, terminal)))
-  userVerb(persona.command('use [persona]'), 'let a persona answer in a conversation from its next turn on; without a name, the usual agent')
+  userVerb(
+    persona.command('use [persona]'),
+    'let a persona answer in a conversation from its next turn on; without a name, the usual agent',
+  )
     .option('--session <id>', 'the conversation; default: the one that was used last')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow persona use dev', 'oxbow persona use review --session 019a', 'oxbow persona use'))

@@ -33,7 +33,8 @@ export async function personaRelease(persona: string, options: ReleaseOptions, t
     const isDry = options.dryRun === true
     const { sessions } = await outputOf(gateway, 'persona.release', { persona, dry_run: isDry })
     const what = plural(sessions.length, 'conversation')
-    if (isDry) return printPreview({ would: `give ${what} of ${persona} back to the usual agent`, target: { persona, sessions } }, options, terminal)
+    if (isDry)
+      return printPreview({ would: `give ${what} of ${persona} back to the usual agent`, target: { persona, sessions } }, options, terminal)
     return printAnswer({ persona, sessions }, `Gave ${what} of ${persona} back to the usual agent.`, options, terminal)
   })
 }

@@ -182,7 +182,11 @@ export function createProfileOf(
 }
 
 function longGone(): OxbowError {
-  return new OxbowError('bad_config', 'The agent that this turn began with is not known any more: the conversation was switched too often since.', {
-    hint: 'Send the message again.',
-  })
+  return new OxbowError(
+    'bad_config',
+    'The agent that this turn began with is not known any more: the conversation was switched too often since.',
+    {
+      hint: 'Send the message again.',
+    },
+  )
 }

@@ -40,7 +40,11 @@ export interface Transfer {
    * Overwrites only if asked to. An invalid line does not affect others.
    * @param how `untrusted`: labels every entry untrusted, whatever its line says
    */
-  importLines(lines: readonly string[], how: { readonly overwrite: boolean; readonly untrusted: boolean }, caller: Caller): Promise<Imported>
+  importLines(
+    lines: readonly string[],
+    how: { readonly overwrite: boolean; readonly untrusted: boolean },
+    caller: Caller,
+  ): Promise<Imported>
 }
 
 const time = z.int().min(-8.64e15).max(8.64e15)
@@ -93,7 +97,11 @@ export function createTransfer(deps: KeepDeps): Transfer {
   return {
     async exportPage(after, caller) {
       const [, at, last] = /^(-?\d+):(.+)$/.exec(after) ?? []
-      const entries = await memory.list(reachOf(caller), transferPage, at === undefined ? undefined : { createdAt: Number(at), id: last ?? '' })
+      const entries = await memory.list(
+        reachOf(caller),
+        transferPage,
+        at === undefined ? undefined : { createdAt: Number(at), id: last ?? '' },
+      )
       const items = await memory.items(entries.map((entry) => entry.id))
       const end = entries.at(-1)
       const next = end === undefined || entries.length < transferPage ? null : `${end.createdAt}:${end.id}`

@@ -21,7 +21,11 @@ const embeddedCharacters = 1_000
 /** By then the directions have settled to less than a pixel. */
 const iterations = 24
 
-export async function makeMap({ memory, text, hasOwnVectors }: MapDeps, filter: Pick<MemoryFilter, 'kinds' | 'persona'>, limit: number): Promise<MemoryMap> {
+export async function makeMap(
+  { memory, text, hasOwnVectors }: MapDeps,
+  filter: Pick<MemoryFilter, 'kinds' | 'persona'>,
+  limit: number,
+): Promise<MemoryMap> {
   const entries = await memory.list({ ...filter, validAt: Date.now() }, limit)
   const items = await memory.items(entries.map(({ id }) => id))
   const texts = items.map(({ passages }) => wholeText(passages))

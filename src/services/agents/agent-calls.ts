@@ -3,14 +3,7 @@
  * carries the labels of the agents that it is about.
  */
 import { z } from 'zod'
-import {
-  type Budgets,
-  type CallReference,
-  carvedOf,
-  type Documents,
-  type Provenance,
-  type RunningCalls,
-} from '../../kernel/index.ts'
+import { type Budgets, type CallReference, carvedOf, type Documents, type Provenance, type RunningCalls } from '../../kernel/index.ts'
 import { priorities, type RunQueue } from '../../runs/index.ts'
 import { type CallId, OxbowError, type SessionId, truncate } from '../../base/index.ts'
 import {

@@ -77,7 +77,9 @@ export async function openAgents(core: Core, runs: RunsPort, { access, versions 
       const { parseAgentDefinition } = await import('./delegation/agent-definition.ts')
       const definition = parseAgentDefinition(await definitions.find('agents', name))
       if (definition.files === 'branch')
-        throw new OxbowError('denied', `${name} works on a branch of files, which nobody would merge here.`, { hint: 'Spawn it, or delegate to it.' })
+        throw new OxbowError('denied', `${name} works on a branch of files, which nobody would merge here.`, {
+          hint: 'Spawn it, or delegate to it.',
+        })
       return profileBy(core, definition, parentOfEntries(core, delegable), { agent, home: '', spawner: '' })
     },
     parentOf: (caller) => parentOf(core, caller),

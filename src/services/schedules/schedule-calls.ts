@@ -20,7 +20,16 @@ export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 's
 
 /** Shown to whoever asks. */
 const scheduleView = scheduleSchema
-  .omit({ labels: true, as_bounds: true, counted_from: true, due_after: true, queued: true, retry: true, deleted_sessions: true, configured: true })
+  .omit({
+    labels: true,
+    as_bounds: true,
+    counted_from: true,
+    due_after: true,
+    queued: true,
+    retry: true,
+    deleted_sessions: true,
+    configured: true,
+  })
   .extend({
     next_local: z.string().nullable(),
     source: z.enum(['call', 'config']).describe('`config`: it stands as `[[schedule]]` in a configuration file.'),
@@ -171,7 +180,12 @@ function editCall({ documents, config, schedules, sessions, agents }: ScheduleCa
         // One that failures have disabled goes on by a word; what it is stands in the file.
         if (Object.keys(fields).some((field) => field !== 'status') || change.status !== 'active') assertOwn(before)
         const named = change.as === undefined ? {} : await boundsOf(agents, change.as, call, caller)
-        const changed: Schedule = { ...before, ...fields, ...named, labels: [...new Set([...before.labels, ...sessions.held(caller)])].sort() }
+        const changed: Schedule = {
+          ...before,
+          ...fields,
+          ...named,
+          labels: [...new Set([...before.labels, ...sessions.held(caller)])].sort(),
+        }
         const isStarted = change.status === 'active' && before.status !== 'active'
         if (change.cadence !== undefined || isStarted)
           await checkCadence(changed.cadence, now, sectionOf(schedulesConfig, config).min_interval_s)

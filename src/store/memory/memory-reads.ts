@@ -209,7 +209,9 @@ function filterConditions(dialect: Dialect, filter: MemoryFilter, slot: Slot): r
     ...(notSession === undefined ? [] : [`session <> ${slot(notSession)}`]),
     ...(filter.tags ?? []).map((tag) => has('tags', tag)),
     ...(filter.withoutLabels ?? []).map((label) => `not ${has('labels', label)}`),
-    ...(filter.persona === undefined ? [] : [`(substr(author, 1, ${personaPrefix.length}) <> ${slot(personaPrefix)} or author = ${slot(filter.persona)})`]),
+    ...(filter.persona === undefined
+      ? []
+      : [`(substr(author, 1, ${personaPrefix.length}) <> ${slot(personaPrefix)} or author = ${slot(filter.persona)})`]),
     ...(createdAfter === undefined ? [] : [`created_at > ${slot(createdAfter)}`]),
     ...(createdBefore === undefined ? [] : [`created_at < ${slot(createdBefore)}`]),
     ...(validAt === undefined ? [] : [`valid_from <= ${slot(validAt)}`, `(valid_to is null or valid_to > ${slot(validAt)})`]),

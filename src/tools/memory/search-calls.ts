@@ -129,7 +129,16 @@ export function recallingCall(memory: Memory): Call {
     recordOutput: ({ ids, before }) => ({ ids, before }),
     async run({ text, oldest, before, tags: wanted, told }, { caller, signal }) {
       const session = caller.session as SessionId
-      const question = { session, text, oldest: oldest as CallId | '', message: before as CallId, tags: wanted.map(cleanTag), told, signal, ...reachOf(caller) }
+      const question = {
+        session,
+        text,
+        oldest: oldest as CallId | '',
+        message: before as CallId,
+        tags: wanted.map(cleanTag),
+        told,
+        signal,
+        ...reachOf(caller),
+      }
       const found = await memory.recallForTurn(question)
       return { output: { ids: found.ids, before }, text: found.text, labels: found.labels }
     },

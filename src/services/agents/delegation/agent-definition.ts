@@ -88,7 +88,10 @@ const schema = z
     variables: z.record(z.string().max(128), z.string().max(4_000)).optional().describe('Values of `${NAME}` in its character.'),
   })
   .refine(({ files, folder }) => (files === 'folder') === (folder !== undefined), 'folder and files = "folder" need each other')
-  .refine(({ memory, id }) => memory !== 'persona' || id !== undefined, 'memory = "persona" needs an id: `oxbow persona edit NAME --memory persona` makes one')
+  .refine(
+    ({ memory, id }) => memory !== 'persona' || id !== undefined,
+    'memory = "persona" needs an id: `oxbow persona edit NAME --memory persona` makes one',
+  )
   .refine(({ model, models }) => model === '' || models.length === 0 || models.includes(model), 'model must be one of models')
 
 /** @throws z.ZodError that names each wrong field */
@@ -186,7 +189,12 @@ function memoryTag(name: string): string {
 function entriesOf({ name, rights, servers, secrets, hosts, models, memory, files, folder }: Read): readonly string[] {
   const remembering = rights.filter((entry) => !entry.startsWith('memory.'))
   const tag = memoryTag(name)
-  const remembered = { none: [], read: ['memory.read'], own: [`memory.read:${tag}`, `memory.write:${tag}`], persona: ['memory.read', 'memory.write'] }[memory]
+  const remembered = {
+    none: [],
+    read: ['memory.read'],
+    own: [`memory.read:${tag}`, `memory.write:${tag}`],
+    persona: ['memory.read', 'memory.write'],
+  }[memory]
   const own = [...remembering, ...remembered, ...servers.map((server) => `mcp.${server}`)]
   const filed = files === 'folder' && folder !== undefined ? insideFolder(own, folder) : own
   const reaching = hosts.length === 0 ? filed : limited(filed, (right) => networkRights.has(right), hosts)

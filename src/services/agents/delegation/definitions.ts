@@ -114,7 +114,8 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
       (from: 'person' | 'workspace') =>
       async (text: DefinitionText): Promise<Judged> => {
         const judgedOne = await judgeOnce(deps, judged, text, from)
-        const found = judgedOne.state === 'ready' && judgedOne.table['enabled'] === false ? { ...judgedOne, state: 'disabled' as const } : judgedOne
+        const found =
+          judgedOne.state === 'ready' && judgedOne.table['enabled'] === false ? { ...judgedOne, state: 'disabled' as const } : judgedOne
         if (found.state === 'broken' || from === 'person') return found
         const known = approved.get(`${kind}/${text.name}`)
         const approval = known === found.hash ? 'ready' : known === undefined ? 'new' : 'changed'
@@ -131,7 +132,10 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
       if (found?.state === 'broken') throw unusable(found)
       if (found?.state === 'disabled')
         throw new OxbowError('denied', `The definition ${kind}/${name} is disabled.`, {
-          hint: found.from === 'person' ? `Enable it with \`oxbow persona edit ${name} --enable\`, or name another.` : 'Remove `enabled = false` from its file.',
+          hint:
+            found.from === 'person'
+              ? `Enable it with \`oxbow persona edit ${name} --enable\`, or name another.`
+              : 'Remove `enabled = false` from its file.',
         })
       if (found?.state === 'changed')
         throw new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
@@ -173,7 +177,10 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
 /** Two personas of one place with one id would recall each other's notes: neither counts until one of them has another. */
 function apart(found: readonly Judged[]): readonly Judged[] {
   const idOf = ({ from, table }: Judged): string => (typeof table['id'] === 'string' ? `${from} ${table['id']}` : '')
-  const named = Map.groupBy(found.filter((each) => idOf(each) !== ''), idOf)
+  const named = Map.groupBy(
+    found.filter((each) => idOf(each) !== ''),
+    idOf,
+  )
   return found.map((each) => {
     const others = (named.get(idOf(each)) ?? []).filter(({ name }) => name !== each.name)
     if (others.length === 0) return each

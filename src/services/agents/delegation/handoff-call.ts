@@ -137,12 +137,16 @@ async function handedTo(
 }
 
 /** Personas that answer in conversations, by name. A conversation that was deleted or archived is none of them. */
-export async function activePersonas({ handoffs, store }: Pick<HandoffDeps, 'handoffs' | 'store'>): Promise<ReadonlyMap<string, readonly SessionId[]>> {
+export async function activePersonas({
+  handoffs,
+  store,
+}: Pick<HandoffDeps, 'handoffs' | 'store'>): Promise<ReadonlyMap<string, readonly SessionId[]>> {
   const active = new Map<string, readonly SessionId[]>()
   for (const [session] of handoffs.held) {
     const name = handoffs.answering(session)
     const row = name === undefined || isDerived(session) ? null : await store.session(session)
-    if (name !== undefined && row !== null && row.deleted === 0 && row.archived === 0) active.set(name, [...(active.get(name) ?? []), session])
+    if (name !== undefined && row !== null && row.deleted === 0 && row.archived === 0)
+      active.set(name, [...(active.get(name) ?? []), session])
   }
   return active
 }

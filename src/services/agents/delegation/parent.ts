@@ -55,7 +55,9 @@ export function parentOfEntries({ neverPassedOn }: Pick<ParentDeps, 'neverPassed
 
 /** A person is not bound by the agent of the session that is named; a turn is by whom it began with. */
 async function profileOf(deps: ParentDeps, { session, audience, turn }: Caller): Promise<AgentProfile | null> {
-  return session === '' || audience === 'terminal' ? null : deps.profileOf(session, turn === '' ? undefined : deps.runningTurns.find(turn)?.began)
+  return session === '' || audience === 'terminal'
+    ? null
+    : deps.profileOf(session, turn === '' ? undefined : deps.runningTurns.find(turn)?.began)
 }
 
 /**
@@ -136,7 +138,11 @@ function rank(tier: SandboxStatus['tier'] | ''): number {
  * Makes the branch of files for an agent, under its id. Safe to repeat.
  * @returns its name @throws OxbowError as `branch.create` does; `denied` on a branch, which is a copy of the workspace and not of a branch
  */
-export async function branchFor({ versions }: { readonly versions: () => Promise<OpenVersions> }, by: BranchBy, agent: CallId = by.call): Promise<string> {
+export async function branchFor(
+  { versions }: { readonly versions: () => Promise<OpenVersions> },
+  by: BranchBy,
+  agent: CallId = by.call,
+): Promise<string> {
   assertNoBranch(by.caller)
   const { name } = await (await (await versions()).branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
   return name

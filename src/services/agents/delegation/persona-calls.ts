@@ -84,7 +84,10 @@ function releaseCall(deps: PersonaDeps): Call {
       if (sessions.length === 0 && (await (await deps.definitions()).list('agents')).every((each) => each.name !== name))
         throw new OxbowError('not_found', `There is no persona ${name}.`, { hint: 'See `oxbow persona list`.' })
       if (!isDry) for (const session of sessions) await deps.handoffs.put({ caller, call, name: 'persona.release' }, session, [])
-      return { output: { sessions }, text: `${isDry ? 'Would give' : 'Gave'} ${plural(sessions.length, 'conversation')} back to the usual agent.` }
+      return {
+        output: { sessions },
+        text: `${isDry ? 'Would give' : 'Gave'} ${plural(sessions.length, 'conversation')} back to the usual agent.`,
+      }
     },
   })
 }

@@ -60,8 +60,11 @@ export async function spawnAs(
 function asked({ references }: SpawnAsDeps, rights: readonly string[], input: SpawnAs): readonly string[] {
   const calls = references()
   const own = new Set(calls.map(({ right }) => right))
-  const changing = new Set(calls.filter(({ audience, tier }) => audience.includes('model') && tier !== 'read_only').map(({ right }) => right))
+  const changing = new Set(
+    calls.filter(({ audience, tier }) => audience.includes('model') && tier !== 'read_only').map(({ right }) => right),
+  )
   const rightOf = (entry: string): string => entry.replace(/^!/, '').split(':', 1)[0] ?? ''
-  const wanted = input.rights === undefined ? rights : [...expandRights(input.rights), ...rights.filter((entry) => !own.has(rightOf(entry)))]
+  const wanted =
+    input.rights === undefined ? rights : [...expandRights(input.rights), ...rights.filter((entry) => !own.has(rightOf(entry)))]
   return input.read_only ? wanted.filter((entry) => entry.startsWith('!') || !changing.has(rightOf(entry))) : wanted
 }
