@@ -5,6 +5,7 @@ import { columnsOf, printFailure, reportFailure, type Terminal } from './termina
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addAgentVerbs, addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
+import { addPersonaVerbs } from './personas/persona-verbs.ts'
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
 import { addServiceVerbs, hintForPeople, type LoadedVerbs, loadServiceVerbs } from './service-verbs.ts'
 import { addServerVerbs } from './servers/server-verbs.ts'
@@ -25,7 +26,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Talk:': [addTalkVerbs, addSessionVerbs],
   'Run in the background:': [addServeVerbs, addUserVerbs, addServiceUnitVerbs],
   'Approve and allow:': [addApprovalVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
-  'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs],
+  'Agents, schedules, budgets:': [addAgentVerbs, addPersonaVerbs, addCharacterVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
   'Undo and keep:': [addVersionVerbs, addBackupVerbs, addStoreVerbs],

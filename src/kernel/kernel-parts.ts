@@ -17,6 +17,7 @@ import {
   type CallId,
   createIdMaker,
   type IdMaker,
+  isDerived,
   type JsonObject,
   lazySchemaChecker,
   type SchemaChecker,
@@ -58,7 +59,7 @@ import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
 import { createForesee, createStartTurn, type StartTurn } from './turns/start-turn.ts'
-import { createHandoffs, createProfileOf, type Handoffs } from './policy/profiles.ts'
+import { createHandoffs, createProfileOf, type Handoffs, holderOf } from './policy/profiles.ts'
 import { holdServices, type Services } from './hold-services.ts'
 import type { Core, DiskProbe, HealthProbe, Service } from './service.ts'
 import type { Store } from '../store/index.ts'
@@ -263,7 +264,12 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
       output: `Waiting: ${config.turn.max_running} turns are running (turn.max_running).`,
     })
   const timing = { config: config.turn, turnConfig: options.turnConfig }
-  const lanes = createLanes({ user, clock, journal, sandbox, ...timing, onHeldBack, runTurn, recovered })
+  const agentOf = (session: SessionId): ReturnType<Parameters<typeof createLanes>[0]['agentOf']> => ({
+    // Of a session that was made for an agent, its profile has the name.
+    name: handoffs.answering(session) ?? (isDerived(session) ? '' : config.agent.name),
+    handoff: holderOf(handoffs.held.get(session)),
+  })
+  const lanes = createLanes({ user, clock, journal, sandbox, ...timing, onHeldBack, agentOf, runTurn, recovered })
   journal.attach({
     observe: lanes.observe,
     onFault: () => void lanes.stop(),

@@ -4,6 +4,7 @@
 import { createHasher, type Hasher, type MemoryKind, type MemoryStore, type Store } from '../store/index.ts'
 import { type Clock, once, type Once, OxbowError, toFailure } from '../base/index.ts'
 import type { Config } from '../config/index.ts'
+import type { Caller } from '../protocol/index.ts'
 import type { EmbeddingService } from './text/text-thread.ts'
 import type { VectorIndex } from './embed/vector-index.ts'
 import type { Forgetting } from './forget/forget.ts'
@@ -41,10 +42,10 @@ export interface Memory extends TurnCalls {
   /** Call after tidying has changed which entries are hot. */
   tidied(): void
   /** @throws OxbowError `not_found` */
-  why(id: string): Promise<Provenance>
+  why(id: string, caller: Caller): Promise<Provenance>
   stats(): Promise<MemoryReport>
-  /** Memories of these kinds by meaning, the newest first. */
-  map(kinds: readonly MemoryKind[], limit: number): Promise<MemoryMap>
+  /** Memories of these kinds by meaning, the newest first, as far as the caller recalls them. */
+  map(kinds: readonly MemoryKind[], limit: number, caller: Caller): Promise<MemoryMap>
   /** Vectors by its embedder, one for each text. @throws OxbowError `bad_config` without one */
   embed(texts: readonly string[]): Promise<readonly Float32Array[]>
   /**
@@ -197,10 +198,17 @@ function lazyKeepers(
     documents: once(async () => (await import('./keep/documents.ts')).createDocuments(deps)),
     transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
     tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps, { speed: config.consolidation.fading })),
-    why: async (id) => (await import('./keep/provenance.ts')).explain(deps, await (await notes()).find(id)),
+    async why(id, caller) {
+      const { explain, reachOf } = await import('./keep/provenance.ts')
+      const kept = await notes()
+      await kept.assertReached([id], caller, false)
+      return explain(deps, await kept.find(id), reachOf(caller).persona)
+    },
     embed: async (texts) => (await deps.text()).embed(texts),
-    map: async (kinds, limit) =>
-      (await import('./recall/memory-map.ts')).makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, kinds, limit),
+    async map(kinds, limit, caller) {
+      const [{ makeMap }, { reachOf }] = await Promise.all([import('./recall/memory-map.ts'), import('./keep/provenance.ts')])
+      return makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, { kinds, ...reachOf(caller) }, limit)
+    },
   }
 }
 

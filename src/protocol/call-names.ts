@@ -150,6 +150,8 @@ export type CallName =
   | 'model.show'
   | 'model.usable'
   | 'output.read'
+  | 'persona.list'
+  | 'persona.release'
   | 'plugin.change'
   | 'plugin.create'
   | 'plugin.emit'

@@ -258,6 +258,7 @@ type ScheduleCreate = {
   origin: SessionId | ''
   context: 'keep' | 'fresh'
   model: string
+  as?: string
   misfire: 'skip' | 'once' | 'all'
   grace_s: number | null
   overlap: 'skip' | 'queue' | 'parallel'
@@ -400,6 +401,7 @@ interface CallInputs {
   'agent.send': { to: string; text: string }
   'agent.spawn': {
     task: string
+    as?: string | undefined
     name?: string | undefined
     instructions?: string | undefined
     model?: string | undefined
@@ -649,6 +651,8 @@ interface CallInputs {
   'model.show': { model: string }
   'model.usable': { model?: string | undefined; limit?: number | undefined }
   'output.read': { id: string; from_byte?: number | undefined; max_bytes?: number | undefined }
+  'persona.list': Record<string, never>
+  'persona.release': { persona: string; dry_run?: boolean | undefined }
   'plugin.change': { plugin: string; change: 'enable' | 'disable' | 'remove' | 'revert' | 'grant' }
   'plugin.create': { folder: string }
   'plugin.info': { plugin: string }
@@ -694,6 +698,7 @@ interface CallInputs {
     cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone?: string | undefined }
     context?: 'keep' | 'fresh' | undefined
     model?: string | undefined
+    as?: string | undefined
     misfire?: 'skip' | 'once' | 'all' | undefined
     grace_s?: number | null | undefined
     overlap?: 'skip' | 'queue' | 'parallel' | undefined
@@ -710,6 +715,7 @@ interface CallInputs {
     cadence?: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone?: string | undefined } | undefined
     context?: 'keep' | 'fresh' | undefined
     model?: string | undefined
+    as?: string | undefined
     misfire?: 'skip' | 'once' | 'all' | undefined
     grace_s?: number | null | undefined
     overlap?: 'skip' | 'queue' | 'parallel' | undefined
@@ -1120,7 +1126,13 @@ interface CallOutputs {
   'data.extract': { value: Json; bits: number; bits_left: number }
   'definition.approve': { approved: true }
   'definition.list': {
-    definitions: readonly { name: string; from: 'person' | 'workspace'; state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'; problem: string; hash: string }[]
+    definitions: readonly {
+      name: string
+      from: 'person' | 'workspace'
+      state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken' | 'disabled'
+      problem: string
+      hash: string
+    }[]
   }
   'definition.revoke': { revoked: boolean }
   'definition.show': {
@@ -1133,7 +1145,7 @@ interface CallOutputs {
     problem: string
     from: 'person' | 'workspace'
     hash: string
-    state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+    state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken' | 'disabled'
     table?: JsonObject
   }
   'events.next': {
@@ -1468,6 +1480,21 @@ interface CallOutputs {
   'model.show': { facts: ModelListModels; origins: { [name: string]: string } }
   'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
   'output.read': { text: string }
+  'persona.list': {
+    personas: readonly {
+      name: string
+      from: 'person' | 'workspace'
+      state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken' | 'disabled'
+      problem: string
+      description: string
+      style: string
+      model: string
+      memory: string
+      sessions: readonly SessionId[]
+    }[]
+    most: number
+  }
+  'persona.release': { sessions: readonly SessionId[] }
   'plugin.change': { plugin: string }
   'plugin.create': { plugin: string }
   'plugin.info': {

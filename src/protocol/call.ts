@@ -47,6 +47,8 @@ export interface Caller {
   readonly process: ProcessId | ''
   /** Branch of files that its calls work on; absent: the workspace. */
   readonly branch?: string
+  /** Key of the persona that an agent is: it recalls what it has noted as this, and nobody else does. Absent: none. */
+  readonly persona?: string
   /** Data that this call has besides what its session has read. */
   readonly scope?: LabelScope
   /** What it was not given besides its rights, such as a call that its manifest does not list; nobody excuses that. Absent: nothing. */

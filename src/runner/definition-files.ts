@@ -95,6 +95,16 @@ export function writeDefinition(
   writeWhole(files.toml, `${stringify(table)}\n`)
 }
 
+/** Writes a definition without a character, the text first. @param text instructions; absent: what there is of them stays */
+export function writePlainDefinition(
+  files: { readonly toml: string; readonly text: string },
+  table: Readonly<Record<string, unknown>>,
+  text?: string,
+): void {
+  if (text !== undefined) writeWhole(files.text, text)
+  writeWhole(files.toml, `${stringify(table)}\n`)
+}
+
 /** @returns what a TOML file contains; empty without the file. @throws OxbowError `bad_config` */
 export function readDefinitionTable(path: string): JsonObject {
   try {

@@ -51,7 +51,7 @@ export { beginKeyChange, endKeyChange, makeMasterKeys, masterKeys, type KeyPlace
 export { createExportHeads } from './heads/export-heads.ts'
 export { backupRoot, fileKeys } from './heads/head-signing.ts'
 export { sealOf, signExportOf } from './system/own-seal.ts'
-export { readDefinitionTable, writeDefinition } from './definition-files.ts'
+export { readDefinitionTable, writeDefinition, writePlainDefinition } from './definition-files.ts'
 export type { StagedPlugin } from './plugins/install.ts'
 export { changeNotice } from './upgrade/change.ts'
 export type { UpgradeReport } from './upgrade/upgrade.ts'

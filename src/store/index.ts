@@ -19,3 +19,4 @@ export {
 export { attachMemory, type OpenedMemory } from './memory/memory-source.ts'
 export { marksCall, type RowMark } from './memory/memory-marks.ts'
 export type * from './memory.ts'
+export { personaPrefix } from './memory.ts'

@@ -145,6 +145,9 @@ export interface PassageVector {
   readonly vector: Float32Array<ArrayBuffer>
 }
 
+/** How the author of a memory begins that only one persona recalls: its key follows. */
+export const personaPrefix = 'persona:'
+
 /** All that is given must hold. It is part of the search, never a sieve after it. */
 export interface MemoryFilter {
   readonly kinds?: readonly MemoryKind[]
@@ -160,6 +163,8 @@ export interface MemoryFilter {
   readonly validAt?: number
   /** Leaves out what carries one of these. */
   readonly withoutLabels?: readonly Label[]
+  /** Of what personas keep for themselves, only what this one does: an author; empty: nothing. Absent: all of it. */
+  readonly persona?: string
   /** Entries of a stream at places beyond this are left out, e.g. what stands in the model's window anyway. */
   readonly before?: { readonly stream: string; readonly place: number }
 }

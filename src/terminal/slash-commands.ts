@@ -24,6 +24,7 @@ export const slashCommands: readonly SlashCommand[] = [
   { name: 'cancelall', argument: '', help: 'stop the running turns of all sessions', only: 'screen' },
   { name: 'model', argument: '[NAME]', help: 'choose the model of the next messages', only: 'screen' },
   { name: 'agent', argument: '[NAME]', help: 'choose the agent or character that answers' },
+  { name: 'persona', argument: '[NAME]', help: 'the same, of a persona; without NAME, the usual agent or a list' },
   { name: 'cost', argument: '', help: 'show spending and limits' },
   { name: 'compact', argument: '', help: 'summarize older messages now', only: 'screen' },
   { name: 'undo', argument: '', help: 'take back what a turn changed in files; shows what would change first', only: 'screen' },

@@ -24,6 +24,7 @@ export function runCommand(state: State, { name, argument }: Entered, around: Su
     case 'model':
       return does(argument === '' ? { type: 'list_models' } : { type: 'choose_model', model: argument })
     case 'agent':
+    case 'persona':
       return does(argument === '' ? { type: 'list_definitions' } : { type: 'choose_agent', agent: argument })
     case 'cost':
       return does({ type: 'cost' })

@@ -6,8 +6,11 @@ import { createHasher, type MemoryEntry, openMemoryStore, type Store } from '../
 import { entryOf, itemOf } from '../../src/store/contract/memory-fixture.ts'
 import { recordOf } from '../../src/store/store-contract.ts'
 import { user } from '../../src/kernel/kernel-fixture.ts'
+import { userCaller } from '../../src/kernel/policy/policy.ts'
 import { createTransfer } from '../../src/memory/keep/transfer.ts'
 import { openMemoryOver } from './memory-fixture.ts'
+
+const person = userCaller(user, '', '')
 
 const hash = await createHasher()
 
@@ -89,13 +92,13 @@ void test('an export of an older version is imported with the author of its note
   const older = await olderStore(context)
   const store = await emptyStore(context)
   // The lines of an export are what is stored: nothing has been mended there.
-  const { lines } = await createTransfer({ memory: older.memory } as never).exportPage('')
+  const { lines } = await createTransfer({ memory: older.memory } as never).exportPage('', person)
   const memory = openMemoryOver(store)
-  const { added } = await (await memory.transfer()).importLines(lines, { overwrite: false, untrusted: false })
+  const { added } = await (await memory.transfer()).importLines(lines, { overwrite: false, untrusted: false }, person)
   assert.equal(added, 6)
   const [plain] = await store.memory.items(['plain'])
   assert.deepEqual([plain?.entry.author, plain?.entry.labels], ['plugin:weather', ['untrusted']])
-  const { unchanged } = await (await memory.transfer()).importLines(lines, { overwrite: false, untrusted: false })
+  const { unchanged } = await (await memory.transfer()).importLines(lines, { overwrite: false, untrusted: false }, person)
   assert.equal(unchanged, 6, 'the same export again has nothing new')
   await memory.close()
 })

@@ -120,6 +120,7 @@ export async function obey(command: Entered, { gateway, conversation, screen, le
     case 'memory':
       return screen.line(await askMemory(gateway, argument))
     case 'agent':
+    case 'persona':
       await conversation.choose(argument)
       return screen.line(`  ${argument === '' ? 'the usual agent' : plainLine(argument, maxNameChars)} answers from the next message on`)
     case 'attach':

@@ -4,7 +4,7 @@
  * has the session now, while the conversation and its labels stay: each agent can hand it on, or back to the one before. Who has a session
  * is in memory, because every turn asks; a document remembers it.
  */
-import { type CallId, isDerived, type JsonObject, type SessionId } from '../../base/index.ts'
+import { type CallId, isDerived, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
 import type { SandboxTier } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
@@ -33,6 +33,8 @@ export interface AgentProfile {
   /** JSON Schema of its result. */
   readonly result?: JsonObject | undefined
   readonly character?: CharacterProfile | undefined
+  /** See `Caller.persona`. */
+  readonly persona?: string | undefined
 }
 
 /** Of an agent that is a character: what of its file makes its prompt, and values of `${NAME}` in it. */
@@ -42,7 +44,7 @@ export interface CharacterProfile {
 }
 
 /** What a definition adds to a profile. */
-export type DefinedProfile = Pick<AgentProfile, 'delegable' | 'tier' | 'maxTurns' | 'result' | 'character'>
+export type DefinedProfile = Pick<AgentProfile, 'delegable' | 'tier' | 'maxTurns' | 'result' | 'character' | 'persona'>
 
 /** @returns why a text cannot be the character of a profile; empty if it can */
 export async function characterProblem(text: string): Promise<string> {
@@ -64,26 +66,44 @@ export interface Handoffs {
   load(): Promise<void>
   /** Who has the session besides its own agent, the current one last; empty: its own agent has it. */
   readonly held: ReadonlyMap<SessionId, readonly Handoff[]>
+  /** Who had it before: a turn that began then goes on as whom it began. */
+  readonly past: ReadonlyMap<SessionId, readonly (readonly Handoff[])[]>
   /** @returns the agent that has the session now; undefined: its own */
   answering(session: SessionId): string | undefined
   put(by: Parameters<Documents['put']>[0], session: SessionId, handoffs: readonly Handoff[]): Promise<void>
 }
 
 const handoffCategory = 'system/handoffs'
+const pastCategory = 'system/handoffs_past'
+/** Switches of a session that one turn can outlast. */
+const maxPast = 8
+
+/** @returns the call that names who holds a session, as a turn records it at its start; empty: its own agent */
+export function holderOf(held: readonly Handoff[] | undefined): CallId | '' {
+  return held?.at(-1)?.call ?? ''
+}
 
 export function createHandoffs(documents: Pick<Documents, 'all' | 'put'>): Handoffs {
   const held = new Map<SessionId, readonly Handoff[]>()
+  const past = new Map<SessionId, readonly (readonly Handoff[])[]>()
   return {
     async load() {
       for (const { name, value } of await documents.all<readonly Handoff[]>(handoffCategory)) held.set(name as SessionId, value)
+      for (const { name, value } of await documents.all<readonly (readonly Handoff[])[]>(pastCategory)) past.set(name as SessionId, value)
     },
     held,
+    past,
     answering: (session) => held.get(session)?.at(-1)?.profile.name,
     async put(by, session, handoffs) {
       const isEmpty = handoffs.length === 0
-      const change: DocumentChange = { category: handoffCategory, name: session, value: isEmpty ? null : handoffs }
+      const before = [held.get(session) ?? [], ...(past.get(session) ?? [])].slice(0, maxPast)
+      const changes: readonly DocumentChange[] = [
+        { category: handoffCategory, name: session, value: isEmpty ? null : handoffs },
+        { category: pastCategory, name: session, value: before },
+      ]
       // Recorded first: a session that others hold must not run as its own agent after a crash.
-      await documents.put(by, [change], { sync: true })
+      await documents.put(by, changes, { sync: true })
+      past.set(session, before)
       if (isEmpty) held.delete(session)
       else held.set(session, handoffs)
     },
@@ -99,7 +119,7 @@ export function createProfileOf(
   documents: Pick<Documents, 'get' | 'all'>,
   config: Config,
   withheld: readonly string[],
-  { held: handedOver }: Pick<Handoffs, 'held'>,
+  { held: handedOver, past }: Pick<Handoffs, 'held' | 'past'>,
   rightsOfKey: (key: string) => Promise<readonly string[] | null>,
 ) {
   const read = async (session: SessionId): Promise<AgentProfile | null> =>
@@ -123,9 +143,10 @@ export function createProfileOf(
   }
   /** Who delegated in a session: its own agent, or one that has it by a handoff. */
   const spawnerOf = async (home: SessionId, spawner: string): Promise<AgentProfile | null> => {
-    const held = handedOver.get(home) ?? []
-    const place = held.findLastIndex(({ profile }) => `agent:${profile.name}` === spawner)
-    if (place >= 0) return handed(home, held.slice(0, place + 1))
+    for (const held of [handedOver.get(home) ?? [], ...(past.get(home) ?? [])]) {
+      const place = held.findLastIndex(({ profile }) => `agent:${profile.name}` === spawner)
+      if (place >= 0) return handed(home, held.slice(0, place + 1))
+    }
     return isDerived(home) ? bounded(home) : null
   }
   const handed = async (session: SessionId, held: readonly Handoff[]): Promise<AgentProfile> => {
@@ -149,9 +170,23 @@ export function createProfileOf(
     const { meet, modelRight, secretRight } = await import('./attenuation.ts')
     return { ...profile, rights: meet(profile.rights, [...most, modelRight, secretRight]) }
   }
-  return (session: SessionId): Promise<AgentProfile | null> | null => {
-    const held = handedOver.get(session)
-    if (held !== undefined) return capped(handed(session, held))
+  /** @param began who had the session when the turn in question began: see `holderOf`. Absent: whoever has it now */
+  return (session: SessionId, began?: string): Promise<AgentProfile | null> | null => {
+    const now = handedOver.get(session)
+    const isNow = began === undefined || began === holderOf(now)
+    const held = isNow ? now : past.get(session)?.find((each) => holderOf(each) === began)
+    if (held === undefined && !isNow) return Promise.reject(longGone())
+    if (held !== undefined && held.length > 0) return capped(handed(session, held))
     return isDerived(session) ? capped(bounded(session)) : null
   }
+}
+
+function longGone(): OxbowError {
+  return new OxbowError(
+    'bad_config',
+    'The agent that this turn began with is not known any more: the conversation was switched too often since.',
+    {
+      hint: 'Send the message again.',
+    },
+  )
 }

@@ -126,7 +126,7 @@ export interface AgentDeps {
   /** Summarizes what no longer fits; absent: it is left out. */
   readonly rolling?: RollingSummary | undefined
   /** The profile of an agent's session; null at once for any other session, because nothing may be awaited there. */
-  readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
+  readonly profileOf: (session: SessionId, began?: string) => Promise<AgentProfile | null> | null
   readonly runs: AskRuns
   readonly hooks: () => Pick<KernelHooks, 'turns'> | undefined
   readonly around: () => AroundTurn | null
@@ -167,12 +167,12 @@ export function createAgent(deps: AgentDeps): Agent {
     const unsafe = weakerThan(profile.tier ?? '', deps.sandbox.status.tier)
     if (unsafe !== null) return { status: 'failed', turn: turn.id, reply: '', steps: 0, failure: unsafe }
     const model = turn.input.model ?? (profile.model === '' ? undefined : profile.model)
-    const own = { branch: profile.branch, pause: watched.pause }
+    const own = { branch: profile.branch, persona: profile.persona, pause: watched.pause }
     return run({ ...turn, input: { ...turn.input, model }, onWait }, personaOf(profile), own)
   }
   return (turn) => {
     const { session } = turn.caller
-    const found = session === '' ? null : profileOf(session)
+    const found = session === '' ? null : profileOf(session, turn.began)
     return found === null || session === '' ? run(turn, usual) : runAs(turn, session, found)
   }
 }
@@ -180,6 +180,7 @@ export function createAgent(deps: AgentDeps): Agent {
 /** What only turns of agents' sessions have. */
 interface OwnTurn {
   readonly branch?: string | undefined
+  readonly persona?: string | undefined
   /** What the turn waits for before its next step: a person has paused the agent; null: nothing. */
   readonly pause?: (() => Promise<void> | null) | undefined
 }
@@ -324,7 +325,7 @@ interface ProcessDeps extends OwnTurn, Pick<AgentDeps, 'gate' | 'registry' | 'ne
 }
 
 function createProcess(
-  { gate, registry, newId, rights, limits, actor, runningTurns, conversationOf, conversations, branch, pause }: ProcessDeps,
+  { gate, registry, newId, rights, limits, actor, runningTurns, conversationOf, conversations, branch, persona, pause }: ProcessDeps,
   turn: LaneTurn,
 ): Process {
   const id = newId() as ProcessId
@@ -339,6 +340,7 @@ function createProcess(
     turn: turn.id,
     process: id,
     ...(branch !== undefined && { branch }),
+    ...(persona !== undefined && { persona }),
   }
   const asRuntime: Caller = { ...asker, audience: 'runtime' }
   const asModel: Caller = { ...asker, audience: 'model' }

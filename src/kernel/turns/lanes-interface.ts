@@ -19,6 +19,8 @@ export interface LaneTurn {
   readonly caller: Caller
   readonly input: TurnInput
   readonly resumed: boolean
+  /** Who had the session when it began: see `holderOf`. Absent: a turn of an older version. */
+  readonly began?: string | undefined
   readonly signal: AbortSignal
   hasMail(): boolean
   /** Takes all waiting messages, and records them as part of this turn. */
@@ -35,6 +37,8 @@ export interface TurnPast {
   /** The turn that took it. */
   readonly into: TurnId | null
   readonly cancelled: boolean
+  /** See `LaneTurn.began`. */
+  readonly began?: string | undefined
   /** The guest has crashed in it too often: it ends. */
   readonly hopeless?: boolean
 }

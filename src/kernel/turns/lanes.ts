@@ -71,6 +71,8 @@ interface LaneDeps {
   readonly user: UserId
   readonly config: Pick<Config['turn'], 'time_limit_s' | 'max_running'>
   readonly turnConfig?: TurnConfig | undefined
+  /** Whom a turn of the session begins with now: its name, and the handoff that gave the session to it; empty: it is its own. */
+  readonly agentOf: (session: SessionId) => { readonly name: string; readonly handoff: string }
   /** A turn has to wait until another one ends. */
   readonly onHeldBack?: (session: SessionId, turn: TurnId) => void
   readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
@@ -206,8 +208,9 @@ async function runNext(deps: RunDeps, lane: Lane, next: Waiting, controller: Abo
   if (next.past.cancelled || next.signal.aborted) controller.abort('cancelled')
   try {
     await deps.claimed(session)
+    const agent = deps.agentOf(session)
     if (!next.past.started) {
-      const facts = { sandbox: sandboxOf(deps.sandbox.status), config: deps.turnConfig?.generation() ?? 0 }
+      const facts = { sandbox: sandboxOf(deps.sandbox.status), config: deps.turnConfig?.generation() ?? 0, agent: { ...agent } }
       const body = { ...startedBody(next, indexed(filesOf(next), 0)), ...facts }
       const entry = { caller: next.caller, call: next.id, name: turnCall, phase: 'started', body } as const
       void journal.append([entry], { lazy: true }).catch(() => controller.abort('shutdown'))
@@ -219,6 +222,7 @@ async function runNext(deps: RunDeps, lane: Lane, next: Waiting, controller: Abo
       caller: next.caller,
       input: next.input,
       resumed: next.past.started,
+      began: next.past.started ? next.past.began : agent.handoff,
       signal: controller.signal,
       hasMail: () => lane.queue.some(isMail),
       // A turn that is ending takes no messages: they would end with it, unanswered.

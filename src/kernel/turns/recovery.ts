@@ -12,7 +12,7 @@
  * What an older version recorded twice is reconciled by a record, once.
  */
 import type { Store } from '../../store/index.ts'
-import { type CallId, isDerived, type Json, type JsonObject, type SessionId, type TurnId } from '../../base/index.ts'
+import { type CallId, isDerived, isObject, type JsonObject, type SessionId, type TurnId } from '../../base/index.ts'
 import { newSessionCall, cancelCall, isTurn, type JournalRecord, readStep, toolPlace } from '../../protocol/index.ts'
 import type { Entry, Journal } from '../records/journal.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
@@ -30,6 +30,8 @@ export interface OpenTurn {
   readonly into: TurnId | null
   /** A person cancelled it, or the messages that waited. */
   readonly cancelled: boolean
+  /** See `LaneTurn.began`. */
+  readonly began: string | undefined
   /** The guest has crashed too often while it ran. */
   readonly hopeless: boolean
 }
@@ -100,11 +102,14 @@ interface DescribedTurn {
 async function describeTurn(store: Store, record: JournalRecord, crashed: boolean): Promise<DescribedTurn> {
   const [started] = await store.records({ call: record.call, phases: ['started'], order: 'oldest_first', limit: 1, hydrate: true })
   const { input } = JSON.parse(record.body) as { input: unknown }
-  const taken = started === undefined ? null : readStep({ ...started, body: JSON.parse(started.body) as Json })
+  const body = started === undefined ? null : (JSON.parse(started.body) as JsonObject)
+  const taken = started === undefined || body === null ? null : readStep({ ...started, body })
+  const { agent } = body ?? {}
+  const began = isObject(agent) && typeof agent['handoff'] === 'string' ? agent['handoff'] : undefined
   const into = taken?.kind === 'taken' ? (taken.into as TurnId | null) : null
   const session = record.session as SessionId
   const cancelled = into === null && (await isCancelled(store, session, started?.seq ?? record.seq, started === undefined))
-  const turn = { id: record.call, session, input, started: started !== undefined, into, cancelled }
+  const turn = { id: record.call, session, input, started: started !== undefined, into, cancelled, began }
   if (started === undefined || into !== null || cancelled) return { turn: { ...turn, hopeless: false }, mark: null }
   const crashes = await crashesOf(store, record, crashed)
   const caller = { actor: record.actor, session, turn: record.turn }

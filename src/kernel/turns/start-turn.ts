@@ -14,7 +14,7 @@ import {
   turnRights,
 } from '../../protocol/index.ts'
 import type { Memory } from '../../memory/index.ts'
-import type { Store } from '../../store/index.ts'
+import { personaPrefix, type Store } from '../../store/index.ts'
 import { recallTags } from '../policy/right-limits.ts'
 import type { Handoffs } from '../policy/profiles.ts'
 import type { Gate } from '../stages/gate.ts'
@@ -80,7 +80,8 @@ export function createForesee(
   return (session, text) => {
     const last = held.get(session)?.at(-1)
     const tags = last === undefined ? usual : recallTags(grantOf(last.profile.rights))
-    if (tags !== null) memory.foresee(session, text, tags)
+    const key = last?.profile.persona ?? ''
+    if (tags !== null) memory.foresee(session, text, tags, key === '' ? '' : personaPrefix + key)
   }
 }
 

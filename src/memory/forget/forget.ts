@@ -5,12 +5,12 @@
  */
 import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
 import { type CallId, createRecentMap, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
-import { type CallContext, isTurn, type JournalRecord } from '../../protocol/index.ts'
+import { type CallContext, type Caller, isTurn, type JournalRecord } from '../../protocol/index.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { wholeText } from '../keep/memory-item.ts'
 import { maxHeldForgettings } from '../keep/keep-limits.ts'
 import { looksLikeId } from '../keep/note-rules.ts'
-import { joinedLabels } from '../keep/provenance.ts'
+import { joinedLabels, mayRecall, reachOf } from '../keep/provenance.ts'
 import type { Forgettable, Forgotten } from '../memory-schemas.ts'
 import { eraseEntries, eraseMarks, type Marked, findMatchingMarks } from './erase-entries.ts'
 import { type EraseBodies, type Eraser, forgottenReason, type OwedForgetting, settle } from './aftermath.ts'
@@ -25,7 +25,7 @@ export interface ForgetQuestion {
 
 export interface Forgetting {
   /** @throws OxbowError `bad_input`, `not_found`, `limit_reached` */
-  preview(question: ForgetQuestion, signal: AbortSignal): Promise<Forgettable>
+  preview(question: ForgetQuestion, by: Pick<CallContext, 'caller' | 'signal'>): Promise<Forgettable>
   forget(question: ForgetQuestion, by: Pick<CallContext, 'id' | 'caller' | 'signal' | 'erase'>): Promise<Forgotten>
   /** Erases what running turns said about it. @returns what is still pending; null: nothing */
   settle(owed: OwedForgetting, by: { readonly signal: AbortSignal; readonly erase: EraseBodies }): Promise<OwedForgetting | null>
@@ -41,8 +41,8 @@ export function createForgetting(deps: KeepDeps, eraseDerived: Eraser): Forgetti
     const found = [...(await findMatchingRecords(deps, phrases, signal)), ...(await findRevealingQueries(deps, phrases, signal))]
     return [...new Map(found.map((record) => [record.seq, record])).values()].sort((a, b) => a.seq - b.seq)
   }
-  const find = async (question: ForgetQuestion, signal: AbortSignal): Promise<Found> => {
-    const { items, phrases } = await readQuestion(deps, question)
+  const find = async (question: ForgetQuestion, { caller, signal }: Pick<CallContext, 'caller' | 'signal'>): Promise<Found> => {
+    const { items, phrases } = await readQuestion(deps, question, caller)
     const match = matchPhrases(phrases)
     return { match, phrases, ...(await findKept(match, signal, items)), records: await findRecords(phrases, signal) }
   }
@@ -52,9 +52,9 @@ export function createForgetting(deps: KeepDeps, eraseDerived: Eraser): Forgetti
   }
   const words = createRecentMap<CallId, readonly string[]>(maxHeldForgettings)
   return {
-    preview: async (question, signal) => describe(await find(question, signal)),
+    preview: async (question, by) => describe(await find(question, by), by.caller),
     async forget(question, { id: call, caller, signal, erase }) {
-      const found = await find(question, signal)
+      const found = await find(question, { caller, signal })
       const { match, items, records } = found
       // Memory first: nothing can recall it from here on, even if the rest fails.
       const marks = await eraseKept(found, match)
@@ -74,7 +74,7 @@ export function createForgetting(deps: KeepDeps, eraseDerived: Eraser): Forgetti
       const later = new Set(erased.kept)
       const left = kept.items.length + kept.marked.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
       return {
-        ...describe(found),
+        ...describe(found, caller),
         bodies: erased.bodies,
         blobs: erased.blobs,
         derived: derived + marks + lateMarks,
@@ -109,8 +109,9 @@ interface Found extends Kept {
 async function readQuestion(
   { memory }: KeepDeps,
   { ids, text }: ForgetQuestion,
+  caller: Caller,
 ): Promise<{ items: readonly MemoryItem[]; phrases: readonly string[] }> {
-  const items = await memory.items(ids)
+  const items = (await memory.items(ids)).filter(({ entry }) => mayRecall(entry.author, reachOf(caller).persona))
   const missing = ids.filter((id) => !items.some(({ entry }) => entry.id === id))
   if (missing.length > 0) {
     // A word given as an id may be the text to forget: it must not be recorded with the failure.
@@ -133,13 +134,17 @@ async function readQuestion(
   return { items, phrases }
 }
 
-function describe({ items, records, marked }: Found): Forgettable {
+/** What a persona keeps for itself is erased with everything that says the same, and named to nobody else. */
+function describe({ items, records, marked }: Found, caller: Caller): Forgettable {
+  const { persona } = reachOf(caller)
+  const shown = items.filter(({ entry }) => mayRecall(entry.author, persona))
+  const told = marked.filter(({ entry }) => mayRecall(entry.author, persona))
   const counts = new Map<string, number>()
-  for (const text of marked.flatMap(({ marks }) => marks)) counts.set(text, (counts.get(text) ?? 0) + 1)
+  for (const text of told.flatMap(({ marks }) => marks)) counts.set(text, (counts.get(text) ?? 0) + 1)
   return {
-    entries: items.map(({ entry, passages }) => ({ id: entry.id, kind: entry.kind, text: wholeText(passages) })),
+    entries: shown.map(({ entry, passages }) => ({ id: entry.id, kind: entry.kind, text: wholeText(passages) })),
     records: records.map(({ seq, at, name, phase, session }) => ({ seq, at, name, phase, session })),
     marks: [...counts].map(([text, entries]) => ({ text, entries })),
-    labels: joinedLabels(...[...items, ...marked].map(({ entry }) => entry.labels)),
+    labels: joinedLabels(...[...shown, ...told].map(({ entry }) => entry.labels)),
   }
 }

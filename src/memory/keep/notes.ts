@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { type CallId, OxbowError } from '../../base/index.ts'
-import type { CallContext, Label } from '../../protocol/index.ts'
+import type { CallContext, Caller, Label } from '../../protocol/index.ts'
 import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './memory-item.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { maxNoteCharacters, maxTags, writeBatch } from './keep-limits.ts'
 import { baseImportance, personProtection, pinTag, typeOf } from '../tidy/decay.ts'
 import { cleanTags, secretIn } from './note-rules.ts'
-import { authorOf, isByPlugin, joinedLabels, mayShare, type Origin, originOf } from './provenance.ts'
+import { assertReached, authorOf, isByPlugin, joinedLabels, mayShare, noMemory, type Origin, originOf } from './provenance.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
 
@@ -29,6 +29,8 @@ export interface Notes {
   untag(tag: string): Promise<number>
   /** Any entry. @throws OxbowError `not_found` */
   find(id: string): Promise<MemoryItem>
+  /** Call before anything is told of a memory, or changed in it. @throws OxbowError `not_found`, `denied` for what the caller does not reach */
+  assertReached(ids: readonly string[], caller: Caller, changes: boolean): Promise<void>
 }
 
 /** Options of a note that a correction creates. */
@@ -45,9 +47,7 @@ export function createNotes(deps: KeepDeps): Notes {
   const find: Notes['find'] = async (id) => {
     const [item] = await memory.items([id])
     if (item !== undefined) return item
-    throw new OxbowError('not_found', `There is no memory ${JSON.stringify(id.slice(0, 100))}.`, {
-      hint: 'A search gives the ids (memory_search, oxbow memory search); it may have been forgotten.',
-    })
+    throw noMemory(id)
   }
   const findNote = async (id: string): Promise<MemoryItem> => {
     const item = await find(id)
@@ -80,6 +80,9 @@ export function createNotes(deps: KeepDeps): Notes {
       const { entry } = await findNote(id)
       await memory.change([{ change: 'erase', id: entry.id }])
       deps.changed({ gone: [entry.id] })
+    },
+    async assertReached(ids, caller, changes) {
+      for (const { entry } of await memory.items(ids)) assertReached(entry, caller, changes)
     },
     untag: (tag) => untag(deps, tag),
   }

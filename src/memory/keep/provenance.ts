@@ -1,21 +1,28 @@
 /**
  * Where an entry comes from: the call and the journal record that created it, the labels of its author, and later corrections.
  */
-import { type MemoryEntry, type MemoryItem, parseErased } from '../../store/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type MemoryEntry, type MemoryItem, parseErased, personaPrefix } from '../../store/index.ts'
 import type { CallContext, JournalRecord, Label } from '../../protocol/index.ts'
 import { heldLabels } from './message-record.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import type { Provenance, RecordOf, Related } from '../memory-schemas.ts'
 import { type EntryExtra, extraOf, holdsAt, wholeText } from './memory-item.ts'
 
-export async function explain(deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>, { entry, passages }: MemoryItem): Promise<Provenance> {
+/** @param persona of whoever asks: what is related to it is shown as far as it is recalled; see `reachOf` */
+export async function explain(
+  deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>,
+  { entry, passages }: MemoryItem,
+  persona?: string,
+): Promise<Provenance> {
+  const related = (ids: readonly string[]): Promise<readonly Related[]> => relatedTo(deps, ids, persona)
   const extra = extraOf(entry)
   const [there, supersededBy, supersedes, contradicts, confirmedBy] = await Promise.all([
     recordAt(deps, entry.seq),
-    related(deps, entry.supersededBy === '' ? [] : [entry.supersededBy]),
-    related(deps, extra.supersedes ?? []),
-    related(deps, entry.contradicts),
-    related(deps, entry.confirmedBy),
+    related(entry.supersededBy === '' ? [] : [entry.supersededBy]),
+    related(extra.supersedes ?? []),
+    related(entry.contradicts),
+    related(entry.confirmedBy),
   ])
   const record = there !== null && isOf(there, entry, extra) ? there : null
   return {
@@ -61,9 +68,10 @@ function describeRecord({ seq, at, actor, session, turn, call, name, phase, hash
 }
 
 /** An erased memory is named by its id alone. */
-async function related({ memory }: Pick<KeepDeps, 'memory'>, ids: readonly string[]): Promise<readonly Related[]> {
+async function relatedTo({ memory }: Pick<KeepDeps, 'memory'>, ids: readonly string[], persona?: string): Promise<readonly Related[]> {
   const items = ids.length === 0 ? [] : await memory.items(ids)
-  const texts = new Map(items.map(({ entry, passages }) => [entry.id, wholeText(passages)]))
+  const known = items.filter(({ entry }) => mayRecall(entry.author, persona))
+  const texts = new Map(known.map(({ entry, passages }) => [entry.id, wholeText(passages)]))
   return ids.map((id) => ({ id, text: texts.get(id) ?? '' }))
 }
 
@@ -75,9 +83,48 @@ export interface Origin {
   readonly extra: { readonly call: string; readonly actor: string; readonly session: string; readonly turn: string }
 }
 
-/** Who a memory is by: a person, an agent, or `plugin:NAME`. */
-export function authorOf({ caller: { actor } }: Pick<CallContext, 'caller'>): string {
-  return isByPlugin(actor) ? actor : actor.startsWith('agent:') ? 'agent' : 'user'
+/** Who a memory is by: a person, an agent, `persona:KEY` if only that persona recalls it, or `plugin:NAME`. */
+export function authorOf({ caller }: Pick<CallContext, 'caller'>): string {
+  const { actor } = caller
+  if (isByPlugin(actor)) return actor
+  return actor.startsWith('agent:') ? personaOf(caller) || 'agent' : 'user'
+}
+
+type Viewer = Pick<CallContext['caller'], 'actor' | 'audience' | 'persona'>
+
+/** @returns the persona as which an agent notes and recalls, as an author; empty: as none */
+function personaOf({ actor, persona = '' }: Viewer): string {
+  return persona === '' || !actor.startsWith('agent:') ? '' : `${personaPrefix}${persona}`
+}
+
+/**
+ * What of the memories of personas a caller reaches, for a filter: a persona those of its own, the person all (`undefined`), and nobody else
+ * any, be it an agent, a plugin or a program with a key.
+ */
+export function reachOf(caller: Viewer): { readonly persona?: string } {
+  return caller.actor.startsWith('user:') && caller.audience === 'terminal' ? {} : { persona: personaOf(caller) }
+}
+
+/** @param persona of the filter of whoever asks */
+export function mayRecall(author: string, persona: string | undefined): boolean {
+  return persona === undefined || author === persona || !author.startsWith(personaPrefix)
+}
+
+/** @throws OxbowError `not_found` where the caller does not know of the memory, `denied` for a persona that changes what is not its own */
+export function assertReached({ id, author }: Pick<MemoryEntry, 'id' | 'author'>, caller: Viewer, changes: boolean): void {
+  if (!mayRecall(author, reachOf(caller).persona)) throw noMemory(id)
+  const own = personaOf(caller)
+  if (!changes || own === '' || author === own) return
+  throw new OxbowError('denied', `${id} is no note of this persona, which changes only its own.`, {
+    hint: 'Note what is true now (memory_save), or ask the person to change it.',
+  })
+}
+
+/** @returns what is thrown for an id that there is not, or not for this caller */
+export function noMemory(id: string): OxbowError {
+  return new OxbowError('not_found', `There is no memory ${JSON.stringify(id.slice(0, 100))}.`, {
+    hint: 'A search gives the ids (memory_search, oxbow memory search); it may have been forgotten.',
+  })
 }
 
 /** @param author of a memory, or the actor of a call */
@@ -85,9 +132,21 @@ export function isByPlugin(author: string): boolean {
   return author.startsWith('plugin:')
 }
 
-/** Whether a memory of one may count as one of the other: plugins learn nothing of each other, and put nothing into the mouth of anybody else. */
+/**
+ * Whether a memory of one may count as one of the other: plugins and personas learn nothing of each other, and put nothing into the mouth of
+ * anybody else.
+ */
 export function mayShare(author: string, other: string): boolean {
-  return author === other || !(isByPlugin(author) || isByPlugin(other))
+  return author === other || !(isApart(author) || isApart(other))
+}
+
+/** @returns an author whose memories are compared only with each other; empty for all others */
+export function apartOf(author: string): string {
+  return isApart(author) ? author : ''
+}
+
+function isApart(author: string): boolean {
+  return isByPlugin(author) || author.startsWith(personaPrefix)
 }
 
 /** Distinct labels, sorted. */

@@ -4,9 +4,11 @@
  */
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
+import type { Caller } from '../../protocol/index.ts'
 import type { SessionId } from '../../base/index.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { wholeText } from './memory-item.ts'
+import { mayRecall, reachOf } from './provenance.ts'
 import { byItsPlugin } from './plugin-notes.ts'
 import { maxNameCharacters, maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
 import { memoryTypes } from '../tidy/decay.ts'
@@ -33,12 +35,16 @@ export type Imported = z.infer<typeof imported>
 
 export interface Transfer {
   /** Newest first. @param after `next` of the page before, empty for the first. @throws OxbowError `bad_input` */
-  exportPage(after: string): Promise<ExportPage>
+  exportPage(after: string, caller: Caller): Promise<ExportPage>
   /**
    * Overwrites only if asked to. An invalid line does not affect others.
    * @param how `untrusted`: labels every entry untrusted, whatever its line says
    */
-  importLines(lines: readonly string[], how: { readonly overwrite: boolean; readonly untrusted: boolean }): Promise<Imported>
+  importLines(
+    lines: readonly string[],
+    how: { readonly overwrite: boolean; readonly untrusted: boolean },
+    caller: Caller,
+  ): Promise<Imported>
 }
 
 const time = z.int().min(-8.64e15).max(8.64e15)
@@ -89,21 +95,28 @@ type Line = z.infer<typeof lineSchema>
 export function createTransfer(deps: KeepDeps): Transfer {
   const { memory } = deps
   return {
-    async exportPage(after) {
+    async exportPage(after, caller) {
       const [, at, last] = /^(-?\d+):(.+)$/.exec(after) ?? []
-      const entries = await memory.list({}, transferPage, at === undefined ? undefined : { createdAt: Number(at), id: last ?? '' })
+      const entries = await memory.list(
+        reachOf(caller),
+        transferPage,
+        at === undefined ? undefined : { createdAt: Number(at), id: last ?? '' },
+      )
       const items = await memory.items(entries.map((entry) => entry.id))
       const end = entries.at(-1)
       const next = end === undefined || entries.length < transferPage ? null : `${end.createdAt}:${end.id}`
       return { lines: items.map(lineOf), next }
     },
-    async importLines(lines, { overwrite, untrusted }) {
+    async importLines(lines, { overwrite, untrusted }, caller) {
+      const { persona } = reachOf(caller)
       const refused: { line: number; why: string }[] = []
       const parsed = new Map<string, Line>()
       lines.forEach((text, i) => {
         const read = text.trim() === '' ? null : parseLine(text)
         const line = read === null || typeof read === 'string' || !untrusted ? read : distrusted(read)
-        if (typeof line === 'string') refused.push({ line: i + 1, why: line })
+        const isOthers = line !== null && typeof line !== 'string' && !mayRecall(line.author, persona)
+        if (isOthers) refused.push({ line: i + 1, why: 'a persona keeps it for itself: the person imports it' })
+        else if (typeof line === 'string') refused.push({ line: i + 1, why: line })
         else if (line !== null && parsed.has(line.id)) refused.push({ line: i + 1, why: 'the id was on a line before' })
         else if (line !== null) parsed.set(line.id, line)
       })
@@ -114,7 +127,7 @@ export function createTransfer(deps: KeepDeps): Transfer {
       for (const line of parsed.values()) {
         const there = known.get(line.id)
         if (there !== undefined && areDuplicates(parseLine(lineOf(there)), line)) unchanged += 1
-        else if (there !== undefined && !overwrite) conflicts.push(line.id)
+        else if (there !== undefined && (!overwrite || !mayRecall(there.entry.author, persona))) conflicts.push(line.id)
         else changes.push({ change: 'put', item: await itemOf(deps, line) })
       }
       if (changes.length > 0) await memory.change(changes)

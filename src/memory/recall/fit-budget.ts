@@ -2,7 +2,7 @@
  * From ranked candidates to results: merges near-duplicates, fits texts into the token budget, joins neighbouring passages and finds the
  * matching sentence.
  */
-import { mayShare } from '../keep/provenance.ts'
+import { mayRecall, mayShare } from '../keep/provenance.ts'
 import type { FoundPassage, MemoryEntry, MemoryFilter } from '../../store/index.ts'
 import type { AskedTerms, TextEngine } from '../text/text-engine.ts'
 import type { Candidate } from './fuse-lists.ts'
@@ -183,6 +183,7 @@ export function passesFilter(entry: MemoryEntry, filter: MemoryFilter): boolean 
   if (withoutLabels !== undefined && withoutLabels.some((label) => entry.labels.includes(label))) return false
   if (filter.createdAfter !== undefined && entry.createdAt <= filter.createdAfter) return false
   if (filter.createdBefore !== undefined && entry.createdAt >= filter.createdBefore) return false
+  if (!mayRecall(entry.author, filter.persona)) return false
   return before === undefined || entry.stream !== before.stream || entry.place <= before.place
 }
 

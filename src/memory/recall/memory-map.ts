@@ -3,7 +3,7 @@
  * differ most (principal components, by power iteration). Where vectors are missing or would cost money, the axes are time and kind.
  */
 import { setImmediate as breathe } from 'node:timers/promises'
-import type { MemoryKind, MemoryStore } from '../../store/index.ts'
+import type { MemoryFilter, MemoryKind, MemoryStore } from '../../store/index.ts'
 import { truncate } from '../../base/index.ts'
 import type { MapPoint, MemoryMap } from '../memory-schemas.ts'
 import { wholeText } from '../keep/memory-item.ts'
@@ -21,8 +21,12 @@ const embeddedCharacters = 1_000
 /** By then the directions have settled to less than a pixel. */
 const iterations = 24
 
-export async function makeMap({ memory, text, hasOwnVectors }: MapDeps, kinds: readonly MemoryKind[], limit: number): Promise<MemoryMap> {
-  const entries = await memory.list({ kinds, validAt: Date.now() }, limit)
+export async function makeMap(
+  { memory, text, hasOwnVectors }: MapDeps,
+  filter: Pick<MemoryFilter, 'kinds' | 'persona'>,
+  limit: number,
+): Promise<MemoryMap> {
+  const entries = await memory.list({ ...filter, validAt: Date.now() }, limit)
   const items = await memory.items(entries.map(({ id }) => id))
   const texts = items.map(({ passages }) => wholeText(passages))
   const vectors =

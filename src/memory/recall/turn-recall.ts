@@ -23,6 +23,8 @@ export interface TurnQuestion {
   readonly message: CallId
   /** Only what has all of these tags; absent or empty: everything. */
   readonly tags?: readonly string[]
+  /** As in `MemoryFilter`: of whoever is reminded. */
+  readonly persona?: string
   /** What the window and its summary show, of earlier recalls too. */
   readonly told?: readonly string[]
   /** Aborted: nobody is told. */
@@ -39,7 +41,7 @@ export interface TurnMemory {
 export interface TurnRecall {
   recall(question: TurnQuestion): Promise<TurnMemory>
   /** Starts the search for a message that is still being recorded; `recall` of the same message waits for it. Never throws. */
-  foresee(session: SessionId, text: string, tags: readonly string[]): void
+  foresee(session: SessionId, text: string, tags: readonly string[], persona?: string): void
   /** Resolves when all searches that are under way now are answered; null for one or none. They are answered in order. Never rejects. */
   newestOfMany(): Promise<unknown> | null
   /** What a message may need of memory, whatever that holds. */
@@ -138,8 +140,9 @@ function upTo(stream: SessionId, place: number): MemoryFilter {
   return { before: { stream, place } }
 }
 
-function tagged(window: MemoryFilter, tags: readonly string[]): MemoryFilter {
-  return tags.length === 0 ? window : { ...window, tags }
+/** @param persona absent, as no persona: a turn is never reminded of what all personas keep */
+function within(window: MemoryFilter, tags: readonly string[], persona = ''): MemoryFilter {
+  return { ...window, ...(tags.length > 0 && { tags }), persona }
 }
 
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
@@ -180,22 +183,22 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
     newestOfMany: underWay.newestOfMany,
     kindOf: (text) => needOf(text.slice(0, askedCharacters)).kind,
     erased: () => foreseen.clear(),
-    foresee(session, message, tags) {
+    foresee(session, message, tags, persona) {
       const text = message.slice(0, askedCharacters)
       if (needOf(text).kind === 'nothing') return
       // The window of the turn before: it seldom moves.
       const held = firstOf.get(session) === undefined ? oldestOf.get(session) : undefined
-      const window = tagged(held === undefined ? { notSession: session } : upTo(session, held.before), tags)
+      const window = within(held === undefined ? { notSession: session } : upTo(session, held.before), tags, persona)
       const found = search(session, text, window)
       found.catch(() => {})
       foreseen.put(session, { text, window: JSON.stringify(window), at: deps.clock.now(), found })
     },
     async recall(question) {
-      const { session, tags = [], told = [], signal } = question
+      const { session, tags = [], told = [], signal, persona } = question
       const text = question.text.slice(0, askedCharacters)
       if (needOf(text).kind === 'nothing') return nothing
       const shownBefore = shownIn(session)
-      const window = tagged(await outsideWindow(question), tags)
+      const window = within(await outsideWindow(question), tags, persona)
       const ahead = foreseen.get(session)
       foreseen.delete(session)
       const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))

@@ -17,7 +17,7 @@ export interface TurnCalls {
    * Starts to look for what fits a message while it is being recorded. Not for one that waits behind another: it recalls when its turn
    * begins. Never throws.
    */
-  foresee(session: SessionId, text: string, tags: readonly string[]): void
+  foresee(session: SessionId, text: string, tags: readonly string[], persona?: string): void
   /**
    * How long a turn waits for what is recalled: what comes later is left to its next step. A promise while its search cannot begin yet, since
    * memory opens or other searches go first: its patience begins when it can, or after a timeout.
@@ -89,9 +89,9 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     if (preparing !== null) return preparing.then(() => mayRecall(session, text))
     return hasOthers(session)
   }
-  const foresee: TurnSide['foresee'] = (session, text, tags) => {
+  const foresee: TurnSide['foresee'] = (session, text, tags, persona) => {
     if (preparing !== null) {
-      void preparing.then(() => foresee(session, text, tags))
+      void preparing.then(() => foresee(session, text, tags, persona))
       return
     }
     const others = hasOthers(session)
@@ -100,10 +100,10 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     else if (!others) return
     else if (opened === null) {
       opening.begin()
-      void open().then((turns) => turns.recall.foresee(session, text, tags), notSaidHere)
+      void open().then((turns) => turns.recall.foresee(session, text, tags, persona), notSaidHere)
     } else {
       if (opened.recall.kindOf(text) !== 'nothing') opening.begin()
-      opened.recall.foresee(session, text, tags)
+      opened.recall.foresee(session, text, tags, persona)
     }
   }
   return {

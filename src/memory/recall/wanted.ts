@@ -79,7 +79,7 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
   const hot = async (): Promise<readonly string[]> => {
     const now = clock.now()
     if (held === null || !isFresh()) {
-      const entries = await memory.list({ tiers: ['hot'], validAt: now }, hotEntries)
+      const entries = await memory.list({ tiers: ['hot'], validAt: now, persona: '' }, hotEntries)
       held = { at: now, ids: entries.map(({ id }) => id) }
     }
     return held.ids

@@ -3,7 +3,7 @@
  */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryEntry } from '../../store/index.ts'
-import { mayShare } from '../keep/provenance.ts'
+import { apartOf, mayShare } from '../keep/provenance.ts'
 import { pinTag, protections } from './decay.ts'
 import { sameValue, type Statement, topicOf } from './statements.ts'
 import { changeOf, type TidyChange, type TidyStep, withRelated } from './tidy-change.ts'
@@ -74,8 +74,10 @@ export function findContradictions(known: readonly Known[], now: number): Pick<T
         ? each.statement
         : { subject: each.statement.subject, attribute: `likes ${each.statement.value.toLowerCase()}` },
     )
-    const held = topics.get(topic)
-    if (held === undefined) topics.set(topic, [each as Known & { readonly statement: Statement }])
+    // What one keeps to itself contradicts nothing that others say: each would be told of the other.
+    const key = `${apartOf(each.entry.author)}\n${topic}`
+    const held = topics.get(key)
+    if (held === undefined) topics.set(key, [each as Known & { readonly statement: Statement }])
     else held.push(each as Known & { readonly statement: Statement })
   }
   const changes: TidyChange[] = []

@@ -3,16 +3,7 @@
  * carries the labels of the agents that it is about.
  */
 import { z } from 'zod'
-import {
-  assertNoBranch,
-  type BranchBy,
-  type Budgets,
-  type CallReference,
-  carvedOf,
-  type Documents,
-  type Provenance,
-  type RunningCalls,
-} from '../../kernel/index.ts'
+import { type Budgets, type CallReference, carvedOf, type Documents, type Provenance, type RunningCalls } from '../../kernel/index.ts'
 import { priorities, type RunQueue } from '../../runs/index.ts'
 import { type CallId, OxbowError, type SessionId, truncate } from '../../base/index.ts'
 import {
@@ -30,15 +21,16 @@ import {
 } from '../../protocol/index.ts'
 import type { AgentsConfig } from './config.ts'
 import type { OpenVersions } from '../versions/service.ts'
-import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
+import { boundSpawn, branchFor, type ParentDeps } from './delegation/parent.ts'
+import { spawnAs, type SpawnAsDeps } from './delegation/spawn-as.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
-import { agentCategory, type AgentRecord, isOver, isSettled, sessionOf } from './agent-record.ts'
+import { agentCategory, type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import { agentView, readUsage, viewOf } from './agent-view.ts'
 import type { Access } from '../access/service.ts'
 import type { Supervisor } from './supervisor.ts'
 
-export interface AgentCallDeps extends ParentDeps {
+export interface AgentCallDeps extends ParentDeps, SpawnAsDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly queue: () => Promise<RunQueue>
   readonly agentConfig: AgentsConfig
@@ -70,10 +62,11 @@ type SpawnInput = z.infer<typeof spawnInput>
 
 const spawnInput = z.strictObject({
   task: z.string().min(1).max(maxAgentMessageCharacters).describe('It knows nothing else of this conversation.'),
+  as: z.string().max(60).default('').describe('Agent with a definition, from agent.find: it has the rights that both of you have.'),
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
-    .default('helper')
+    .optional()
     .meta(evident('Short name.')),
   instructions: z.string().max(8_000).default('').meta(evident('Text added to its system prompt.')),
   model: z.string().max(200).default('').meta(evident('Model; empty: the usual one.')),
@@ -100,6 +93,7 @@ function spawnCall(deps: SpawnDeps): Call {
     output: agentView,
     example: {
       task: 'Read /shared/report.md and list its open questions.',
+      as: '',
       name: 'reader',
       instructions: '',
       model: '',
@@ -117,6 +111,10 @@ function spawnCall(deps: SpawnDeps): Call {
     recordOutput: ({ id, session, depth }) => ({ agent: id, agent_session: session, depth }),
     async run(input, { id: call, caller, signal }) {
       const supervisor = await deps.supervisor()
+      if (input.as !== '') {
+        const record = await spawnAs(deps, supervisor, { caller, call, name: 'agent.spawn', signal }, input)
+        return { output: await viewOf(deps, record), text: `Started ${record.name} (${call}): ${record.state}.` }
+      }
       const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
       // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
       const isOwn = input.rights !== undefined && caller.audience === 'terminal'
@@ -128,7 +126,7 @@ function spawnCall(deps: SpawnDeps): Call {
         throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
           hint: `Name only rights among: ${delegable.join(', ')}.`,
         })
-      const { task, name, instructions, model, priority, keep, files, orphans, budget } = input
+      const { task, name = 'helper', instructions, model, priority, keep, files, orphans, budget } = input
       const bound = await boundSpawn(deps, caller, found, model)
       const rights = bound.rights.filter((right) => !isLast || right !== 'agent.spawn')
       const book = budget === undefined ? null : await deps.budgets.book()
@@ -141,16 +139,6 @@ function spawnCall(deps: SpawnDeps): Call {
       return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
     },
   })
-}
-
-/**
- * Makes the branch of files for an agent, under its id. Safe to repeat.
- * @returns its name @throws OxbowError as `branch.create` does; `denied` on a branch, which is a copy of the workspace and not of a branch
- */
-export async function branchFor({ versions }: Pick<AgentCallDeps, 'versions'>, by: BranchBy, agent: CallId = by.call): Promise<string> {
-  assertNoBranch(by.caller)
-  const { name } = await (await (await versions()).branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
-  return name
 }
 
 interface ChildRights {
@@ -176,6 +164,8 @@ function rightsOf(deps: SpawnDeps, { rights: requested, read_only: readOnly }: S
 
 /** A request that is refused anyway is not worth a question. */
 function tierOfSpawn(deps: SpawnDeps, input: SpawnInput, caller: Caller): Tier {
+  // As to delegate: a person has said what it may do, and each of its calls is judged.
+  if (input.as !== '') return 'side_effecting'
   const { rights, beyond } = rightsOf(deps, input, caller)
   return beyond.length > 0 || rights.every((right) => !deps.changing().has(right)) ? 'side_effecting' : 'privileged'
 }

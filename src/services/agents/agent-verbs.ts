@@ -26,6 +26,7 @@ export const agentVerbs: readonly ServiceVerb[] = [
     call: 'agent.spawn',
     typed: {
       task: { field: 'task', help: 'what to do; it knows nothing else' },
+      '--as <agent>': { field: 'as', help: 'agent or persona with a definition: its rights, as far as you have them' },
       '--name <name>': 'name',
       '--model <model>': { field: 'model', help: 'model to use' },
       '--instructions <text>': 'instructions',

@@ -1,7 +1,7 @@
 /** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
-import type { Core } from '../../kernel/index.ts'
+import type { AgentProfile, Core } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import type { CallId } from '../../base/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { Access } from '../access/service.ts'
 import type { OpenVersions } from '../versions/service.ts'
@@ -9,7 +9,7 @@ import { sectionOf } from '../../config/index.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import { createDelegatedEnds } from './delegation/delegated-end.ts'
 import { createDefinitions, type Definitions } from './delegation/definitions.ts'
-import { type Parent, parentOf } from './delegation/parent.ts'
+import { type Parent, parentOf, parentOfEntries, profileBy } from './delegation/parent.ts'
 import { createSupervisor, type Supervisor } from './supervisor.ts'
 import { agentsConfig } from './config.ts'
 
@@ -19,6 +19,11 @@ export interface Agents {
   readonly definitions: Definitions
   /** The agents as which work that belongs to no session can be done, with entries of their rights, by name. */
   readonly workers: () => Promise<readonly { readonly name: string; readonly rights: readonly string[] }[]>
+  /**
+   * As whom work runs in a session of its own by a definition, under entries of rights that are passed on.
+   * @throws OxbowError `not_found`, `denied` or `bad_config` for the definition
+   */
+  readonly profileAs: (name: string, delegable: readonly string[], agent: CallId) => Promise<AgentProfile>
   /** What a caller can pass on. */
   readonly parentOf: (caller: Caller) => Promise<Parent>
   /** @param listener called with each agent that has ended, as often as its record changes */
@@ -67,6 +72,15 @@ export async function openAgents(core: Core, runs: RunsPort, { access, versions 
     async workers() {
       const { parseAgentDefinition } = await import('./delegation/agent-definition.ts')
       return (await definitions.usable('agents')).map(parseAgentDefinition).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    },
+    async profileAs(name, delegable, agent) {
+      const { parseAgentDefinition } = await import('./delegation/agent-definition.ts')
+      const definition = parseAgentDefinition(await definitions.find('agents', name))
+      if (definition.files === 'branch')
+        throw new OxbowError('denied', `${name} works on a branch of files, which nobody would merge here.`, {
+          hint: 'Spawn it, or delegate to it.',
+        })
+      return profileBy(core, definition, parentOfEntries(core, delegable), { agent, home: '', spawner: '' })
     },
     parentOf: (caller) => parentOf(core, caller),
     onOver(listener) {

@@ -54,6 +54,7 @@ export const configuredSchedules = configSection('schedule', (by) =>
           enabled: by.boolean().default(true).describe('False: it does not run.'),
           context: by.enum(['keep', 'fresh']).default('keep').describe('`keep`: runs share a session. `fresh`: each starts anew.'),
           model: by.string().max(200).default('').describe('Model or profile. Empty: the usual one.'),
+          as: by.string().max(60).optional().describe('Agent with a definition, as which it runs. Unset: the usual one.'),
           misfire: by
             .enum(['skip', 'once', 'all'])
             .default('once')

@@ -100,6 +100,7 @@ async function scheduleOf(
   const value: Schedule = {
     ...rest,
     id,
+    ...(rest.as !== undefined && { as_bounds: ['*'] }),
     cadence,
     status: isOver ? 'completed' : 'active',
     grace_s: grace_s ?? null,

@@ -2,6 +2,7 @@
 import { errorMessage } from '../../base/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
+import type { Agents } from '../agents/service.ts'
 import { sectionOf } from '../../config/index.ts'
 import { forecast, usedBy } from './forecast.ts'
 import { createSchedules, type Schedules } from './schedules.ts'
@@ -13,7 +14,7 @@ export interface ConfiguredPort {
   take(): Promise<void>
 }
 
-export function openSchedules(core: Core, runs: RunsPort): Schedules & ConfiguredPort {
+export function openSchedules(core: Core, runs: RunsPort, agents: () => Promise<Agents>): Schedules & ConfiguredPort {
   const { budgets, documents, clock, config, sessions, lanes } = core
   const cost = { budgets, documents, clock, agent: config.agent.name }
   const schedules = createSchedules({
@@ -27,6 +28,7 @@ export function openSchedules(core: Core, runs: RunsPort): Schedules & Configure
     usedBy: async (run) => usedBy(cost, run),
     cancelTurn: (session) => void lanes.cancel(session),
     labelsOf: sessions.loadHeld,
+    profileAs: async (...asked) => (await agents()).profileAs(...asked),
   })
   let taking = Promise.resolve()
   const take = (): Promise<void> =>

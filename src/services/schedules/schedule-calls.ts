@@ -1,10 +1,11 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
-import { OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, joinLabels, type Labels, limitsSchema } from '../../protocol/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
+import { type Call, type Caller, defineCall, joinLabels, type Labels, limitsSchema } from '../../protocol/index.ts'
 import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence } from '../../runs/index.ts'
 import { sectionOf } from '../../config/index.ts'
+import type { Agents } from '../agents/service.ts'
 import { forecast } from './forecast.ts'
 import { begun, paused } from './configured-schedules.ts'
 import { runCategory, runsOf, scheduleCategory, withoutSchedule } from './schedule-record.ts'
@@ -14,11 +15,21 @@ import { schedulesConfig } from './config.ts'
 
 export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 'sessions' | 'outcomeOf' | 'budgets'> {
   readonly schedules: () => Promise<Schedules>
+  readonly agents: () => Promise<Pick<Agents, 'parentOf' | 'profileAs'>>
 }
 
 /** Shown to whoever asks. */
 const scheduleView = scheduleSchema
-  .omit({ labels: true, counted_from: true, due_after: true, queued: true, retry: true, deleted_sessions: true, configured: true })
+  .omit({
+    labels: true,
+    as_bounds: true,
+    counted_from: true,
+    due_after: true,
+    queued: true,
+    retry: true,
+    deleted_sessions: true,
+    configured: true,
+  })
   .extend({
     next_local: z.string().nullable(),
     source: z.enum(['call', 'config']).describe('`config`: it stands as `[[schedule]]` in a configuration file.'),
@@ -32,6 +43,7 @@ const settings = {
   cadence,
   context: z.enum(['keep', 'fresh']).describe('keep: runs share a session and know the earlier ones; fresh: each starts anew.'),
   model: z.string().max(200).describe('Model; empty: the usual one.'),
+  as: z.string().max(60).describe('Agent with a definition, from agent.find, as which it runs; empty: the usual one.'),
   misfire: z.enum(['skip', 'once', 'all']).describe('Due times that passed while Oxbow was off: none, the newest, or all of them.'),
   grace_s: z
     .int()
@@ -48,6 +60,7 @@ const settings = {
 const defaults = {
   context: 'keep',
   model: '',
+  as: '',
   misfire: 'once',
   grace_s: null,
   overlap: 'skip',
@@ -75,7 +88,7 @@ export function scheduleCalls(deps: ScheduleCallDeps): readonly Call[] {
   ]
 }
 
-function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call {
+function createCall({ documents, config, schedules, sessions, agents }: ScheduleCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'schedule.create',
@@ -89,6 +102,7 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
       cadence: settings.cadence,
       context: settings.context.default(defaults.context),
       model: settings.model.default(defaults.model),
+      as: settings.as.default(defaults.as),
       misfire: settings.misfire.default(defaults.misfire),
       grace_s: settings.grace_s.default(defaults.grace_s),
       overlap: settings.overlap.default(defaults.overlap),
@@ -110,6 +124,7 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
         })
       const schedule: Schedule = {
         ...input,
+        ...(await boundsOf(agents, input.as, call, caller)),
         id: call,
         status: 'active',
         labels: sessions.held(caller),
@@ -127,9 +142,23 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
   })
 }
 
+/** What a run as an agent is bound by: its definition, and what whoever schedules it can pass on. @throws OxbowError for one that cannot run */
+async function boundsOf(
+  agents: ScheduleCallDeps['agents'],
+  as: string,
+  call: CallId,
+  caller: Caller,
+): Promise<Pick<Schedule, 'as_bounds'>> {
+  if (as === '') return { as_bounds: undefined }
+  const { parentOf, profileAs } = await agents()
+  const { delegable } = await parentOf(caller)
+  await profileAs(as, delegable, call)
+  return { as_bounds: delegable }
+}
+
 const dailyAtSeven: Cadence = { type: 'cron', expression: '0 7 * * *', time_zone: 'Europe/Berlin' }
 
-function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call {
+function editCall({ documents, config, schedules, sessions, agents }: ScheduleCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'schedule.edit',
@@ -150,7 +179,13 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
       const edit = async (before: Schedule): Promise<Schedule> => {
         // One that failures have disabled goes on by a word; what it is stands in the file.
         if (Object.keys(fields).some((field) => field !== 'status') || change.status !== 'active') assertOwn(before)
-        const changed: Schedule = { ...before, ...fields, labels: [...new Set([...before.labels, ...sessions.held(caller)])].sort() }
+        const named = change.as === undefined ? {} : await boundsOf(agents, change.as, call, caller)
+        const changed: Schedule = {
+          ...before,
+          ...fields,
+          ...named,
+          labels: [...new Set([...before.labels, ...sessions.held(caller)])].sort(),
+        }
         const isStarted = change.status === 'active' && before.status !== 'active'
         if (change.cadence !== undefined || isStarted)
           await checkCadence(changed.cadence, now, sectionOf(schedulesConfig, config).min_interval_s)
@@ -347,6 +382,7 @@ function labelsOf(schedules: readonly Schedule[]): Labels {
 function viewOf(schedule: Schedule): ScheduleView {
   const {
     labels: _labels,
+    as_bounds: _bounds,
     counted_from: _from,
     due_after: _after,
     queued: _queued,

@@ -18,7 +18,8 @@ import {
 } from '../../base/index.ts'
 import { labelledFields, type Labels, type Spend, originOf } from '../../protocol/index.ts'
 import type { SchedulesConfig } from './config.ts'
-import { carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
+import type { Agents } from '../agents/service.ts'
+import { carve, type Core, type DocumentChange, type Documents, giveBack, profileCategory } from '../../kernel/index.ts'
 import type { HeldRuns, RunsPort } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, runCategory, runName, newRun, skippedRun, runsOf } from './schedule-record.ts'
 import type { Schedule, ScheduleRun, Forecast } from './schedule-schemas.ts'
@@ -39,6 +40,7 @@ export interface ScheduleDeps {
   readonly cancelTurn: (session: SessionId) => void
   /** Labels of what the session of a run has read. */
   readonly labelsOf: (session: SessionId) => Promise<Labels>
+  readonly profileAs: Agents['profileAs']
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   readonly forecast: (schedule: Schedule) => Promise<Forecast>
@@ -148,6 +150,7 @@ async function startRun(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun
   deps.noteEvent('schedule_started', labelledFields({ schedule: id, name, due_at: run.due_at }, labels), session)
   try {
     await turns.openSession(session, name, cause)
+    await runAs(deps, schedule, run)
     await turns.send({ ...cause, session, turn: run.turn, text: promptOf(schedule), model })
     return null
   } catch (error) {
@@ -156,6 +159,15 @@ async function startRun(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun
     const outcome = { status: 'failed', text: errorMessage(error) }
     return { outcome, ...(isGone && { deletedSessions: 1 }) }
   }
+}
+
+/** Whose turn it is, as the schedule says now: its session, which earlier runs may share, has a profile only then. @throws OxbowError */
+async function runAs(deps: ScheduleDeps, { as = '', as_bounds: bounds = [] }: Schedule, { session, turn }: ScheduleRun): Promise<void> {
+  const { documents } = deps
+  const known = await documents.get(profileCategory, session)
+  if (as === '' && known === null) return
+  const value = as === '' ? null : await deps.profileAs(as, bounds, turn as string as CallId)
+  await documents.put(byKernel(deps), [{ category: profileCategory, name: session, value }])
 }
 
 const byKernel = ({ newId }: Pick<ScheduleDeps, 'newId'>) =>
@@ -236,7 +248,7 @@ async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun>
     runs.push(schedule.context === 'keep' ? { ...run, spent_before: await deps.usedBy(run) } : run)
   }
   const ofRuns = runs.flatMap((run): readonly DocumentChange[] => {
-    const carved = { session: run.session as SessionId, above: '', actor: `agent:${deps.agent}` } as const
+    const carved = { session: run.session as SessionId, above: '', actor: `agent:${schedule.as || deps.agent}` } as const
     const held = budget === undefined ? [] : [carve('run', run.turn, budget, run.started_at, carved)]
     return [{ category: runCategory, name: runName(run), value: run }, ...held]
   })

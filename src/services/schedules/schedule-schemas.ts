@@ -16,6 +16,8 @@ export const scheduleSchema = z.strictObject({
   origin: idOrEmpty('SessionId').describe('Session in which it was made; empty: none.'),
   context: z.enum(['keep', 'fresh']).describe('`keep`: all runs share a session, and know the earlier ones. `fresh`: each has its own.'),
   model: z.string(),
+  as: z.string().optional().describe('Agent with a definition, as which it runs. Absent or empty: the usual one.'),
+  as_bounds: z.array(z.string()).readonly().optional().describe('Rights that whoever named it could pass on.'),
   misfire: z
     .enum(['skip', 'once', 'all'])
     .describe('What happens with times that passed while no guest ran, or that are older than the grace.'),

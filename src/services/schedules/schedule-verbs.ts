@@ -40,6 +40,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
       '--retries <n>': { field: 'retries', help: 'retries of a failed run' },
       '--timeout <seconds>': { field: 'timeout_s', help: 'stop a run after this time' },
       '--fresh': { field: 'context', value: 'fresh', help: 'each run begins without the earlier ones' },
+      '--as <agent>': { field: 'as', help: 'agent or persona as which it runs, by its definition' },
       '--model <model>': { field: 'model', help: 'model to use' },
       ...typedBudget('a run'),
     },

@@ -22,6 +22,7 @@ const types: readonly MemoryType[] = ['fact', 'preference', 'skill']
 const tiers: readonly MemoryTier[] = ['hot', 'warm', 'cold']
 const sessions = ['', 's-1', 's-2', 'S 3'] as SessionId[]
 const tags = ['red', 'two words', 'a "b"', 'x:y,z', "o'h", '計']
+const personas = ['persona:a', 'persona:ab', 'PERSONA:a']
 const labels: readonly Label[] = ['untrusted', 'private']
 
 const day = fc.integer({ min: 0, max: 9 }).map((n) => firstDay + n)
@@ -31,6 +32,7 @@ const drawnEntry: fc.Arbitrary<Partial<MemoryEntry>> = fc.record({
   tier: fc.constantFrom(...tiers),
   session: fc.constantFrom(...sessions),
   tags: fc.uniqueArray(fc.constantFrom(...tags), { maxLength: 3 }).map((list) => list.toSorted()),
+  author: fc.constantFrom('user', ...personas),
   labels: fc.uniqueArray(fc.constantFrom(...labels), { maxLength: 2 }).map((list) => list.toSorted()),
   createdAt: day,
   validFrom: day,
@@ -50,6 +52,7 @@ const filterParts: { readonly [Name in keyof MemoryFilter]-?: fc.Arbitrary<NonNu
   createdBefore: day,
   validAt: day,
   withoutLabels: fc.uniqueArray(fc.constantFrom(...labels), { minLength: 1, maxLength: 2 }),
+  persona: fc.constantFrom('', ...personas),
   before: fc.record({ stream: fc.constantFrom('s', 't', 'none'), place: fc.integer({ min: 0, max: 6 }) }),
 }
 

@@ -98,6 +98,7 @@ export function passes(entry: MemoryEntry, filter: MemoryFilter): boolean {
   if (createdBefore !== undefined && entry.createdAt >= createdBefore) return false
   if (validAt !== undefined && (entry.validFrom > validAt || (entry.validTo !== null && entry.validTo <= validAt))) return false
   if (withoutLabels !== undefined && entry.labels.some((label) => withoutLabels.includes(label))) return false
+  if (filter.persona !== undefined && entry.author.startsWith('persona:') && entry.author !== filter.persona) return false
   return before === undefined || entry.stream !== before.stream || entry.place <= before.place
 }
 

@@ -3,7 +3,7 @@
  * once, Postgres when it has the answer. The queries are text with `:name` for values; all are here.
  */
 import { blockPassages } from '../limits.ts'
-import type { MemoryFilter } from '../memory.ts'
+import { type MemoryFilter, personaPrefix } from '../memory.ts'
 import type { Dialect } from '../sql/user-tables.ts'
 import type { Template } from '../sql/template.ts'
 import type { ListAfter } from './memory-client.ts'
@@ -84,7 +84,8 @@ export function statementMaker(dialect: Dialect): StatementMaker {
 const columns = entryColumns.map((column) => `e.${column}`).join(', ')
 /** In the order of `SlotRow`. */
 export const slotColumns =
-  'p.id, p.length, e.kind, e.type, e.tier, e.session, e.stream, e.tags, e.labels, e.place, e.created_at, e.valid_from, e.valid_to, e.key'
+  'p.id, p.length, e.kind, e.type, e.tier, e.session, e.stream, e.tags, e.labels, e.place, e.created_at, e.valid_from, e.valid_to, e.key, ' +
+  `case when substr(e.author, 1, ${personaPrefix.length}) = '${personaPrefix}' then e.author else '' end`
 const joined = 'memory_entry e join memory_passage p on p."user" = e."user" and p.entry = e.key'
 const foundColumns = `p.id as passage, p.part, p.start, p.body, ${columns}`
 
@@ -208,6 +209,9 @@ function filterConditions(dialect: Dialect, filter: MemoryFilter, slot: Slot): r
     ...(notSession === undefined ? [] : [`session <> ${slot(notSession)}`]),
     ...(filter.tags ?? []).map((tag) => has('tags', tag)),
     ...(filter.withoutLabels ?? []).map((label) => `not ${has('labels', label)}`),
+    ...(filter.persona === undefined
+      ? []
+      : [`(substr(author, 1, ${personaPrefix.length}) <> ${slot(personaPrefix)} or author = ${slot(filter.persona)})`]),
     ...(createdAfter === undefined ? [] : [`created_at > ${slot(createdAfter)}`]),
     ...(createdBefore === undefined ? [] : [`created_at < ${slot(createdBefore)}`]),
     ...(validAt === undefined ? [] : [`valid_from <= ${slot(validAt)}`, `(valid_to is null or valid_to > ${slot(validAt)})`]),

@@ -32,7 +32,7 @@ type Column = Float64Array | Float32Array | Uint32Array | Uint8Array | Int8Array
 const kinds = { Float64Array, Float32Array, Uint32Array, Uint8Array, Int8Array } as const
 
 /** Changes with anything that is written here, and with how texts become words: see `lengthOfBody` and `SlotTable.set`. */
-const format = 2
+const format = 3
 const magic = 'OXRECALL'
 /** Of the magic, the length of the header and the checksum of all that follows. */
 const headBytes = 16

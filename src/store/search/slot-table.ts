@@ -22,6 +22,8 @@ export type SlotRow = readonly [
   validFrom: number,
   validTo: number | null,
   entry: number,
+  /** Author of a memory that one persona keeps for itself; empty for any other. */
+  persona: string,
 ]
 
 export interface SlotTable {
@@ -50,7 +52,7 @@ export interface SlotTable {
 }
 
 /** What few distinct entries differ in: a slot has the number of one of these. */
-const scopeColumns = ['kind', 'type', 'tier', 'session', 'stream', 'tags', 'labels'] as const
+const scopeColumns = ['kind', 'type', 'tier', 'session', 'stream', 'tags', 'labels', 'persona'] as const
 type Scope = Readonly<Record<(typeof scopeColumns)[number], string>>
 
 const numberColumns = ['length', 'place', 'createdAt', 'entry', 'scope'] as const
@@ -153,10 +155,10 @@ function lengthIn({ length }: Columns, slot: number): number {
 function fillColumns(
   columns: Columns,
   slot: number,
-  [, words, kind, type, tier, session, stream, tags, labels, place, createdAt, , , entry]: SlotRow,
+  [, words, kind, type, tier, session, stream, tags, labels, place, createdAt, , , entry, persona]: SlotRow,
   scopes: Scopes,
 ): void {
-  columns.scope[slot] = scopes.numberOf([kind, type, tier, session, stream, tags, labels])
+  columns.scope[slot] = scopes.numberOf([kind, type, tier, session, stream, tags, labels, persona])
   // Kind, session and tags count as words.
   columns.length[slot] = words + 2 + textList(tags).length
   columns.place[slot] = place
@@ -240,13 +242,15 @@ function scopeTest({
   notSession,
   tags = [],
   withoutLabels = [],
+  persona,
 }: MemoryFilter): ((scope: Scope) => boolean) | null {
   if (kinds === undefined && types === undefined && tiers === undefined && sessions === undefined && notSession === undefined)
-    if (tags.length === 0 && withoutLabels.length === 0) return null
+    if (tags.length === 0 && withoutLabels.length === 0 && persona === undefined) return null
   const isOneOf = (name: string, wanted: readonly string[] | undefined): boolean => wanted === undefined || wanted.includes(name)
   return (scope) => {
     if (!isOneOf(scope.kind, kinds) || !isOneOf(scope.type, types) || !isOneOf(scope.tier, tiers)) return false
     if (!isOneOf(scope.session, sessions) || scope.session === notSession) return false
+    if (persona !== undefined && scope.persona !== '' && scope.persona !== persona) return false
     const has = textList(scope.tags)
     return (
       tags.every((tag) => has.includes(tag)) &&

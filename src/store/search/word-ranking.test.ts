@@ -20,7 +20,7 @@ const told: fc.Arbitrary<Told> = fc.record({ terms: words, context: words, gap: 
 const asked = fc.uniqueArray(fc.constantFrom(...vocabulary, 'gone'), { minLength: 1 })
 
 function rowOf(passage: number, { terms, context }: Told): SlotRow {
-  return [passage, terms.length + context.length, 'message', 'episodic', 'hot', 's', '', '', '', 0, passage, passage, null, passage]
+  return [passage, terms.length + context.length, 'message', 'episodic', 'hot', 's', '', '', '', 0, passage, passage, null, passage, '']
 }
 
 /** BM25 as it is written in books, passage by passage. */

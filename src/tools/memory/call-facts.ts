@@ -1,7 +1,8 @@
 /** What the memory calls share: their facts for the gate, arguments and dates. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { Call } from '../../protocol/index.ts'
+import type { Memory } from '../../memory/index.ts'
+import type { Call, Caller } from '../../protocol/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { evident } from '../../protocol/index.ts'
 import { memoryTimeoutMs } from '../limits.ts'
@@ -25,6 +26,11 @@ export const changing: Pick<Call, Shared> = {
   effect: 'idempotent',
   labels: { adds: [], sink: false },
   timeoutMs: memoryTimeoutMs,
+}
+
+/** For each call that tells of a memory by its id, or changes it. @throws OxbowError `not_found`, `denied` for what its caller does not reach */
+export async function assertReached(memory: Memory, caller: Caller, ids: readonly string[], changes = true): Promise<void> {
+  await (await memory.notes()).assertReached(ids, caller, changes)
 }
 
 /** The field that names a memory. */

@@ -43,9 +43,9 @@ function whyCall(memory: Memory): Call {
     example: { note_id: 'note-0198' },
     audience: ['terminal'],
     recordOutput: ({ id, record }) => ({ id, seq: record?.seq ?? 0 }),
-    async run({ note_id: id }) {
+    async run({ note_id: id }, { caller }) {
       await memory.caughtUp()
-      const why = await memory.why(id)
+      const why = await memory.why(id, caller)
       return { output: why, labels: why.labels }
     },
   })
@@ -83,7 +83,7 @@ function forgettingCall(memory: Memory): Call {
       const forgetting = await memory.forgetting()
       const question = { ids, text }
       if (dry) {
-        const found = await forgetting.preview(question, context.signal)
+        const found = await forgetting.preview(question, context)
         return { output: { dry_run: true as const, ...found }, text: previewText(found), labels: found.labels }
       }
       const done = await forgetting.forget(question, context)
@@ -176,9 +176,9 @@ function mapCall(memory: Memory): Call {
     audience: ['terminal'],
     labels: { adds: ['untrusted', 'private'], sink: false },
     recordOutput: ({ by, points }) => ({ by, points: points.length }),
-    async run({ kinds, limit }) {
+    async run({ kinds, limit }, { caller }) {
       await memory.caughtUp()
-      return { output: await memory.map(kinds, limit), text: '' }
+      return { output: await memory.map(kinds, limit, caller), text: '' }
     },
   })
 }
@@ -222,9 +222,9 @@ function exportCall(memory: Memory): Call {
     audience: ['terminal'],
     labels: { adds: ['untrusted', 'private'], sink: false },
     recordOutput: ({ lines, next }) => ({ lines: lines.length, next }),
-    async run({ after }) {
+    async run({ after }, { caller }) {
       await memory.caughtUp()
-      const page = await (await memory.transfer()).exportPage(after)
+      const page = await (await memory.transfer()).exportPage(after, caller)
       return { output: page, text: plural(page.lines.length, 'line') }
     },
   })
@@ -254,14 +254,14 @@ function importCall(memory: Memory): Call {
       conflicts: conflicts.length,
       refused: refused.length,
     }),
-    async run({ lines, overwrite, untrusted }) {
+    async run({ lines, overwrite, untrusted }, { caller }) {
       const characters = lines.reduce((sum, line) => sum + line.length, 0)
       if (characters > maxImportCharacters) {
         throw new OxbowError('limit_reached', `${characters} characters are too many; the limit is ${maxImportCharacters}.`, {
           hint: 'Import fewer lines at once.',
         })
       }
-      const done = await (await memory.transfer()).importLines(lines, { overwrite, untrusted })
+      const done = await (await memory.transfer()).importLines(lines, { overwrite, untrusted }, caller)
       const { added, replaced, unchanged, conflicts, refused } = done
       const text = `${added} added, ${replaced} replaced, ${unchanged} unchanged, ${plural(conflicts.length, 'conflict')}, ${refused.length} refused.`
       return { output: done, text, ok: refused.length === 0 && conflicts.length === 0 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
 import { type Call, defineCall } from '../../protocol/index.ts'
-import { changing, moment, noteId, toMoment } from './call-facts.ts'
+import { assertReached, changing, moment, noteId, toMoment } from './call-facts.ts'
 import { startOf } from './note-calls.ts'
 
 type Changed = z.infer<typeof output>
@@ -24,7 +24,8 @@ function contradictCall(memory: Memory): Call {
     output,
     example: { note_id: 'note-0198', other: 'note-0199' },
     audience: ['terminal'],
-    async run({ note_id: id, other }) {
+    async run({ note_id: id, other }, { caller }) {
+      await assertReached(memory, caller, [id, other])
       await (await memory.corrections()).contradict(id, other)
       return answer(id, `${id} and ${other} are marked as contradictory.`)
     },
@@ -41,7 +42,8 @@ function confirmCall(memory: Memory): Call {
     output,
     example: { note_id: 'note-0198' },
     audience: ['terminal'],
-    async run({ note_id: id, by }) {
+    async run({ note_id: id, by }, { caller }) {
+      await assertReached(memory, caller, [id, ...(by === undefined ? [] : [by])])
       await (await memory.corrections()).confirm(id, by ?? null)
       return answer(id, `${id} is confirmed.`)
     },
@@ -62,7 +64,8 @@ function validCall(memory: Memory): Call {
     output,
     example: { note_id: 'note-0198', to: '2026-12-31' },
     audience: ['terminal'],
-    async run({ note_id: id, from, to }) {
+    async run({ note_id: id, from, to }, { caller }) {
+      await assertReached(memory, caller, [id])
       const [since, until] = [from === undefined ? null : startOf(from), to === undefined ? null : toMoment(to)]
       const end = await (await memory.corrections()).setValid(id, since, until)
       const ends = end === null ? 'without end' : `until ${to ?? 'the memory that replaced it'}`
@@ -82,6 +85,7 @@ function promoteCall(memory: Memory): Call {
     example: { note_id: 'note-0198' },
     audience: ['terminal'],
     async run({ note_id: id }, { caller }) {
+      await assertReached(memory, caller, [id])
       await (await memory.corrections()).promote(id, caller.actor)
       return answer(id, `${id} is trusted now.`)
     },
@@ -98,7 +102,8 @@ function pinCall(memory: Memory): Call {
     output,
     example: { note_id: 'note-0198', pinned: true },
     audience: ['terminal'],
-    async run({ note_id: id, pinned }) {
+    async run({ note_id: id, pinned }, { caller }) {
+      await assertReached(memory, caller, [id])
       await (await memory.corrections()).pin(id, pinned)
       return answer(id, pinned ? `${id} is pinned and does not fade.` : `${id} is no longer pinned.`)
     },

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
 import { type Call, defineCall, evident } from '../../protocol/index.ts'
-import { changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
+import { assertReached, changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
 
 /** As in the reference implementation. */
 type NoteOutput = z.infer<typeof output>
@@ -50,6 +50,7 @@ function updateCall(memory: Memory): Call {
     example: { note_id: 'note-0198', content: 'The person writes commit messages in the present tense.' },
     audience: ['model', 'terminal'],
     async run({ note_id: id, content: text, tags: newTags }, context) {
+      await assertReached(memory, context.caller, [id])
       await (await memory.notes()).update(id, { content: text, tags: newTags ?? null }, context)
       return answer(id, 'Rewritten.')
     },
@@ -67,7 +68,8 @@ function deleteCall(memory: Memory): Call {
     output,
     example: { note_id: 'note-0198' },
     audience: ['model', 'terminal'],
-    async run({ note_id: id }) {
+    async run({ note_id: id }, { caller }) {
+      await assertReached(memory, caller, [id])
       await (await memory.notes()).remove(id)
       return answer(id, 'Removed.')
     },
@@ -92,6 +94,7 @@ function supersedeCall(memory: Memory): Call {
     audience: ['model', 'terminal'],
     async run({ note_id: id, content: text, tags: newTags, from }, context) {
       const since = from === undefined ? null : startOf(from)
+      await assertReached(memory, context.caller, [id])
       const next = await (await memory.corrections()).supersede(id, { content: text, tags: newTags ?? null, from: since }, context)
       const noted = answer(next, `Noted. It supersedes ${id}.`)
       return { ...noted, output: { ...noted.output, superseded: id } }

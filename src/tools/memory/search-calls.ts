@@ -1,6 +1,6 @@
 /** `memory.search` and `memory.recall`: search notes, documents and conversations, and show why each result matches. */
 import { z } from 'zod'
-import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled, recallReason } from '../../memory/index.ts'
+import { cleanTag, describeRecalled, type Memory, nearEnough, reachOf, type Recalled, recallReason } from '../../memory/index.ts'
 import type { CallId, Json, SessionId } from '../../base/index.ts'
 import { type Call, defineCall, evident, labelSchema, searchMemoryCall, recallCall } from '../../protocol/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
@@ -60,6 +60,7 @@ export function searchCall(memory: Memory): Call {
         kinds: withTalk ? (['note', 'fact', 'document', 'message', 'summary'] as const) : (['note', 'fact', 'document'] as const),
         ...(wanted !== undefined && { tags: wanted.map(cleanTag).filter((tag) => tag !== '') }),
         ...(asOf !== undefined && { validAt: toMoment(asOf) }),
+        ...reachOf(caller),
       }
       const { session } = caller
       const search = { text: query, filter, limit, tokens: searchTokens, withMatch: true, ...(session !== '' && { session }) }
@@ -128,7 +129,16 @@ export function recallingCall(memory: Memory): Call {
     recordOutput: ({ ids, before }) => ({ ids, before }),
     async run({ text, oldest, before, tags: wanted, told }, { caller, signal }) {
       const session = caller.session as SessionId
-      const question = { session, text, oldest: oldest as CallId | '', message: before as CallId, tags: wanted.map(cleanTag), told, signal }
+      const question = {
+        session,
+        text,
+        oldest: oldest as CallId | '',
+        message: before as CallId,
+        tags: wanted.map(cleanTag),
+        told,
+        signal,
+        ...reachOf(caller),
+      }
       const found = await memory.recallForTurn(question)
       return { output: { ids: found.ids, before }, text: found.text, labels: found.labels }
     },

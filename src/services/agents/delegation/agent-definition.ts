@@ -9,7 +9,7 @@ import { characterProblem, type CharacterProfile } from '../../../kernel/index.t
 import { type Json, type JsonObject, parseObject, truncate } from '../../../base/index.ts'
 import { expandRights, type SandboxTier, wrongAgentRights, networkRights, type Limits, limitsSchema } from '../../../protocol/index.ts'
 import type { Definition } from '../../../config/index.ts'
-import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts } from './limits.ts'
+import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts, personaKey } from './limits.ts'
 
 /** An agent as its files define it. `hash` is over all of them; an approval is for that hash. */
 export interface AgentDefinition {
@@ -31,7 +31,9 @@ export interface AgentDefinition {
   readonly budget: Limits | undefined
   readonly maxTurns: number | undefined
   readonly deadlineS: number | undefined
-  readonly memory: 'none' | 'read' | 'own'
+  readonly memory: 'none' | 'read' | 'own' | 'persona'
+  /** Key of what it keeps for itself; empty: it keeps nothing. See `Caller.persona`. */
+  readonly persona: string
   readonly files: 'shared' | 'folder' | 'branch'
   readonly result: JsonObject | undefined
 }
@@ -68,15 +70,28 @@ const schema = z
       .optional()
       .describe('Time limit of one delegation in seconds.'),
     memory: z
-      .enum(['none', 'read', 'own'])
+      .enum(['none', 'read', 'own', 'persona'])
       .default('none')
-      .describe('`read`: yours, without writing; `own`: notes of its own, and no others.'),
+      .describe(
+        '`read`: yours, without writing; `own`: notes of its own, and no others; `persona`: yours, and notes that no other agent recalls.',
+      ),
+    id: z
+      .string()
+      .regex(personaKey, 'must be 8 to 32 of a-z and 0-9')
+      .optional()
+      .describe('Whose the notes of memory = "persona" are, whatever the name; `oxbow persona` makes one.'),
+    style: z.string().trim().max(2_000).default('').describe('How it speaks: its voice, as instructions.'),
+    enabled: z.boolean().default(true).describe('False: it takes no work and no conversation.'),
     files: z.enum(['shared', 'folder', 'branch']).default('shared').describe('`branch`: a copy of the workspace, merged as a diff.'),
     folder: z.string().max(500).regex(folderPattern, 'must be a folder below /shared').optional().describe('For files = "folder".'),
     result: z.record(z.string(), z.json()).optional().describe('JSON Schema of its result.'),
     variables: z.record(z.string().max(128), z.string().max(4_000)).optional().describe('Values of `${NAME}` in its character.'),
   })
   .refine(({ files, folder }) => (files === 'folder') === (folder !== undefined), 'folder and files = "folder" need each other')
+  .refine(
+    ({ memory, id }) => memory !== 'persona' || id !== undefined,
+    'memory = "persona" needs an id: `oxbow persona edit NAME --memory persona` makes one',
+  )
   .refine(({ model, models }) => model === '' || models.length === 0 || models.includes(model), 'model must be one of models')
 
 /** @throws z.ZodError that names each wrong field */
@@ -89,7 +104,7 @@ export function parseAgentDefinition({ name, from, hash, table, text, character 
     hash,
     description,
     capabilities,
-    instructions: memory === 'own' ? `${text.trim()}\n\n${ownMemory(name)}` : text.trim(),
+    instructions: instructionsOf(text, read, name),
     character: character === undefined ? undefined : { file: promptParts(character), variables: read.variables ?? {} },
     model,
     rights: entriesOf({ ...read, name }),
@@ -99,9 +114,21 @@ export function parseAgentDefinition({ name, from, hash, table, text, character 
     maxTurns,
     deadlineS,
     memory,
+    persona: memory === 'persona' ? keyOf(from, read.id ?? '') : '',
     files,
     result,
   }
+}
+
+/** What is in the workspace cannot claim the notes of the person's own. */
+function keyOf(from: Definition['from'], id: string): string {
+  return from === 'workspace' ? `workspace.${id}` : id
+}
+
+function instructionsOf(text: string, { style, memory }: z.infer<typeof schema>, name: string): string {
+  const notes = memory === 'own' ? ownMemory(name) : memory === 'persona' ? personaMemory : ''
+  const voice = style === '' ? '' : `How you speak, in every answer:\n${style}`
+  return [text.trim(), voice, notes].filter((part) => part !== '').join('\n\n')
 }
 
 /** What of a character makes its prompt: the rest of the file would only fill the record of each session. */
@@ -132,6 +159,9 @@ const exampleFields = ['messageExamples', 'postExamples'] as const
 const promptFields = ['name', 'system', 'knowledge', 'bio', 'lore', 'adjectives', 'topics', 'style', ...exampleFields] as const
 const asList = (value: unknown): readonly Json[] => (Array.isArray(value) ? value : [])
 
+const personaMemory =
+  'You have notes of your own, which outlast this conversation and which no other agent recalls: memory_save writes them, memory_search finds them among what is known to all.'
+
 function ownMemory(name: string): string {
   return `You have notes of your own, which outlast this conversation: give memory_save and memory_search the tag ${memoryTag(name)}.`
 }
@@ -159,7 +189,12 @@ function memoryTag(name: string): string {
 function entriesOf({ name, rights, servers, secrets, hosts, models, memory, files, folder }: Read): readonly string[] {
   const remembering = rights.filter((entry) => !entry.startsWith('memory.'))
   const tag = memoryTag(name)
-  const remembered = { none: [], read: ['memory.read'], own: [`memory.read:${tag}`, `memory.write:${tag}`] }[memory]
+  const remembered = {
+    none: [],
+    read: ['memory.read'],
+    own: [`memory.read:${tag}`, `memory.write:${tag}`],
+    persona: ['memory.read', 'memory.write'],
+  }[memory]
   const own = [...remembering, ...remembered, ...servers.map((server) => `mcp.${server}`)]
   const filed = files === 'folder' && folder !== undefined ? insideFolder(own, folder) : own
   const reaching = hosts.length === 0 ? filed : limited(filed, (right) => networkRights.has(right), hosts)

@@ -181,7 +181,7 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
           now.push(boundsOf(docs.get(session)!, withheld))
         }
         const sessions = new Map(held.length === 0 ? [] : [[home as SessionId, held]])
-        const profileOf = createProfileOf(documents as never, config, withheld, { held: sessions }, async () => null)
+        const profileOf = createProfileOf(documents as never, config, withheld, { held: sessions, past: new Map() }, async () => null)
         const effective = await profileOf(home as SessionId)
         for (const above of now.slice(0, -1)) isWithin(effective!.rights, above)
         if (held.length > 0) isWithin(effective!.rights, now.at(-1)!)

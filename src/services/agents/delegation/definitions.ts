@@ -35,9 +35,9 @@ import {
 import { definitionReadMs, heldDefinitionsMs } from './limits.ts'
 
 const definitionState = z
-  .enum(['ready', 'new', 'changed', 'hidden', 'broken'])
+  .enum(['ready', 'new', 'changed', 'hidden', 'broken', 'disabled'])
   .describe(
-    '`ready`: it counts. `new`, `changed`: it waits for approval. `hidden`: the person has one of the same name. `broken`: see its problem.',
+    '`ready`: it counts. `new`, `changed`: it waits for approval. `hidden`: the person has one of the same name. `broken`: see its problem. `disabled`: its file says `enabled = false`.',
   )
 
 export const listedDefinition = z.strictObject({
@@ -114,14 +114,16 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
     const judge =
       (from: 'person' | 'workspace') =>
       async (text: DefinitionText): Promise<Judged> => {
-        const found = await judgeOnce(deps, judged, text, from)
+        const judgedOne = await judgeOnce(deps, judged, text, from)
+        const found =
+          judgedOne.state === 'ready' && judgedOne.table['enabled'] === false ? { ...judgedOne, state: 'disabled' as const } : judgedOne
         if (found.state === 'broken' || from === 'person') return found
         const known = approved.get(`${kind}/${text.name}`)
         const approval = known === found.hash ? 'ready' : known === undefined ? 'new' : 'changed'
-        return { ...found, state: names.has(text.name) ? 'hidden' : approval }
+        return { ...found, state: names.has(text.name) ? 'hidden' : approval === 'ready' ? found.state : approval }
       }
     const ofKind = (texts: readonly DefinitionText[]): readonly DefinitionText[] => texts.filter((each) => each.kind === kind)
-    return Promise.all([...ofKind(own).map(judge('person')), ...ofKind(others).map(judge('workspace'))])
+    return apart(await Promise.all([...ofKind(own).map(judge('person')), ...ofKind(others).map(judge('workspace'))]))
   }
   return {
     usable: async (kind) => (await read(kind, false)).filter(({ state }) => state === 'ready').map(asDefinition),
@@ -129,6 +131,13 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
       const found = (await read(kind, false)).find((each) => each.name === name && each.state !== 'hidden')
       if (found?.state === 'ready') return asDefinition(found)
       if (found?.state === 'broken') throw unusable(found)
+      if (found?.state === 'disabled')
+        throw new OxbowError('denied', `The definition ${kind}/${name} is disabled.`, {
+          hint:
+            found.from === 'person'
+              ? `Enable it with \`oxbow persona edit ${name} --enable\`, or name another.`
+              : 'Remove `enabled = false` from its file.',
+        })
       if (found?.state === 'changed')
         throw new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
           hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
@@ -164,6 +173,21 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
         if (place.startsWith(`${kind}/`)) listener(place.slice(kind.length + 1))
       }),
   }
+}
+
+/** Two personas of one place with one id would recall each other's notes: neither counts until one of them has another. */
+function apart(found: readonly Judged[]): readonly Judged[] {
+  const idOf = ({ from, table }: Judged): string => (typeof table['id'] === 'string' ? `${from} ${table['id']}` : '')
+  const named = Map.groupBy(
+    found.filter((each) => idOf(each) !== ''),
+    idOf,
+  )
+  return found.map((each) => {
+    const others = (named.get(idOf(each)) ?? []).filter(({ name }) => name !== each.name)
+    if (others.length === 0) return each
+    const problem = `id: ${others.map(({ name }) => name).join(', ')} has the same, and would recall its notes. Remove the id of the copy; \`oxbow persona edit\` makes another`
+    return { ...each, state: 'broken', problem }
+  })
 }
 
 interface Judged extends ListedDefinition {

@@ -8,12 +8,17 @@ import { type AgentDefinition, parseAgentDefinition } from './agent-definition.t
 import { agentRef, find as findAgent } from '../agent-control-calls.ts'
 import { delegateFields } from './brief.ts'
 import { delegate, type DelegateDeps, missingRights } from './delegate.ts'
+import { personaCalls } from './persona-calls.ts'
 import { handoffCall, type HandoffDeps, sessionAgentCall } from './handoff-call.ts'
 import { parentOf } from './parent.ts'
 import { type Delegated, delegated, headOf } from './delegated-end.ts'
 
-export interface DelegateCallDeps extends DelegateDeps, Omit<HandoffDeps, keyof DelegateDeps> {
+/** What handoffs use more of than delegations do. */
+type Wider = 'runningTurns' | 'store'
+
+export interface DelegateCallDeps extends Omit<DelegateDeps, Wider>, Omit<HandoffDeps, Exclude<keyof DelegateDeps, Wider>> {
   readonly references: () => readonly CallReference[]
+  readonly store: DelegateDeps['store'] & HandoffDeps['store']
 }
 
 const shared = {
@@ -23,7 +28,7 @@ const shared = {
 } as const satisfies Partial<Call>
 
 export function delegateCalls(deps: DelegateCallDeps): readonly Call[] {
-  return [delegateCall(deps), findCall(deps), handoffCall(deps), sessionAgentCall(deps), revokeCall(deps)]
+  return [delegateCall(deps), findCall(deps), handoffCall(deps), sessionAgentCall(deps), ...personaCalls(deps), revokeCall(deps)]
 }
 
 function delegateCall(deps: DelegateCallDeps): Call {

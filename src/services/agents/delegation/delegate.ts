@@ -5,16 +5,16 @@
  * What does not begin is a value, too: `refused` or `budget_exhausted`, with a code and a hint.
  */
 import { type Budgets, carvedOf, type Entries, lost, meet, stopReason } from '../../../kernel/index.ts'
-import { type CallId, isOxbowError, OxbowError, type SchemaChecker } from '../../../base/index.ts'
+import { type CallId, isOxbowError, type JsonObject, OxbowError, type SchemaChecker } from '../../../base/index.ts'
 import { type Call, type Caller, type Sandbox, joinLabels, type Labels, type Limits } from '../../../protocol/index.ts'
-import { branchFor } from '../agent-calls.ts'
 import type { AgentRecord } from '../agent-record.ts'
+import type { SpawnRequest } from '../agent-table.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { AgentsConfig } from '../config.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import type { Definitions } from './definitions.ts'
 import { briefOf, type Delegating, type DelegateRequest } from './brief.ts'
-import { modelOf, type Parent, parentOf, type ParentDeps, tierOf } from './parent.ts'
+import { branchFor, modelOf, type Parent, parentOf, type ParentDeps, tierOf } from './parent.ts'
 import { delegateRemotely, remoteCall, type RemoteDeps } from './remote.ts'
 import { type Delegated, delegatedOf, noWork, type ResultDeps } from './delegated-end.ts'
 
@@ -76,50 +76,94 @@ async function start(
   request: DelegateRequest,
   signal: AbortSignal,
 ): Promise<AgentRecord> {
-  const { caller } = by
   const definition = parseAgentDefinition(await (await deps.definitions()).find('agents', request.agent))
-  const parent = await parentOf(deps, caller)
-  const rights = parent.passesOn(definition.rights)
-  const model = modelOf(definition, rights, parent)
-  const tier = tierOf(definition, parent, deps.sandbox.status)
   const result = request.result ?? definition.result
+  return begin(deps, supervisor, { ...by, signal }, definition, {
+    name: definition.name,
+    task: briefOf(request, result),
+    instructions: definition.instructions,
+    priority: 'normal',
+    keep: false,
+    orphans: request.orphans ?? 'kill',
+    labels: request.labels ?? [],
+    budget: request.budget,
+    result,
+    awaited: request.wait,
+    deadlineS: request.deadline_s,
+    maxTurns: request.max_turns,
+  })
+}
+
+/** What begins an agent with a definition: `DelegateDeps` has more, for its end. */
+export type BeginDeps = ParentDeps &
+  Pick<DelegateDeps, 'definitions' | 'budgets' | 'heldLabels' | 'schemas' | 'sandbox' | 'now' | 'versions'>
+
+/** How an agent with a definition begins; never with more than that says. */
+export interface Beginning extends Pick<SpawnRequest, 'name' | 'task' | 'instructions' | 'priority' | 'keep' | 'orphans' | 'labels'> {
+  readonly budget?: Limits | undefined
+  readonly result?: JsonObject | undefined
+  readonly awaited?: boolean | undefined
+  readonly deadlineS?: number | undefined
+  readonly maxTurns?: number | undefined
+  /** Empty: the definition's. */
+  readonly model?: string
+  /** It has these of its rights. Absent: all. */
+  readonly only?: Entries | undefined
+}
+
+/** @throws OxbowError why it does not begin */
+export async function begin(
+  deps: BeginDeps,
+  supervisor: Supervisor,
+  { signal, ...by }: Delegating & { readonly signal: AbortSignal },
+  definition: AgentDefinition,
+  how: Beginning,
+): Promise<AgentRecord> {
+  const { caller } = by
+  const { name, task, instructions, priority, keep, orphans, labels, result } = how
+  const parent = await parentOf(deps, caller)
+  const given = parent.passesOn(definition.rights)
+  const rights = how.only === undefined ? given : meet(given, how.only)
+  const model = modelOf(how.model ? { ...definition, model: how.model } : definition, given, parent)
+  const tier = tierOf(definition, parent, deps.sandbox.status)
   if (result !== undefined) await deps.schemas.check(result)
-  const budget = smaller(definition.budget, request.budget)
+  const budget = smaller(definition.budget, how.budget)
   if (budget !== undefined) {
     const book = await deps.budgets.book()
     await book.load(caller)
     book.assertCovers(caller, carvedOf(budget))
   }
-  const deadlineS = least(definition.deadlineS, request.deadline_s)
+  const deadlineS = least(definition.deadlineS, how.deadlineS)
   // Whoever works on a branch delegates on it: what it sees is a copy already.
   const isBranched = definition.files === 'branch' && caller.branch === undefined
   const branch = isBranched ? await branchFor(deps, { ...by, call: by.within ?? by.call, signal }, by.call) : caller.branch
   return supervisor.spawn(by, {
-    name: definition.name,
-    task: briefOf(request, result),
-    instructions: definition.instructions,
+    name,
+    task,
+    instructions,
     model,
     rights,
-    priority: 'normal',
-    keep: false,
-    orphans: request.orphans ?? 'kill',
-    labels: joinLabels(deps.heldLabels(caller), request.labels ?? []),
+    priority,
+    keep,
+    orphans,
+    labels: joinLabels(deps.heldLabels(caller), labels),
     budget,
     branch,
     delegation: {
       definition: definition.name,
       hash: definition.hash,
       turn: caller.turn,
-      awaited: request.wait,
+      awaited: how.awaited ?? false,
       deadline_at: deadlineS === undefined ? null : deps.now() + deadlineS * 1_000,
       repairs: 0,
     },
     defined: {
       delegable: meet(rights, definition.delegable),
       tier,
-      maxTurns: least(definition.maxTurns, request.max_turns),
+      maxTurns: least(definition.maxTurns, how.maxTurns),
       result,
       character: definition.character,
+      ...(definition.persona !== '' && { persona: definition.persona }),
     },
   })
 }

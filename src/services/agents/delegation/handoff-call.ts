@@ -3,25 +3,26 @@
  * next one, which the other agent runs. Whoever has the session has what the one before can pass on and its definition names.
  */
 import { z } from 'zod'
-import { type AgentProfile, type Handoff, type Handoffs, type RunningTurns } from '../../../kernel/index.ts'
+import type { Core, Handoff, Handoffs, RunningTurns } from '../../../kernel/index.ts'
 import type { RunsPort } from '../../../runs/index.ts'
-import { type CallId, derivedId, OxbowError, type SessionId, type TurnId } from '../../../base/index.ts'
+import { type CallId, derivedId, isDerived, OxbowError, type SessionId, type TurnId } from '../../../base/index.ts'
 import { type Call, defineCall, type Sandbox } from '../../../protocol/index.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { AgentsConfig } from '../config.ts'
-import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
+import { parseAgentDefinition } from './agent-definition.ts'
 import { briefOf, delegateFields } from './brief.ts'
 import type { Definitions } from './definitions.ts'
-import { modelOf, parentOf, type ParentDeps, tierOf } from './parent.ts'
+import { parentOf, type ParentDeps, profileBy } from './parent.ts'
 
 export interface HandoffDeps extends ParentDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly definitions: () => Promise<Definitions>
   readonly handoffs: Handoffs
   readonly turns: () => Promise<RunsPort['turns']>
-  readonly runningTurns: Pick<RunningTurns, 'handOver'>
+  readonly runningTurns: Pick<RunningTurns, 'handOver' | 'find'>
   readonly sandbox: Pick<Sandbox, 'status'>
-  readonly agentConfig: Pick<AgentsConfig, 'max_depth'>
+  readonly agentConfig: Pick<AgentsConfig, 'max_depth' | 'max_personas'>
+  readonly store: Pick<Core['store'], 'session'>
 }
 
 type HandoffInput = z.infer<typeof handoffInput>
@@ -129,30 +130,37 @@ async function handedTo(
     )
   if (definition.files === 'branch')
     throw new OxbowError('denied', `${name} works on a branch of files, and this conversation does not.`, { hint: 'Delegate to it.' })
-  const parent = await parentOf(deps, caller)
-  const rights = parent.passesOn(definition.rights)
-  return {
-    profile: profileOf(
-      definition,
-      call,
-      rights,
-      modelOf(definition, rights, parent),
-      tierOf(definition, parent, deps.sandbox.status),
-      caller,
-    ),
-    from: caller.actor,
-    call,
-  }
+  await assertRoom(deps, caller.session as SessionId, name)
+  const spawner = caller.actor.startsWith('agent:') ? caller.actor : ''
+  const profile = profileBy(deps, definition, await parentOf(deps, caller), { agent: call, home: caller.session, spawner })
+  return { profile, from: caller.actor, call }
 }
 
-function profileOf(
-  { name, delegable, instructions, maxTurns, character }: AgentDefinition,
-  agent: CallId,
-  rights: readonly string[],
-  model: string,
-  tier: ReturnType<typeof tierOf>,
-  { session, actor }: Parameters<typeof parentOf>[1],
-): AgentProfile {
-  const spawner = actor.startsWith('agent:') ? actor : ''
-  return { agent, name, rights, delegable, model, instructions, home: session, spawner, killed: false, tier, maxTurns, character }
+/** Personas that answer in conversations, by name. A conversation that was deleted or archived is none of them. */
+export async function activePersonas({
+  handoffs,
+  store,
+}: Pick<HandoffDeps, 'handoffs' | 'store'>): Promise<ReadonlyMap<string, readonly SessionId[]>> {
+  const active = new Map<string, readonly SessionId[]>()
+  for (const [session] of handoffs.held) {
+    const name = handoffs.answering(session)
+    const row = name === undefined || isDerived(session) ? null : await store.session(session)
+    if (name !== undefined && row !== null && row.deleted === 0 && row.archived === 0)
+      active.set(name, [...(active.get(name) ?? []), session])
+  }
+  return active
+}
+
+/** @throws OxbowError `limit_reached` when as many answer as may */
+async function assertRoom(deps: HandoffDeps, session: SessionId | '', name: string): Promise<void> {
+  const { max_personas: most } = deps.agentConfig
+  const active = new Map(await activePersonas(deps))
+  // The one that the conversation leaves makes room, unless it has another.
+  const leaves = session === '' ? undefined : deps.handoffs.answering(session)
+  if (leaves !== undefined && active.get(leaves)?.every((one) => one === session) === true) active.delete(leaves)
+  if (active.has(name) || active.size < most) return
+  const names = [...active.keys()].toSorted()
+  throw new OxbowError('limit_reached', `${names.length} personas answer in conversations: ${names.join(', ')}; at most ${most} may.`, {
+    hint: `\`oxbow persona release ${names[0] ?? 'NAME'}\` gives the conversations of one back to the usual agent; \`agents.max_personas\` allows more.`,
+  })
 }

@@ -5,6 +5,8 @@ export const maxFanTasks = 32
 /** How long definitions of agents and graphs count as read: many children that begin together are one read. */
 export const heldDefinitionsMs = 250
 export const definitionReadMs = 10_000
+/** Key of the notes that a persona keeps for itself. */
+export const personaKey: RegExp = /^[a-z0-9]{8,32}$/
 /** Words by which an agent is found. */
 export const maxCapabilities = 30
 /** A folder to which an agent can be confined. */

@@ -5,15 +5,20 @@
 import {
   type AgentProfile,
   allows,
+  assertNoBranch,
+  type BranchBy,
   type DefinedProfile,
   delegableOf,
   type Entries,
   meet,
   modelRight,
   passedOn,
+  type RunningTurns,
 } from '../../../kernel/index.ts'
-import { OxbowError, type SessionId } from '../../../base/index.ts'
-import { type Caller, grantOf, type SandboxStatus, type SandboxTier, sandboxTiers } from '../../../protocol/index.ts'
+import { type CallId, OxbowError, type SessionId } from '../../../base/index.ts'
+import { type Caller, grantOf, type Sandbox, type SandboxStatus, type SandboxTier, sandboxTiers } from '../../../protocol/index.ts'
+import type { OpenVersions } from '../../versions/service.ts'
+import { sessionOf } from '../agent-record.ts'
 import type { AgentDefinition } from './agent-definition.ts'
 
 export interface Parent {
@@ -26,8 +31,9 @@ export interface Parent {
 }
 
 export interface ParentDeps {
-  /** The profile by which turns of a session run now; see `createProfileOf`. */
-  readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
+  /** The profile by which turns of a session run; see `createProfileOf`. */
+  readonly profileOf: (session: SessionId, began?: string) => Promise<AgentProfile | null> | null
+  readonly runningTurns: Pick<RunningTurns, 'find'>
   readonly withheld: Entries
   readonly neverPassedOn: Entries
 }
@@ -42,9 +48,16 @@ export async function parentOf(deps: ParentDeps, caller: Caller): Promise<Parent
   return { delegable, passesOn, tier: profile?.tier ?? '', model: profile?.model ?? '' }
 }
 
-/** A person is not bound by the agent of the session that is named. */
-async function profileOf(deps: ParentDeps, { session, audience }: Caller): Promise<AgentProfile | null> {
-  return session === '' || audience === 'terminal' ? null : deps.profileOf(session)
+/** What work without a caller is handed: no model and no isolation of an agent above it. */
+export function parentOfEntries({ neverPassedOn }: Pick<ParentDeps, 'neverPassedOn'>, delegable: Entries): Parent {
+  return { delegable, passesOn: (rights) => passedOn(delegable, rights, neverPassedOn), tier: '', model: '' }
+}
+
+/** A person is not bound by the agent of the session that is named; a turn is by whom it began with. */
+async function profileOf(deps: ParentDeps, { session, audience, turn }: Caller): Promise<AgentProfile | null> {
+  return session === '' || audience === 'terminal'
+    ? null
+    : deps.profileOf(session, turn === '' ? undefined : deps.runningTurns.find(turn)?.began)
 }
 
 /**
@@ -93,6 +106,44 @@ export function tierOf({ name, tier }: AgentDefinition, parent: Parent, { tier: 
   })
 }
 
+/** @returns as whom turns of a session run by a definition, under what its caller passes on @throws OxbowError as `modelOf` and `tierOf` do */
+export function profileBy(
+  { sandbox }: { readonly sandbox: Pick<Sandbox, 'status'> },
+  definition: AgentDefinition,
+  parent: Parent,
+  by: Pick<AgentProfile, 'agent' | 'home' | 'spawner'>,
+): AgentProfile {
+  const { name, delegable, instructions, maxTurns, character, persona } = definition
+  const rights = parent.passesOn(definition.rights)
+  return {
+    ...by,
+    name,
+    rights,
+    delegable,
+    model: modelOf(definition, rights, parent),
+    instructions,
+    killed: false,
+    tier: tierOf(definition, parent, sandbox.status),
+    maxTurns,
+    character,
+    ...(persona !== '' && { persona }),
+  }
+}
+
 function rank(tier: SandboxStatus['tier'] | ''): number {
   return sandboxTiers.findIndex((each) => each === tier)
+}
+
+/**
+ * Makes the branch of files for an agent, under its id. Safe to repeat.
+ * @returns its name @throws OxbowError as `branch.create` does; `denied` on a branch, which is a copy of the workspace and not of a branch
+ */
+export async function branchFor(
+  { versions }: { readonly versions: () => Promise<OpenVersions> },
+  by: BranchBy,
+  agent: CallId = by.call,
+): Promise<string> {
+  assertNoBranch(by.caller)
+  const { name } = await (await (await versions()).branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
+  return name
 }
