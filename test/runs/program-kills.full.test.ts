@@ -98,7 +98,10 @@ void test(`after ${kills} kills a script has taken each step once, or knows of w
     }
     assert.equal(run?.status, 'success', JSON.stringify(run))
     const [user = ''] = readdirSync(join(home, 'users'))
-    const lines = readFileSync(join(home, 'users', user, 'shared', 'log.txt'), 'utf8').trim().split('\n').map(Number)
+    const lines = readFileSync(join(home, 'users', user, 'shared', 'log.txt'), 'utf8')
+      .trim()
+      .split('\n')
+      .map(Number)
     assert.equal(new Set(lines).size, lines.length, `a step was taken twice: ${lines.join(' ')}`)
     const missing = Array.from({ length: steps }, (_, i) => i + 1).filter((step) => !lines.includes(step))
     for (const step of missing) assert.ok(run.result.includes(step), `step ${step} was not taken, and the script does not know that`)

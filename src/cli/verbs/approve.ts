@@ -1,6 +1,6 @@
 /** `oxbow approve`: decides a waiting call and follows its turn to the end, so that the decision takes effect. */
 import { setTimeout } from 'node:timers/promises'
-import { type JsonObject, OxbowError, type SessionId, toError } from '../../base/index.ts'
+import { type JsonObject, OxbowError, type SessionId, toError, type TurnId } from '../../base/index.ts'
 import { answerTo, endsTurn, type PendingApproval, pendingOf } from '../../protocol/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type Connection, type GuestChoice, outputOf, withGuest } from '../guest-connection.ts'
@@ -67,7 +67,7 @@ export async function listPending(connection: Connection): Promise<readonly Pend
   ])
   const shown = ofTurns.flat()
   // Of programs and graphs: they run in sessions that have no turn which could be followed.
-  const ofRuns = all.filter(({ call }) => shown.every((each) => each.call !== call)).map((each) => ({ ...each, turn: '' as const }))
+  const ofRuns = all.filter(({ call }) => shown.every((each) => each.call !== call)).map((each) => ({ ...each, turn: '' as TurnId }))
   return [...shown, ...ofRuns]
 }
 

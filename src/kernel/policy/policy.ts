@@ -130,7 +130,10 @@ function lacking({ actor }: Caller, call: Call, usualAgent: string): Failure {
       hint: `Its manifest allows it with "${call.right}" under rights.calls, if the agent that it works for has it, too.`,
     }
   if (actor.startsWith('program:'))
-    return { ...failure, hint: `Whoever runs the program cannot pass on ${call.right}, or its program.toml lists no paths or hosts for it.` }
+    return {
+      ...failure,
+      hint: `Whoever runs the program cannot pass on ${call.right}, or its program.toml lists no paths or hosts for it.`,
+    }
   if (actor.startsWith('user:')) return { ...failure, hint: 'The role of this guest’s user lacks it: role under [access] in config.toml.' }
   const name = actor.slice('agent:'.length)
   const place = name === usualAgent ? 'under [agent] in config.toml' : `of agents/${name}.toml, or of the agent that started it`

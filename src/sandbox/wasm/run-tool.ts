@@ -18,7 +18,15 @@ import {
   toolStartTimeoutMs,
 } from '../limits.ts'
 import { type HostReply, readOutput, sharedOutput, type ToolEnd, type ToolJob, type ToolMessage } from './tool-channel.ts'
-import { type AnswerHost, defaultToolLimits, type HostFunctions, refuseRequest, type ToolLimits, type ToolOutcome, type WasmTool } from './wasm-tool.ts'
+import {
+  type AnswerHost,
+  defaultToolLimits,
+  type HostFunctions,
+  refuseRequest,
+  type ToolLimits,
+  type ToolOutcome,
+  type WasmTool,
+} from './wasm-tool.ts'
 
 /** Never rejects: a failure of the tool is an outcome. */
 export async function runTool(tool: WasmTool): Promise<ToolOutcome> {

@@ -156,10 +156,14 @@ function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages, 
 }
 
 /** A tool may throw any value. Reading it runs at most code of the tool, under the same limits. */
-function describe(context: QuickJSContext, error: QuickJSHandle): { readonly name: string; readonly message: string; readonly code: string } {
+function describe(
+  context: QuickJSContext,
+  error: QuickJSHandle,
+): { readonly name: string; readonly message: string; readonly code: string } {
   const part = (key: string): string | null => textOf(context, context.getProp(error, key), maxThrownChars)
   const kind = context.typeof(error)
-  if (kind === 'object') return { name: part('name') ?? 'an object', message: part('message') ?? 'without a message', code: part('code') ?? '' }
+  if (kind === 'object')
+    return { name: part('name') ?? 'an object', message: part('message') ?? 'without a message', code: part('code') ?? '' }
   return { name: `a ${kind}`, message: textOf(context, error, maxThrownChars) ?? 'without a message', code: '' }
 }
 

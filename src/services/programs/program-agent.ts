@@ -14,7 +14,12 @@ interface Waited {
 const waitS = 600
 
 /** @throws OxbowError as the agent ended */
-export async function followInstructions(deps: ProgramRunsDeps, run: ProgramRun, program: ProgramPackage, signal: AbortSignal): Promise<ScriptEnd> {
+export async function followInstructions(
+  deps: ProgramRunsDeps,
+  run: ProgramRun,
+  program: ProgramPackage,
+  signal: AbortSignal,
+): Promise<ScriptEnd> {
   const { manifest } = program
   const own = await callerOf(deps, run, false)
   // Whoever began the run has decided that it works.
@@ -36,7 +41,9 @@ export async function followInstructions(deps: ProgramRunsDeps, run: ProgramRun,
     const { output } = await call(deps.newId() as CallId, 'agent.wait', { agents: [id], timeout_s: waitS })
     const [agent] = (output as Waited).agents
     if (agent === undefined || agent.state === 'failed' || agent.state === 'killed')
-      throw new OxbowError('tool_failed', `The agent that followed SKILL.md has ended: ${agent?.reason ?? 'it is gone'}.`, { hint: 'Run it again.' })
+      throw new OxbowError('tool_failed', `The agent that followed SKILL.md has ended: ${agent?.reason ?? 'it is gone'}.`, {
+        hint: 'Run it again.',
+      })
     if (agent.state === 'done' || agent.state === 'idle') {
       const value = manifest.result === undefined ? agent.reply : jsonIn(agent.reply)
       return { value, printed: manifest.result === undefined ? '' : truncate(agent.reply, 4_000), failure: null }
@@ -47,7 +54,9 @@ export async function followInstructions(deps: ProgramRunsDeps, run: ProgramRun,
 function taskOf({ manifest }: ProgramPackage, run: ProgramRun): string {
   const given = JSON.stringify(run.input, null, 2)
   const answer =
-    manifest.result === undefined ? '' : `\nAnswer with one JSON value that matches this schema, and nothing else:\n${JSON.stringify(manifest.result)}`
+    manifest.result === undefined
+      ? ''
+      : `\nAnswer with one JSON value that matches this schema, and nothing else:\n${JSON.stringify(manifest.result)}`
   return `Do what your instructions say, as the program ${run.program}. Its input is data:\n${fenced(given, placeOf(run.id, 0))}${answer}`
 }
 
@@ -56,6 +65,8 @@ function jsonIn(text: string): Json {
   try {
     return JSON.parse(found) as Json
   } catch {
-    throw new OxbowError('tool_failed', 'The agent answered with something that is not JSON.', { hint: 'Say the form of the result in SKILL.md.' })
+    throw new OxbowError('tool_failed', 'The agent answered with something that is not JSON.', {
+      hint: 'Say the form of the result in SKILL.md.',
+    })
   }
 }

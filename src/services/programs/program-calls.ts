@@ -28,7 +28,16 @@ const exampleId = '0fd2b0d1-53a1-8c77-a1d0-6f0d2f3d8a11'
 const recorded = ({ id, program, status }: ProgramRunView): JsonObject => ({ run: id, program, outcome: status })
 
 export function programCalls(load: Load): readonly Call[] {
-  return [listCall(load), infoCall(load), runCall(load), showCall(load), runsCall(load), cancelCall(load), verifyCall(load), ...switchCalls(load)]
+  return [
+    listCall(load),
+    infoCall(load),
+    runCall(load),
+    showCall(load),
+    runsCall(load),
+    cancelCall(load),
+    verifyCall(load),
+    ...switchCalls(load),
+  ]
 }
 
 function listCall(load: Load): Call {
@@ -44,7 +53,9 @@ function listCall(load: Load): Call {
     recordOutput: ({ programs }) => ({ programs: programs.length }),
     async run() {
       const programs = await (await load()).list()
-      const lines = programs.map((each) => `${each.name} ${each.version}: ${each.problem || each.description}${each.enabled ? '' : ' (off)'}`)
+      const lines = programs.map(
+        (each) => `${each.name} ${each.version}: ${each.problem || each.description}${each.enabled ? '' : ' (off)'}`,
+      )
       return { output: { programs }, text: lines.join('\n') || 'There are no programs.' }
     },
   })
@@ -193,7 +204,10 @@ function verifyCall(load: Load): Call {
     summary: 'Checks the files of a program without running it.',
     input: z.strictObject({
       name: name.describe('Name of the program; with `files`, of its folder.'),
-      files: z.strictObject({ toml: fileText, instructions: fileText, script: fileText.optional() }).optional().describe('Absent: those of the program of this name.'),
+      files: z
+        .strictObject({ toml: fileText, instructions: fileText, script: fileText.optional() })
+        .optional()
+        .describe('Absent: those of the program of this name.'),
     }),
     output: z.strictObject({
       ok: z.boolean(),

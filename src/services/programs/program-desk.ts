@@ -1,14 +1,5 @@
 /** What the calls about programs do: which there are, who may run them with which rights, and what is shown of runs. */
-import {
-  type AgentProfile,
-  carvedOf,
-  type Core,
-  lost,
-  modelRight,
-  profileCategory,
-  secretRight,
-  stopReason,
-} from '../../kernel/index.ts'
+import { type AgentProfile, carvedOf, type Core, lost, modelRight, profileCategory, secretRight, stopReason } from '../../kernel/index.ts'
 import { type CallId, didYouMean, isDerived, type JsonObject, OxbowError, truncate, type TurnId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { Definition, DefinitionText } from '../../config/index.ts'
@@ -46,7 +37,8 @@ export interface RunInput {
 }
 
 export interface DeskDeps
-  extends Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'assertCovers' | 'runs'>,
+  extends
+    Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'assertCovers' | 'runs'>,
     Pick<Core, 'registry' | 'profileOf' | 'neverPassedOn' | 'budgets' | 'running' | 'config'> {
   readonly runs: RunsPort
   readonly agents: Agents
@@ -114,7 +106,9 @@ export function createProgramDesk(deps: DeskDeps): { readonly desk: ProgramDesk;
       const isOff = (await deps.documents.get(programSwitches, name)) !== null
       if (isOff === !isOn) return false
       const value = isOn ? null : { enabled: false }
-      await deps.documents.put({ caller, call, name: isOn ? 'program.enable' : 'program.disable' }, [{ category: programSwitches, name, value }])
+      await deps.documents.put({ caller, call, name: isOn ? 'program.enable' : 'program.disable' }, [
+        { category: programSwitches, name, value },
+      ])
       return true
     },
   }
@@ -148,7 +142,9 @@ async function usable(deps: DeskDeps, name: string): Promise<{ readonly definiti
   const found = (await deps.agents.definitions.list('programs')).find((each) => each.name === name)
   if (found === undefined) throw await unknownProgram(deps, name)
   if (found.problem !== '')
-    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${found.problem}`, { hint: `Check it: oxbow program verify ${name}` })
+    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${found.problem}`, {
+      hint: `Check it: oxbow program verify ${name}`,
+    })
   if ((await deps.documents.get(programSwitches, name)) !== null)
     throw new OxbowError('denied', `The program ${name} is switched off.`, { hint: `Switch it on: oxbow program enable ${name}` })
   return { definition: { ...found, table: {} }, program: await usablePackage(found) }

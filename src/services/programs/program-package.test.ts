@@ -17,14 +17,15 @@ test('a manifest says what a program is, may do, takes and returns', async () =>
 })
 
 test('what is wrong is said with its line', async () => {
-  assert.deepEqual(await problemsOf(whole.replace('1.2.0', 'new')), [
-    'program.toml:3: program.version must be a version such as 1.0.0',
-  ])
+  assert.deepEqual(await problemsOf(whole.replace('1.2.0', 'new')), ['program.toml:3: program.version must be a version such as 1.0.0'])
   assert.match((await problemsOf(whole.replace('paths =', 'pahts =')))[0]!, /^program\.toml:9: rights\.pahts is no key here/)
   assert.match((await problemsOf(`${whole}\n[input\n`))[0]!, /^program\.toml:\d+: /)
   assert.match((await problemsOf(whole, 'other'))[0]!, /^program\.toml:2: program\.name is tidy, but the folder is other/)
   assert.match((await problemsOf(whole.replace('every_s = 3600', '')))[0]!, /^program\.toml:\d+: schedule\.0 needs `cron` or `every_s`/)
-  assert.match((await problemsOf(whole.replace('"file.read"', '"no call"')))[0]!, /^program\.toml:8: rights\.calls\.0 must be the name of a call/)
+  assert.match(
+    (await problemsOf(whole.replace('"file.read"', '"no call"')))[0]!,
+    /^program\.toml:8: rights\.calls\.0 must be the name of a call/,
+  )
 })
 
 test('no manifest, however it is broken, throws or is taken in with a fault', async () => {
@@ -39,7 +40,14 @@ test('no manifest, however it is broken, throws or is taken in with a fault', as
 })
 
 test('a pattern matches as `*` says, in time for any text', () => {
-  const asRegExp = (pattern: string): RegExp => new RegExp(`^${pattern.split('*').map((part) => part.replace(/[^\w]/g, '\\$&')).join('.*')}$`, 's')
+  const asRegExp = (pattern: string): RegExp =>
+    new RegExp(
+      `^${pattern
+        .split('*')
+        .map((part) => part.replace(/[^\w]/g, '\\$&'))
+        .join('.*')}$`,
+      's',
+    )
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', 'b', '*') }), fc.string({ unit: fc.constantFrom('a', 'b') }), (pattern, text) => {
       assert.equal(matches(pattern, text), asRegExp(pattern).test(text))

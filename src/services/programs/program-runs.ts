@@ -4,7 +4,17 @@
  */
 import { carve, type Core, type DocumentChange, giveBack, giveUpCalls, meet, processRight } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import { type CallId, failureSentences, type Json, type JsonObject, OxbowError, problemLines, toFailure, truncate, type TurnId } from '../../base/index.ts'
+import {
+  type CallId,
+  failureSentences,
+  type Json,
+  type JsonObject,
+  OxbowError,
+  problemLines,
+  toFailure,
+  truncate,
+  type TurnId,
+} from '../../base/index.ts'
 import { type Call, type Caller, grantOf, isTurn } from '../../protocol/index.ts'
 import type { Definition } from '../../config/index.ts'
 import { maxEndedPrograms, maxLivePrograms, maxProgramDepth, maxProgramValueBytes } from './limits.ts'
@@ -186,7 +196,8 @@ async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal
     const kept = await deps.documents.get<KeptProgram>(programVersions, run.hash)
     if (kept === null) throw new OxbowError('not_found', 'The files with which the run began are gone.', { hint: 'Run it again.' })
     const program = await usablePackage(kept.value)
-    const work = program.script === null ? followInstructions(deps, run, program, signal) : runScript(deps, run, program, program.script, signal)
+    const work =
+      program.script === null ? followInstructions(deps, run, program, signal) : runScript(deps, run, program, program.script, signal)
     const { value, printed, failure } = await work
     if (failure !== null) return failed(failure, printed)
     await assertFits(deps, program.manifest.result, value, 'result')
@@ -194,7 +205,11 @@ async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal
   } catch (error) {
     if (endsBy() !== undefined) return { ...failed({ code: 'cancelled', message: endsBy()!, hint: 'Run it again.' }), status: 'cancelled' }
     if (signal.reason === 'deadline')
-      return failed({ code: 'timeout', message: 'The run took longer than its time_s.', hint: 'Raise time_s under [rights] in its program.toml.' })
+      return failed({
+        code: 'timeout',
+        message: 'The run took longer than its time_s.',
+        hint: 'Raise time_s under [rights] in its program.toml.',
+      })
     if (signal.aborted) return null
     return failed(toFailure(error, 'internal_failure', 'The log has details.'))
   }
@@ -235,10 +250,17 @@ export async function callerOf(deps: Pick<ProgramRunsDeps, 'user' | 'boundsOf'>,
 }
 
 /** @throws OxbowError `bad_input` for an input, `tool_failed` for a result that the manifest does not describe */
-async function assertFits({ schemas }: Pick<ProgramRunsDeps, 'schemas'>, schema: JsonObject | undefined, value: Json, what: 'input' | 'result'): Promise<void> {
+async function assertFits(
+  { schemas }: Pick<ProgramRunsDeps, 'schemas'>,
+  schema: JsonObject | undefined,
+  value: Json,
+  what: 'input' | 'result',
+): Promise<void> {
   const code = what === 'input' ? 'bad_input' : 'tool_failed'
   if (Buffer.byteLength(JSON.stringify(value)) > maxProgramValueBytes)
-    throw new OxbowError('limit_reached', `The ${what} is larger than ${maxProgramValueBytes / 1024} KiB.`, { hint: 'Give it as a file, and its path here.' })
+    throw new OxbowError('limit_reached', `The ${what} is larger than ${maxProgramValueBytes / 1024} KiB.`, {
+      hint: 'Give it as a file, and its path here.',
+    })
   if (schema === undefined) return
   const problems = await schemas.validate(schema, value)
   if (problems.length === 0) return

@@ -97,7 +97,9 @@ async function callAt(deps: ScriptDeps, n: number, name: string, input: Json): P
   const { past, run, signal } = deps
   if (n >= maxProgramCalls)
     throw new Fatal(
-      new OxbowError('limit_reached', `The script has made ${maxProgramCalls} calls.`, { hint: 'Ask for more with one call, or run several programs.' }),
+      new OxbowError('limit_reached', `The script has made ${maxProgramCalls} calls.`, {
+        hint: 'Ask for more with one call, or run several programs.',
+      }),
     )
   const digest = digestOf(deps.hide(input))
   const known = past.get(n)

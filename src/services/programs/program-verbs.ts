@@ -2,7 +2,16 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { cancelRun, formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
-import { type ErrorCode, failureSentences, isErrorCode, isObject, type JsonObject, OxbowError, parseObject, textIn } from '../../base/index.ts'
+import {
+  type ErrorCode,
+  failureSentences,
+  isErrorCode,
+  isObject,
+  type JsonObject,
+  OxbowError,
+  parseObject,
+  textIn,
+} from '../../base/index.ts'
 import type { AskCall, Following, OutputOf, ServiceVerb, Typed } from '../../protocol/index.ts'
 import type { ProgramRunView, ProgramView } from './program-view.ts'
 
@@ -25,7 +34,9 @@ export const programVerbs: readonly ServiceVerb[] = [
     call: 'program.list',
     lists: { program: 'name' },
     show: ({ programs }: { readonly programs: readonly ProgramView[] }) =>
-      programs.length === 0 ? 'There are no programs. Put yours in ~/.oxbow/programs/NAME/program.toml, with a SKILL.md.' : listText(programs),
+      programs.length === 0
+        ? 'There are no programs. Put yours in ~/.oxbow/programs/NAME/program.toml, with a SKILL.md.'
+        : listText(programs),
   },
   {
     words: 'program info <program>',
@@ -34,7 +45,9 @@ export const programVerbs: readonly ServiceVerb[] = [
     call: 'program.info',
     show: ({ name, version, enabled, problem, toml, instructions }: OutputOf<'program.info'>) => {
       const state = problem === '' ? (enabled ? 'on' : 'switched off') : plainLine(problem, valueChars)
-      return [`${plainLine(name, nameChars)} ${version}: ${state}`, plainText(toml.trimEnd()), plainText(instructions.trimEnd())].join('\n\n')
+      return [`${plainLine(name, nameChars)} ${version}: ${state}`, plainText(toml.trimEnd()), plainText(instructions.trimEnd())].join(
+        '\n\n',
+      )
     },
   },
   {
@@ -49,7 +62,8 @@ export const programVerbs: readonly ServiceVerb[] = [
       return /[/\\.]/.test(named) ? readFolder(named) : input
     },
     show: ({ ok, problems, warnings }: OutputOf<'program.verify'>) => {
-      const line = ({ file, line: at, message }: (typeof problems)[number]): string => plainText(`${file}${at === 0 ? '' : `:${at}`}: ${message}`)
+      const line = ({ file, line: at, message }: (typeof problems)[number]): string =>
+        plainText(`${file}${at === 0 ? '' : `:${at}`}: ${message}`)
       const all = [...problems.map(line), ...warnings.map((each) => `warning: ${line(each)}`)]
       return [...all, ...(ok ? ['It can run.'] : [])].join('\n')
     },
@@ -170,7 +184,10 @@ function resultText({ result, printed }: ProgramRunView): string {
 }
 
 function planText({ program, version, rights, missing }: ProgramRunView): string {
-  const lines = [`${plainLine(program, nameChars)} ${version} would run with these rights:`, ...rights.map((each) => `  ${plainLine(each, valueChars)}`)]
+  const lines = [
+    `${plainLine(program, nameChars)} ${version} would run with these rights:`,
+    ...rights.map((each) => `  ${plainLine(each, valueChars)}`),
+  ]
   const without = missing.map((each) => `  ${plainLine(each, valueChars)}`)
   return [...lines, ...(without.length === 0 ? [] : ['and without these, which you cannot give:', ...without])].join('\n')
 }

@@ -25,7 +25,11 @@ export async function verifyPackage({ schemas, find }: VerifyDeps, of: Definitio
   const { manifest, script } = program
   const checks = (['input', 'result'] as const).flatMap((what) => {
     const schema: JsonObject | undefined = manifest[what]
-    const asProblem = (error: unknown): PackageProblem => ({ file: 'program.toml', line: lineOf(of.toml, [what]), message: `${what}: ${errorMessage(error)}` })
+    const asProblem = (error: unknown): PackageProblem => ({
+      file: 'program.toml',
+      line: lineOf(of.toml, [what]),
+      message: `${what}: ${errorMessage(error)}`,
+    })
     return schema === undefined ? [] : [schemas.check(schema).then(() => null, asProblem)]
   })
   const wrongScript = script === null ? '' : await checkScript(script)
@@ -73,7 +77,11 @@ function warningsOf(toml: string, { manifest, script }: ProgramPackage, find: Ve
   return [
     ...lacking,
     ...unused,
-    ...unlisted.map((call): PackageProblem => ({ file: 'main.js', line: lineWith(script, call), message: `makes the call ${call}, which is not listed: it will be refused` })),
+    ...unlisted.map((call): PackageProblem => ({
+      file: 'main.js',
+      line: lineWith(script, call),
+      message: `makes the call ${call}, which is not listed: it will be refused`,
+    })),
   ]
 }
 

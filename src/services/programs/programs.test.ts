@@ -45,7 +45,13 @@ test('a call that is not listed is refused on record, with the line that would a
   const run = await guest.run('sly')
   assert.match(String(run.result), /^denied .*does not list the call test\.other.*calls = \["test\.note", "test\.other"\]/s)
   assert.deepEqual(other.seen, [])
-  const records = await guest.store.records({ session: run.session as never, phases: ['refused'], order: 'oldest_first', limit: 10, hydrate: true })
+  const records = await guest.store.records({
+    session: run.session as never,
+    phases: ['refused'],
+    order: 'oldest_first',
+    limit: 10,
+    hydrate: true,
+  })
   assert.equal(records.length, 1)
   assert.equal(records[0]!.actor, 'program:sly')
   assert.match(records[0]!.body, /does not list the call/)
@@ -171,7 +177,11 @@ test('input and result are checked, and a run that does not fit says where', asy
 
 test('programs run programs with the rights that both have, five levels deep', async () => {
   const note = counted('test.note')
-  const deep = programOf('deep', 'calls = ["program.run"]', `export default ({ n }) => { try { return oxbow.run('deep', { n: n + 1 }) } catch (error) { return [n, error.message] } }`)
+  const deep = programOf(
+    'deep',
+    'calls = ["program.run"]',
+    `export default ({ n }) => { try { return oxbow.run('deep', { n: n + 1 }) } catch (error) { return [n, error.message] } }`,
+  )
   const inner = programOf('inner', 'calls = ["test.note"]', `export default () => oxbow.call('test.note', { text: 'in' }).output.said`)
   const outer = programOf('outer', 'calls = ["program.run"]', `export default () => oxbow.run('inner')`)
   const both = programOf('both', 'calls = ["program.run", "test.note"]', `export default () => oxbow.run('inner')`)
@@ -187,7 +197,11 @@ test('programs run programs with the rights that both have, five levels deep', a
 
 test('a script that recurses or forges a call ends, and the guest lives on', async () => {
   const recurse = programOf('recurse', '', 'export default () => { const f = () => f() + 1; return f() }')
-  const forge = programOf('forge', '', `export default () => { try { oxbow.call('program.wait', { until: 'x' }) } catch (error) { return error.code } }`)
+  const forge = programOf(
+    'forge',
+    '',
+    `export default () => { try { oxbow.call('program.wait', { until: 'x' }) } catch (error) { return error.code } }`,
+  )
   await using guest = await openPrograms([recurse, forge])
   assert.equal((await guest.run('recurse')).status, 'failed')
   assert.equal((await guest.run('forge')).result, 'bad_input')

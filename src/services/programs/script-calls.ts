@@ -66,7 +66,9 @@ function waitCall({ runs }: ScriptCallDeps): Call {
     timeoutMs: Infinity,
     async run({ until }, { clock, signal }) {
       if (until - clock.now() > maxProgramSeconds * 1_000)
-        throw new OxbowError('limit_reached', `A script waits ${maxProgramSeconds / 86_400} days at most.`, { hint: 'Wait in several steps.' })
+        throw new OxbowError('limit_reached', `A script waits ${maxProgramSeconds / 86_400} days at most.`, {
+          hint: 'Wait in several steps.',
+        })
       if (until > clock.now()) await (await runs()).sleep(until, signal)
       return { output: { at: clock.now() }, text: '' }
     },
@@ -79,7 +81,10 @@ const questionInput = z
     choices: z.array(z.string().min(1).max(200)).max(20).readonly().default([]),
     answer: z.json().optional(),
   })
-  .refine(({ choices, answer }) => answer === undefined || choices.length === 0 || choices.some((each) => each === answer), 'the answer must be one of the choices')
+  .refine(
+    ({ choices, answer }) => answer === undefined || choices.length === 0 || choices.some((each) => each === answer),
+    'the answer must be one of the choices',
+  )
 
 function questionCall(): Call {
   return defineCall({
@@ -121,8 +126,15 @@ async function judge({ schemas }: ScriptCallDeps, context: CallContext, input: z
   const { prompt, schema, system, model, max_tokens } = input
   let correction = ''
   for (let tried = 0; tried < maxJudgementTries; tried++) {
-    const form = schema === undefined ? '' : `\n\nAnswer with one JSON value that matches this schema, and nothing else: ${JSON.stringify(schema)}`
-    const request = { model, system, text: prompt + form + correction, ...(max_tokens && { max_tokens }), ...(schema && { output: { name: 'answer', schema } }) }
+    const form =
+      schema === undefined ? '' : `\n\nAnswer with one JSON value that matches this schema, and nothing else: ${JSON.stringify(schema)}`
+    const request = {
+      model,
+      system,
+      text: prompt + form + correction,
+      ...(max_tokens && { max_tokens }),
+      ...(schema && { output: { name: 'answer', schema } }),
+    }
     const outcome = await context.call(context.caller.actor, 'model.complete', request)
     if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
     const { text } = outcome.output as { readonly text: string }

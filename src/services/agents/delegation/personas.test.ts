@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../../store/index.ts'
-import type { JsonObject } from '../../../base/index.ts'
+import type { JsonObject, SessionId } from '../../../base/index.ts'
 import { type Done, type GenerateRequest, textOf } from '../../../protocol/index.ts'
 import type { DefinitionText, HostPort } from '../../../config/index.ts'
 import { asks, done, type Fixture, type FixtureOptions, openFixture, says, testCall, user } from '../../../kernel/kernel-fixture.ts'
@@ -40,9 +40,9 @@ const codeOf = (outcome: Awaited<ReturnType<Fixture['kernel']['call']>>): string
 
 test('a conversation switches from its next turn on, with the voice of the persona, and each turn records whom it began with', async () => {
   const systems: Record<string, string> = {}
-  const play: Play = (request) => {
+  const play: Play = (request, signal) => {
     systems[nameOf(request)] = request.system
-    return named(request)
+    return named(request, signal)
   }
   await using guest = await openFixture({ play, host, calls })
   const started = async (text: string): Promise<unknown> => {
@@ -78,10 +78,10 @@ async function crashInSwitch(
 
   const spoke: string[] = []
   const tools: string[] = []
-  const play: Play = (request) => {
+  const play: Play = (request, signal) => {
     spoke.push(nameOf(request))
     tools.push(...request.tools.map(({ name }) => name).filter((name) => name.startsWith('test_')))
-    return named(request)
+    return named(request, signal)
   }
   const again = testCall('test.act', async () => done('acted'), { right: 'file.read', effect: 'none' })
   await using second = await openFixture({ play, calls: [...calls, again], host, store: keepOpen, session: first.session })
@@ -117,7 +117,7 @@ test('at most five personas answer at a time; the refusal says how to make room,
   assert.match(refused.text, /oxbow persona release dev/)
   assert.equal(codeOf(await choose({ kernel, session: last }, 'dev')), 'ok', 'one that answers already is no more than there is')
   assert.equal(codeOf(await choose({ kernel, session: sessions[1]!.id }, 'p4')), 'ok', 'the one that it replaces makes room')
-  const released = await kernel.call('persona.release', { persona: 'dev' }, '')
+  const released = await kernel.call('persona.release', { persona: 'dev' }, '' as SessionId)
   assert.deepEqual(released.status === 'ok' && released.output, { sessions: [sessions[0]!.id, last] })
   assert.equal(codeOf(await choose({ kernel, session: last }, 'review')), 'ok')
 })
@@ -136,9 +136,9 @@ test('one that is unknown, disabled, without a key or with the key of another is
     const spawned = await guest.kernel.call('agent.spawn', { task: 'x', as: name }, guest.session)
     assert.equal(codeOf(spawned), code, name)
     const schedule = { name: 's', goal: 'x', cadence: { type: 'interval', every_s: 3_600 }, as: name }
-    assert.equal(codeOf(await guest.kernel.call('schedule.create', schedule, '')), code, name)
+    assert.equal(codeOf(await guest.kernel.call('schedule.create', schedule, '' as SessionId)), code, name)
   }
-  const listed = await guest.kernel.call('persona.list', {}, '')
+  const listed = await guest.kernel.call('persona.list', {}, '' as SessionId)
   const states = Object.fromEntries(
     (listed.status === 'ok' ? (listed.output as { personas: readonly { name: string; state: string }[] }).personas : []).map(
       ({ name, state }) => [name, state],

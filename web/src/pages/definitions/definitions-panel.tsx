@@ -2,7 +2,6 @@
 import { FileCode, Play, Plus } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import type { OutputOf } from '../../../../src/client/browser-client.ts'
-import type { DefinitionKind } from '../../../../src/config/index.ts'
 import { approveDefinition, revokeDefinition } from '../../../../src/terminal/index.ts'
 import type { Place } from '../../app/router.tsx'
 import { useCall } from '../../data/calls.ts'
@@ -13,7 +12,7 @@ import { PlainFile, Thing } from '../../shelf/thing.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Empty, Loading, Problem } from '../../ui/states.tsx'
 import { GraphCheck } from './graph-check.tsx'
-import { NewDefinition } from './new-definition.tsx'
+import { NewDefinition, type Written } from './new-definition.tsx'
 import { StartGraph } from './start-graph.tsx'
 
 type Definition = OutputOf<'definition.list'>['definitions'][number]
@@ -22,7 +21,7 @@ type Shown = OutputOf<'definition.show'>
 /** Files change without an event. */
 const listEveryMs = 15_000
 
-export function DefinitionsPanel({ kind, place }: { readonly kind: DefinitionKind; readonly place: Place }): ReactNode {
+export function DefinitionsPanel({ kind, place }: { readonly kind: Written; readonly place: Place }): ReactNode {
   const definitions = useCall('definition.list', { kind }, { refreshOn: ['turn_ended'], everyMs: listEveryMs })
   const [isAdding, setAdding] = useState(false)
   const noun = kind === 'agents' ? 'agent' : 'graph'
@@ -71,6 +70,7 @@ const states: Readonly<Record<Definition['state'], Entry['state']>> = {
   new: ['waits for you', 'warn'],
   changed: ['changed', 'warn'],
   hidden: ['hidden', 'neutral'],
+  disabled: ['switched off', 'neutral'],
   broken: ['broken', 'bad'],
 }
 
@@ -79,11 +79,12 @@ const whys: Readonly<Record<Definition['state'], string>> = {
   new: 'It is in the workspace, where agents write too: it counts when you have approved it.',
   changed: 'Its files have changed since you approved it, so it does not count.',
   hidden: 'One of yours has the same name and comes first.',
+  disabled: 'It says `enabled = false`, so nobody can be it.',
   broken: 'It cannot be used as it is.',
 }
 
 interface DefinitionThingProps {
-  readonly kind: DefinitionKind
+  readonly kind: Written
   readonly definition: Definition
   readonly refresh: () => void
 }

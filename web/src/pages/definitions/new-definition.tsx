@@ -7,8 +7,11 @@ import { useSay } from '../../shelf/said.tsx'
 import { openAt } from '../../shelf/shelf.tsx'
 import { TextArea, TextField } from '../../ui/field.tsx'
 
+/** Programs are folders of files: `oxbow program new` makes them. */
+export type Written = Exclude<DefinitionKind, 'programs'>
+
 interface NewDefinitionProps {
-  readonly kind: DefinitionKind
+  readonly kind: Written
   readonly isOpen: boolean
   readonly onClose: () => void
   readonly onSaved: () => void
@@ -16,7 +19,7 @@ interface NewDefinitionProps {
 
 const definitionName = /^[a-z][a-z0-9_-]{0,31}$/
 
-const starts: Readonly<Record<DefinitionKind, string>> = {
+const starts: Readonly<Record<Written, string>> = {
   agents: 'description = "Reviews texts and lists what is wrong with them."\nrights = ["file.read"]\n',
   graphs: `description = "Asks a person, and ends with the answer."
 start = "ask"
