@@ -15,7 +15,7 @@ export type { GoneFact } from './forget/aftermath.ts'
 export type { Ingested } from './keep/documents.ts'
 export { createMemoryAudit } from './keep/mark-audit.ts'
 export { memoryCursors } from './keep/keep-limits.ts'
-export { cleanTag, looksLikeId } from './keep/note-rules.ts'
+export { cleanTag, looksLikeId, noteIdOf } from './keep/note-rules.ts'
 export { exportPage, imported } from './keep/transfer.ts'
 export { nearEnough, describeRecalled, type Recalled } from './recall/recalled.ts'
 

@@ -40,6 +40,7 @@ export const schedules: Service<Schedules & ConfiguredPort, { readonly runs: typ
   async *health(core) {
     yield (await import('./schedule-health.ts')).scheduleHealth(core)
   },
+  undoes: async (core) => (await import('./undo-schedules.ts')).undoSchedules(core),
   calls: async (core, self) => (await import('./schedule-calls.ts')).scheduleCalls({ ...core, schedules: self }),
   async open(core, ports) {
     const port = (await import('./open-schedules.ts')).openSchedules(core, await ports.runs())
