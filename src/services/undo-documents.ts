@@ -48,7 +48,8 @@ export function undoDocuments<Value extends object>({ documents, store }: UndoCo
         const facts = { path, calls, now: textOf(now, set), then: textOf(known, set) }
         const change = known === null ? 'deleted' : now === null ? 'added' : 'changed'
         const same = (a: Value | null, b: Value | null): boolean => isDeepStrictEqual(a && set(a), b && set(b))
-        if (to === 'gone') planned.push({ ...facts, change, conflict: { why: 'what it was before is not on record any more', final: true } })
+        if (to === 'gone')
+          planned.push({ ...facts, change, conflict: { why: 'what it was before is not on record any more', final: true } })
         else if (!same(now, to)) {
           const isTheirs = !same(now, last as Value | null)
           const why = now === null ? 'it has been deleted since' : 'it has been changed since'

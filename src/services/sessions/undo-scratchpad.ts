@@ -26,7 +26,11 @@ export function undoScratchpad({ scratchpads, clock, user }: Pick<Core, 'scratch
     if (isDeepStrictEqual(now, to)) return { ...facts, entries: [] }
     const isTheirs = !isDeepStrictEqual(now, left)
     const call = derivedId('undone scratchpad', session, clock.now()) as CallId
-    const of = { caller: { actor: `user:${user}`, session, turn: '' }, call, name: to.length === 0 ? clearNotesCall : writeNotesCall } as const
+    const of = {
+      caller: { actor: `user:${user}`, session, turn: '' },
+      call,
+      name: to.length === 0 ? clearNotesCall : writeNotesCall,
+    } as const
     const input = (to.length === 0 ? {} : { items: [...to] }) as Json
     return {
       ...facts,

@@ -123,12 +123,7 @@ async function oldest(
 const folderNow = 'there is a folder now'
 const noVersionBefore = 'there is no version of what was there before'
 
-async function commitsOf(
-  repository: Repository,
-  turns: ReadonlySet<string>,
-  from: string,
-  mayLack: boolean,
-): Promise<TurnCommits> {
+async function commitsOf(repository: Repository, turns: ReadonlySet<string>, from: string, mayLack: boolean): Promise<TurnCommits> {
   const own: CommitFacts[] = []
   const shared: CommitFacts[] = []
   let oid: string | undefined = from

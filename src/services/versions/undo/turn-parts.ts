@@ -123,7 +123,9 @@ async function callsOf(deps: TurnPartsDeps, turn: string): Promise<TurnCalls> {
     const outcome = JSON.parse(body) as JsonObject
     calls.set(id, { name, spend: spendIn(body), other: isOther ? { id, input: inputs.get(id) ?? {}, outcome } : null })
   }
-  const noted = (await store.records({ ...asked, phases: ['exchange'], hydrate: false })).filter((one) => own(one) && mayBeUndone(deps, one))
+  const noted = (await store.records({ ...asked, phases: ['exchange'], hydrate: false })).filter(
+    (one) => own(one) && mayBeUndone(deps, one),
+  )
   const whole = await Promise.all(noted.map(async (one) => (parseReference(one.body) === null ? one : wholeOf(store, one))))
   return { sent, calls, exchanges: [...whole, ...outcomes].map(parsed) }
 }

@@ -13,12 +13,31 @@ import { changedWhy } from '../restore-files.ts'
 import { listUndoable, type ListDeps, undoCallName } from './listed-turns.ts'
 import { pendingChange } from './pending-undo.ts'
 import { type OtherCall, partsOf, partsOfUndo, type TurnParts } from './turn-parts.ts'
-import { type ChosenChanges, choose, commitTogether, loadParts, type PlannedPart, planParts, planState, sameChanges, whileAlone } from './undo-parts.ts'
+import {
+  type ChosenChanges,
+  choose,
+  commitTogether,
+  loadParts,
+  type PlannedPart,
+  planParts,
+  planState,
+  sameChanges,
+  whileAlone,
+} from './undo-parts.ts'
 import { inTheWay, leftLines, nothingToUndo, partsDiff, previewLines, shownPlan, summary } from './undo-text.ts'
 import { open, reads, shared, type VersionCallDeps, writes } from '../version-calls.ts'
 import { trailersOf } from '../thread/message-labels.ts'
 import { maxDiffBytes, maxListedTurns, maxUndoTries } from '../limits.ts'
-import { type Committed, type Conflict, type FileChange, type OutsideCall, type Undone, undone, type VersionedTurn, versionedTurn } from '../version-schemas.ts'
+import {
+  type Committed,
+  type Conflict,
+  type FileChange,
+  type OutsideCall,
+  type Undone,
+  undone,
+  type VersionedTurn,
+  versionedTurn,
+} from '../version-schemas.ts'
 import type { Versions } from '../versions.ts'
 
 export type UndoCallDeps = Omit<VersionCallDeps, 'store' | 'documents'> &
@@ -66,7 +85,9 @@ const undoInput = z.strictObject({
   conflicts: z
     .enum(['stop', 'keep_later', 'overwrite'])
     .default('stop')
-    .describe('Where something was changed since: change nothing; leave that and take back the rest; or put back what was before, also there.'),
+    .describe(
+      'Where something was changed since: change nothing; leave that and take back the rest; or put back what was before, also there.',
+    ),
   digest: z.string().max(100).default('').describe('Of a preview: nothing is changed if there is another plan by now.'),
 })
 
@@ -123,7 +144,9 @@ async function targetOf(deps: UndoDeps, { turn, redo }: UndoInput): Promise<Foun
   const isUndo = ({ undoes }: VersionedTurn): boolean => undoes !== '' && (byId.get(undoes)?.undoes ?? '') === ''
   const found = turns.find((one) => !one.undone && !isRunning(one.turn) && (redo ? isUndo(one) : one.undoes === ''))
   if (found !== undefined) return { ...found, all: turns }
-  const message = redo ? 'Nothing to redo.' : 'There is no turn to undo: none has changed anything that an undo takes back, or all are undone.'
+  const message = redo
+    ? 'Nothing to redo.'
+    : 'There is no turn to undo: none has changed anything that an undo takes back, or all are undone.'
   const some = redo ? 'oxbow log lists the versions.' : 'oxbow undo --list lists them; oxbow undo TURN takes back what an undo left.'
   const none = 'Versions hold files: a turn that only made folders leaves nothing to undo. oxbow log lists the versions.'
   throw new OxbowError('not_found', message, { hint: redo || turns.length > 0 ? some : none })
@@ -174,7 +197,8 @@ async function takeBackTurn(deps: UndoDeps, found: Found, input: UndoInput, cont
     const { others, outside } = isRedo ? { others: [], outside: [] } : leftOf(undoing)
     const output = { undo: '', turn, subject, ...shown, others, outside, diff: '', digest }
     if (!input.apply) {
-      const files = plan.commit === null ? '' : (await versions.compare({ from: ours!, to: plan.commit, path: '', text: true, limit: 1 })).text
+      const files =
+        plan.commit === null ? '' : (await versions.compare({ from: ours!, to: plan.commit, path: '', text: true, limit: 1 })).text
       const diff = [files, partsDiff(chosen)].filter((text) => text !== '').join('\n')
       return {
         output: { ...output, diff: diff.slice(0, maxDiffBytes) },
@@ -253,7 +277,12 @@ async function apply(undoing: Undoing): Promise<readonly Conflict[] | null> {
 const hasFiles = (changes: readonly FileChange[]): boolean => changes.some(({ path }) => path.startsWith('shared/'))
 
 /** Takes an undo back that could not change all its files: those that it has changed, and then what it has committed in the store. */
-async function putAllBack({ deps, versions, plan, context }: Undoing, of: CallOf, left: readonly Conflict[], before: Committed): Promise<void> {
+async function putAllBack(
+  { deps, versions, plan, context }: Undoing,
+  of: CallOf,
+  left: readonly Conflict[],
+  before: Committed,
+): Promise<void> {
   const open = new Set(left.map(({ path }) => path))
   const back = { added: 'deleted', changed: 'changed', deleted: 'added' } as const
   const changes = plan.changes
@@ -298,7 +327,10 @@ function outsideOf({ registry }: UndoDeps, { id, name, input, outcome }: OtherCa
 }
 
 function digestOf(turn: string, { changes, conflicts }: Pick<Undone, 'changes' | 'conflicts'>, { conflicts: how }: UndoInput): string {
-  return createHash('sha256').update(JSON.stringify([turn, changes, conflicts, how])).digest('hex').slice(0, 16)
+  return createHash('sha256')
+    .update(JSON.stringify([turn, changes, conflicts, how]))
+    .digest('hex')
+    .slice(0, 16)
 }
 
 const changedMeanwhile = Symbol('something has changed since the undo was planned')

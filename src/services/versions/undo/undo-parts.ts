@@ -36,7 +36,10 @@ export interface ChosenChanges {
 
 export function choose(planned: readonly PlannedPart[], how: Conflicts): ChosenChanges {
   const isLeft = ({ conflict }: UndoChange): boolean => conflict !== undefined && (conflict.final || how !== 'overwrite')
-  const all = planned.map(({ part, changes }) => ({ part, changes: changes.filter((one) => changesAny(one) || one.conflict !== undefined) }))
+  const all = planned.map(({ part, changes }) => ({
+    part,
+    changes: changes.filter((one) => changesAny(one) || one.conflict !== undefined),
+  }))
   const left = all.flatMap(({ changes }) => changes.filter(isLeft))
   const taken = all.map(({ part, changes }) => ({ part, changes: changes.filter((one) => !isLeft(one)) }))
   const conflicts = left.map(({ path, conflict }) => ({ path, why: conflict!.why }))
@@ -49,7 +52,8 @@ function changesAny({ documents = [], memory = [], entries = [] }: UndoChange): 
 
 /** What is as it was planned. */
 export function sameChanges(a: readonly UndoChange[], b: readonly UndoChange[]): boolean {
-  const facts = (all: readonly UndoChange[]): string => JSON.stringify(all.map(({ path, change, now, then, conflict }) => [path, change, now, then, conflict?.why]))
+  const facts = (all: readonly UndoChange[]): string =>
+    JSON.stringify(all.map(({ path, change, now, then, conflict }) => [path, change, now, then, conflict?.why]))
   return facts(a) === facts(b)
 }
 

@@ -23,12 +23,17 @@ test('an undo takes back files, notes, documents, the scratchpad and schedules o
     versionsFolder: join(bench.root, 'internal', 'versions'),
     calls: builtinCalls({ files: true, shell: false }),
     memory: {
-      make: (host) => createMemory({ store, host, config: configSchema.parse({ memory: { embedder: 'none' } }).memory, clock: systemClock }),
+      make: (host) =>
+        createMemory({ store, host, config: configSchema.parse({ memory: { embedder: 'none' } }).memory, clock: systemClock }),
       calls: memoryCalls,
     },
     play: () => steps.shift() ?? says('done'),
-    config: { agent: { rights: ['file.read', 'file.write', 'state.write', 'memory.write', 'memory.read', 'scratchpad.use', 'schedule.write'] },
-      approval: { privileged: 'allow' }, flow: { irreversible: 'allow' }, memory: { embedder: 'none' } },
+    config: {
+      agent: { rights: ['file.read', 'file.write', 'state.write', 'memory.write', 'memory.read', 'scratchpad.use', 'schedule.write'] },
+      approval: { privileged: 'allow' },
+      flow: { irreversible: 'allow' },
+      memory: { embedder: 'none' },
+    },
   })
   const shared = join(bench.root, 'shared')
   const ok = async (name: string, input: Json): Promise<JsonObject> => {
