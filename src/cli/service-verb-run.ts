@@ -66,25 +66,29 @@ async function agreed(
   { fields, name, options, ask }: Pick<Given, 'fields' | 'options'> & { readonly name: string; readonly ask: AskCall },
   terminal: Terminal,
 ): Promise<JsonObject | null> {
-  const { by, field, question, declined, settled } = agree!
-  if (ownValue(input, field) !== undefined) return input
+  const { by, field, yes, question, declined, settled } = agree!
+  if (ownValue(input, yes ?? field) !== undefined) return input
   const named = Object.fromEntries(
     fields.flatMap(({ usage, path: [at = ''] }) => (usage.startsWith('--') ? [] : [[at, ownValue(input, at)!]])),
   )
-  const seen = (await ask(by.call!, { ...by.fixed, ...named })) as JsonObject
+  const seen = (await ask(by.call!, { ...by.fixed, ...(yes === undefined ? named : input) })) as JsonObject
   const why = settled?.(seen as never, name) ?? ''
   if (why !== '') {
     printNotice(terminal, why)
     return null
   }
   printText({ output: terminal.errors }, await by.show!(seen as never, { input, name, text: '', options, ask }))
+  if (!isInteractive(terminal) && yes !== undefined)
+    throw new OxbowError('bad_input', 'Nobody can be asked here, so nothing was changed.', {
+      hint: `Add --yes to do what is shown above; --dry-run shows it without asking: oxbow ${words.replace(/ .*/, '')} --yes`,
+    })
   if (!isInteractive(terminal)) {
     const verbOf = (all: string): string => `oxbow ${all.replace(/ <.*/, '')} ${name}`
     throw new OxbowError('bad_input', `Nobody can be asked here: name the ${field} of what you have seen.`, {
       hint: `${verbOf(by.words)} --json shows it; then: ${verbOf(words)} --${field} ${field.toUpperCase()}`,
     })
   }
-  if (await isYes(question(name), terminal)) return { ...input, [field]: ownValue(seen, field)! }
+  if (await isYes(question(name), terminal)) return { ...input, ...(yes !== undefined && { [yes]: true }), [field]: ownValue(seen, field)! }
   printNotice(terminal, declined)
   return null
 }

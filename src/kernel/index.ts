@@ -57,7 +57,16 @@ export {
   type Sessions,
   sessionsOf,
 } from './records/sessions.ts'
-export { type Core, type DiskProbe, type HealthPart, healthParts, type Service } from './service.ts'
+export {
+  type Core,
+  type DiskProbe,
+  type HealthPart,
+  healthParts,
+  type Service,
+  type UndoChange,
+  type UndoPart,
+  type UndoRecord,
+} from './service.ts'
 export type { Answer, Approvals } from './stages/approval-queue.ts'
 export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
 export { type Budgets } from './stages/budgets.ts'

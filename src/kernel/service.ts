@@ -4,7 +4,7 @@
  */
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
-import type { Store } from '../store/index.ts'
+import type { MemoryChange, Store } from '../store/index.ts'
 import {
   type CallId,
   type Clock,
@@ -40,14 +40,14 @@ import type { Scratchpads } from './conversation/scratchpads.ts'
 import type { Complete, Summaries } from './conversation/summaries.ts'
 import type { Events } from './records/events.ts'
 import type { FillInput, Gate } from './stages/gate.ts'
-import type { Journal } from './records/journal.ts'
+import type { Entry, Journal } from './records/journal.ts'
 import type { Registry } from './calls/registry.ts'
 import type { FileFlow, OpenedFlow, Sessions } from './records/sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { FileChanges, FileCopies } from './stages/call-files.ts'
 import type { RunningCalls } from './stages/running-calls.ts'
-import type { Documents } from './state/documents.ts'
+import type { DocumentChange, Documents } from './state/documents.ts'
 import type { Agent, AgentDeps, RunningTurns } from './turns/agent.ts'
 import type { Lanes, TurnPast } from './turns/lanes-interface.ts'
 import type { AskRuns, ServiceRuns } from './turns/service-runs.ts'
@@ -150,7 +150,7 @@ export interface Core {
   /** Resolves when the turns that a crash interrupted go on. */
   readonly resumed: Promise<void>
   /** What services add to `config.toml`. */
-  readonly sections: readonly Pick<Service, 'config'>[]
+  readonly sections: readonly Pick<Service, 'name' | 'config' | 'undoes'>[]
 }
 
 /**
@@ -224,6 +224,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
     changes(core: Core, self: () => Promise<Port>): Promise<FileChanges | null>
     copies(core: Core, self: () => Promise<Port>): Promise<FileCopies>
   }
+  /** How what it keeps is put back when a turn is undone. Loaded with the first undo. */
+  undoes?(core: Core): Promise<UndoPart>
   /** Kinds of definitions in files that are its own. @returns what is wrong with one; empty: nothing */
   readonly definitions?: { readonly [Kind in DefinitionKind]?: (definition: Definition) => Promise<string> }
 }
@@ -231,6 +233,42 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
 type Needed = Readonly<Record<string, Service>>
 type PortOf<Of> = Of extends Service<infer Port> ? Port : never
 type PortsOf<Needs> = { readonly [Name in keyof Needs]: () => Promise<PortOf<Needs[Name]>> }
+
+/** What a service puts back when a turn is undone, together with the files and with what the others put back; see docs/decisions. */
+export interface UndoPart {
+  /** Finds what was done, and how each of it is put back. Changes nothing. @param records of the turn, or of an undo, oldest first */
+  plan(records: readonly UndoRecord[]): Promise<readonly UndoChange[]>
+  /** While this runs, nobody else changes what `plan` reads. */
+  alone?<Result>(work: () => Promise<Result>): Promise<Result>
+  /** Called when its changes are committed. */
+  done?(changes: readonly UndoChange[]): void
+}
+
+/** An outcome or an exchange of a call of the turn. */
+export interface UndoRecord extends Pick<RecordView, 'seq' | 'name' | 'phase' | 'session'> {
+  readonly call: CallId
+  readonly body: JsonObject
+}
+
+/** One thing that a turn has changed. All changes of an undo are committed together. */
+export interface UndoChange {
+  /** As people name it: `/schedules/Morning report`. */
+  readonly path: string
+  /** What the undo does with it. */
+  readonly change: 'added' | 'changed' | 'deleted'
+  /** The calls that made it what it is: an undo takes them back. */
+  readonly calls: readonly CallId[]
+  /** What it is now, and what it becomes, for a preview; empty: nothing. */
+  readonly now: string
+  readonly then: string
+  /** What is in the way; absent: nothing. `final`: overwriting does not help. */
+  readonly conflict?: { readonly why: string; readonly final: boolean }
+  readonly documents?: readonly DocumentChange[]
+  readonly memory?: readonly MemoryChange[]
+  readonly entries?: readonly Entry[]
+  /** What `plan` reads of the record of the undo, to undo that: under each name a list of what all changes give. */
+  readonly before?: JsonObject
+}
 
 /** A service that is open. */
 export interface Opened<Port> {

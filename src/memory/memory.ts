@@ -16,6 +16,7 @@ import { createExclusiveWriter, type KeepDeps, type ExclusiveWriter } from './ke
 import type { JournalIndex, JournalIndexDeps } from './keep/journal-index.ts'
 import type { Notes } from './keep/notes.ts'
 import type { Transfer } from './keep/transfer.ts'
+import type { UndoNotes } from './keep/undo-notes.ts'
 import type { MemoryMap, MemoryReport, Provenance, Reindexed } from './memory-schemas.ts'
 import { createMemoryPresence, type MemoryPresence } from './keep/memory-presence.ts'
 import type { Recall } from './recall/recalled.ts'
@@ -37,6 +38,7 @@ export interface Memory extends TurnCalls {
   corrections(): Promise<Corrections>
   documents(): Promise<Documents>
   transfer(): Promise<Transfer>
+  undo(): Promise<UndoNotes>
   forgetting(): Promise<Forgetting>
   tidy(): Promise<Tidy>
   /** Call after tidying has changed which entries are hot. */
@@ -190,13 +192,14 @@ function lazyClaim(deps: KeepDeps, presence: MemoryPresence, ending: AbortSignal
 function lazyKeepers(
   deps: KeepDeps,
   config: MemoryOptions['config'],
-): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'tidy' | 'why' | 'map' | 'embed'> {
+): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'undo' | 'tidy' | 'why' | 'map' | 'embed'> {
   const notes = once(async () => (await import('./keep/notes.ts')).createNotes(deps))
   return {
     notes,
     corrections: once(async () => (await import('./keep/corrections.ts')).createCorrections(deps, await notes())),
     documents: once(async () => (await import('./keep/documents.ts')).createDocuments(deps)),
     transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
+    undo: once(async () => (await import('./keep/undo-notes.ts')).createUndoNotes(deps)),
     tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps, { speed: config.consolidation.fading })),
     async why(id, caller) {
       const { explain, reachOf } = await import('./keep/provenance.ts')

@@ -892,7 +892,13 @@ interface CallInputs {
   'version.show': { path: string; at: string }
   'version.tag': { tag: string; at?: string | undefined; message?: string | undefined }
   'version.turns': { limit?: number | undefined }
-  'version.undo': { turn?: string | undefined; redo?: boolean | undefined; apply?: boolean | undefined }
+  'version.undo': {
+    turn?: string | undefined
+    redo?: boolean | undefined
+    apply?: boolean | undefined
+    conflicts?: 'stop' | 'keep_later' | 'overwrite' | undefined
+    digest?: string | undefined
+  }
   'web.fetch': { url: string; format?: 'markdown' | 'text' | 'raw' | undefined; from_byte?: number | undefined; max_bytes?: number | undefined }
   'web.search': { query: string; count?: number | undefined; freshness?: 'any' | 'day' | 'week' | 'month' | 'year' | undefined }
 }
@@ -1979,7 +1985,9 @@ interface CallOutputs {
     total: number
     conflicts: readonly { path: string; why: string }[]
     others: readonly string[]
+    outside: readonly { id: string; call: string; compensation: { call: string; input: Json } | null }[]
     diff: string
+    digest: string
   }
   'web.fetch': {
     url: string

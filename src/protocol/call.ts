@@ -173,6 +173,13 @@ export interface StartedProgram {
 /** What rules about effects can name. */
 export type Deed = 'delete' | 'overwrite' | 'schedule' | 'delegate'
 
+/** What is on record of a call that succeeded. */
+interface RecordedCall {
+  readonly id: CallId
+  readonly input: JsonObject
+  readonly outcome: JsonObject
+}
+
 /** What watchers see of a call that succeeded. */
 export interface CallEvent {
   readonly kind: string
@@ -254,6 +261,8 @@ export interface Call<Input = any, Output = any> {
   readonly reaches?: Reaches
   /** The part of its effect that cannot be undone, in words that continue the call's name. `unversioned`: it removes what has no versions. */
   readonly lasting?: string
+  /** The call that makes up for it, where an undo of its turn cannot take it back: of what was recorded of it. Absent or null: none does. */
+  readonly compensation?: (done: RecordedCall) => { readonly call: string; readonly input: JsonObject } | null
   /** Fields with content that may differ where a person has allowed a call for a whole folder. */
   readonly content?: readonly string[]
   /** The runtime makes it with what a model wrote: it is judged as a call of that model. */

@@ -88,6 +88,8 @@ interface Agreement {
   readonly by: ServiceVerb
   /** The field of the input that says what was seen: `digest` or `hash`. */
   readonly field: string
+  /** The field that says yes without having seen it, such as `apply` for `--yes`; set with the answer. Absent: only what was seen is agreed to. */
+  readonly yes?: string
   /** @param name what was typed first */
   question(name: string): string
   /** Said where the answer is no. */

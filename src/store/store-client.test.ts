@@ -62,7 +62,7 @@ test('what an append says arrives whole', async () => {
   const bare = { fence: null, extra: null }
   assert.deepEqual(sent[0]?.writes, [
     { records: [], ...bare },
-    { records, fence: { session: sessionA, epoch: 3 }, extra: { at: 1, kind: 'projections', projections } },
+    { records, fence: { session: sessionA, epoch: 3 }, extra: { at: 1, kind: 'projections', projections, memory: [] } },
     { records: records.slice(0, 1), ...bare },
   ])
   assert.equal(sent[0]?.batch.sync, true)

@@ -8,6 +8,7 @@ import { lingerMs, maxBatchChars, maxBatchRecords, maxBlobBytes, maxErasedAtOnce
 import { stopsWriting, storeFault } from './store-fault.ts'
 import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, type Write, type WriteResult } from './store-message.ts'
 import { createMemoryClient } from './memory/memory-client.ts'
+import { checkedChanges } from './memory/memory-input.ts'
 import type { Append, Appended, Erased, Store } from './store.ts'
 
 interface Waiting {
@@ -80,7 +81,10 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
 
 function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 'archive' | 'restoreBodies' | 'claimLane'> {
   return {
-    append: (request) => write({ kind: 'append', append: request }, (result) => appended(request, result as number)),
+    async append(request) {
+      const append = request.memory === undefined ? request : { ...request, memory: checkedChanges(request.memory) }
+      return write({ kind: 'append', append }, (result) => appended(request, result as number))
+    },
     async putBlob(bytes) {
       if (bytes.length > maxBlobBytes) throw blobTooLarge(bytes.length)
       // A copy: a view of a larger buffer would be sent with all of it.

@@ -33,7 +33,12 @@ export type Write =
 
 /** The rare parts of a write, by its place in the batch. */
 export type Extra =
-  | { readonly at: number; readonly kind: 'projections'; readonly projections: readonly Projection[] }
+  | {
+      readonly at: number
+      readonly kind: 'projections'
+      readonly projections: readonly Projection[]
+      readonly memory: readonly MemoryChange[]
+    }
   | { readonly at: number; readonly kind: 'blob'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly at: number; readonly kind: 'claim'; readonly session: SessionId; readonly owner: string; readonly leaseMs: number }
   | { readonly at: number; readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string; readonly isKept?: true }
@@ -128,10 +133,10 @@ export function encodeBatch(writes: readonly Write[]): WriteBatch {
       extras.push({ at, ...write })
       return
     }
-    const { records, projections, fence } = write.append
+    const { records, projections = [], memory = [], fence } = write.append
     fields.push(records.length, fence?.session ?? '', fence?.epoch ?? 0)
     for (const r of records) fields.push(r.at, r.actor, r.session, r.turn, r.call, r.name, r.phase, r.body)
-    if (projections !== undefined && projections.length > 0) extras.push({ at, kind: 'projections', projections })
+    if (projections.length + memory.length > 0) extras.push({ at, kind: 'projections', projections, memory })
     if (write.append.sync === true) sync = true
   })
   return { count: writes.length, fields, extras, sync }

@@ -5,7 +5,7 @@
  */
 import type { CallId, OxbowError, SessionId, UserId } from '../base/index.ts'
 import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../protocol/index.ts'
-import type { MemorySource, MemoryStore } from './memory.ts'
+import type { MemoryChange, MemorySource, MemoryStore } from './memory.ts'
 
 /** A change of a projection, committed with the records that cause it. */
 export type Projection =
@@ -86,6 +86,8 @@ export const plainSession = {
 export interface Append {
   readonly records: readonly NewRecord[]
   readonly projections?: readonly Projection[]
+  /** Changes of memory that are committed with the records, or not at all. */
+  readonly memory?: readonly MemoryChange[]
   /** Refuses the whole append with `stale_epoch` when the lane has moved on. */
   readonly fence?: { readonly session: SessionId; readonly epoch: number }
   /** Survives power loss before this resolves, whatever the durability setting. */

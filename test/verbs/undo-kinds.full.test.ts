@@ -94,7 +94,7 @@ describe('undo through the front door', () => {
     await oxbow('run', 'Change line 5')
     const edited = lines.with(5, 'LINE 5').with(10, 'of the person').with(0, 'mine')
     writeFileSync(shared('merged.txt'), `${edited.join('\n')}\n`)
-    assert.match(await oxbow('undo'), /^Restored merged\.txt as it was before this turn\./)
+    assert.match(await oxbow('undo', '--yes'), /^Restored merged\.txt as it was before this turn\./)
     assert.equal(read('merged.txt'), `${lines.with(10, 'of the person').with(0, 'mine').join('\n')}\n`)
   })
 
@@ -102,14 +102,14 @@ describe('undo through the front door', () => {
     await oxbow('run', 'Change line 5')
     const text = read('merged.txt')!.replace('LINE 5', 'my own line 5')
     writeFileSync(shared('merged.txt'), text)
-    assert.match(await refused('undo'), /merged\.txt: the same part has been changed since/)
+    assert.match(await refused('undo', '--yes'), /merged\.txt: the same part has been changed since/)
     assert.equal(read('merged.txt'), text)
   })
 
   it('leaves no folder that the turn made, and every one that was there', async () => {
     mkdirSync(shared('kept'))
     await oxbow('run', 'Make folders')
-    await oxbow('undo')
+    await oxbow('undo', '--yes')
     assert.ok(!existsSync(shared('made')))
     assert.ok(existsSync(shared('kept')))
   })
@@ -120,6 +120,7 @@ describe('undo through the front door', () => {
     assert.ok((await subjects()).includes('Child: write.'), 'the version of the child has its task')
     const said = await oxbow(
       'undo',
+      '--yes',
       (await home.json<{ turn: string; subject: string }[]>('undo', '--list'))[0]!.find(({ subject }) => subject === 'Delegate it')!.turn,
     )
     assert.match(
@@ -127,7 +128,7 @@ describe('undo through the front door', () => {
       /^Restored 2 files as they were before this turn\.\nThis turn also did what an undo does not take back: .*memory\.save/,
     )
     assert.deepEqual([read('parent.txt'), read('child.txt')], [null, null])
-    await oxbow('redo')
+    await oxbow('redo', '--yes')
     assert.deepEqual([read('parent.txt'), read('child.txt')], ['by the parent', 'by the child'])
   })
 
@@ -135,7 +136,7 @@ describe('undo through the front door', () => {
     await oxbow('graph', 'run', 'writer')
     assert.equal(read('by-graph.txt'), 'by a graph')
     await until(async () => (await subjects())[0] === 'graph writer', 'the version of the graph')
-    assert.match(await oxbow('undo'), /^Removed by-graph\.txt/)
+    assert.match(await oxbow('undo', '--yes'), /^Removed by-graph\.txt/)
     assert.equal(read('by-graph.txt'), null)
   })
 
@@ -143,7 +144,7 @@ describe('undo through the front door', () => {
     await oxbow('schedule', 'add', 'On time', '--name', 'timely', '--every', '3600')
     await oxbow('schedule', 'run', 'timely')
     await until(async () => (await subjects())[0]?.includes('On time') === true, 'the version of the schedule')
-    assert.match(await oxbow('undo'), /^Removed scheduled\.txt/)
+    assert.match(await oxbow('undo', '--yes'), /^Removed scheduled\.txt/)
   })
 
   for (const [named, command] of [
@@ -161,7 +162,7 @@ describe('undo through the front door', () => {
       spawnSync('chmod', ['-R', 'a+rwX', shared('project')])
       await oxbow('run', command)
       assert.equal(read('project/.git/HEAD'), null)
-      await oxbow('undo')
+      await oxbow('undo', '--yes')
       for (const name of [...inside, 'project/a.txt', 'project/.env']) assert.equal(read(name), name)
       rmSync(shared('project'), { recursive: true })
     })
@@ -173,7 +174,7 @@ describe('undo through the front door', () => {
   it('takes the version that the log lists as the name of its turn', async () => {
     await oxbow('run', 'Make folders')
     const [newest] = await home.json<{ commit: string }>('log')
-    await oxbow('undo', newest!.commit.slice(0, 8))
+    await oxbow('undo', newest!.commit.slice(0, 8), '--yes')
     assert.ok(!existsSync(shared('made')))
   })
 
@@ -187,7 +188,7 @@ describe('undo through the front door', () => {
     await ended
     const logged = await home.json<{ subject: string }>('log', '--user', 'other')
     assert.equal(logged[0]?.subject, 'Never ends')
-    await oxbow('undo', '--user', 'other')
+    await oxbow('undo', '--yes', '--user', 'other')
     assert.ok(!existsSync(file))
   })
 })

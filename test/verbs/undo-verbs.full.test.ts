@@ -57,7 +57,7 @@ describe('versions of turns, each in a guest of its own', () => {
     home = own
     try {
       await oxbow(['run', '--yes', 'run mkdir later'])
-      assert.match(await refused(['undo']), /no turn to undo.*\nhint: Versions hold files: a turn that only made folders/)
+      assert.match(await refused(['undo', '--yes']), /no turn to undo.*\nhint: Versions hold files: a turn that only made folders/)
     } finally {
       home = usual
       rmSync(own, { recursive: true, force: true })
@@ -78,7 +78,7 @@ describe('versions of turns, each in a guest of its own', () => {
     await oxbow(['folder', 'add', project, '--as', 'project'])
     await oxbow(['run', '--folder', project, '--yes', 'run `rm -r /shared/project/src /shared/project/.env`'])
     assert.ok(!existsSync(join(project, 'src')))
-    assert.match(await oxbow(['undo']), /^Restored 3 files as they were before this turn\.\n.*\n?`oxbow redo` brings it back\./)
+    assert.match(await oxbow(['undo', '--yes']), /^Restored 3 files as they were before this turn\.\n.*\n?`oxbow redo` brings it back\./)
     for (const name of ['src/a.js', 'src/b.js', 'README.md', '.env']) assert.equal(readFileSync(join(project, name), 'utf8'), `${name}\n`)
     rmSync(project, { recursive: true })
   })
@@ -102,10 +102,10 @@ describe('versions of turns, in one guest', () => {
     writeFileSync(shared('mine.txt'), 'first')
     await oxbow(['run', "write 'of the agent' to mine.txt"])
     writeFileSync(shared('other.txt'), 'mine too')
-    assert.match(await oxbow(['undo']), /^Restored mine\.txt as it was before this turn\./)
+    assert.match(await oxbow(['undo', '--yes']), /^Restored mine\.txt as it was before this turn\./)
     assert.equal(readFileSync(shared('mine.txt'), 'utf8'), 'first')
     assert.equal(readFileSync(shared('other.txt'), 'utf8'), 'mine too')
-    await oxbow(['redo'])
+    await oxbow(['redo', '--yes'])
     assert.equal(readFileSync(shared('mine.txt'), 'utf8'), 'of the agent')
   })
 })

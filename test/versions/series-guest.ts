@@ -6,7 +6,7 @@ import { openSnapshots } from '../../src/hands/find/snapshot-folder.ts'
 import { openArchives } from '../../src/hands/archive/unpack-folder.ts'
 import { createPathLocks } from '../../src/hands/files/path-locks.ts'
 import { createUploads } from '../../src/hands/transfer/put-file.ts'
-import { undoCalls } from '../../src/services/versions/undo-calls.ts'
+import { undoCalls } from '../../src/services/versions/undo/undo-calls.ts'
 import { createVersioning, type Versioning } from '../../src/services/versions/versioning.ts'
 import { type Failure, OxbowError, toError } from '../../src/base/index.ts'
 import type { CallContext, Caller, Hands, HandsOps, RecordView, Sandbox } from '../../src/protocol/index.ts'
@@ -70,6 +70,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
     runs: async () => [],
     store,
     registry: { find: () => undefined },
+    sections: [],
   } as never)
   const stop = async (): Promise<void> => {
     await versioning.changes.settle()
@@ -87,7 +88,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
     async undo({ turn }, id) {
       const context = { id, caller: callerOf(''), clock, signal } as unknown as CallContext
       try {
-        const { output, text } = await undoCall!.run({ turn, redo: false, apply: true }, context)
+        const { output, text } = await undoCall!.run({ turn, redo: false, apply: true, conflicts: 'keep_later', digest: '' }, context)
         return { ...(output as Undone), text: text ?? '' }
       } catch (error) {
         if (error instanceof OxbowError && (error.code === 'not_found' || error.code === 'tool_failed')) return error.code

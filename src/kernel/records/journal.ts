@@ -64,6 +64,8 @@ interface AppendOptions {
   readonly lazy?: boolean
   /** Replaces the epoch of the session's lane. */
   readonly fence?: NonNullable<Append['fence']>
+  /** Committed with the entries. */
+  readonly memory?: NonNullable<Append['memory']>
 }
 
 export interface Journal {

@@ -5,9 +5,9 @@
  *
  * Categories that begin with `system/` belong to subsystems of the kernel; no call reads or writes them by name.
  */
-import type { Append, DocumentRow, Projection, Store } from '../../store/index.ts'
+import type { Append, DocumentRow, MemoryChange, Projection, Store } from '../../store/index.ts'
 import { type CallId, isObject, type Json, type JsonObject } from '../../base/index.ts'
-import type { Caller, Phase } from '../../protocol/index.ts'
+import type { Call, Caller, Phase } from '../../protocol/index.ts'
 
 /** A document, its value parsed. */
 interface Document<Value = Json> {
@@ -33,10 +33,12 @@ interface Of {
   readonly name: string
 }
 
+type Entry = Of & { readonly phase: Phase; readonly body: JsonObject; readonly projection?: Call['projection'] }
+
 /** Appends records to the journal; see `Journal.append`. */
 type AppendRecords = (
-  entries: readonly (Of & { readonly phase: Phase; readonly body: JsonObject })[],
-  options?: { readonly sync?: boolean; readonly fence?: Fence },
+  entries: readonly Entry[],
+  options?: { readonly sync?: boolean; readonly fence?: Fence; readonly memory?: readonly MemoryChange[] },
 ) => Promise<unknown>
 
 type Fence = NonNullable<Append['fence']>
@@ -46,6 +48,8 @@ interface PutOptions {
   readonly sync?: boolean
   /** Of a worker: the record is refused with `stale_epoch` once another one has what it works on. Asked right before the append. */
   readonly fence?: () => Promise<Fence>
+  /** Committed with them: more of the record, other records, and changes of memory. */
+  readonly also?: { readonly body: JsonObject; readonly entries: readonly Entry[]; readonly memory: readonly MemoryChange[] }
 }
 
 export interface Documents {
@@ -94,10 +98,17 @@ export function createDocuments(store: Pick<Store, 'document' | 'documents'>, ap
     const row = await store.document(category, name)
     return row === null ? null : parse<Value>(row)
   }
-  const put: Documents['put'] = async (of, changes, { sync, fence } = {}) => {
-    const body = { documents: changes as unknown as Json[] }
-    const options = { ...(sync === true && { sync }), ...(fence !== undefined && { fence: await fence() }) }
-    await append([{ ...of, phase: 'exchange', body }], options)
+  const put: Documents['put'] = async (of, changes, { sync, fence, also } = {}) => {
+    // By the records that have set them before, 0 for none, an undo finds what the documents were.
+    const isUndone = of.caller.turn !== '' || also !== undefined
+    const replaced = isUndone ? await Promise.all(changes.map(async (one) => (await store.document(one.category, one.name))?.seq ?? 0)) : []
+    const body = { documents: changes as unknown as Json[], ...(isUndone && { replaced }), ...also?.body }
+    const options = {
+      ...(sync === true && { sync }),
+      ...(fence !== undefined && { fence: await fence() }),
+      ...(also && { memory: also.memory }),
+    }
+    await append([{ ...of, phase: 'exchange', body }, ...(also?.entries ?? [])], options)
     for (const { category, name, value } of changes) for (const listener of watchers.get(category) ?? []) listener(name, value)
   }
   const update: Documents['update'] = async <Value>(

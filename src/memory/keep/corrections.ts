@@ -5,11 +5,11 @@ import type { CallContext } from '../../protocol/index.ts'
 import { extraOf } from './memory-item.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { maxRelations } from './keep-limits.ts'
-import { noteIdOf, type Notes } from './notes.ts'
+import type { Notes } from './notes.ts'
 import { pinTag, protectionNow } from '../tidy/decay.ts'
 import { withRelated } from '../tidy/tidy-change.ts'
 import { authorOf } from './provenance.ts'
-import { cleanTags } from './note-rules.ts'
+import { cleanTags, noteIdOf } from './note-rules.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
 

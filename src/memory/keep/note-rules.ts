@@ -1,6 +1,12 @@
 /** Rules for notes: normalized tags, and nothing that looks like a secret. */
-import { OxbowError } from '../../base/index.ts'
+import { createHash } from 'node:crypto'
+import { type CallId, OxbowError } from '../../base/index.ts'
 import { maxTagCharacters, maxTags } from './keep-limits.ts'
+
+/** Derived from the call, so repeating it after a crash writes the same note. 64 bits are enough for one user. */
+export function noteIdOf(call: CallId): string {
+  return `note-${createHash('sha256').update(call).digest('hex').slice(0, 16)}`
+}
 
 /** Normalizes a tag for storing and searching. */
 export function cleanTag(tag: string): string {

@@ -1,5 +1,4 @@
 /** Notes: durable facts that a person or an agent writes down. Each is one entry; each change is one commit. */
-import { createHash } from 'node:crypto'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { type CallId, OxbowError } from '../../base/index.ts'
 import type { CallContext, Caller, Label } from '../../protocol/index.ts'
@@ -7,7 +6,7 @@ import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './mem
 import type { KeepDeps } from './exclusive-writer.ts'
 import { maxNoteCharacters, maxTags, writeBatch } from './keep-limits.ts'
 import { baseImportance, personProtection, pinTag, typeOf } from '../tidy/decay.ts'
-import { cleanTags, secretIn } from './note-rules.ts'
+import { cleanTags, noteIdOf, secretIn } from './note-rules.ts'
 import { assertReached, authorOf, isByPlugin, joinedLabels, mayShare, noMemory, type Origin, originOf } from './provenance.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
@@ -183,11 +182,6 @@ function withTags(known: MemoryEntry, { tags, labels, updatedAt }: MemoryEntry):
   const all = [...new Set([...known.tags, ...tags])].sort().slice(0, maxTags)
   const carries = labels.every((label) => known.labels.includes(label))
   return carries && all.length > known.tags.length ? { change: 'patch', id: known.id, patch: { tags: all, updatedAt } } : null
-}
-
-/** Derived from the call, so repeating it after a crash writes the same note. 64 bits are enough for one user. */
-export function noteIdOf(call: CallId): string {
-  return `note-${createHash('sha256').update(call).digest('hex').slice(0, 16)}`
 }
 
 /** @throws OxbowError `bad_input` */

@@ -41,6 +41,7 @@ export const schedules: Service<Schedules & ConfiguredPort, { readonly runs: typ
   async *health(core) {
     yield (await import('./schedule-health.ts')).scheduleHealth(core)
   },
+  undoes: async (core) => (await import('./undo-schedules.ts')).undoSchedules(core),
   calls: async (core, self, ports) =>
     (await import('./schedule-calls.ts')).scheduleCalls({ ...core, schedules: self, agents: ports.agents }),
   async open(core, ports) {

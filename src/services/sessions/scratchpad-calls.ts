@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Core } from '../../kernel/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall, evident, writeNotesCall, clearNotesCall } from '../../protocol/index.ts'
+import { padBefore } from './undo-scratchpad.ts'
 
 /** Notes in a scratchpad: enough for a plan and its state, short enough to be part of every turn. */
 const maxScratchpadItems = 32
@@ -70,10 +71,10 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
     effect: 'idempotent',
     projection: 'scratchpad',
     recordOutput,
-    run: async ({ items }, context) => ({
-      output: changed(context, items),
-      text: `The scratchpad holds ${items.length === 1 ? '1 item' : `${items.length} items`}.`,
-    }),
+    async run({ items }, context) {
+      await keepBefore(scratchpads, context)
+      return { output: changed(context, items), text: `The scratchpad holds ${items.length === 1 ? '1 item' : `${items.length} items`}.` }
+    },
   })
   const clear = defineCall({
     ...shared,
@@ -86,9 +87,19 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
     effect: 'idempotent',
     projection: 'scratchpad',
     recordOutput,
-    run: async (_, context) => ({ output: changed(context, []), text: 'The scratchpad is empty.' }),
+    async run(_, context) {
+      await keepBefore(scratchpads, context)
+      return { output: changed(context, []), text: 'The scratchpad is empty.' }
+    },
   })
   return [read, write, clear]
+}
+
+/** By this an undo of the turn puts it back. */
+async function keepBefore(scratchpads: ScratchpadCallDeps['scratchpads'], context: CallContext): Promise<void> {
+  const session = sessionOf(context)
+  const { items } = await scratchpads.read(session)
+  if (context.caller.turn !== '') context.record({ [padBefore]: { session, items: [...items] } })
 }
 
 function changed(context: CallContext, items: readonly string[]): PadOutput {

@@ -6,6 +6,7 @@ import { versions } from '../versions/service.ts'
 export const sessions: Service<unknown, { readonly access: typeof access; readonly versions: typeof versions }> = {
   name: 'sessions',
   needs: { access, versions },
+  undoes: async (core) => (await import('./undo-scratchpad.ts')).undoScratchpad(core),
   async calls(core, _self, ports) {
     const [{ sessionCalls }, { sessionKeepingCalls }, { forkCall }, { transcriptCalls }, { scratchpadCalls }] = await Promise.all([
       import('./session-calls.ts'),

@@ -3,7 +3,7 @@ import type { Core } from '../../kernel/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import { type BranchCallDeps, branchCalls } from './branches/branch-calls.ts'
 import type { OpenVersions } from './open-versions.ts'
-import { type UndoCallDeps, undoCalls } from './undo-calls.ts'
+import { type UndoCallDeps, undoCalls } from './undo/undo-calls.ts'
 import { versionCalls } from './version-calls.ts'
 
 /** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */

@@ -28,6 +28,10 @@ interface Wanted {
   readonly madeSinceMs: number | undefined
   /** Called with what is there now; throws if that may not be replaced. */
   readonly isCurrent?: (before: Committed) => void
+  /** Commits the saved documents and what belongs to them, before any file changes. Absent: they follow the files. */
+  readonly first?: (documents: readonly DocumentChange[], before: Committed) => Promise<void>
+  /** Called where files could not be changed; true: all is as it was before, and these files are nobody's change. */
+  readonly fell?: (kept: readonly Conflict[], before: Committed) => Promise<boolean>
 }
 
 interface BroughtBack {
@@ -38,7 +42,7 @@ interface BroughtBack {
 
 export async function bringBack(
   deps: BringBackDeps,
-  { target, changes, by, serves, madeSinceMs, isCurrent = () => {} }: Wanted,
+  { target, changes, by, serves, madeSinceMs, isCurrent = () => {}, first, fell }: Wanted,
   { caller, id, signal }: Pick<CallContext, 'caller' | 'id' | 'signal'>,
 ): Promise<BroughtBack> {
   const of = { caller, call: id, name: serves }
@@ -48,16 +52,18 @@ export async function bringBack(
   const { changeFiles } = await deps.versioning()
   const { commit } = await changeFiles(paths, by, async (before) => {
     isCurrent(before)
+    const documents = await documentChanges(deps.versions, target, changes)
+    await first?.(documents, before)
     const restore = { commit: target, before: before.commit!, changes: files, call: id, signal, madeSinceMs }
     kept = files.length === 0 ? [] : await deps.versions.restoreFiles(restore)
     const left = kept.map(({ path }) => path)
+    if (kept.length > 0 && (await fell?.(kept, before)) === true) return paths
     const restored = files.filter(({ path, change }) => change !== 'deleted' && !left.includes(path))
     await deps.restored(
       of,
       restored.map(({ path }) => shownPath(path)),
     )
-    const documents = await documentChanges(deps.versions, target, changes)
-    if (documents.length > 0) await deps.documents.put(of, documents)
+    if (first === undefined && documents.length > 0) await deps.documents.put(of, documents)
     return left
   })
   return { commit, kept }

@@ -18,6 +18,11 @@ export const maxRemovedNames = 40
 /** Turns that are undone with the turn that started them, and calls of one of them that are looked at. */
 export const maxTurnParts = 200
 export const maxTurnRecords = 10_000
+/** Records that are looked through for turns that have changed something else than files, the newest first, and how many at once. */
+export const maxScannedRecords = 20_000
+export const recordPage = 2_000
+/** Kind of the documents of undos whose files are not all changed yet. */
+export const pendingUndos = 'system/undos'
 /** Turns that `version.turns` lists. */
 export const maxListedTurns = 100
 /** Bytes of files in one reply of hands. */

@@ -1,6 +1,6 @@
 /** Schemas of what the calls of the versions return; the types follow from them. The thread of the versions loads only the types. */
 import { z } from 'zod'
-import { idOrEmpty, labelSchema } from '../../protocol/index.ts'
+import { idOrEmpty, jsonSchema, labelSchema } from '../../protocol/index.ts'
 
 const fileChange = z.strictObject({
   path: z.string().describe('As people name it: `/shared/…`, or `/state/…` for a saved document.'),
@@ -88,6 +88,18 @@ export const versionedTurn = z.strictObject({
 /** A turn that has versions, or an undo. */
 export type VersionedTurn = z.infer<typeof versionedTurn>
 
+const outsideCall = z.strictObject({
+  id: z.string().describe('Of the call.'),
+  call: z.string(),
+  compensation: z
+    .strictObject({ call: z.string(), input: jsonSchema() })
+    .nullable()
+    .describe('The call that makes up for it, as its description declares it; null: it declares none.'),
+})
+
+/** A call of a turn whose effect an undo does not take back. */
+export type OutsideCall = z.infer<typeof outsideCall>
+
 export const undone = z.strictObject({
   undo: z.string().describe("By which the undo itself is undone; '' for a preview."),
   turn: z.string(),
@@ -96,7 +108,9 @@ export const undone = z.strictObject({
   total: z.int(),
   conflicts: z.array(conflict).readonly().describe('What is left as it is, and why.'),
   others: z.array(z.string()).readonly().describe('What else the turn did, which is not taken back.'),
+  outside: z.array(outsideCall).readonly().describe('The calls among them.'),
   diff: z.string().describe("A unified diff of what would change; '' after an undo."),
+  digest: z.string().describe('Of this plan: an undo that names it does nothing else.'),
 })
 
 export type Undone = z.infer<typeof undone>

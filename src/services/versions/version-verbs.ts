@@ -3,11 +3,34 @@ import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts
 import { type JsonObject, textIn } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { diffOf, diffText, foundPoint, isPoint } from '../session-points.ts'
+import { planText } from './undo/undo-text.ts'
 import type { Difference, LoggedCommit, VersionedTurn } from './version-schemas.ts'
 import { differenceText, shortLength } from './version-text.ts'
 
 /** Of `version.undo`, or of `version.turns` where a list was asked for. */
 type Undone = { readonly diff: string } | { readonly turns: readonly VersionedTurn[] }
+
+const choices = {
+  '--yes': { field: 'apply', value: true, help: 'do it without asking; needed where nobody can be asked' },
+  '--keep-later': { field: 'conflicts', value: 'keep_later', help: 'leave what was changed since as it is, and take back the rest' },
+  '--overwrite': { field: 'conflicts', value: 'overwrite', help: 'put back what was before, also where it was changed since' },
+} as const
+
+/** Shows what an undo would do, and asks. */
+const agreeToUndo = (isRedo: boolean): NonNullable<ServiceVerb['agree']> => ({
+  by: {
+    words: isRedo ? 'redo' : 'undo',
+    summary: '',
+    examples: [],
+    call: 'version.undo',
+    fixed: { redo: isRedo },
+    show: (output: { readonly diff: string } & Parameters<typeof planText>[0]) => plainText(planText(output)),
+  },
+  field: 'digest',
+  yes: 'apply',
+  question: () => (isRedo ? 'Bring this back?' : 'Undo this?'),
+  declined: 'Nothing was changed.',
+})
 
 const dryRun = { '--dry-run': { field: 'apply', value: false, help: 'show what would happen and change nothing' } } as const
 
@@ -55,27 +78,29 @@ export const versionVerbs: readonly ServiceVerb[] = [
   },
   {
     words: 'undo [turn]',
-    summary: 'take back what a turn changed in files, by default the newest; edits of your own stay',
-    examples: ['oxbow undo', 'oxbow undo --dry-run', 'oxbow undo --list', 'oxbow undo 0199d2c4-8f0e'],
+    summary: 'take back all that a turn changed, by default the newest; shows it first and asks',
+    examples: ['oxbow undo', 'oxbow undo --dry-run', 'oxbow undo --list', 'oxbow undo 0199d2c4-8f0e --yes', 'oxbow undo --keep-later'],
     call: 'version.undo',
-    fixed: { apply: true },
+    agree: agreeToUndo(false),
     typed: {
       turn: { field: 'turn', help: 'as `--list` shows it; default: the newest that is not undone' },
       ...dryRun,
-      '--list': { field: '', help: 'list the turns that can be undone' },
+      ...choices,
+      '--list': { field: 'apply', value: false, help: 'list the turns that can be undone' },
     },
-    omit: ['redo'],
+    omit: ['redo', 'digest'],
     instead: (_, { list }) => (list === true ? ['version.turns', {}] : undefined),
     lines: (output: Undone) => ['turns' in output ? output.turns : output],
     show: undoText,
   },
   {
     words: 'redo',
-    summary: 'take back the newest undo',
-    examples: ['oxbow redo'],
+    summary: 'take back the newest undo; shows it first and asks',
+    examples: ['oxbow redo', 'oxbow redo --yes'],
     call: 'version.undo',
-    fixed: { apply: true, redo: true },
-    typed: dryRun,
+    fixed: { redo: true },
+    agree: agreeToUndo(true),
+    typed: { ...dryRun, ...choices },
     omit: true,
     show: undoText,
   },

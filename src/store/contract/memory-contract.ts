@@ -1,5 +1,6 @@
 /** What every store must do for memory, whatever is behind it. */
 import { describe, it } from 'node:test'
+import { describeAppendedMemory } from './append-memory-contract.ts'
 import { describeEntries } from './memory-entry-contract.ts'
 import { describeFilters } from './memory-filter-contract.ts'
 import type { MemoryCase, MemorySubject } from './memory-fixture.ts'
@@ -26,5 +27,6 @@ export function describeMemoryContract(name: string, make: () => Promise<MemoryS
     describeVectors(holds)
     describeHostile(holds)
     describeMarks(holds)
+    describeAppendedMemory(holds)
   })
 }

@@ -61,15 +61,15 @@ export async function transact(
   let sent: Promise<unknown>[] = []
   try {
     for (const write of writes) {
-      const own = write.extra === null ? undefined : deps.own[write.extra.kind]
-      if (own === undefined || write.extra === null) {
-        results.push(addWrite(deps, effects, write))
-        continue
-      }
+      const isAppend = write.extra === null || deps.own[write.extra.kind] === undefined
+      if (isAppend) results.push(addWrite(deps, effects, write))
+      const ownExtra = isAppend ? memoryOf(write, results.at(-1)!) : write.extra
+      const own = ownExtra === null ? undefined : deps.own[ownExtra.kind]
+      if (own === undefined || ownExtra === null) continue
       // It may depend on writes before it.
       await Promise.all(flush(session, deps.user, effects))
-      const { result, records = [] } = await own(session, write.extra, effects.now)
-      results.push(result)
+      const { result, records = [] } = await own(session, ownExtra, effects.now)
+      if (!isAppend) results.push(result)
       addWrite(deps, effects, { records, fence: null, extra: null })
     }
     sent = flush(session, deps.user, effects)
@@ -96,6 +96,12 @@ export async function transact(
     if (!session.isLost()) throw error
     return { outcome: 'unknown', results, trace: { last, transaction }, error }
   }
+}
+
+/** @returns the changes of memory that an append brings, unless it was refused */
+function memoryOf({ extra }: DecodedWrite, firstSeq: WriteResult): Extra | null {
+  if (extra?.kind !== 'projections' || extra.memory.length === 0 || (firstSeq as number) <= 0) return null
+  return { at: extra.at, kind: 'memory', changes: extra.memory }
 }
 
 /** Runs in a new session after the connection was lost: the lock waits until the old transaction has ended either way. */

@@ -75,7 +75,7 @@ export async function openInlineWriter({ path, user, durability, cipher, clock =
 
 function isSmall({ fields, extras, count }: WriteBatch): boolean {
   if (fields.length > count * headerFields + maxInlineRecords * recordFields) return false
-  if (extras.some(({ kind }) => kind !== 'projections' && kind !== 'claim')) return false
+  if (extras.some((extra) => (extra.kind === 'projections' ? extra.memory.length > 0 : extra.kind !== 'claim'))) return false
   let chars = 0
   for (const field of fields) if (typeof field === 'string') chars += field.length
   return chars <= maxInlineChars

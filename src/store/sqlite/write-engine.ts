@@ -22,6 +22,7 @@ import {
 import type { EraseStatements, Statements, WriteStatements } from '../sql/statements.ts'
 import { failureOf, toStoreError } from '../store-fault.ts'
 import { decodeBatch, type DecodedWrite, type Extra, type WriteBatch, type WriteResult } from '../store-message.ts'
+import type { MemoryChange } from '../memory.ts'
 import type { Projection } from '../store.ts'
 import { schemaOf, sqliteMigrationDriver } from './database-file.ts'
 import { createMemoryWriter, type MemoryWriter } from './memory-writer.ts'
@@ -153,15 +154,18 @@ function applyWrite(work: Work, write: DecodedWrite): WriteResult {
   const { extra } = write
   if (extra?.kind === 'blob') return putBlob(work, extra.bytes)
   if (extra?.kind === 'claim') return claimLane(work, extra)
-  if (extra?.kind === 'memory') return changeMemory(work, extra)
+  if (extra?.kind === 'memory') return changeMemory(work, extra.changes)
   // What is under way is not erased.
   if (extra?.kind === 'erase') keepOpenCalls(work)
   if (extra?.kind === 'erase') return JSON.stringify(work.own(eraseBodies(work, extra)))
   if (extra?.kind === 'restore') return work.own(restoreBodies(work, extra.bodies))
-  return append(work, write, extra?.kind === 'projections' ? extra.projections : [])
+  if (extra?.kind !== 'projections') return append(work, write, [])
+  const firstSeq = append(work, write, extra.projections)
+  if (firstSeq > 0 && extra.memory.length > 0) changeMemory(work, extra.memory)
+  return firstSeq
 }
 
-function changeMemory(work: Work, { changes }: Extra & { kind: 'memory' }): null {
+function changeMemory(work: Work, changes: readonly MemoryChange[]): null {
   for (const record of work.memory.apply(changes, work.now())) appendRecord(work, record)
   return null
 }

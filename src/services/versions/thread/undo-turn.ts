@@ -31,6 +31,10 @@ export interface UndoRequest {
   /** Of the commit in which the turn is undone, as the newest one of a branch of this name; the workspace is as before. */
   readonly branch: string
   readonly facts: Omit<NewCommit, 'tree' | 'parents'>
+  /** Also what has been changed since gets its content of before the turn. */
+  readonly overwrites: boolean
+  /** The turn may have changed no file: then there is nothing to take back. */
+  readonly mayLack: boolean
 }
 
 export interface UndoneTurn {
@@ -53,9 +57,9 @@ interface Step {
 export async function undoTurn(
   repository: Repository,
   large: LargeFiles,
-  { turns, ours, covered, branch, facts }: UndoRequest,
+  { turns, ours, covered, branch, facts, overwrites, mayLack }: UndoRequest,
 ): Promise<UndoneTurn> {
-  const { own, shared } = await commitsOf(repository, new Set(turns), ours)
+  const { own, shared } = await commitsOf(repository, new Set(turns), ours, mayLack)
   const ourTree = (await repository.commitFacts(ours)).tree
   const steps = new Map<string, Step[]>()
   const conflicts = new Map<string, string>()
@@ -74,7 +78,8 @@ export async function undoTurn(
   for (const [path, taken] of steps) {
     if (conflicts.has(path)) continue
     const now = await entryAt(repository, ourTree, path)
-    const found = await takeBack(repository, large, now, [path, taken])
+    const merged = await takeBack(repository, large, now, [path, taken])
+    const found = overwrites && typeof merged === 'string' ? await oldest(repository, large, [path, taken], merged) : merged
     if (typeof found === 'string') conflicts.set(path, found)
     else if (!isSame(found, now)) writes.push({ path, entry: found })
   }
@@ -103,7 +108,22 @@ interface TurnCommits {
   readonly shared: readonly CommitFacts[]
 }
 
-async function commitsOf(repository: Repository, turns: ReadonlySet<string>, from: string): Promise<TurnCommits> {
+/** @returns what the path had before the turn, whatever it has now; or why it cannot have it */
+async function oldest(
+  repository: Repository,
+  large: LargeFiles,
+  [, steps]: readonly [path: string, steps: readonly Step[]],
+  why: string,
+): Promise<TreeEntry | null | string> {
+  if (why === folderNow || why === noVersionBefore) return why
+  const entry = steps.at(-1)!.before
+  return entry !== null && large.pointerOf(await repository.blob(entry.oid))?.kind === 'none' ? noVersionBefore : entry
+}
+
+const folderNow = 'there is a folder now'
+const noVersionBefore = 'there is no version of what was there before'
+
+async function commitsOf(repository: Repository, turns: ReadonlySet<string>, from: string, mayLack: boolean): Promise<TurnCommits> {
   const own: CommitFacts[] = []
   const shared: CommitFacts[] = []
   let oid: string | undefined = from
@@ -115,6 +135,7 @@ async function commitsOf(repository: Repository, turns: ReadonlySet<string>, fro
     if (ours.length > 0) (ours.length === all.length ? own : shared).push(facts)
     oid = facts.parents[0]
   }
+  if (own.length + shared.length === 0 && mayLack) return { own, shared }
   if (own.length + shared.length === 0)
     throw new OxbowError('not_found', 'No version says what this turn changed, so it cannot be undone: nothing was changed.', {
       hint: 'oxbow log lists the versions; oxbow restore PATH --to VERSION brings back a file.',
@@ -146,7 +167,7 @@ async function takeBack(
   for (const { before, after } of steps) {
     if (isSame(entry, before)) continue
     // The turn removed the file: a folder in its place goes with what this undo removes from it, or is named as blocking it.
-    if (entry?.mode === folderMode && after !== null) return 'there is a folder now'
+    if (entry?.mode === folderMode && after !== null) return folderNow
     if (entry?.mode === folderMode) entry = null
     if (isSame(entry, after)) entry = before
     else if (entry === null) return 'it has been deleted since'
@@ -162,7 +183,7 @@ async function takeBack(
   }
   // What was merged is stored with the commit of the undo.
   if (entry === null || isMerged || isSame(entry, now)) return entry
-  return large.pointerOf(await repository.blob(entry.oid))?.kind === 'none' ? 'there is no version of what was there before' : entry
+  return large.pointerOf(await repository.blob(entry.oid))?.kind === 'none' ? noVersionBefore : entry
 }
 
 const documents = 'state/'

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
-import { builtinCalls } from '../../tools/index.ts'
-import type { Json } from '../../base/index.ts'
-import type { CallOutcome } from '../../protocol/index.ts'
-import { asks, type Fixture, type FixtureOptions, openFixture, says } from '../../kernel/kernel-fixture.ts'
+import { makeWorkbench } from '../../../sandbox/sandbox-fixture.ts'
+import { builtinCalls } from '../../../tools/index.ts'
+import type { Json } from '../../../base/index.ts'
+import type { CallOutcome } from '../../../protocol/index.ts'
+import { asks, type Fixture, type FixtureOptions, openFixture, says } from '../../../kernel/kernel-fixture.ts'
 
 interface Place {
   readonly guest: Fixture
@@ -121,7 +121,7 @@ test('what a command changes is its turn’s, and what another turn and a person
     const first = await turn(['shell_exec', { command: 'echo changed > a.txt; mkdir -p out; echo built > out/x' }])
     const second = await turn(['file_write', { path: 'out/x', text: 'by another turn' }])
     write('out/mine', 'of the person')
-    const done = await undo({ turn: first, apply: true })
+    const done = await undo({ turn: first, apply: true, conflicts: 'keep_later' })
     assert.match(done.text, /^Restored a\.txt as it was before this turn\.\nLeft out\/x as it is/)
     assert.deepEqual([read('a.txt'), read('out/x'), read('out/mine')], ['a', 'by another turn', 'of the person'])
     await undo({ turn: second, apply: true })
@@ -169,7 +169,7 @@ test('an undo says what it cannot take back, and refuses where versions are miss
       /^not_found: No version says what this turn changed/,
     )
     write('a.txt', 'a')
-    assert.match(await fails({ turn: one, apply: true }), /^not_found: Nothing was changed: the files are already/)
+    assert.match(await fails({ turn: one, apply: true }), /^not_found: Nothing was changed: all is already/)
   })
 })
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
-import { builtinCalls } from '../../tools/index.ts'
-import { openGraphs } from '../graphs/graph-fixture.ts'
-import { asks, says } from '../../kernel/kernel-fixture.ts'
+import { makeWorkbench } from '../../../sandbox/sandbox-fixture.ts'
+import { builtinCalls } from '../../../tools/index.ts'
+import { openGraphs } from '../../graphs/graph-fixture.ts'
+import { asks, says } from '../../../kernel/kernel-fixture.ts'
 
 const writes = `
 description = "Changes files by name and by a command"
