@@ -8,6 +8,7 @@ import { budgets } from './budgets/service.ts'
 import { costs } from './costs/service.ts'
 import { extract } from './extract/service.ts'
 import { flow } from './flow/service.ts'
+import { goals } from './goals/service.ts'
 import { graphs } from './graphs/service.ts'
 import { logs } from './logs/service.ts'
 import { machine } from './machine/service.ts'
@@ -43,6 +44,7 @@ export const services: readonly Service[] = [
   flow,
   agents,
   graphs,
+  goals,
   access,
   audit,
   extract,
