@@ -232,6 +232,21 @@ type GraphListRuns = {
   spent: { tokens: number; micro_dollars: number }
 }
 
+type HeartbeatNow = {
+  on: boolean
+  every_s: number
+  rights: readonly string[]
+  quiet: { from: string; to: string; time_zone: string } | null
+  messages_a_day: number
+  tokens_a_day: number
+  next_at: number | null
+  snoozed_until: number | null
+  sent_today: number
+  tokens_today: number
+  messages: readonly { at: number; text: string }[]
+  last: { at: number; came_to: 'unchanged' | 'quiet' | 'nothing' | 'message' | 'kept' | 'failed'; why: string } | null
+}
+
 type ModelListModels = {
   name: string
   provider: string
@@ -678,6 +693,17 @@ interface CallInputs {
   'graph.show': { run: string; wait_s?: number | undefined; seen?: string | undefined }
   'guest.restart': Record<string, never>
   'guest.stop': Record<string, never>
+  'heartbeat.now': Record<string, never>
+  'heartbeat.off': Record<string, never>
+  'heartbeat.on': {
+    every_s?: number | undefined
+    rights?: readonly string[] | undefined
+    quiet?: { from: string; to: string; time_zone?: string | undefined } | undefined
+    messages_a_day?: number | undefined
+    tokens_a_day?: number | undefined
+  }
+  'heartbeat.show': Record<string, never>
+  'heartbeat.snooze': { seconds?: number | undefined }
   'key.create': { name: string; rights: readonly string[]; expires_in_s?: number | undefined }
   'key.list': Record<string, never>
   'key.revoke': { key: string }
@@ -1388,6 +1414,11 @@ interface CallOutputs {
   'graph.show': GraphListRuns
   'guest.restart': { restarting: boolean }
   'guest.stop': { stopping: boolean }
+  'heartbeat.now': HeartbeatNow
+  'heartbeat.off': HeartbeatNow
+  'heartbeat.on': HeartbeatNow
+  'heartbeat.show': HeartbeatNow
+  'heartbeat.snooze': HeartbeatNow
   'key.create': {
     id: string
     name: string

@@ -84,7 +84,7 @@ export function createGoalDesk(deps: GoalDeps): GoalDesk {
     (await runs.all()).filter(({ home }) => audience === 'terminal' || (home !== '' && home === session))
   const waitsFor = async (goal: Goal): Promise<string> => {
     if (isOver(goal)) return ''
-    if (openAsk(approvals.pending(goal.session), goal.id) !== undefined) return 'an answer'
+    if (goal.status === 'running' && (goal.phase === 'asking' || goal.phase === 'review')) return 'an answer'
     return (await deps.access.waitingIn(goal.session)).length > 0 ? 'an approval' : ''
   }
   const seed = async (hash: string): Promise<Seed> => seedIn(deps, hash)
@@ -163,6 +163,7 @@ export function createGoalDesk(deps: GoalDeps): GoalDesk {
         { id: deps.newId() as CallId, signal: null },
       )
       if (decided.status !== 'ok') throw new OxbowError(decided.failure.code, decided.failure.message, { hint: decided.failure.hint })
+      await runs.until(goal.id, async () => (await runs.find(goal.id))?.step !== goal.step, maxTakeUpMs, signal)
     },
     async edit(goal, content) {
       const made: SeedContent = takeSeed(content)

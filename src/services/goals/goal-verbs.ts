@@ -83,6 +83,11 @@ export const goalVerbs: readonly ServiceVerb[] = [
     summary: 'answer what a goal asks, in the order of its questions; without answers it goes on and decides itself',
     examples: ['oxbow goal answer 0fd2b0d1 CSV yes', 'oxbow goal answer 0fd2b0d1'],
     call: 'goal.answer',
+    typed: { '--background': background },
+    keeps: following.keeps,
+    follow: async ({ goal }: { readonly goal: string }, of) => following.follow(await of.ask('goal.show', { goal }), of),
+    show: (goal: GoalView) => resultText(goal),
+    fails: following.fails,
   },
   {
     words: 'goal edit <goal> <file>',
@@ -99,6 +104,9 @@ export const goalVerbs: readonly ServiceVerb[] = [
     summary: 'go on with a goal that is paused',
     examples: ['oxbow goal resume 0fd2b0d1'],
     call: 'goal.resume',
+    typed: { '--background': background },
+    ...following,
+    show: (goal: GoalView) => resultText(goal),
   },
   {
     words: 'goal stop <goal>',

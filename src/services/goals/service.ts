@@ -6,6 +6,8 @@ import { versions } from '../versions/service.ts'
 import { goalsConfig } from './config.ts'
 import type { GoalDesk } from './goal-desk.ts'
 
+export type { GoalDesk } from './goal-desk.ts'
+
 interface Needs {
   readonly access: typeof access
   readonly agents: typeof agents
