@@ -2,7 +2,16 @@
  * Runs the checks of a seed on a clean branch: a copy of what a generation has made, on which nobody works. All of it are calls that pass the
  * gate, by the rights of the goal. A check that takes too long, that differs from run to run, or that changes files has not passed, and says so.
  */
-import { type Json, jsonIn, type JsonObject, isOxbowError, type SchemaChecker, problemLines, truncate } from '../../base/index.ts'
+import {
+  assertNever,
+  type Json,
+  jsonIn,
+  type JsonObject,
+  isOxbowError,
+  type SchemaChecker,
+  problemLines,
+  truncate,
+} from '../../base/index.ts'
 import { maxEvidenceCharacters, maxMatchedCharacters } from './limits.ts'
 import { type Check, checkText, type Criterion } from './seed.ts'
 
@@ -101,6 +110,8 @@ async function runOnce(place: CheckPlace, part: string, check: Check): Promise<R
       const passed = status === check.status && text.includes(check.contains)
       return { passed, evidence: passed ? '' : `It answered ${status}${status === check.status ? ', without the text' : ''}.` }
     }
+    default:
+      return assertNever(check)
   }
 }
 

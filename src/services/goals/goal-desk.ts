@@ -274,7 +274,7 @@ function summaryOf({ id, request, status, phase, generation, best, created_at, e
 
 function generationViewOf({ number, goal: _, from: __, base: ___, outcome, ...generation }: Generation): GenerationView {
   const shown = outcome === null ? null : { passed: outcome.passed, score: outcome.score }
-  return { ...generation, number: number + 1, outcome: shown } as GenerationView
+  return { ...generation, number: number + 1, outcome: shown }
 }
 
 async function seedIn({ documents }: Pick<Core, 'documents'>, hash: string): Promise<Seed> {
@@ -284,7 +284,7 @@ async function seedIn({ documents }: Pick<Core, 'documents'>, hash: string): Pro
 }
 
 /** What steps use of the kernel. Each call has an id that follows from the step, so that a restart is given its outcome. */
-function workOf(deps: GoalDeps): Omit<GenerationDeps, never> & Pick<Parameters<typeof createGoalRuns>[0], 'openSession' | 'giveUp'> {
+function workOf(deps: GoalDeps): GenerationDeps & Pick<Parameters<typeof createGoalRuns>[0], 'openSession' | 'giveUp'> {
   const { documents, clock, gate } = deps
   const runtime = (goal: Goal): Caller => ({
     user: deps.user,
@@ -316,7 +316,7 @@ function workOf(deps: GoalDeps): Omit<GenerationDeps, never> & Pick<Parameters<t
     },
     async complete(goal, part, { system, text, form }, signal) {
       const input = { model: '', system, text, output: form }
-      const { output } = await passed(runtime(goal), goal, { part, name: 'model.complete', input: input as never, signal })
+      const { output } = await passed(runtime(goal), goal, { part, name: 'model.complete', input, signal })
       return (output as unknown as Completion).text
     },
     async ask(goal, { about, text, questions }, signal) {

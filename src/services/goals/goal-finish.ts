@@ -2,7 +2,7 @@
  * The end of a goal: what has passed is merged into the workspace; where nothing has, the best generation stays on its branch, for a person to
  * merge or drop. The end tells why it is the end, and what speaks for it.
  */
-import { isOxbowError, plural } from '../../base/index.ts'
+import { assertNever, textIn, isOxbowError, plural } from '../../base/index.ts'
 import { branchOf, type Generation, type Goal, type GoalEnd, type GoalStatus } from './goal-record.ts'
 import { dropBranch, type GenerationDeps } from './goal-generation.ts'
 import { votesOf } from './goal-judging.ts'
@@ -32,9 +32,8 @@ async function merge(
 ): Promise<{ readonly version: string; readonly problem: string }> {
   try {
     const { output, ok, text } = await deps.call(goal, { part: 'merge', name: 'branch.merge', input: { branch }, signal })
-    const { after } = objectOf(output)
     if (!ok) return { version: '', problem: text }
-    return { version: String(after), problem: '' }
+    return { version: textIn(objectOf(output), 'after'), problem: '' }
   } catch (error) {
     // A try that a crash has hidden has merged it.
     const isGone = isOxbowError(error, 'not_found') && !(await deps.ownBranches(goal)).includes(branch)
@@ -46,7 +45,8 @@ async function merge(
 
 function reasonText({ ending, best, outcomes, options, failure }: Goal): string {
   const score = best === null ? '' : ` The best score is ${best.score.toFixed(2)}.`
-  switch (ending?.reason ?? 'failed') {
+  const reason = ending?.reason ?? 'failed'
+  switch (reason) {
     case 'passed':
       return `It is reached, with the score ${best?.score.toFixed(2) ?? '1.00'}, in generation ${(best?.generation ?? 0) + 1} of ${outcomes.length}.`
     case 'generations':
@@ -67,6 +67,8 @@ function reasonText({ ending, best, outcomes, options, failure }: Goal): string 
       return ''
     case 'failed':
       return `It could not go on.${failure === '' ? '' : ` ${failure}`}${score}`
+    default:
+      return assertNever(reason)
   }
 }
 

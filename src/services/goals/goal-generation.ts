@@ -2,7 +2,8 @@
  * A generation of a goal: agents work on a branch of files, checks run on a clean copy of it, others judge what only a model can judge, and
  * where that is not enough a better seed follows. The next generation begins with the files of the best one.
  */
-import { isOxbowError, type Json, type JsonObject, OxbowError } from '../../base/index.ts'
+import { createHash } from 'node:crypto'
+import { textIn, isOxbowError, type Json, type JsonObject, OxbowError } from '../../base/index.ts'
 import { editedTests, runCheck, type Answered, type CheckPlace, type CheckResult } from './goal-checks.ts'
 import { judgeName, reviewerName, workerName } from './goal-agents.ts'
 import { evaluate, quorumOf, type Review, verdictForm, verdictIn } from './goal-judging.ts'
@@ -84,7 +85,7 @@ export async function execute(deps: GenerationDeps, goal: Goal, signal: AbortSig
 }
 
 function endOf(end: JsonObject): TaskEnd {
-  const text = (name: string): string => String(end[name] ?? '')
+  const text = (name: string): string => textIn(end, name)
   return { task: text('task'), status: text('status'), session: text('session'), reason: text('reason') }
 }
 
@@ -99,12 +100,12 @@ async function makeBranch(
   try {
     const input = { name, at, ...(base !== '' && { base }) }
     const { output } = await deps.call(goal, { part: `branch ${name}`, name: 'branch.create', input, signal })
-    return String(objectOf(output)['base'] ?? '')
+    return textIn(objectOf(output), 'base')
   } catch (error) {
     // A try before this one has made it.
     if (!isOxbowError(error, 'bad_input') || !(await deps.ownBranches(goal)).includes(name)) throw error
     const { output } = await deps.call(goal, { part: `branch ${name} is there`, name: 'branch.diff', input: { branch: name }, signal })
-    return String(objectOf(output)['from'] ?? '')
+    return textIn(objectOf(output), 'from')
   }
 }
 
@@ -116,8 +117,9 @@ interface Difference {
 
 async function diff(deps: GenerationDeps, goal: Goal, branch: string, part: string, signal: AbortSignal): Promise<Difference> {
   const { output } = await deps.call(goal, { part, name: 'branch.diff', input: { branch }, signal })
-  const { to, changes, text } = objectOf(output)
-  return { to: String(to), changed: (changes as readonly JsonObject[]).map(({ path }) => String(path)), text: String(text) }
+  const difference = objectOf(output)
+  const changed = (difference['changes'] as readonly JsonObject[]).map((each) => textIn(each, 'path'))
+  return { to: textIn(difference, 'to'), changed, text: textIn(difference, 'text') }
 }
 
 async function generationOf(deps: GenerationDeps, goal: Goal): Promise<Generation> {
@@ -200,7 +202,8 @@ export async function judge(deps: GenerationDeps, goal: Goal, signal: AbortSigna
   const failing = generation.checks
     .filter(({ status }) => status !== 'passed')
     .map(({ text, status, evidence }) => [text, status, evidence])
-  const failure = failing.length === 0 ? '' : JSON.stringify(failing)
+  // A hash: only whether it is the same matters, and a goal may have a thousand of them.
+  const failure = failing.length === 0 ? '' : createHash('sha256').update(JSON.stringify(failing)).digest('hex').slice(0, 16)
   const outcome: Outcome = { passed: found.passed, score: found.score, failure }
   const next: Generation = { ...generation, review, outcome, notes, ended_at: deps.now() }
   return { patch: after(goal, outcome), changes: [generationChange(next)] }

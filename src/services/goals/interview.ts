@@ -3,7 +3,7 @@
  * from 0.2 down nothing is asked. What a model answers is hostile input.
  */
 import { z } from 'zod'
-import { type Json, jsonIn, nestsDeeper } from '../../base/index.ts'
+import { assertNever, type Json, jsonIn, nestsDeeper } from '../../base/index.ts'
 import { maxAnswerCharacters, maxChoices, maxQuestionCharacters, maxQuestions, readyAmbiguity } from './limits.ts'
 import { problemsOf, type Read } from './seed.ts'
 
@@ -101,5 +101,7 @@ export function readAnswer({ type, choices }: Question, answer: Json): Read<stri
       if (text === '') return { problem: 'it takes a text' }
       return text.length > maxAnswerCharacters ? { problem: `it takes at most ${maxAnswerCharacters} characters` } : { value: text }
     }
+    default:
+      return assertNever(type)
   }
 }

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { type Json, jsonIn, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
+import { assertNever, type Json, jsonIn, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
 import { maxCheckRuns, maxCheckSeconds, maxConstraints, maxCriteria, maxPatternCharacters, maxSeedBytes, maxTasks } from './limits.ts'
 
 const sentence = z.string().trim().min(1).max(2_000)
@@ -178,5 +178,7 @@ export function checkText(check: Check | null): string {
       return `${check.url} answers ${check.status}${check.contains === '' ? '' : ` with ${JSON.stringify(check.contains)}`}`
     case 'number':
       return `\`${check.command}\` gives a number${check.at_least === undefined ? '' : ` ≥ ${check.at_least}`}${check.at_most === undefined ? '' : ` ≤ ${check.at_most}`}`
+    default:
+      return assertNever(check)
   }
 }

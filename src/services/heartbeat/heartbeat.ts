@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { type Core, modelRight } from '../../kernel/index.ts'
 import type { HeldRuns, RunsPort } from '../../runs/index.ts'
 import {
+  textIn,
   type CallId,
   derivedId,
   fenced,
@@ -151,7 +152,7 @@ async function look(deps: HeartbeatDeps, heart: Heartbeat, signal: AbortSignal):
   const read = await deps.gate.call(callerOf(deps, heart), 'file.read', input, { id: deps.newId() as CallId, signal })
   if (read.status !== 'ok' && read.failure.code !== 'not_found')
     throw new OxbowError(read.failure.code, read.failure.message, { hint: read.failure.hint })
-  const list = read.status === 'ok' ? String((read.output as JsonObject)['text'] ?? '').slice(0, maxListCharacters) : ''
+  const list = read.status === 'ok' ? textIn(read.output as JsonObject, 'text').slice(0, maxListCharacters) : ''
   const goals = (await deps.goals.runs.all()).filter(({ status }) => status === 'running' || status === 'paused')
   const lines = goals.map(
     ({ id, request, status, phase, generation }) =>
@@ -189,14 +190,14 @@ async function ask(
   try {
     const done = await deps.gate.call(callerOf(deps, heart), 'agent.delegate', input, { id: call, signal, resumed: true, durable: true })
     if (done.status !== 'ok') return { message: '', tokens: 0, problem: `${done.failure.message} ${done.failure.hint}` }
-    const { value, spent, reason, status } = done.output as unknown as {
+    const { value, spent, reason, status } = done.output as {
       value: Json
       spent: { tokens: number }
       reason: string
       status: string
     }
     if (status !== 'success') return { message: '', tokens: spent.tokens, problem: reason }
-    const message = value !== null && typeof value === 'object' ? String((value as JsonObject)['message'] ?? '') : ''
+    const message = value !== null && typeof value === 'object' ? textIn(value as JsonObject, 'message') : ''
     return { message: message.trim(), tokens: spent.tokens, problem: '' }
   } catch (error) {
     if (!isOxbowError(error)) throw error
