@@ -47,7 +47,7 @@ export interface GoalDeps extends Core {
   readonly versions: OpenVersions
 }
 
-export interface StartInput {
+interface StartInput {
   readonly request: string
   readonly seed?: Json | undefined
   readonly just_do_it: boolean

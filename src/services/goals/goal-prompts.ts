@@ -137,7 +137,7 @@ function requestText({ request, rounds, options }: Goal): string {
 }
 
 /** Lines of a seed as agents read it. */
-export function seedText({ goal, request, constraints, criteria, tests, assumptions }: Seed): string {
+function seedText({ goal, request, constraints, criteria, tests, assumptions }: Seed): string {
   const list = (title: string, items: readonly string[]): readonly string[] =>
     items.length === 0 ? [] : [`${title}:\n${items.map((item) => `- ${item}`).join('\n')}`]
   return [

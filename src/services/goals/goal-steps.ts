@@ -16,7 +16,7 @@ export interface Advance {
   readonly changes?: readonly DocumentChange[]
 }
 
-export interface Asked {
+interface Asked {
   readonly about: 'goal' | 'seed'
   readonly text: string
   readonly questions: readonly Question[]

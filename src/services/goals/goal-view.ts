@@ -17,7 +17,7 @@ const round = z.strictObject({
   answers: z.array(z.string()).readonly(),
 })
 
-export const generationView = z.strictObject({
+const generationView = z.strictObject({
   number: z.int().describe('From 1.'),
   seed: z.string().describe('Hash of its seed.'),
   branch: z.string(),

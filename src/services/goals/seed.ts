@@ -15,7 +15,7 @@ const command = z.string().min(1).max(8_000)
 const timeout = z.int().min(1).max(maxCheckSeconds).default(60)
 const runs = z.int().min(1).max(maxCheckRuns).default(2).describe('How often it runs; all runs must agree, or it depends on chance.')
 
-export const checkSchema = z.discriminatedUnion('kind', [
+const checkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('command'), command, exit_code: z.int().min(0).max(255).default(0), timeout_s: timeout, runs }),
   z.strictObject({ kind: z.literal('file'), path, exists: z.boolean().default(true), contains: z.string().max(8_000).default('') }),
   z.strictObject({ kind: z.literal('pattern'), path, pattern, matches: z.boolean().default(true) }),
@@ -41,7 +41,7 @@ export const checkSchema = z.discriminatedUnion('kind', [
 
 export type Check = z.infer<typeof checkSchema>
 
-export const criterionSchema = z.strictObject({
+const criterionSchema = z.strictObject({
   text: sentence,
   check: checkSchema.nullable().default(null).describe('Null: only a model can judge it.'),
 })
@@ -55,7 +55,7 @@ const taskSchema = z.strictObject({
 })
 
 /** What a person or a model writes of a seed. */
-export const seedContent = z
+const seedContent = z
   .strictObject({
     goal: sentence,
     constraints: z.array(sentence).max(maxConstraints).default([]),
