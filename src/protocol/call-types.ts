@@ -132,6 +132,83 @@ type ExecRun = {
   duration_ms: number
 }
 
+type GoalPause = {
+  id: TurnId
+  request: string
+  status: 'running' | 'paused' | 'reached' | 'ended' | 'failed'
+  phase: 'interview' | 'asking' | 'seed' | 'review' | 'execute' | 'check' | 'judge' | 'evolve' | 'finish'
+  generation: number
+  best: { generation: number; score: number; passed: boolean } | null
+  waiting_for: string
+  created_at: number
+  ended_at: number | null
+  session: SessionId
+  home: SessionId | ''
+  labels: readonly ('untrusted' | 'private')[]
+  options: { just_do_it: boolean; review: boolean; max_generations: number; judges: number }
+  deadline: number | null
+  step: number
+  failure: string
+  rounds: readonly GoalPauseRounds[]
+  questions: readonly { type: 'single' | 'multi' | 'text' | 'yes_no'; text: string; choices: readonly string[] }[]
+  seed_hash: string
+  seed: GoalPauseSeed | null
+  generations: readonly GoalPauseGenerations[]
+  generations_total: number
+  spent: { tokens: number; micro_dollars: number }
+  end: GoalPauseEnd | null
+}
+
+type GoalPauseEnd = {
+  reason: 'passed' | 'generations' | 'money' | 'tokens' | 'deadline' | 'no_gain' | 'same_failure' | 'person' | 'small_talk' | 'failed'
+  text: string
+  merged: string
+  branch: string
+}
+
+type GoalPauseGenerations = {
+  number: number
+  seed: string
+  branch: string
+  commit: string
+  tasks: readonly { task: string; status: string; session: string; reason: string }[]
+  changed: readonly string[]
+  checks: readonly { text: string; check: string; status: 'passed' | 'failed' | 'flaky' | 'error'; evidence: string; wrote: readonly string[] }[]
+  review: {
+    review: { passed: boolean; score: number; notes: readonly string[] } | null
+    judges: readonly ({ passed: boolean; score: number; notes: readonly string[] } | null)[]
+    quorum: number
+  } | null
+  outcome: { passed: boolean; score: number } | null
+  notes: readonly string[]
+  began_at: number
+  ended_at: number | null
+}
+
+type GoalPauseRounds = {
+  questions: readonly { type: 'single' | 'multi' | 'text' | 'yes_no'; text: string; choices: readonly string[] }[]
+  scores: { goal: number; constraints: number; success: number }
+  ambiguity: number
+  answers: readonly string[]
+}
+
+type GoalPauseSeed = {
+  goal: string
+  constraints: readonly string[]
+  criteria: readonly {
+    text: string
+    check: { kind: 'command'; command: string; exit_code: number; timeout_s: number; runs: number } | { kind: 'file'; path: string; exists: boolean; contains: string } | { kind: 'pattern'; path: string; pattern: string; matches: boolean } | { kind: 'schema'; path: string; schema: JsonObject } | { kind: 'http'; url: string; status: number; contains: string } | { kind: 'number'; command: string; pattern?: string; at_least?: number; at_most?: number; timeout_s: number; runs: number } | null
+  }[]
+  tests: readonly string[]
+  tasks: readonly { id: string; goal: string; needs: readonly string[] }[]
+  request: string
+  answers: readonly { question: string; answer: string }[]
+  assumptions: readonly string[]
+  generation: number
+  parent: string
+  by: 'model' | 'person' | 'kernel'
+}
+
 type GraphListRuns = {
   id: TurnId
   graph: string
@@ -153,6 +230,21 @@ type GraphListRuns = {
   waiting_for: string
   questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
   spent: { tokens: number; micro_dollars: number }
+}
+
+type HeartbeatNow = {
+  on: boolean
+  every_s: number
+  rights: readonly string[]
+  quiet: { from: string; to: string; time_zone: string } | null
+  messages_a_day: number
+  tokens_a_day: number
+  next_at: number | null
+  snoozed_until: number | null
+  sent_today: number
+  tokens_today: number
+  messages: readonly { at: number; text: string }[]
+  last: { at: number; came_to: 'unchanged' | 'quiet' | 'nothing' | 'message' | 'kept' | 'failed'; why: string } | null
 }
 
 type ModelListModels = {
@@ -373,6 +465,7 @@ interface CallInputs {
       needs?: readonly string[] | undefined
     }[]
     until?: 'all' | 'any' | number | undefined
+    at_once?: number | undefined
     on_failure?: 'stop' | 'continue' | undefined
     synthesis?: {
       agent: string
@@ -441,7 +534,7 @@ interface CallInputs {
   'audit.restore': { file: string }
   'audit.status': Record<string, never>
   'audit.verify': Record<string, never>
-  'branch.create': { name: string; at?: string | undefined }
+  'branch.create': { name: string; at?: string | undefined; base?: string | undefined }
   'branch.diff': { branch: string; path?: string | undefined }
   'branch.drop': { branch: string; dry_run?: boolean | undefined }
   'branch.list': { ended?: boolean | undefined }
@@ -595,6 +688,24 @@ interface CallInputs {
   'flow.show': { session?: string | undefined }
   'flow.why': { id: string }
   'folder.sync': Record<string, never>
+  'goal.answer': { goal: string; answers?: readonly Json[] | undefined }
+  'goal.edit': { goal: string; seed: Json }
+  'goal.lineage': { goal: string; after?: number | undefined; limit?: number | undefined }
+  'goal.list': { all?: boolean | undefined; limit?: number | undefined }
+  'goal.pause': { goal: string }
+  'goal.resume': { goal: string }
+  'goal.show': { goal: string; wait_s?: number | undefined; seen?: number | undefined }
+  'goal.start': {
+    request: string
+    seed?: Json | undefined
+    just_do_it?: boolean | undefined
+    review?: boolean | undefined
+    max_generations?: number | undefined
+    judges?: number | undefined
+    deadline_s?: number | undefined
+    budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+  }
+  'goal.stop': { goal: string; reason?: string | undefined }
   'graph.answer': { run: string; answer: Json; node?: string | undefined }
   'graph.cancel': { run: string; reason?: string | undefined }
   'graph.check': { graph?: string | undefined; toml?: string | undefined }
@@ -604,6 +715,17 @@ interface CallInputs {
   'graph.show': { run: string; wait_s?: number | undefined; seen?: string | undefined }
   'guest.restart': Record<string, never>
   'guest.stop': Record<string, never>
+  'heartbeat.now': Record<string, never>
+  'heartbeat.off': Record<string, never>
+  'heartbeat.on': {
+    every_s?: number | undefined
+    rights?: readonly string[] | undefined
+    quiet?: { from: string; to: string; time_zone?: string | undefined } | undefined
+    messages_a_day?: number | undefined
+    tokens_a_day?: number | undefined
+  }
+  'heartbeat.show': Record<string, never>
+  'heartbeat.snooze': { seconds?: number | undefined }
   'key.create': { name: string; rights: readonly string[]; expires_in_s?: number | undefined }
   'key.list': Record<string, never>
   'key.revoke': { key: string }
@@ -1250,6 +1372,65 @@ interface CallOutputs {
     call: { name: string; labels: readonly ('untrusted' | 'private')[]; outcome: string; reason: string } | null
   }
   'folder.sync': { folders: readonly { name: string; read_only: boolean; problem: string }[] }
+  'goal.answer': { goal: string; answered: number }
+  'goal.edit': { goal: string; seed_hash: string }
+  'goal.lineage': {
+    generations: readonly {
+      number: number
+      seed: string
+      parent: string
+      by: 'model' | 'person' | 'kernel'
+      score: number | null
+      passed: boolean
+      notes: readonly string[]
+      best: boolean
+    }[]
+    total: number
+  }
+  'goal.list': {
+    goals: readonly {
+      id: TurnId
+      request: string
+      status: 'running' | 'paused' | 'reached' | 'ended' | 'failed'
+      phase: 'interview' | 'asking' | 'seed' | 'review' | 'execute' | 'check' | 'judge' | 'evolve' | 'finish'
+      generation: number
+      best: { generation: number; score: number; passed: boolean } | null
+      waiting_for: string
+      created_at: number
+      ended_at: number | null
+    }[]
+  }
+  'goal.pause': GoalPause
+  'goal.resume': GoalPause
+  'goal.show': GoalPause
+  'goal.start': GoalPause
+  'goal.stop': {
+    id: TurnId
+    request: string
+    status: 'running' | 'paused' | 'reached' | 'ended' | 'failed'
+    phase: 'interview' | 'asking' | 'seed' | 'review' | 'execute' | 'check' | 'judge' | 'evolve' | 'finish'
+    generation: number
+    best: { generation: number; score: number; passed: boolean } | null
+    waiting_for: string
+    created_at: number
+    ended_at: number | null
+    session: SessionId
+    home: SessionId | ''
+    labels: readonly ('untrusted' | 'private')[]
+    options: { just_do_it: boolean; review: boolean; max_generations: number; judges: number }
+    deadline: number | null
+    step: number
+    failure: string
+    rounds: readonly GoalPauseRounds[]
+    questions: readonly { type: 'single' | 'multi' | 'text' | 'yes_no'; text: string; choices: readonly string[] }[]
+    seed_hash: string
+    seed: GoalPauseSeed | null
+    generations: readonly GoalPauseGenerations[]
+    generations_total: number
+    spent: { tokens: number; micro_dollars: number }
+    end: GoalPauseEnd | null
+    stopped: boolean
+  }
   'graph.answer': { answered: string }
   'graph.cancel': {
     id: TurnId
@@ -1281,6 +1462,11 @@ interface CallOutputs {
   'graph.show': GraphListRuns
   'guest.restart': { restarting: boolean }
   'guest.stop': { stopping: boolean }
+  'heartbeat.now': HeartbeatNow
+  'heartbeat.off': HeartbeatNow
+  'heartbeat.on': HeartbeatNow
+  'heartbeat.show': HeartbeatNow
+  'heartbeat.snooze': HeartbeatNow
   'key.create': {
     id: string
     name: string

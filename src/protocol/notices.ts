@@ -62,6 +62,16 @@ const kinds = {
     says: ({ micro_dollars: cost, usual_micro_dollars: usual }) => `today has cost ${moneyOf(cost)}; ${moneyOf(usual)} is usual for a day`,
     more: () => 'oxbow costs --by model --since 1d',
   },
+  goal_ended: {
+    tone: 'info',
+    says: (fields) => `a goal has ended (${textOf(fields, 'reason')})`,
+    more: (fields) => `oxbow goal show ${textOf(fields, 'goal').slice(0, 8)}`,
+  },
+  heartbeat_message: {
+    tone: 'info',
+    says: () => 'the heartbeat has a message for you',
+    more: () => 'oxbow heartbeat show',
+  },
   plugin_disabled: {
     tone: 'warning',
     says: (fields) => `the plugin ${textOf(fields, 'plugin')} is disabled after too many crashes`,

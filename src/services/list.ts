@@ -8,7 +8,9 @@ import { budgets } from './budgets/service.ts'
 import { costs } from './costs/service.ts'
 import { extract } from './extract/service.ts'
 import { flow } from './flow/service.ts'
+import { goals } from './goals/service.ts'
 import { graphs } from './graphs/service.ts'
+import { heartbeat } from './heartbeat/service.ts'
 import { logs } from './logs/service.ts'
 import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
@@ -45,6 +47,8 @@ export const services: readonly Service[] = [
   agents,
   graphs,
   programs,
+  goals,
+  heartbeat,
   access,
   audit,
   extract,

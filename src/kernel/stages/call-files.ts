@@ -50,6 +50,8 @@ export interface NewBranch {
   readonly name: string
   /** A version; empty: what is in the workspace now. */
   readonly at: string
+  /** The version that a merge compares it with; absent: what it begins with. */
+  readonly base?: string
   /** Session that will work on it. */
   readonly session: SessionId | ''
 }

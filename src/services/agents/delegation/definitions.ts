@@ -72,6 +72,8 @@ export interface Definitions {
   approve(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, hash: string): Promise<void>
   /** @returns the hash that was approved; empty: none was */
   revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, isDry: boolean): Promise<string>
+  /** Definitions of a service, which count where nobody else has one of their name. They are found, and not listed. */
+  bring(texts: readonly DefinitionText[]): void
   /** @param listener called with the name of each whose approval was given or taken back */
   watch(kind: DefinitionKind, listener: (name: string) => void): void
 }
@@ -102,6 +104,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
   const personal = held(deps.clock, async () => (deps.host === undefined ? [] : inTime(deps.host.definitions())))
   const judged = createRecentMap<string, Judged>(2 * maxDefinitions)
   const shared = held(deps.clock, () => readWorkspace(deps.sandbox))
+  const brought = new Map<string, DefinitionText>()
   const approvals = async (): Promise<ReadonlyMap<string, string>> =>
     new Map((await documents.all<Approval>(definitionApprovals)).map(({ name, value }) => [name, value.hash]))
 
@@ -142,9 +145,14 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
         throw new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
           hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
         })
+      const own = brought.get(`${kind}/${name}`)
+      if (own !== undefined && found === undefined) return asDefinition(await judgeOnce(deps, judged, own, 'person'))
       throw new OxbowError('not_found', `There is no definition ${kind}/${name} that counts.`, {
         hint: `${meant(name, await read(kind, false))}See \`${verbOf(kind)} list\`. One of the workspace counts once a person has approved it.`,
       })
+    },
+    bring(texts) {
+      for (const each of texts) brought.set(`${each.kind}/${each.name}`, each)
     },
     list: async (kind) => await read(kind, true),
     async approve(by, kind, name, hash) {

@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import { type Sessions, stopReason } from '../../../kernel/index.ts'
 import { type CallId, derivedId, fenced, OxbowError, truncate } from '../../../base/index.ts'
-import { originOf, joinLabels, labelSchema, type Labels } from '../../../protocol/index.ts'
+import { evident, originOf, joinLabels, labelSchema, type Labels } from '../../../protocol/index.ts'
 import { isOver } from '../agent-record.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
 import { delegateFields, type Delegating } from './brief.ts'
@@ -33,6 +33,7 @@ export const fanOutInput = z.strictObject({
     .union([z.enum(['all', 'any']), z.int().min(1).max(maxFanTasks)])
     .default('all')
     .describe('How many must succeed; then the others are ended.'),
+  at_once: z.int().min(1).max(maxFanTasks).optional().meta(evident('The most that run at once; absent: as many as may.')),
   on_failure: z.enum(['stop', 'continue']).default('continue').describe('stop: the first failure ends the others.'),
   synthesis: z.strictObject(delegateFields).optional().describe('One more agent, which reads all results.'),
 })
@@ -113,7 +114,8 @@ async function startRun(deps: FanOutDeps, by: Delegating, request: FanOut, signa
   const idOf = ({ id }: FanTask): CallId => derivedId('fan-out', by.call, id) as CallId
   const others = supervisor.all().filter((agent) => !isOver(agent) && agent.home === by.caller.session && by.caller.session !== '')
   const own = new Set(request.tasks.map(idOf))
-  const places = Math.max(1, deps.agentConfig.max_children - others.filter(({ id }) => !own.has(id)).length)
+  const free = Math.max(1, deps.agentConfig.max_children - others.filter(({ id }) => !own.has(id)).length)
+  const places = Math.min(free, request.at_once ?? Infinity)
 
   const succeeded = (): number => [...ends.values()].filter(({ status }) => status === 'success').length
   const isDecided = (): boolean => {

@@ -84,17 +84,18 @@ function createCall(deps: BranchCallDeps): Call {
     input: z.strictObject({
       name: z.string().refine(isBranchName, 'must be a plain name'),
       at: z.string().max(200).default('').describe('A version; empty: as it is now.'),
+      base: z.string().max(200).default('').meta(evident('The version that a merge compares it with; empty: what it begins with.')),
     }),
     output: branchRecord,
-    example: { name: exampleName, at: '' },
+    example: { name: exampleName, at: '', base: '' },
     recordOutput: ({ name, version, base }) => ({ branch: name, version, base }),
-    async run({ name, at }, context) {
+    async run({ name, at, base }, context) {
       const branches = await deps.branches()
       if ((await branches.all()).some((one) => one.name === name && !isEnded(one) && one.state !== 'making'))
         throw new OxbowError('bad_input', `There is a branch of files ${name} already.`, {
           hint: `Choose another name, or remove it: oxbow branch drop ${name}`,
         })
-      const made = await branches.create(byOf(context, 'branch.create'), { name, at, session: '' })
+      const made = await branches.create(byOf(context, 'branch.create'), { name, at, base, session: '' })
       return { output: made, text: `Branch ${name} is a copy of ${made.version.slice(0, 8)}.` }
     },
   })

@@ -144,13 +144,14 @@ async function save({ documents }: BranchesDeps, by: BranchBy, record: BranchRec
   await documents.put(by, [{ category: branchCategory, name: record.name, value: { ...record } }, ...more])
 }
 
-async function create(deps: BranchesDeps, by: BranchBy, { name, at, session }: NewBranch): Promise<BranchRecord> {
+async function create(deps: BranchesDeps, by: BranchBy, { name, at, base: mergeBase = '', session }: NewBranch): Promise<BranchRecord> {
   assertNoBranch(by.caller)
   const { documents, clock, heldLabels } = deps
   const found = (await documents.get<BranchRecord>(branchCategory, name))?.value
   if (found !== undefined && !isEnded(found) && found.state !== 'making') return found
   const [versions, copies] = [await versionsOf(deps), copiesOf(deps)]
   const target = at === '' ? '' : await versions.resolve({ at })
+  const against = mergeBase === '' ? '' : await versions.resolve({ at: mergeBase })
   const { signal } = by
   const version = (await deps.versioning.sync()).commit ?? ''
   const record: BranchRecord = {
@@ -176,7 +177,7 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, session }: N
     await versions.restoreFiles({ commit: target, before: base, changes, call: by.call, signal }, branch.sandbox)
     base = await commit()
   }
-  const made: BranchRecord = { ...record, base, state: 'open' }
+  const made: BranchRecord = { ...record, base: against || base, state: 'open' }
   await save(deps, by, made)
   return made
 }

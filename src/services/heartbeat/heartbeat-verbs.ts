@@ -1,0 +1,51 @@
+/** `oxbow heartbeat`: what is looked at without being asked. */
+import { OxbowError } from '../../base/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
+
+const minutes = { help: 'how long', unit: 60 } as const
+
+export const heartbeatVerbs: readonly ServiceVerb[] = [
+  {
+    words: 'heartbeat',
+    summary: 'let an agent look at HEARTBEAT.md and open goals by itself',
+    examples: ['oxbow heartbeat on --quiet 22:00-07:00'],
+  },
+  {
+    words: 'heartbeat show',
+    summary: 'show whether it is on, and its messages',
+    examples: ['oxbow heartbeat show'],
+    call: 'heartbeat.show',
+  },
+  {
+    words: 'heartbeat on',
+    summary: 'let it look at intervals, by default every 30 minutes',
+    examples: ['oxbow heartbeat on', 'oxbow heartbeat on --every 60 --quiet 22:00-07:00 --zone Europe/Berlin --right file.write'],
+    call: 'heartbeat.on',
+    typed: {
+      '--every <minutes>': { field: 'every_s', help: 'minutes between looks', unit: 60 },
+      '--right <right>': { field: 'rights', help: 'a right within which it acts; repeat for more; without any it only proposes' },
+      '--quiet <hours>': { field: '', help: 'when it does not look, such as 22:00-07:00' },
+      '--zone <zone>': { field: '', help: 'time zone of these hours; default: this machine’s' },
+      '--messages <n>': { field: 'messages_a_day', help: 'messages of a day' },
+      '--tokens <n>': { field: 'tokens_a_day', help: 'tokens of a day' },
+    },
+    omit: true,
+    input(input, { options: { quiet, zone } }) {
+      if (typeof quiet !== 'string') return input
+      const [, from, to] = /^(\d\d:\d\d)-(\d\d:\d\d)$/.exec(quiet) ?? []
+      if (from === undefined || to === undefined)
+        throw new OxbowError('bad_input', `${quiet} is no part of a day`, { hint: 'Write it as 22:00-07:00.' })
+      return { ...input, quiet: { from, to, time_zone: typeof zone === 'string' ? zone : '' } }
+    },
+  },
+  { words: 'heartbeat off', summary: 'end it', examples: ['oxbow heartbeat off'], call: 'heartbeat.off' },
+  { words: 'heartbeat now', summary: 'let it look now', examples: ['oxbow heartbeat now'], call: 'heartbeat.now' },
+  {
+    words: 'heartbeat snooze',
+    summary: 'keep it from looking for a while, by default an hour',
+    examples: ['oxbow heartbeat snooze', 'oxbow heartbeat snooze --for 120'],
+    call: 'heartbeat.snooze',
+    typed: { '--for <minutes>': { field: 'seconds', ...minutes } },
+    omit: true,
+  },
+]

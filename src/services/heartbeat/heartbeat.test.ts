@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { JsonObject } from '../../base/index.ts'
+import { systemClock } from '../../base/index.ts'
+import { openMemoryStore, type Store } from '../../store/index.ts'
+import { textOf } from '../../protocol/index.ts'
+import { type FixtureOptions, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
+import type { OutputOf } from '../../protocol/index.ts'
+
+type View = OutputOf<'heartbeat.show'>
+
+/** A guest whose HEARTBEAT.md and clock the test sets; the model says what `message` gives. */
+async function openHeart(message: () => string) {
+  const state = { list: '', now: Date.parse('2027-03-01T12:00:00Z'), asked: [] as string[], written: 0 }
+  const play: NonNullable<FixtureOptions['play']> = ({ messages }) => {
+    state.asked.push(textOf(messages.find(({ role }) => role === 'user')!))
+    return says(JSON.stringify({ message: message() }))
+  }
+  const read = testCall('file.read', async () => ({ output: { text: state.list }, text: state.list }), {
+    right: 'file.read',
+    tier: 'read_only',
+    effect: 'none',
+  })
+  const clock = { ...systemClock, now: () => state.now }
+  const store = { ...(await openMemoryStore({ user })), close: async () => {} } as Store
+  const open = () => openFixture({ play, clock, calls: [read], store })
+  let guest = await open()
+  const ask = async (name: string, input: JsonObject = {}): Promise<View> => {
+    const outcome = await guest.kernel.call(name, input)
+    assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+    return (outcome as unknown as { output: View }).output
+  }
+  /** A guest that starts looks at what is due by the clock. */
+  const later = async (ms: number): Promise<void> => {
+    await guest[Symbol.asyncDispose]()
+    state.now += ms
+    guest = await open()
+  }
+  const until = async (fits: (view: View) => boolean): Promise<View> => {
+    for (let left = 500; left > 0; left--) {
+      const view = await ask('heartbeat.show')
+      if (fits(view)) return view
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    throw new Error(`it never gets there: ${JSON.stringify(await ask('heartbeat.show'))}`)
+  }
+  const refused = async (name: string, input: JsonObject): Promise<string> => JSON.stringify(await guest.kernel.call(name, input))
+  return { state, ask, refused, later, until, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() }
+}
+
+test('it is off until it is turned on, and asks no model where nothing has changed', async () => {
+  await using heart = await openHeart(() => 'The mail is due.')
+  assert.equal((await heart.ask('heartbeat.show')).on, false)
+  heart.state.list = '- look at the mail'
+  await heart.ask('heartbeat.on', { rights: ['memory.read'] })
+  await heart.ask('heartbeat.now')
+  const said = await heart.until(({ last }) => last?.came_to === 'message')
+  assert.deepEqual(
+    said.messages.map(({ text }) => text),
+    ['The mail is due.'],
+  )
+  assert.equal(heart.state.asked.length, 1)
+  assert.match(heart.state.asked[0]!, /look at the mail/)
+  await heart.later(31 * 60_000)
+  const same = await heart.until(({ last }) => last!.at > said.last!.at)
+  assert.equal(same.last!.came_to, 'unchanged')
+  assert.equal(heart.state.asked.length, 1)
+  // Many looks that a sleep has skipped are one.
+  heart.state.list = '- look at the mail and the news'
+  await heart.later(9 * 3_600_000)
+  await heart.until(({ messages }) => messages.length === 2)
+  assert.equal(heart.state.asked.length, 2)
+  await heart.ask('heartbeat.off')
+  heart.state.list = '- nothing'
+  await heart.later(9 * 3_600_000)
+  assert.equal(heart.state.asked.length, 2)
+})
+
+test('a changed list is looked at in the budget and messages of the day; what is too much comes as one message the next day', async () => {
+  let said = 0
+  await using heart = await openHeart(() => `Message ${++said}.`)
+  await heart.ask('heartbeat.on', { messages_a_day: 1 })
+  for (const list of ['a', 'b', 'c']) {
+    heart.state.list = list
+    const before = heart.state.now
+    heart.state.now += 1_000
+    await heart.ask('heartbeat.now')
+    await heart.until(({ last }) => last !== null && last.at > before)
+  }
+  const full = await heart.ask('heartbeat.show')
+  assert.deepEqual([full.messages.length, full.last!.came_to, full.sent_today], [1, 'kept', 1])
+  heart.state.now += 86_400_000
+  heart.state.list = 'd'
+  await heart.ask('heartbeat.now')
+  const next = await heart.until(({ messages }) => messages.length === 2)
+  assert.equal(next.messages[1]!.text, 'Message 2.\n\nMessage 3.\n\nMessage 4.')
+  // A clock that is set back a day gives no second budget of messages.
+  heart.state.now -= 86_400_000
+  heart.state.list = 'e'
+  await heart.ask('heartbeat.now')
+  const back = await heart.until(({ last }) => last?.came_to === 'kept')
+  assert.equal(back.messages.length, 2)
+})
+
+test('in quiet hours it waits for their end, then says what came together as one; a zone that does not exist is refused', async () => {
+  await using heart = await openHeart(() => 'Late.')
+  const quiet = { from: '22:00', to: '07:00', time_zone: 'Europe/Berlin' }
+  assert.match(await heart.refused('heartbeat.on', { quiet: { ...quiet, time_zone: 'Nowhere/Here' } }), /no time zone/)
+  // The night before the clocks in Berlin go forward.
+  heart.state.now = Date.parse('2027-03-27T21:45:00+01:00')
+  await heart.ask('heartbeat.on', { quiet })
+  heart.state.list = 'a'
+  await heart.later(31 * 60_000)
+  const silent = await heart.until(({ last }) => last?.came_to === 'quiet')
+  assert.equal(silent.next_at, Date.parse('2027-03-28T07:00:00+02:00'))
+  heart.state.list = 'a and b'
+  await heart.later(2 * 3_600_000)
+  assert.equal(heart.state.asked.length, 0)
+  await heart.later(Date.parse('2027-03-28T07:00:01+02:00') - heart.state.now)
+  const said = await heart.until(({ messages }) => messages.length > 0)
+  assert.deepEqual([said.messages.length, heart.state.asked.length], [1, 1])
+})

@@ -1,0 +1,68 @@
+/** Works on a goal until it has ended, or is killed; another one goes on. Its argument is a folder, which has the workspace and the store. */
+import { appendFileSync, existsSync, mkdirSync, chmodSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CallId } from '../../src/base/index.ts'
+import { openFixture, testCall, user } from '../../src/kernel/kernel-fixture.ts'
+import { createSandbox } from '../../src/sandbox/create-sandbox.ts'
+import { testBrowser, testLimits } from '../../src/sandbox/sandbox-fixture.ts'
+import { allowing, playing, seedWith, command } from '../../src/services/goals/goal-fixture.ts'
+import type { GoalView } from '../../src/services/goals/goal-view.ts'
+import { openSqliteStore } from '../../src/store/index.ts'
+import { builtinCalls } from '../../src/tools/index.ts'
+
+const folder = process.argv[2] ?? ''
+const call = '00000000-0000-8000-8000-00000000feed' as CallId
+const root = join(folder, 'workspace')
+mkdirSync(root, { recursive: true })
+chmodSync(root, 0o755)
+/** Effects outside that must not happen twice. */
+const effect = testCall(
+  'probe.effect',
+  async ({ part }: { part: string }) => {
+    appendFileSync(join(folder, 'effects'), `${part}\n`)
+    return { output: null, text: 'done' }
+  },
+  { effect: 'once' },
+)
+const content = seedWith([command('Both are there.', 'test -f one && test -f two')], {
+  tasks: [
+    { id: 'one', goal: 'Make the file one.', needs: [] },
+    { id: 'two', goal: 'Make the file two.', needs: ['one'] },
+  ],
+})
+const { play } = playing({
+  seed: () => content,
+  evolve: () => content,
+  work(goal) {
+    const part = /Make the file (\w+)/.exec(goal)![1]!
+    return [
+      ['file_write', { path: `/shared/${part}`, text: part }],
+      ['probe_effect', { part: `${part} ${goal.includes('An earlier try') ? 'again' : 'first'}` }],
+    ]
+  },
+})
+const limits = { workspaceRoot: root, limits: testLimits, browser: testBrowser, insecure: false, mounts: [] }
+const guest = await openFixture({
+  sandbox: await createSandbox(limits),
+  store: await openSqliteStore({ user, path: join(folder, 'store.sqlite'), durability: 'normal' }),
+  versionsFolder: join(root, 'internal', 'versions'),
+  play,
+  config: allowing,
+  calls: [...builtinCalls({ files: true, shell: true }), effect],
+})
+const made = existsSync(join(folder, 'begun'))
+  ? null
+  : await guest.kernel.call('goal.start', { request: 'Make both files.' }, undefined, call)
+if (made?.status === 'ok') appendFileSync(join(folder, 'begun'), (made.output as unknown as GoalView).id)
+for (;;) {
+  const outcome = await guest.kernel.call('goal.list', { all: true, limit: 1 })
+  const [goal] = (outcome as unknown as { output: { goals: readonly { id: string; status: string }[] } }).output.goals
+  if (goal !== undefined && goal.status !== 'running') {
+    const shown = await guest.kernel.call('goal.show', { goal: goal.id })
+    process.stdout.write(`${JSON.stringify((shown as unknown as { output: GoalView }).output)}\n`)
+    break
+  }
+  await new Promise((resolve) => setTimeout(resolve, 20))
+}
+await guest.kernel.close()
+process.exit(0)
