@@ -182,6 +182,55 @@ type ModelListModels = {
   settings?: { temperature?: number; topP?: number; effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' }
 }
 
+type PlanApply = {
+  id: CallId
+  digest: string
+  state: 'making' | 'ready' | 'failed' | 'applying' | 'stopped' | 'applied' | 'dropped'
+  text: string
+  home: SessionId | ''
+  session: SessionId | ''
+  agent: string
+  branch: string
+  base: string
+  commit: string
+  files: readonly { path: string; change: 'added' | 'changed' | 'deleted' }[]
+  total: number
+  difference: string
+  effects: readonly {
+    n: number
+    call: string
+    input: Json
+    asks: boolean
+    outside: boolean
+    answer: Json
+    made: readonly (string | number)[]
+    basis: { [name: string]: string }
+    most: { tokens: number; micro_dollars: number }
+  }[]
+  ends: string
+  reply: string
+  labels: readonly ('untrusted' | 'private')[]
+  spent: { tokens: number; micro_dollars: number }
+  costs: { least: { tokens: number; micro_dollars: number }; most: { tokens: number; micro_dollars: number } }
+  created_at: number
+  failure: Failure | null
+  applied: {
+    plan: string
+    digest: string
+    state: 'applying' | 'stopped' | 'applied'
+    files: 'left' | 'done'
+    before: string
+    after: string
+    next: number
+    tries: number
+    done: readonly { n: number; call: string; status: 'ok' | 'refused' | 'failed' | 'cancelled' | 'unknown'; text: string }[]
+    made: readonly (readonly [string | number, string | number])[]
+    failure: Failure | null
+    since: number
+    ended_at: number | null
+  } | null
+}
+
 type PluginInstall = {
   plugin: string
   version: string
@@ -629,6 +678,16 @@ interface CallInputs {
   'model.show': { model: string }
   'model.usable': { model?: string | undefined; limit?: number | undefined }
   'output.read': { id: string; from_byte?: number | undefined; max_bytes?: number | undefined }
+  'plan.apply': { plan: string; digest: string; skip_unknown?: boolean | undefined; dry_run?: boolean | undefined }
+  'plan.drop': { plan: string; dry_run?: boolean | undefined }
+  'plan.list': { ended?: boolean | undefined }
+  'plan.make': {
+    text: string
+    session?: string | undefined
+    model?: string | undefined
+    budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+  }
+  'plan.show': { plan: string }
   'plugin.change': { plugin: string; change: 'enable' | 'disable' | 'remove' | 'revert' | 'grant' }
   'plugin.create': { folder: string }
   'plugin.info': { plugin: string }
@@ -1438,6 +1497,20 @@ interface CallOutputs {
   'model.show': { facts: ModelListModels; origins: { [name: string]: string } }
   'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
   'output.read': { text: string }
+  'plan.apply': PlanApply
+  'plan.drop': PlanApply
+  'plan.list': {
+    plans: readonly {
+      id: CallId
+      state: 'making' | 'ready' | 'failed' | 'applying' | 'stopped' | 'applied' | 'dropped'
+      text: string
+      total: number
+      created_at: number
+      effects: number
+    }[]
+  }
+  'plan.make': PlanApply
+  'plan.show': PlanApply
   'plugin.change': { plugin: string }
   'plugin.create': { plugin: string }
   'plugin.info': {

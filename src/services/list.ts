@@ -13,6 +13,7 @@ import { logs } from './logs/service.ts'
 import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
 import { observe } from './observe/service.ts'
+import { plans } from './plans/service.ts'
 import { published } from './published/service.ts'
 import { replay } from './replay/service.ts'
 import { schedules } from './schedules/service.ts'
@@ -47,6 +48,7 @@ export const services: readonly Service[] = [
   audit,
   extract,
   schedules,
+  plans,
   published,
   replay,
   settings,

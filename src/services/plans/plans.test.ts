@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
+import { builtinCalls } from '../../tools/index.ts'
+import type { Json } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
+import { asks, done, type Fixture, type FixtureOptions, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
+import type { PlanView } from './plan-calls.ts'
+
+interface Place {
+  readonly guest: Fixture
+  readonly root: string
+  write(name: string, content: string): void
+  read(name: string): string | null
+  call(name: string, input: Json): Promise<CallOutcome>
+  ok<Output>(name: string, input: Json): Promise<Output>
+  /** A plan whose agent makes these calls, one step each. */
+  plan(...calls: readonly (readonly [string, unknown])[]): Promise<PlanView>
+  fails(name: string, input: Json): Promise<string>
+}
+
+const sent: unknown[] = []
+
+/** A message to somebody outside, with a stand-in that says as much as can be known. */
+const send = testCall('mail.send', async (input) => (sent.push(input), { output: { id: `real-${sent.length}` }, text: 'Sent.' }), {
+  effect: 'once',
+  right: 'mail.send',
+  tier: 'privileged',
+  labels: { adds: [], sink: true },
+  planned: async (_, plan) => ({ output: { id: plan.newId() }, text: 'Sent.' }),
+})
+const order = testCall('shop.order', async () => (sent.push('order'), done('Ordered.')), {
+  effect: 'once',
+  labels: { adds: [], sink: true },
+})
+
+async function withPlans(run: (place: Place) => Promise<void>, options: FixtureOptions = {}): Promise<void> {
+  sent.length = 0
+  await using bench = await makeWorkbench()
+  chmodSync(bench.root, 0o755)
+  const steps: ReturnType<typeof says>[] = []
+  await using guest = await openFixture({
+    sandbox: bench.sandbox,
+    versionsFolder: join(bench.root, 'internal', 'versions'),
+    calls: [...builtinCalls({ files: true, shell: true }), send, order],
+    play: () => steps.shift() ?? says('done'),
+    ...options,
+    config: {
+      agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.read', 'state.write', 'scratchpad.use', 'mail.send'] },
+      ...(options.config as object),
+    },
+  })
+  const at = (name: string): string => join(bench.root, 'shared', name)
+  const call = (name: string, input: Json): Promise<CallOutcome> => guest.kernel.call(name as never, input)
+  const ok = async <Output>(name: string, input: Json): Promise<Output> => {
+    const outcome = await call(name, input)
+    assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+    return (outcome as CallOutcome & { status: 'ok' }).output as Output
+  }
+  await run({
+    guest,
+    root: bench.root,
+    write(name, content) {
+      mkdirSync(join(at(name), '..'), { recursive: true })
+      writeFileSync(at(name), content)
+      chmodSync(at(name), 0o666)
+    },
+    read: (name) => (existsSync(at(name)) ? readFileSync(at(name), 'utf8') : null),
+    call,
+    ok,
+    async plan(...calls) {
+      steps.push(...calls.map((one) => asks(one)), says('That is the plan.'))
+      const made = await ok<PlanView>('plan.make', { text: 'Do it' })
+      steps.length = 0
+      return made
+    },
+    async fails(name, input) {
+      const outcome = await call(name, input)
+      assert.ok('failure' in outcome, JSON.stringify(outcome))
+      return `${outcome.failure.code}: ${outcome.failure.message}`
+    },
+  })
+}
+
+test('a plan does nothing, shows all of it, and is then applied exactly', async () => {
+  await withPlans(async ({ guest, write, read, ok, call, plan }) => {
+    write('a.txt', 'old\n')
+    await ok('state.save', { category: 'projects', name: 'ox', data: { status: 'old' } })
+    const made = await plan(
+      ['file_write', { path: 'a.txt', text: 'new\n' }],
+      ['shell_exec', { command: 'cat a.txt > b.txt' }],
+      ['state_save', { category: 'projects', name: 'ox', data: { status: 'new' } }],
+      ['state_load', { category: 'projects', name: 'ox' }],
+      ['mail_send', { to: 'list', text: 'It is done' }],
+    )
+    assert.deepEqual(
+      [made.state, made.ends, made.effects.map(({ call: name, asks: isAsked, outside }) => [name, isAsked, outside])],
+      [
+        'ready',
+        '',
+        [
+          ['state.save', false, false],
+          ['mail.send', true, true],
+        ],
+      ],
+    )
+    assert.deepEqual(
+      made.files.map(({ path, change }) => `${change} ${path}`),
+      ['changed /shared/a.txt', 'added /shared/b.txt'],
+    )
+    assert.match(made.difference, /-old\n\+new[^]*"status": "new"/)
+    // Nothing has happened.
+    assert.deepEqual([read('a.txt'), read('b.txt'), sent], ['old\n', null, []])
+    const loaded = await ok<{ data: unknown }>('state.load', { category: 'projects', name: 'ox' })
+    assert.deepEqual(loaded.data, { status: 'old' })
+    assert.ok(!guest.events.some((event) => event.type === 'record' && event.record.name === 'mail.send'))
+    const applied = await ok<PlanView>('plan.apply', { plan: made.id, digest: made.digest })
+    assert.equal(applied.state, 'applied', JSON.stringify(applied.applied))
+    assert.deepEqual([read('a.txt'), read('b.txt'), sent], ['new\n', 'new\n', [{ to: 'list', text: 'It is done' }]])
+    assert.deepEqual((await ok<{ data: unknown }>('state.load', { category: 'projects', name: 'ox' })).data, { status: 'new' })
+    // Again: nothing more.
+    await call('plan.apply', { plan: made.id, digest: made.digest })
+    assert.equal(sent.length, 1)
+  })
+})
+
+test('a plan ends at a call for which nothing can stand, and says so', async () => {
+  await withPlans(async ({ plan }) => {
+    const made = await plan(['shop_order', { what: 'hay' }], ['mail_send', { to: 'list' }])
+    assert.deepEqual(
+      made.effects.map(({ call }) => call),
+      ['shop.order'],
+    )
+    assert.match(made.ends, /shop\.order/)
+    assert.deepEqual(sent, [])
+  })
+})
+
+test('a plan is stale once a file or a document that it was made on has changed', async () => {
+  await withPlans(async ({ write, read, ok, plan, fails }) => {
+    write('a.txt', 'old\n')
+    write('other.txt', 'x\n')
+    const files = await plan(['file_write', { path: 'a.txt', text: 'new\n' }])
+    write('other.txt', 'y\n')
+    await ok('plan.apply', { plan: files.id, digest: files.digest, dry_run: true })
+    write('a.txt', 'mine\n')
+    assert.match(await fails('plan.apply', { plan: files.id, digest: files.digest }), /^plan_stale: .*\/shared\/a\.txt/)
+    assert.equal(read('a.txt'), 'mine\n')
+    const state = await plan(['state_save', { category: 'projects', name: 'ox', data: 1 }])
+    await ok('state.save', { category: 'projects', name: 'ox', data: 2 })
+    assert.match(await fails('plan.apply', { plan: state.id, digest: state.digest }), /^plan_stale: .*state\/projects\/ox/)
+    assert.match(await fails('plan.apply', { plan: state.id, digest: 'f'.repeat(64) }), /^plan_stale/)
+  })
+})
