@@ -18,8 +18,8 @@ import { assertCurrentFiles } from './stale.ts'
 
 export const applyCategory = 'system/plan_runs'
 
-const name = z.union([z.string(), z.number()])
-const replaced = z.tuple([name, name]).readonly()
+const madeUp = z.union([z.string(), z.number()])
+const replaced = z.tuple([madeUp, madeUp]).readonly()
 
 const appliedEffect = z.strictObject({
   n: z.int(),
@@ -164,7 +164,7 @@ function again(found: ApplyRecord, skips: boolean, now: number): ApplyRecord {
 }
 
 function byOf({ newId }: Pick<ApplyDeps, 'newId'>, plan: PlanRecord | null, id: string) {
-  const caller = { actor: 'kernel', session: (plan?.session ?? '') as SessionId | '', turn: turnOf(id) }
+  const caller = { actor: 'kernel', session: plan?.session ?? '', turn: turnOf(id) }
   return { caller, call: newId() as CallId, name: 'plan.apply' } as const
 }
 
@@ -239,7 +239,7 @@ async function mergeFiles(deps: ApplyDeps, plan: PlanRecord, signal: AbortSignal
 
 /** The agent that made the plan, with the rights that it has now. */
 async function callerOf(deps: ApplyDeps, plan: PlanRecord): Promise<Caller> {
-  const profile = await profileIn(deps, plan.session as SessionId, plan.id as CallId)
+  const profile = await profileIn(deps, plan.session as SessionId, plan.id)
   return {
     user: deps.user,
     actor: `agent:${profile.name}`,
@@ -258,16 +258,16 @@ function appliedOf({ n, call }: PlannedEffect, outcome: CallOutcome): ApplyRecor
 
 function notDone({ n, call }: PlannedEffect, outcome: CallOutcome): OxbowError {
   const place = `Step ${n}, ${call},`
-  if (outcome.status === 'ok') return new OxbowError('tool_failed', `${place} reports a failure: ${outcome.text.slice(0, 500)}`, again_)
+  if (outcome.status === 'ok') return new OxbowError('tool_failed', `${place} reports a failure: ${outcome.text.slice(0, 500)}`, goesOnHere)
   const { code, message } = outcome.failure
   if (outcome.status === 'unknown')
     return new OxbowError('outcome_unknown', `${place} may have happened: a crash hid how it ended. It is not repeated.`, {
       hint: 'Look whether it happened; then apply the plan with --skip-unknown to go on behind it.',
     })
-  return new OxbowError(code, `${place} was not done: ${message}`, again_)
+  return new OxbowError(code, `${place} was not done: ${message}`, goesOnHere)
 }
 
-const again_ = { hint: 'What came before it is done. Apply the plan again to go on with this step.' }
+const goesOnHere = { hint: 'What came before it is done. Apply the plan again to go on with this step.' }
 
 /** @returns what the plan had made up for the effect, and what there is instead, by their places in the result */
 export function madeBy({ answer, made }: PlannedEffect, output: Json): readonly (readonly [string | number, string | number])[] {
@@ -280,7 +280,7 @@ export function madeBy({ answer, made }: PlannedEffect, output: Json): readonly 
     } else if (planned !== null && typeof planned === 'object') {
       const fields = real !== null && typeof real === 'object' && !Array.isArray(real) ? real : {}
       for (const [name, each] of Object.entries(planned))
-        look(each as Json, Object.hasOwn(fields, name) ? (fields as Record<string, Json>)[name] : undefined)
+        look(each, Object.hasOwn(fields, name) ? (fields as Record<string, Json>)[name] : undefined)
     }
   }
   look(answer, output)
@@ -298,5 +298,5 @@ export function replaceIn(input: Json, made: ReadonlyMap<string | number, string
   }
   if (Array.isArray(input)) return input.map((each) => replaceIn(each, made))
   if (input === null || typeof input !== 'object') return input
-  return Object.fromEntries(Object.entries(input).map(([name, each]) => [name, replaceIn(each as Json, made)]))
+  return Object.fromEntries(Object.entries(input).map(([name, each]) => [name, replaceIn(each, made)]))
 }

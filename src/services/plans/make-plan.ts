@@ -180,7 +180,7 @@ async function runAgent(
   }))
   const laneTurn: LaneTurn = {
     id: turn,
-    caller: { ...caller, session: plan.session as SessionId, turn },
+    caller: { ...caller, session: plan.session, turn },
     input: { text, ...(model !== undefined && { model }) },
     resumed: false,
     signal: AbortSignal.any([signal, control.signal]),

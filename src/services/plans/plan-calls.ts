@@ -1,6 +1,6 @@
 /** The calls by which a person has plans made, looks at them, and applies or drops them. */
 import { z } from 'zod'
-import { type Core, sessionId } from '../../kernel/index.ts'
+import { sessionId } from '../../kernel/index.ts'
 import { type Failure, failureSentences, OxbowError, plural } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall, evident, limitsSchema } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
@@ -140,7 +140,7 @@ function appliedText({ id, state, total, applied }: PlanView): string {
   const steps = applied?.done.filter(({ status }) => status === 'ok').length ?? 0
   if (state === 'applied') return `Applied ${id}: ${plural(total, 'file')}, ${plural(steps, 'effect')}.`
   if (state === 'applying') return `${id} is being applied.`
-  const why = applied?.failure == null ? '' : ` ${failureSentences(applied.failure as Failure)}`
+  const why = applied?.failure == null ? '' : ` ${failureSentences(applied.failure)}`
   return `Applying ${id} has stopped.${why}`
 }
 

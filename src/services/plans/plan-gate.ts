@@ -74,7 +74,7 @@ export function createPlanStage(deps: StageDeps): PlanStage {
         end(`What ${call.name} gives back cannot be known before it is made.`)
         return { output: null, text: `Planned as step ${n}. The plan ends here.` }
       }
-      const done = await call.planned(input as never, { ...minted, overlay: deps.overlay }, context)
+      const done = await call.planned(input, { ...minted, overlay: deps.overlay }, context)
       assertFits(done.output)
       Object.assign(effects[n - 1]!, { answer: (done.output ?? {}) as Json, made: minted.made() })
       return done
@@ -82,7 +82,7 @@ export function createPlanStage(deps: StageDeps): PlanStage {
   }
   const call: Gate['call'] = async (caller, name, input, options) => {
     if (ends !== '') return cancelledOutcome('The plan has ended.')
-    const asked = deps.find(name as string)
+    const asked = deps.find(name)
     const onWait = (waiting: boolean): void => {
       if (waiting) end(`${asked?.name ?? 'A call'} only reads, but a person must allow it.`)
     }
@@ -137,7 +137,7 @@ function unmade(call: Call, input: unknown): Call {
 
 /** A call that reads what the plan may have changed. */
 function answer({ plan, overlay }: StageDeps, call: Call, input: unknown): Call {
-  return stepOf(call, input, (context) => call.planned!(input as never, { ...mint(`${plan} ${context.id}`), overlay }, context))
+  return stepOf(call, input, (context) => call.planned!(input, { ...mint(`${plan} ${context.id}`), overlay }, context))
 }
 
 /** The call as it is recorded and run. */
@@ -157,10 +157,10 @@ function stepOf(call: Call, input: unknown, run: (context: Parameters<Call['run'
     labels: { adds: labels.adds, sink: false },
     recordInput: (_, caller) => ({
       call: call.name,
-      input: recordInput === undefined ? (input as Json) : recordInput(input as never, caller),
+      input: recordInput === undefined ? (input as Json) : recordInput(input, caller),
     }),
     ...(recordOutput !== undefined && {
-      recordOutput: (given: unknown): JsonObject => (given === null ? {} : recordOutput(given as never)),
+      recordOutput: (given: unknown): JsonObject => (given === null ? {} : recordOutput(given)),
     }),
     run: (_, context) => run(context),
   }
@@ -174,7 +174,7 @@ async function newBasis(call: Call, input: unknown, known: Set<string>): Promise
 }
 
 async function mostOf(call: Call, input: unknown, caller: Caller): Promise<PlannedEffect['most']> {
-  const most: Spend = (await call.reserve?.(input as never, true, caller)) ?? noSpend
+  const most: Spend = (await call.reserve?.(input, true, caller)) ?? noSpend
   return { tokens: most.tokens, micro_dollars: Math.ceil(most.microDollars) }
 }
 

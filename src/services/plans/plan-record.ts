@@ -66,9 +66,7 @@ export type PlanRecord = Readonly<z.infer<typeof planRecord>>
 export function digestOf(plan: PlanRecord): string {
   const { id, text, home, session, agent, branch, base, commit, files, total, difference, effects } = plan
   const covered = [id, text, home, session, agent, branch, base, commit, files, total, difference, effects]
-  return createHash('sha256')
-    .update(canonical(covered as unknown as Json))
-    .digest('hex')
+  return createHash('sha256').update(canonical(covered)).digest('hex')
 }
 
 /** Keys in order: a store may keep them in another one. */
@@ -76,7 +74,7 @@ function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${fields.map(([name, each]) => `${JSON.stringify(name)}:${canonical(each as Json)}`).join(',')}}`
+  return `{${fields.map(([name, each]) => `${JSON.stringify(name)}:${canonical(each)}`).join(',')}}`
 }
 
 /** @returns the plans that can be read, oldest first: a record that is no plan is left out */

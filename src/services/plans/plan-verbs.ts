@@ -38,7 +38,7 @@ export const planVerbs: readonly ServiceVerb[] = [
     },
     show: (plan: Plan) => planText(plan),
     notice: ({ id, state }: Plan) => (state === 'ready' ? `Nothing was done yet. Do it: oxbow apply ${id}` : ''),
-    fails: (plan: Plan) => (plan.failure === null ? null : failed(plan.failure as Failure)),
+    fails: (plan: Plan) => (plan.failure === null ? null : failed(plan.failure)),
   },
   {
     words: 'plan list',
@@ -87,7 +87,7 @@ export const planVerbs: readonly ServiceVerb[] = [
       return { would: `apply the plan ${id}: ${plural(total, 'file')}, ${plural(effects.length, 'effect')}`, target: { id, digest } }
     },
     show: (plan: Plan) => appliedText(plan),
-    fails: (plan: Plan) => (plan.applied?.failure == null ? null : failed(plan.applied.failure as Failure)),
+    fails: (plan: Plan) => (plan.applied?.failure == null ? null : failed(plan.applied.failure)),
   },
 ]
 
@@ -110,7 +110,7 @@ function listText(plans: OutputOf<'plan.list'>['plans']): string {
 
 function planText(plan: Plan): string {
   const { id, state, text, effects, ends, reply, difference, total, spent, costs, digest, failure } = plan
-  if (failure !== null) return plainText(failureSentences(failure as Failure))
+  if (failure !== null) return plainText(failureSentences(failure))
   const steps = effects.map((one) => [
     `${one.n}.`,
     one.call,

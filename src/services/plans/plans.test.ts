@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import type { Json } from '../../base/index.ts'
+import { type Json, OxbowError } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
-import { asks, done, type Fixture, type FixtureOptions, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
+import { asks, done, type Fixture, type FixtureOptions, newCallId, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 import type { PlanView } from './plan-calls.ts'
+import { planCategory } from './plan-record.ts'
 
 interface Place {
   readonly guest: Fixture
@@ -22,14 +24,44 @@ interface Place {
 }
 
 const sent: unknown[] = []
+/** Whether the address `bounces` cannot be reached. */
+let bouncing = true
+
+async function sendMail(input: { readonly to?: string }) {
+  if (input.to === 'bounces' && bouncing) throw new OxbowError('tool_failed', 'It came back.', { hint: 'Try another address.' })
+  sent.push(input)
+  return { output: { id: `real-${sent.length}` }, text: 'Sent.' }
+}
+
+/** A model that names in its second message what the first one has made. */
+function answering(): NonNullable<FixtureOptions['play']> {
+  let step = 0
+  return ({ messages }) => {
+    step += 1
+    if (step === 1) return asks(['mail_send', { to: 'a' }])
+    const [, id] = /"id":"([0-9a-f-]{36})"/.exec(JSON.stringify(messages.at(-1)).replaceAll('\\', '')) ?? []
+    return step === 2 ? asks(['mail_send', { to: 'b', about: id }]) : says('done')
+  }
+}
+
+async function put(guest: Fixture, name: string, value: unknown): Promise<void> {
+  const record = { user, at: 0, actor: 'kernel', session: '', turn: '', call: newCallId(), name: 'plan.make', phase: 'exchange' }
+  await guest.store.append({
+    records: [{ ...record, body: JSON.stringify({ documents: [] }) }] as never,
+    projections: [{ kind: 'document', category: planCategory, name, body: JSON.stringify(value), record: 0 }],
+  } as never)
+}
 
 /** A message to somebody outside, with a stand-in that says as much as can be known. */
-const send = testCall('mail.send', async (input) => (sent.push(input), { output: { id: `real-${sent.length}` }, text: 'Sent.' }), {
+const send = testCall('mail.send', sendMail, {
   effect: 'once',
   right: 'mail.send',
   tier: 'privileged',
   labels: { adds: [], sink: true },
-  planned: async (_, plan) => ({ output: { id: plan.newId() }, text: 'Sent.' }),
+  planned: async (_, plan) => {
+    const id = plan.newId()
+    return { output: { id }, text: JSON.stringify({ id }) }
+  },
 })
 const order = testCall('shop.order', async () => (sent.push('order'), done('Ordered.')), {
   effect: 'once',
@@ -38,6 +70,7 @@ const order = testCall('shop.order', async () => (sent.push('order'), done('Orde
 
 async function withPlans(run: (place: Place) => Promise<void>, options: FixtureOptions = {}): Promise<void> {
   sent.length = 0
+  bouncing = true
   await using bench = await makeWorkbench()
   chmodSync(bench.root, 0o755)
   const steps: ReturnType<typeof says>[] = []
@@ -152,5 +185,48 @@ test('a plan is stale once a file or a document that it was made on has changed'
     await ok('state.save', { category: 'projects', name: 'ox', data: 2 })
     assert.match(await fails('plan.apply', { plan: state.id, digest: state.digest }), /^plan_stale: .*state\/projects\/ox/)
     assert.match(await fails('plan.apply', { plan: state.id, digest: 'f'.repeat(64) }), /^plan_stale/)
+  })
+})
+
+test('a step that fails stops the run, which goes on with it, and repeats nothing before it', async () => {
+  await withPlans(async ({ ok, call, plan }) => {
+    const made = await plan(['mail_send', { to: 'a' }], ['mail_send', { to: 'bounces' }], ['mail_send', { to: 'c' }])
+    const first = await ok<PlanView>('plan.apply', { plan: made.id, digest: made.digest })
+    assert.deepEqual([first.state, first.applied?.next, first.applied?.failure?.code], ['stopped', 2, 'tool_failed'])
+    bouncing = false
+    await call('plan.apply', { plan: made.id, digest: made.digest })
+    assert.equal((await ok<PlanView>('plan.show', { plan: made.id })).state, 'applied')
+    assert.deepEqual(sent, [{ to: 'a' }, { to: 'bounces' }, { to: 'c' }])
+  })
+})
+
+test('a later step that names what an earlier one has made gets the real one', async () => {
+  await withPlans(
+    async ({ guest, ok }) => {
+      const made = await ok<PlanView>('plan.make', { text: 'Answer what you have sent' })
+      assert.deepEqual(made.effects[1]!.input, { to: 'b', about: made.effects[0]!.made[0] })
+      await ok('plan.apply', { plan: made.id, digest: made.digest })
+      assert.deepEqual(sent.at(-1), { to: 'b', about: 'real-1' })
+      assert.ok(guest.events.every((event) => event.type !== 'record' || event.record.session !== made.session))
+    },
+    { play: answering() },
+  )
+})
+
+test('records that are no plans are left out, and a changed one is not applied', async () => {
+  await withPlans(async ({ guest, ok, fails, plan }) => {
+    const made = await plan(['mail_send', { to: 'a' }])
+    const { applied: _, ...record } = made
+    const forged = { ...record, effects: [{ ...record.effects[0]!, input: { to: 'thief' } }] }
+    const chance = fc.sample(fc.jsonValue(), { numRuns: 300, seed: 7 })
+    const values = [...chance, { ...record, effects: 'none' }, { ...record, state: 'done' }, { ...record, digest: 7 }]
+    for (const [n, value] of values.entries()) await put(guest, `fuzz-${n}`, value)
+    assert.deepEqual(
+      (await ok<{ plans: { id: string }[] }>('plan.list', {})).plans.map(({ id }) => id),
+      [made.id],
+    )
+    await put(guest, made.id, forged)
+    assert.match(await fails('plan.apply', { plan: made.id, digest: made.digest }), /^plan_stale/)
+    assert.deepEqual(sent, [])
   })
 })

@@ -23,14 +23,14 @@ function textOf(saved: Json): string {
 }
 
 export function plannedDocuments(documents: KeptDocuments, { overlay, newVersion }: PlannedCall, now: number): KeptDocuments {
-  const keptOf = <Value>(name: string, kept: Json) => {
+  const keptOf = (name: string, kept: Json) => {
     const { version, at, value } = kept as unknown as Kept
-    return { name, value: value as Value, seq: version, at }
+    return { name, value: value as never, seq: version, at }
   }
   const get: KeptDocuments['get'] = async <Value>(category: string, name: string) => {
     const kept = overlay.get(documentPlace(category, name))
     if (kept === undefined) return documents.get<Value>(category, name)
-    return kept === null ? null : keptOf<Value>(name, kept)
+    return kept === null ? null : keptOf(name, kept)
   }
   return {
     get,
@@ -38,9 +38,7 @@ export function plannedDocuments(documents: KeptDocuments, { overlay, newVersion
       const prefix = documentPlace(category, '')
       const own = new Map([...overlay.below(prefix)].map(([place, kept]) => [place.slice(prefix.length), kept] as const))
       const there = await documents.list<Value>(category, limit + own.size, after)
-      const saved = [...own].flatMap(([name, kept]) =>
-        kept === null || name <= after || name.includes('/') ? [] : [keptOf<Value>(name, kept)],
-      )
+      const saved = [...own].flatMap(([name, kept]) => (kept === null || name <= after || name.includes('/') ? [] : [keptOf(name, kept)]))
       const all = [...there.filter(({ name }) => !own.has(name)), ...saved]
       return all.sort((a, b) => (a.name < b.name ? -1 : 1)).slice(0, limit)
     },
@@ -58,7 +56,7 @@ export function plannedDocuments(documents: KeptDocuments, { overlay, newVersion
       const was = (await documents.get(category, name))?.value ?? null
       const shown = { before: textOf(was), after: textOf(value as Json) }
       const kept = value === null ? null : ({ version: newVersion(), at: now, value: value as Json } satisfies Kept)
-      overlay.put(documentPlace(category, name), kept as Json, shown)
+      overlay.put(documentPlace(category, name), kept, shown)
       return value
     },
   }

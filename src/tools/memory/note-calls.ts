@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
 import { type Call, defineCall, evident } from '../../protocol/index.ts'
+import { noteBasis, plannedNote, putNote } from './planned-notes.ts'
 import { changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
 
 /** As in the reference implementation. */
@@ -35,6 +36,12 @@ function saveCall(memory: Memory): Call {
       const { id, fresh } = await (await memory.notes()).save(input, context)
       return answer(id, fresh ? 'Noted.' : 'This was already noted.')
     },
+    basis: async () => ({}),
+    async planned({ content: text, tags: given }, plan) {
+      const id = plan.newId('note-')
+      await putNote(memory, plan, id, { text, tags: given })
+      return answer(id, 'Noted.')
+    },
   })
 }
 
@@ -53,6 +60,12 @@ function updateCall(memory: Memory): Call {
       await (await memory.notes()).update(id, { content: text, tags: newTags ?? null }, context)
       return answer(id, 'Rewritten.')
     },
+    basis: ({ note_id: id }) => noteBasis(memory, id),
+    async planned({ note_id: id, content: text, tags: newTags }, plan) {
+      const before = await plannedNote(memory, plan, id)
+      await putNote(memory, plan, id, { text, tags: newTags ?? before.tags })
+      return answer(id, 'Rewritten.')
+    },
   })
 }
 
@@ -69,6 +82,12 @@ function deleteCall(memory: Memory): Call {
     audience: ['model', 'terminal'],
     async run({ note_id: id }) {
       await (await memory.notes()).remove(id)
+      return answer(id, 'Removed.')
+    },
+    basis: ({ note_id: id }) => noteBasis(memory, id),
+    async planned({ note_id: id }, plan) {
+      await plannedNote(memory, plan, id)
+      await putNote(memory, plan, id, null)
       return answer(id, 'Removed.')
     },
   })
@@ -93,6 +112,14 @@ function supersedeCall(memory: Memory): Call {
     async run({ note_id: id, content: text, tags: newTags, from }, context) {
       const since = from === undefined ? null : startOf(from)
       const next = await (await memory.corrections()).supersede(id, { content: text, tags: newTags ?? null, from: since }, context)
+      const noted = answer(next, `Noted. It supersedes ${id}.`)
+      return { ...noted, output: { ...noted.output, superseded: id } }
+    },
+    basis: ({ note_id: id }) => noteBasis(memory, id),
+    async planned({ note_id: id, content: text, tags: newTags }, plan) {
+      const before = await plannedNote(memory, plan, id)
+      const next = plan.newId('note-')
+      await putNote(memory, plan, next, { text, tags: newTags ?? before.tags })
       const noted = answer(next, `Noted. It supersedes ${id}.`)
       return { ...noted, output: { ...noted.output, superseded: id } }
     },
