@@ -198,7 +198,8 @@ async function dropBranch(
 }
 
 async function viewOf({ applying }: PlanCallDeps, record: PlanRecord): Promise<PlanView> {
-  const applied: ApplyRecord | null = record.state === 'ready' ? await (await applying()).find(record.id) : null
+  const isWhole = !['making', 'failed', 'dropped'].includes(record.state)
+  const applied: ApplyRecord | null = isWhole ? await (await applying()).find(record.id) : null
   return { ...record, state: applied?.state ?? record.state, applied }
 }
 

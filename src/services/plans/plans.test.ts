@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -228,5 +228,31 @@ test('records that are no plans are left out, and a changed one is not applied',
     await put(guest, made.id, forged)
     assert.match(await fails('plan.apply', { plan: made.id, digest: made.digest }), /^plan_stale/)
     assert.deepEqual(sent, [])
+  })
+})
+
+test('the files of a plan are applied all or none: where one cannot be written, the others are as they were', async () => {
+  await withPlans(async ({ root, write, read, ok, call, plan }) => {
+    write('a.txt', 'old\n')
+    write('big/b.txt', 'old\n')
+    const made = await plan(
+      ['file_write', { path: 'a.txt', text: 'new\n' }],
+      ['file_write', { path: 'big/b.txt', text: 'new\n' }],
+      ['shell_exec', { command: 'rm -rf big && echo file > big' }],
+    )
+    assert.deepEqual(
+      made.files.map(({ path }) => path),
+      ['/shared/a.txt', '/shared/big', '/shared/big/b.txt'],
+    )
+    // Ignored by versions, so that the plan is not stale: the folder cannot make room for a file.
+    write('big/node_modules/kept.txt', 'mine')
+    const applied = await ok<PlanView>('plan.apply', { plan: made.id, digest: made.digest })
+    assert.equal(applied.state, 'stopped', JSON.stringify(applied.applied))
+    assert.match(applied.applied?.failure?.message ?? '', /\/shared\/big/)
+    assert.deepEqual([read('a.txt'), read('big/b.txt')], ['old\n', 'old\n'])
+    rmSync(join(root, 'shared/big/node_modules'), { recursive: true })
+    const again = await call('plan.apply', { plan: made.id, digest: made.digest })
+    assert.ok(again.status === 'ok' && again.ok, JSON.stringify(again))
+    assert.deepEqual([read('a.txt'), read('big')], ['new\n', 'file\n'])
   })
 })
