@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'workspace_busy'
   | 'guest_unreachable'
   | 'stale_epoch'
+  | 'plan_stale'
   | 'audit_failed'
   | 'internal_failure'
 
@@ -91,6 +92,7 @@ export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   workspace_busy: facts('Another guest is using this workspace.', 'later', 423, 16),
   guest_unreachable: facts('The guest does not answer.', 'later', 503, 16),
   stale_epoch: facts('Another worker has taken over this session.', 'no', 409, 16),
+  plan_stale: facts('What a plan was made on has changed, or the plan itself has.', 'changed', 409, 12),
   audit_failed: facts('The journal does not verify.', 'no', 500, 17),
   internal_failure: facts('A bug in Oxbow; the log of the guest has details.', 'later', 500, 1),
 }

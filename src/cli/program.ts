@@ -79,6 +79,8 @@ function findUnknown(args: readonly string[], program: Command): Failure | null 
     if (!/^[^-]/.test(word) || group.commands.length === 0) return null
     const next = group.commands.find((command) => namesOf(command).includes(word))
     if (next === undefined && word === 'help') return null
+    // A group that takes words of its own: `oxbow plan "…"`.
+    if (next === undefined && path.length > 0 && group.registeredArguments.length > 0) return null
     if (next === undefined) {
       const inGroup = path.length === 0 ? '' : ` in \`oxbow ${path.join(' ')}\``
       const rest = path.length === 0 ? '; to send a message, type oxbow run "…"' : ''

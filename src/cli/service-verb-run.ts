@@ -37,9 +37,10 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
   return withGuest(options, terminal, async ({ gateway }) => {
     const ask: AskCall = async (call, input) => (await outputOf(gateway, call as string, input)) as OutputOf<typeof call>
     const found = verb.find === undefined ? completed : await verb.find(completed, ask, typed.options)
-    const input = verb.agree === undefined ? found : await agreed(verb, found, { fields, name, options, ask }, terminal)
+    const isPreview = options.dryRun === true && verb.preview !== undefined
+    const input = verb.agree === undefined || isPreview ? found : await agreed(verb, found, { fields, name, options, ask }, terminal)
     if (input === null) return 0
-    if (options.dryRun === true && verb.preview !== undefined) return printPreview(await verb.preview(input, ask), options, terminal)
+    if (isPreview) return printPreview(await verb.preview!(input, ask), options, terminal)
     const [call, meant] = verb.instead?.(input, typed.options) ?? [verb.call!, input]
     const outcome = await gateway.call(call, meant)
     if (outcome.status !== 'ok') throw toError(forPeople(outcome.failure, (field) => typedAs(field, fields)))

@@ -25,3 +25,4 @@ export { createLocalTextEngine, createTextEngine, type TextEngineOptions } from 
 export type { Said, Summary, SummaryStep } from './summary/summary.ts'
 export { type Tidied, tidiedSchema, type TidyStep } from './tidy/tidy-change.ts'
 export { loadSummary, loadTidy, openRecall } from './lazy-parts.ts'
+export { wholeText } from './keep/memory-item.ts'

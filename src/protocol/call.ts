@@ -13,6 +13,7 @@ import type { Label } from './record.ts'
 import type { Sandbox } from './hands/hands.ts'
 import type { Blobs } from './message.ts'
 import type { ConversationItem, KeptFile } from './message-schema.ts'
+import type { PlannedCall } from './planned-call.ts'
 import type { DataOrigin, LabelOrigin, LabelScope, Provenance } from './origin.ts'
 
 /** Determines scheduling and the default approval policy. */
@@ -290,6 +291,10 @@ export interface Call<Input = any, Output = any> {
    * fields `id` and `title` of the record; `session`: from `session` and `change`; `scratchpad`: the call is the session's newest.
    */
   readonly projection?: 'new_session' | 'session' | 'scratchpad'
+  /** Answers in a plan in place of `run`, as that would, and changes only the plan; absent: no such answer would be honest. */
+  readonly planned?: (input: Input, plan: PlannedCall, context: CallContext) => Promise<Done<Output>>
+  /** What it reads or changes that is no file, with its versions now, for which alone a plan holds. */
+  readonly basis?: (input: Input) => Promise<Readonly<Record<string, string>>>
   /** The part of the input to record, when the input is stored elsewhere or must not be stored. */
   readonly recordInput?: (input: Input, caller: Caller) => Json
   /** Its input is a secret: what the caller wrote comes to it as it is, also what is known as a secret. `recordInput` leaves it out. */

@@ -16,6 +16,7 @@ import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
 import { observe } from './observe/service.ts'
 import { programs } from './programs/service.ts'
+import { plans } from './plans/service.ts'
 import { published } from './published/service.ts'
 import { replay } from './replay/service.ts'
 import { schedules } from './schedules/service.ts'
@@ -53,6 +54,7 @@ export const services: readonly Service[] = [
   audit,
   extract,
   schedules,
+  plans,
   published,
   replay,
   settings,

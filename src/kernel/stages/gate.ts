@@ -207,17 +207,21 @@ async function admit(
   if (typeof policy !== 'string') return refusal(policy)
   const isAsked = call.asks !== undefined || (excuse !== null && isStale(excuse))
   const asks = isAsked || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
+  const isPlanned = passing.instead !== undefined
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, { ...judged, call }, excuse !== null)
   const stands = !asks && passing.resumed === true && (await isUnanswered(deps.journal, passing.id, past))
   const asking = { call, input, flow, held, judge, excuse, stands }
   const approved =
-    asks || asking.stands ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: excuse?.unchanged ?? null }
+    !isPlanned && (asks || asking.stands)
+      ? await approve(deps, passing, asking, past)
+      : { input, edited: false, unchanged: excuse?.unchanged ?? null }
   if ('status' in approved) return approved
   const again = approved.edited ? await judgeAgain(deps, { ...judged, call, input: approved.input }) : null
   const beyond = again !== null && 'code' in again ? again : null
   if (beyond !== null) return refusal(beyond)
 
   // 6. Reserve from every budget above the caller.
+  call = passing.instead?.(call, approved.input, asks) ?? call
   const hold = await reserveFor(deps.budgets, caller, call, approved.input)
   return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own, hooked, excuse }
 }

@@ -282,6 +282,8 @@ export interface CallOptions {
   readonly durable?: boolean
   /** Called when the call begins and ends to wait for a user; that time does not count. */
   readonly onWait?: (waiting: boolean) => void
+  /** Of a plan: what runs and is recorded in place of a call that may run. Nobody is asked. @param asks whether a person would be */
+  readonly instead?: (call: Call, input: unknown, asks: boolean) => Call
 }
 
 /** @returns options with which a call lasts no longer than the rights of its caller */

@@ -225,5 +225,10 @@ function publishCall({ sessions }: EventCallDeps): Call {
       output: { kind, data, labels: sessions.held(caller) },
       text: `Published custom_${kind}.`,
     }),
+    // Publishing gives back what was published, and nothing else.
+    planned: async ({ kind, data }, _plan, { caller }) => ({
+      output: { kind, data, labels: sessions.held(caller) },
+      text: `Published custom_${kind}.`,
+    }),
   })
 }

@@ -3,9 +3,10 @@
  * writer had read, so that what a session saves and another loads is judged as if it had been read there.
  */
 import { z } from 'zod'
-import { type Core, type Documents } from '../../kernel/index.ts'
+import type { Core } from '../../kernel/index.ts'
 import { type Json, OxbowError } from '../../base/index.ts'
 import { type Call, defineCall, joinLabels, jsonSchema, type Label, labelledError, type Labels } from '../../protocol/index.ts'
+import { documentPlace, type KeptDocuments, plannedDocuments } from './planned-documents.ts'
 
 /** Documents of one list. */
 const maxListedDocuments = 500
@@ -13,7 +14,21 @@ const maxListedDocuments = 500
 /** Bytes of one document of the state: what is larger is a file. */
 const maxDocumentBytes: number = 256 * 1024
 
-type StateCallDeps = Pick<Core, 'documents' | 'sessions'>
+interface StateCallDeps extends Pick<Core, 'sessions'> {
+  readonly documents: KeptDocuments
+}
+
+/** Of a call about one document: its version, and how it answers in a plan. @param calls makes the call over the documents of the plan */
+function inPlan(deps: StateCallDeps, call: (deps: StateCallDeps) => Call): Pick<Call, 'planned' | 'basis'> {
+  return {
+    planned: (input, plan, context) =>
+      call({ ...deps, documents: plannedDocuments(deps.documents, plan, context.clock.now()) }).run(input, context),
+    async basis({ category: in_, name: of }: { readonly category: string; readonly name?: string }) {
+      if (of === undefined) return {}
+      return { [documentPlace(spaceOf(in_), of)]: `${(await deps.documents.get(spaceOf(in_), of))?.seq ?? 0}` }
+    },
+  }
+}
 
 /** As it is kept. */
 interface Saved {
@@ -69,9 +84,11 @@ export function stateCalls(deps: StateCallDeps): readonly Call[] {
   return [saveCall(deps), loadCall(deps), deleteCall(deps), listCall(deps)]
 }
 
-function saveCall({ documents, sessions }: StateCallDeps): Call {
+function saveCall(deps: StateCallDeps): Call {
+  const { documents, sessions } = deps
   return defineCall({
     ...shared,
+    ...inPlan(deps, saveCall),
     labels: { ...shared.labels, silent: ['data'] },
     name: 'state.save',
     routes: [{ method: 'PUT', path: '/state/{category+}/{name}' }],
@@ -114,7 +131,7 @@ function saveCall({ documents, sessions }: StateCallDeps): Call {
  * @returns labels of the schema of the category: whether the data fits tells what it says
  * @throws OxbowError `bad_input`, with these labels, when the data does not fit
  */
-async function checkSchema(documents: Documents, in_: string, of: string, data: Json): Promise<Labels> {
+async function checkSchema(documents: KeptDocuments, in_: string, of: string, data: Json): Promise<Labels> {
   const kept = of === schemaName ? undefined : (await documents.get<Saved>(spaceOf(in_), schemaName))?.value
   const own = of === schemaName ? data : kept?.data
   const labels = kept?.labels ?? []
@@ -138,9 +155,11 @@ function compile(schema: Json): z.ZodType | null {
   }
 }
 
-function loadCall({ documents }: StateCallDeps): Call {
+function loadCall(deps: StateCallDeps): Call {
+  const { documents } = deps
   return defineCall({
     ...shared,
+    ...inPlan(deps, loadCall),
     name: 'state.load',
     routes: [{ method: 'GET', path: '/state/{category+}/{name}' }],
     summary: 'Loads a saved document.',
@@ -165,9 +184,11 @@ function loadCall({ documents }: StateCallDeps): Call {
   })
 }
 
-function deleteCall({ documents }: StateCallDeps): Call {
+function deleteCall(deps: StateCallDeps): Call {
+  const { documents } = deps
   return defineCall({
     ...shared,
+    ...inPlan(deps, deleteCall),
     name: 'state.delete',
     routes: [{ method: 'DELETE', path: '/state/{category+}/{name}' }],
     event: () => ({ kind: 'state_deleted', fields: {} }),
@@ -198,9 +219,11 @@ const listed = z.strictObject({
   next: z.string().nullable().describe('Pass it as `after` for the next page; null at the end.'),
 })
 
-function listCall({ documents }: StateCallDeps): Call {
+function listCall(deps: StateCallDeps): Call {
+  const { documents } = deps
   return defineCall({
     ...shared,
+    ...inPlan(deps, listCall),
     name: 'state.list',
     routes: [{ method: 'GET', path: '/state', list: 'documents' }],
     summary: 'Lists the documents of a category, by name.',

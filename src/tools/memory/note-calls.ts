@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type Memory, noteIdOf } from '../../memory/index.ts'
 import { type Call, defineCall, evident } from '../../protocol/index.ts'
+import { noteBasis, plannedNote, putNote } from './planned-notes.ts'
 import { assertReached, changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
 
 /** As in the reference implementation. */
@@ -37,6 +38,12 @@ function saveCall(memory: Memory): Call {
       const { id, fresh } = await undo.keeping(context, ids, async () => (await memory.notes()).save(input, context))
       return answer(id, fresh ? 'Noted.' : 'This was already noted.')
     },
+    basis: async () => ({}),
+    async planned({ content: text, tags: given }, plan) {
+      const id = plan.newId('note-')
+      await putNote(memory, plan, id, { text, tags: given })
+      return answer(id, 'Noted.')
+    },
   })
 }
 
@@ -57,6 +64,12 @@ function updateCall(memory: Memory): Call {
       await (await memory.undo()).keeping(context, [id], update)
       return answer(id, 'Rewritten.')
     },
+    basis: ({ note_id: id }) => noteBasis(memory, id),
+    async planned({ note_id: id, content: text, tags: newTags }, plan, { caller }) {
+      const before = await plannedNote(memory, plan, id, caller)
+      await putNote(memory, plan, id, { text, tags: newTags ?? before.tags })
+      return answer(id, 'Rewritten.')
+    },
   })
 }
 
@@ -74,6 +87,12 @@ function deleteCall(memory: Memory): Call {
     async run({ note_id: id }, context) {
       await assertReached(memory, context.caller, [id])
       await (await memory.undo()).keeping(context, [id], async () => (await memory.notes()).remove(id))
+      return answer(id, 'Removed.')
+    },
+    basis: ({ note_id: id }) => noteBasis(memory, id),
+    async planned({ note_id: id }, plan, { caller }) {
+      await plannedNote(memory, plan, id, caller)
+      await putNote(memory, plan, id, null)
       return answer(id, 'Removed.')
     },
   })
@@ -103,6 +122,14 @@ function supersedeCall(memory: Memory): Call {
       const next = await undo.keeping(context, [id, noteIdOf(context.id), ...entry.contradicts], async () =>
         (await memory.corrections()).supersede(id, { content: text, tags: newTags ?? null, from: since }, context),
       )
+      const noted = answer(next, `Noted. It supersedes ${id}.`)
+      return { ...noted, output: { ...noted.output, superseded: id } }
+    },
+    basis: ({ note_id: id }) => noteBasis(memory, id),
+    async planned({ note_id: id, content: text, tags: newTags }, plan, { caller }) {
+      const before = await plannedNote(memory, plan, id, caller)
+      const next = plan.newId('note-')
+      await putNote(memory, plan, next, { text, tags: newTags ?? before.tags })
       const noted = answer(next, `Noted. It supersedes ${id}.`)
       return { ...noted, output: { ...noted.output, superseded: id } }
     },

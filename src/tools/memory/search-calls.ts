@@ -2,7 +2,17 @@
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, reachOf, type Recalled, recallReason } from '../../memory/index.ts'
 import type { CallId, Json, SessionId } from '../../base/index.ts'
-import { type Call, defineCall, evident, labelSchema, searchMemoryCall, recallCall } from '../../protocol/index.ts'
+import {
+  type Call,
+  type CallContext,
+  defineCall,
+  type Done,
+  evident,
+  labelSchema,
+  searchMemoryCall,
+  recallCall,
+} from '../../protocol/index.ts'
+import { changedNotes, matches, type PlannedNote } from './planned-notes.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
 
@@ -77,6 +87,17 @@ export function searchCall(memory: Memory): Call {
       const output = [...strong.map((each) => hitOf(each, false)), ...weak.map((each) => hitOf(each, true))]
       return { output, text: parts.join('\n\n'), labels }
     },
+    async planned(input, plan, context) {
+      const found: Done<readonly SearchHit[]> = await searchCall(memory).run(input, context)
+      const changed = changedNotes(plan)
+      if (changed.size === 0) return found
+      const there = found.output.filter(({ note_id: id }) => changed.get(id) === undefined)
+      const own = [...changed].flatMap(([id, note]) =>
+        note !== null && matches(note, input.query, input.tags ?? []) ? [ownHit(id, note, context)] : [],
+      )
+      const output = [...own, ...there.filter(({ note_id: id }) => !changed.has(id))].slice(0, input.top_k)
+      return { ...found, output, text: output.map(({ note_id: id, text }) => `${id}: ${text}`).join('\n\n') || nothingFound(false) }
+    },
   })
 }
 
@@ -97,6 +118,28 @@ function hitOf({ id, text, match, score, holds, why, passage: { entry } }: Recal
     superseded_by: entry.supersededBy,
     contradicts: entry.contradicts,
     why,
+  }
+}
+
+/** A note that a plan has written. */
+function ownHit(id: string, { text, tags: own }: PlannedNote, { clock, caller, labels }: CallContext): SearchHit {
+  const now = clock.now()
+  return {
+    note_id: id,
+    text,
+    match: text,
+    score: 1,
+    weak: false,
+    source: 'user_memory',
+    tags: own,
+    created_at: now,
+    updated_at: now,
+    author: caller.actor,
+    labels: labels(),
+    holds: true,
+    superseded_by: '',
+    contradicts: [],
+    why: { textRank: 1, textScore: null, vectorRank: null, vectorScore: null, closeness: null, exact: [], prior: 0, standsFor: [] },
   }
 }
 

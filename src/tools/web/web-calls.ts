@@ -52,7 +52,8 @@ export function webFetch(egress: Egress, robots?: MayFetch): Call {
     // A GET is idempotent (RFC 9110, 9.2.2).
     effect: 'idempotent',
     audience: ['model', 'terminal'],
-    labels: { adds: ['untrusted'], sink: true },
+    // It gives a server an address, and fetches what is there.
+    labels: { adds: ['untrusted'], sink: true, loads: true },
     timeoutMs: webTimeoutMs,
     async run(input, context) {
       const page = await findPage((url, format) => fetchPage(egress, url, format, context, robots), store, input, context)

@@ -42,6 +42,15 @@ export interface Branches extends FileCopies {
 interface Merging extends Pick<MergeRequest, 'conflicts'> {
   /** Changes nothing, and fails where the merge would. */
   readonly isDry: boolean
+  /** All of it or none: where a file cannot be written, what was is put back. Absent: the next try merges what is left. */
+  readonly whole?: WholeMerge
+}
+
+interface WholeMerge {
+  /** The only version of the branch that is merged. */
+  readonly commit: string
+  /** @param ours the version of the workspace @throws where it is not to be merged into that */
+  check(ours: string): Promise<void>
 }
 
 interface BranchesDeps {
@@ -195,11 +204,12 @@ async function diff(deps: BranchesDeps, by: BranchBy, record: BranchRecord, path
   return versions.compare({ from: record.base, to, path: path === '' ? 'shared' : path, text: true, limit: maxListedChanges })
 }
 
-async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { conflicts, isDry }: Merging): Promise<MergedBranch> {
+async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { conflicts, isDry, whole }: Merging): Promise<MergedBranch> {
   assertNoBranch(by.caller)
   const record = openOnly(found)
   const versions = await versionsOf(deps)
   const ours = (await deps.versioning.sync()).commit!
+  if (whole !== undefined && record.merge === null) await assertWhole(deps, by, record, ours, whole)
   const planned = record.merge === null ? await plan(deps, by, record, ours, conflicts) : await planAgain(versions, record.merge, ours)
   const { commit, before, changes } = planned
   const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
@@ -219,14 +229,45 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
       const there = changes.flatMap(({ path, change }) => (change === 'deleted' ? [] : [shownPath(path)]))
       await deps.restored(by, there)
       kept = await versions.restoreFiles({ commit, before: now.commit!, changes, call: by.call, signal })
+      if (kept.length > 0 && whole !== undefined) await putBack(versions, by, { commit, before: now.commit!, changes, kept, signal })
       return kept.map(({ path }) => path)
     })
+    if (kept.length > 0 && whole !== undefined) await save(deps, by, { ...record, state: 'open', merge: null })
     // The next try merges these with what is there by then.
     if (kept.length > 0) throw keptMeanwhile(record.name, kept)
     after = merged.commit!
   }
   await end(deps, by, record, 'merged')
   return { ...listed, before, after }
+}
+
+async function assertWhole(deps: BranchesDeps, by: BranchBy, record: BranchRecord, ours: string, whole: WholeMerge): Promise<void> {
+  const now = await commitOf(deps, by, record)
+  // A merge that was put back has left a commit of the same files.
+  const { total } = await (await versionsOf(deps)).compare({ from: whole.commit, to: now, path: 'shared', text: false, limit: 1 })
+  if (total > 0)
+    throw new OxbowError('plan_stale', `The branch ${record.name} has changed since it was looked at.`, { hint: 'Nothing was merged.' })
+  await whole.check(ours)
+}
+
+const opposite = { added: 'deleted', deleted: 'added', changed: 'changed' } as const
+
+/** @throws OxbowError `tool_failed` that names what is neither as it was nor as it should be */
+async function putBack(
+  versions: Versions,
+  by: BranchBy,
+  {
+    commit,
+    before,
+    changes,
+    kept,
+    signal,
+  }: Omit<Planned, 'conflicts' | 'refused'> & { readonly kept: readonly Conflict[]; readonly signal: AbortSignal },
+): Promise<void> {
+  const left = new Set(kept.map(({ path }) => path))
+  const done = changes.filter(({ path }) => !left.has(path)).map((one) => ({ ...one, change: opposite[one.change] }))
+  const torn = await versions.restoreFiles({ commit: before, before: commit!, changes: done, call: by.call, signal })
+  if (torn.length > 0) throw keptMeanwhile(by.name, torn)
 }
 
 function changedMeanwhile(name: string): OxbowError {
