@@ -132,6 +132,83 @@ type ExecRun = {
   duration_ms: number
 }
 
+type GoalPause = {
+  id: TurnId
+  request: string
+  status: 'running' | 'paused' | 'reached' | 'ended' | 'failed'
+  phase: 'interview' | 'asking' | 'seed' | 'review' | 'execute' | 'check' | 'judge' | 'evolve' | 'finish'
+  generation: number
+  best: { generation: number; score: number; passed: boolean } | null
+  waiting_for: string
+  created_at: number
+  ended_at: number | null
+  session: SessionId
+  home: SessionId | ''
+  labels: readonly ('untrusted' | 'private')[]
+  options: { just_do_it: boolean; review: boolean; max_generations: number; judges: number }
+  deadline: number | null
+  step: number
+  failure: string
+  rounds: readonly GoalPauseRounds[]
+  questions: readonly { type: 'single' | 'multi' | 'text' | 'yes_no'; text: string; choices: readonly string[] }[]
+  seed_hash: string
+  seed: GoalPauseSeed | null
+  generations: readonly GoalPauseGenerations[]
+  generations_total: number
+  spent: { tokens: number; micro_dollars: number }
+  end: GoalPauseEnd | null
+}
+
+type GoalPauseEnd = {
+  reason: 'passed' | 'generations' | 'money' | 'tokens' | 'deadline' | 'no_gain' | 'same_failure' | 'person' | 'small_talk' | 'failed'
+  text: string
+  merged: string
+  branch: string
+}
+
+type GoalPauseGenerations = {
+  number: number
+  seed: string
+  branch: string
+  commit: string
+  tasks: readonly { task: string; status: string; session: string; reason: string }[]
+  changed: readonly string[]
+  checks: readonly { text: string; check: string; status: 'passed' | 'failed' | 'flaky' | 'error'; evidence: string; wrote: readonly string[] }[]
+  review: {
+    review: { passed: boolean; score: number; notes: readonly string[] } | null
+    judges: readonly ({ passed: boolean; score: number; notes: readonly string[] } | null)[]
+    quorum: number
+  } | null
+  outcome: { passed: boolean; score: number } | null
+  notes: readonly string[]
+  began_at: number
+  ended_at: number | null
+}
+
+type GoalPauseRounds = {
+  questions: readonly { type: 'single' | 'multi' | 'text' | 'yes_no'; text: string; choices: readonly string[] }[]
+  scores: { goal: number; constraints: number; success: number }
+  ambiguity: number
+  answers: readonly string[]
+}
+
+type GoalPauseSeed = {
+  goal: string
+  constraints: readonly string[]
+  criteria: readonly {
+    text: string
+    check: { kind: 'command'; command: string; exit_code: number; timeout_s: number; runs: number } | { kind: 'file'; path: string; exists: boolean; contains: string } | { kind: 'pattern'; path: string; pattern: string; matches: boolean } | { kind: 'schema'; path: string; schema: JsonObject } | { kind: 'http'; url: string; status: number; contains: string } | { kind: 'number'; command: string; pattern?: string; at_least?: number; at_most?: number; timeout_s: number; runs: number } | null
+  }[]
+  tests: readonly string[]
+  tasks: readonly { id: string; goal: string; needs: readonly string[] }[]
+  request: string
+  answers: readonly { question: string; answer: string }[]
+  assumptions: readonly string[]
+  generation: number
+  parent: string
+  by: 'model' | 'person' | 'kernel'
+}
+
 type GraphListRuns = {
   id: TurnId
   graph: string
@@ -153,6 +230,21 @@ type GraphListRuns = {
   waiting_for: string
   questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
   spent: { tokens: number; micro_dollars: number }
+}
+
+type HeartbeatNow = {
+  on: boolean
+  every_s: number
+  rights: readonly string[]
+  quiet: { from: string; to: string; time_zone: string } | null
+  messages_a_day: number
+  tokens_a_day: number
+  next_at: number | null
+  snoozed_until: number | null
+  sent_today: number
+  tokens_today: number
+  messages: readonly { at: number; text: string }[]
+  last: { at: number; came_to: 'unchanged' | 'quiet' | 'nothing' | 'message' | 'kept' | 'failed'; why: string } | null
 }
 
 type ModelListModels = {
@@ -253,6 +345,26 @@ type PluginInstall = {
   alike: readonly string[]
 }
 
+type ProgramRun = {
+  id: TurnId
+  program: string
+  version: string
+  status: 'running' | 'waiting' | 'success' | 'failed' | 'cancelled' | 'planned'
+  session: SessionId | ''
+  input: JsonObject
+  result: Json
+  printed: string
+  failure: { code: ErrorCode; message: string; hint: string; status?: number } | null
+  labels: readonly ('untrusted' | 'private')[]
+  rights: readonly string[]
+  missing: readonly string[]
+  depth: number
+  created_at: number
+  ended_at: number | null
+  waiting_for: string
+  spent: { tokens: number; micro_dollars: number }
+}
+
 type RemoteDiffApproved = {
   name: string
   description: string
@@ -287,6 +399,7 @@ type ScheduleCreate = {
   origin: SessionId | ''
   context: 'keep' | 'fresh'
   model: string
+  as?: string
   misfire: 'skip' | 'once' | 'all'
   grace_s: number | null
   overlap: 'skip' | 'queue' | 'parallel'
@@ -401,6 +514,7 @@ interface CallInputs {
       needs?: readonly string[] | undefined
     }[]
     until?: 'all' | 'any' | number | undefined
+    at_once?: number | undefined
     on_failure?: 'stop' | 'continue' | undefined
     synthesis?: {
       agent: string
@@ -429,6 +543,7 @@ interface CallInputs {
   'agent.send': { to: string; text: string }
   'agent.spawn': {
     task: string
+    as?: string | undefined
     name?: string | undefined
     instructions?: string | undefined
     model?: string | undefined
@@ -468,7 +583,7 @@ interface CallInputs {
   'audit.restore': { file: string }
   'audit.status': Record<string, never>
   'audit.verify': Record<string, never>
-  'branch.create': { name: string; at?: string | undefined }
+  'branch.create': { name: string; at?: string | undefined; base?: string | undefined }
   'branch.diff': { branch: string; path?: string | undefined }
   'branch.drop': { branch: string; dry_run?: boolean | undefined }
   'branch.list': { ended?: boolean | undefined }
@@ -563,10 +678,10 @@ interface CallInputs {
   }
   'costs.verify': Record<string, never>
   'data.extract': { source: { call: string; input?: JsonObject | undefined }; question: string; schema: JsonObject }
-  'definition.approve': { kind: 'agents' | 'graphs'; name: string; hash: string }
-  'definition.list': { kind: 'agents' | 'graphs' }
-  'definition.revoke': { kind: 'agents' | 'graphs'; name: string; dry_run?: boolean | undefined }
-  'definition.show': { kind: 'agents' | 'graphs'; name: string }
+  'definition.approve': { kind: 'agents' | 'graphs' | 'programs'; name: string; hash: string }
+  'definition.list': { kind: 'agents' | 'graphs' | 'programs' }
+  'definition.revoke': { kind: 'agents' | 'graphs' | 'programs'; name: string; dry_run?: boolean | undefined }
+  'definition.show': { kind: 'agents' | 'graphs' | 'programs'; name: string }
   'events.next': {
     subscriber?: string | undefined
     after?: number | undefined
@@ -622,6 +737,24 @@ interface CallInputs {
   'flow.show': { session?: string | undefined }
   'flow.why': { id: string }
   'folder.sync': Record<string, never>
+  'goal.answer': { goal: string; answers?: readonly Json[] | undefined }
+  'goal.edit': { goal: string; seed: Json }
+  'goal.lineage': { goal: string; after?: number | undefined; limit?: number | undefined }
+  'goal.list': { all?: boolean | undefined; limit?: number | undefined }
+  'goal.pause': { goal: string }
+  'goal.resume': { goal: string }
+  'goal.show': { goal: string; wait_s?: number | undefined; seen?: number | undefined }
+  'goal.start': {
+    request: string
+    seed?: Json | undefined
+    just_do_it?: boolean | undefined
+    review?: boolean | undefined
+    max_generations?: number | undefined
+    judges?: number | undefined
+    deadline_s?: number | undefined
+    budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+  }
+  'goal.stop': { goal: string; reason?: string | undefined }
   'graph.answer': { run: string; answer: Json; node?: string | undefined }
   'graph.cancel': { run: string; reason?: string | undefined }
   'graph.check': { graph?: string | undefined; toml?: string | undefined }
@@ -631,6 +764,17 @@ interface CallInputs {
   'graph.show': { run: string; wait_s?: number | undefined; seen?: string | undefined }
   'guest.restart': Record<string, never>
   'guest.stop': Record<string, never>
+  'heartbeat.now': Record<string, never>
+  'heartbeat.off': Record<string, never>
+  'heartbeat.on': {
+    every_s?: number | undefined
+    rights?: readonly string[] | undefined
+    quiet?: { from: string; to: string; time_zone?: string | undefined } | undefined
+    messages_a_day?: number | undefined
+    tokens_a_day?: number | undefined
+  }
+  'heartbeat.show': Record<string, never>
+  'heartbeat.snooze': { seconds?: number | undefined }
   'key.create': { name: string; rights: readonly string[]; expires_in_s?: number | undefined }
   'key.list': Record<string, never>
   'key.revoke': { key: string }
@@ -678,6 +822,8 @@ interface CallInputs {
   'model.show': { model: string }
   'model.usable': { model?: string | undefined; limit?: number | undefined }
   'output.read': { id: string; from_byte?: number | undefined; max_bytes?: number | undefined }
+  'persona.list': Record<string, never>
+  'persona.release': { persona: string; dry_run?: boolean | undefined }
   'plan.apply': { plan: string; digest: string; skip_unknown?: boolean | undefined; dry_run?: boolean | undefined }
   'plan.drop': { plan: string; dry_run?: boolean | undefined }
   'plan.list': { ended?: boolean | undefined }
@@ -700,6 +846,15 @@ interface CallInputs {
   'plugin.sign': { folder: string; key: string }
   'plugin.sync': { removed?: readonly string[] | undefined; cleared?: readonly string[] | undefined }
   'plugin.test': { plugin: string }
+  'program.cancel': { run: string; reason?: string | undefined }
+  'program.disable': { program: string }
+  'program.enable': { program: string }
+  'program.info': { program: string }
+  'program.list': Record<string, never>
+  'program.run': { program: string; input?: JsonObject | undefined; wait?: boolean | undefined; dry_run?: boolean | undefined }
+  'program.runs': { ended?: boolean | undefined; limit?: number | undefined }
+  'program.show': { run: string; wait_s?: number | undefined }
+  'program.verify': { name: string; files?: { toml: string; instructions: string; script?: string | undefined } | undefined }
   'remote.add': {
     remote: string
     settings: {
@@ -724,6 +879,7 @@ interface CallInputs {
     cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone?: string | undefined }
     context?: 'keep' | 'fresh' | undefined
     model?: string | undefined
+    as?: string | undefined
     misfire?: 'skip' | 'once' | 'all' | undefined
     grace_s?: number | null | undefined
     overlap?: 'skip' | 'queue' | 'parallel' | undefined
@@ -740,6 +896,7 @@ interface CallInputs {
     cadence?: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone?: string | undefined } | undefined
     context?: 'keep' | 'fresh' | undefined
     model?: string | undefined
+    as?: string | undefined
     misfire?: 'skip' | 'once' | 'all' | undefined
     grace_s?: number | null | undefined
     overlap?: 'skip' | 'queue' | 'parallel' | undefined
@@ -916,7 +1073,13 @@ interface CallInputs {
   'version.show': { path: string; at: string }
   'version.tag': { tag: string; at?: string | undefined; message?: string | undefined }
   'version.turns': { limit?: number | undefined }
-  'version.undo': { turn?: string | undefined; redo?: boolean | undefined; apply?: boolean | undefined }
+  'version.undo': {
+    turn?: string | undefined
+    redo?: boolean | undefined
+    apply?: boolean | undefined
+    conflicts?: 'stop' | 'keep_later' | 'overwrite' | undefined
+    digest?: string | undefined
+  }
   'web.fetch': { url: string; format?: 'markdown' | 'text' | 'raw' | undefined; from_byte?: number | undefined; max_bytes?: number | undefined }
   'web.search': { query: string; count?: number | undefined; freshness?: 'any' | 'day' | 'week' | 'month' | 'year' | undefined }
 }
@@ -1150,19 +1313,26 @@ interface CallOutputs {
   'data.extract': { value: Json; bits: number; bits_left: number }
   'definition.approve': { approved: true }
   'definition.list': {
-    definitions: readonly { name: string; from: 'person' | 'workspace'; state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'; problem: string; hash: string }[]
+    definitions: readonly {
+      name: string
+      from: 'person' | 'workspace'
+      state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken' | 'disabled'
+      problem: string
+      hash: string
+    }[]
   }
   'definition.revoke': { revoked: boolean }
   'definition.show': {
-    kind: 'agents' | 'graphs'
+    kind: 'agents' | 'graphs' | 'programs'
     name: string
     toml: string
     text: string
     character?: string
+    script?: string
     problem: string
     from: 'person' | 'workspace'
     hash: string
-    state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+    state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken' | 'disabled'
     table?: JsonObject
   }
   'events.next': {
@@ -1261,6 +1431,65 @@ interface CallOutputs {
     call: { name: string; labels: readonly ('untrusted' | 'private')[]; outcome: string; reason: string } | null
   }
   'folder.sync': { folders: readonly { name: string; read_only: boolean; problem: string }[] }
+  'goal.answer': { goal: string; answered: number }
+  'goal.edit': { goal: string; seed_hash: string }
+  'goal.lineage': {
+    generations: readonly {
+      number: number
+      seed: string
+      parent: string
+      by: 'model' | 'person' | 'kernel'
+      score: number | null
+      passed: boolean
+      notes: readonly string[]
+      best: boolean
+    }[]
+    total: number
+  }
+  'goal.list': {
+    goals: readonly {
+      id: TurnId
+      request: string
+      status: 'running' | 'paused' | 'reached' | 'ended' | 'failed'
+      phase: 'interview' | 'asking' | 'seed' | 'review' | 'execute' | 'check' | 'judge' | 'evolve' | 'finish'
+      generation: number
+      best: { generation: number; score: number; passed: boolean } | null
+      waiting_for: string
+      created_at: number
+      ended_at: number | null
+    }[]
+  }
+  'goal.pause': GoalPause
+  'goal.resume': GoalPause
+  'goal.show': GoalPause
+  'goal.start': GoalPause
+  'goal.stop': {
+    id: TurnId
+    request: string
+    status: 'running' | 'paused' | 'reached' | 'ended' | 'failed'
+    phase: 'interview' | 'asking' | 'seed' | 'review' | 'execute' | 'check' | 'judge' | 'evolve' | 'finish'
+    generation: number
+    best: { generation: number; score: number; passed: boolean } | null
+    waiting_for: string
+    created_at: number
+    ended_at: number | null
+    session: SessionId
+    home: SessionId | ''
+    labels: readonly ('untrusted' | 'private')[]
+    options: { just_do_it: boolean; review: boolean; max_generations: number; judges: number }
+    deadline: number | null
+    step: number
+    failure: string
+    rounds: readonly GoalPauseRounds[]
+    questions: readonly { type: 'single' | 'multi' | 'text' | 'yes_no'; text: string; choices: readonly string[] }[]
+    seed_hash: string
+    seed: GoalPauseSeed | null
+    generations: readonly GoalPauseGenerations[]
+    generations_total: number
+    spent: { tokens: number; micro_dollars: number }
+    end: GoalPauseEnd | null
+    stopped: boolean
+  }
   'graph.answer': { answered: string }
   'graph.cancel': {
     id: TurnId
@@ -1292,6 +1521,11 @@ interface CallOutputs {
   'graph.show': GraphListRuns
   'guest.restart': { restarting: boolean }
   'guest.stop': { stopping: boolean }
+  'heartbeat.now': HeartbeatNow
+  'heartbeat.off': HeartbeatNow
+  'heartbeat.on': HeartbeatNow
+  'heartbeat.show': HeartbeatNow
+  'heartbeat.snooze': HeartbeatNow
   'key.create': {
     id: string
     name: string
@@ -1497,6 +1731,21 @@ interface CallOutputs {
   'model.show': { facts: ModelListModels; origins: { [name: string]: string } }
   'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
   'output.read': { text: string }
+  'persona.list': {
+    personas: readonly {
+      name: string
+      from: 'person' | 'workspace'
+      state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken' | 'disabled'
+      problem: string
+      description: string
+      style: string
+      model: string
+      memory: string
+      sessions: readonly SessionId[]
+    }[]
+    most: number
+  }
+  'persona.release': { sessions: readonly SessionId[] }
   'plan.apply': PlanApply
   'plan.drop': PlanApply
   'plan.list': {
@@ -1580,6 +1829,63 @@ interface CallOutputs {
   'plugin.sign': { fingerprint: string; made_key: boolean }
   'plugin.sync': { plugins: readonly string[]; problems: { [name: string]: string }; untagged: number }
   'plugin.test': { results: readonly { suite: string; name: string; ok: boolean; problem: string }[] }
+  'program.cancel': {
+    id: TurnId
+    program: string
+    version: string
+    status: 'running' | 'waiting' | 'success' | 'failed' | 'cancelled' | 'planned'
+    session: SessionId | ''
+    input: JsonObject
+    result: Json
+    printed: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number } | null
+    labels: readonly ('untrusted' | 'private')[]
+    rights: readonly string[]
+    missing: readonly string[]
+    depth: number
+    created_at: number
+    ended_at: number | null
+    waiting_for: string
+    spent: { tokens: number; micro_dollars: number }
+    cancelled: boolean
+  }
+  'program.disable': { program: string; changed: boolean }
+  'program.enable': { program: string; changed: boolean }
+  'program.info': {
+    name: string
+    version: string
+    description: string
+    author: string
+    kind: 'script' | 'agent'
+    tool: boolean
+    enabled: boolean
+    hash: string
+    problem: string
+    toml: string
+    instructions: string
+    script: string
+  }
+  'program.list': {
+    programs: readonly {
+      name: string
+      version: string
+      description: string
+      author: string
+      kind: 'script' | 'agent'
+      tool: boolean
+      enabled: boolean
+      hash: string
+      problem: string
+    }[]
+  }
+  'program.run': ProgramRun
+  'program.runs': { runs: readonly ProgramRun[] }
+  'program.show': ProgramRun
+  'program.verify': {
+    ok: boolean
+    problems: readonly { file: 'program.toml' | 'SKILL.md' | 'main.js'; line: number; message: string }[]
+    warnings: readonly { file: 'program.toml' | 'SKILL.md' | 'main.js'; line: number; message: string }[]
+  }
   'remote.add': { remote: string }
   'remote.approve': { call: string }
   'remote.diff': {
@@ -1938,7 +2244,9 @@ interface CallOutputs {
     total: number
     conflicts: readonly { path: string; why: string }[]
     others: readonly string[]
+    outside: readonly { id: string; call: string; compensation: { call: string; input: Json } | null }[]
     diff: string
+    digest: string
   }
   'web.fetch': {
     url: string
