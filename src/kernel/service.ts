@@ -260,7 +260,7 @@ export interface UndoChange {
   readonly calls: readonly CallId[]
   /** What it is now, and what it becomes, for a preview; empty: nothing. */
   readonly now: string
-  readonly then: string
+  readonly restored: string
   /** What is in the way; absent: nothing. `final`: overwriting does not help. */
   readonly conflict?: { readonly why: string; readonly final: boolean }
   readonly documents?: readonly DocumentChange[]

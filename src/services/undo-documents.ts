@@ -45,7 +45,7 @@ export function undoDocuments<Value extends object>({ documents, store }: UndoCo
         const example = now ?? known ?? (last as Value | null)
         const path = example === null ? null : shown(example, name)
         if (path === null) continue
-        const facts = { path, calls, now: textOf(now, set), then: textOf(known, set) }
+        const facts = { path, calls, now: textOf(now, set), restored: textOf(known, set) }
         const change = known === null ? 'deleted' : now === null ? 'added' : 'changed'
         const same = (a: Value | null, b: Value | null): boolean => isDeepStrictEqual(a && set(a), b && set(b))
         if (to === 'gone')

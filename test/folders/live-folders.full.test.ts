@@ -115,7 +115,10 @@ test('an undo or a restore makes no folder anew that agents no longer see, and t
   const turn = newest!.commit.slice(0, 8)
   assert.equal(existsSync(join(path, 'mine.txt')), false)
   await home.oxbow(['folder', 'remove', 'ninth'])
-  for (const args of [['undo', '--yes'], ['restore', 'ninth/mine.txt', '--to', `${turn}~1`, '--yes']])
+  for (const args of [
+    ['undo', '--yes'],
+    ['restore', 'ninth/mine.txt', '--to', `${turn}~1`, '--yes'],
+  ])
     assert.match((await home.oxbow(args)).err, /Nothing was changed.* ninth\/mine\.txt: agents cannot change that folder now/)
   const other = project('tenth')
   assert.equal((await home.oxbow(['folder', 'add', other, '--as', 'ninth'])).exit, 0)

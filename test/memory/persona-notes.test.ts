@@ -56,7 +56,7 @@ test('a note of a persona is recalled by it and by no other agent, by search, be
   await memory.caughtUp()
   const [note] = await guest.store.memory.list({ kinds: ['note'] }, 10)
   assert.equal(note?.author, 'persona:keeper01')
-  const { id } = note!
+  const { id } = note
   const search = { query: 'launch word of the harbour project', include_conversation: true }
   // The message of the person that asked to note it is the person's, and known to all; forget it, to look for the note alone.
   for (const message of await guest.store.memory.list({ kinds: ['message'] }, 100))

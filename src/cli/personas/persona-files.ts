@@ -116,7 +116,7 @@ export async function personaEdit(name: string, options: EditOptions, terminal: 
   if (changes.length > 0) {
     const before = readFileSync(files.toml, 'utf8')
     writeWhole(files.toml, changeText(files.toml, before, changes))
-  } else if (Object.keys(options).every((name) => name === 'json')) {
+  } else if (Object.keys(options).every((option) => option === 'json')) {
     const editor = editorOf(terminal)
     // As git does: the variable may have arguments.
     const { status, error } = spawnSync('/bin/sh', ['-c', `${editor} "$1" "$2"`, 'sh', files.toml, files.text], { stdio: 'inherit' })

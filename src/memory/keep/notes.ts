@@ -1,6 +1,6 @@
 /** Notes: durable facts that a person or an agent writes down. Each is one entry; each change is one commit. */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import { type CallId, OxbowError } from '../../base/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { CallContext, Caller, Label } from '../../protocol/index.ts'
 import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './memory-item.ts'
 import type { KeepDeps } from './exclusive-writer.ts'

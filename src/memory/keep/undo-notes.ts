@@ -39,7 +39,7 @@ interface UndoneNote {
   readonly change: 'added' | 'changed' | 'deleted'
   readonly calls: readonly CallId[]
   readonly now: string
-  readonly then: string
+  readonly restored: string
   readonly conflict?: { readonly why: string; readonly final: boolean }
   readonly memory: readonly MemoryChange[]
   readonly before?: JsonObject
@@ -68,7 +68,7 @@ export function createUndoNotes(deps: KeepDeps): UndoNotes {
     const item = await itemOf(id)
     const change = was === null ? 'deleted' : item === null ? 'added' : 'changed'
     const text = item === null ? '' : wholeText(item.passages)
-    const facts = { path: `/notes/${id}`, change, calls, now: text, then: was?.text ?? '' } as const
+    const facts = { path: `/notes/${id}`, change, calls, now: text, restored: was?.text ?? '' } as const
     const to = was === null ? null : await remade(deps, was)
     if (markOf(item) === markOf(to)) return { ...facts, memory: [] }
     const isTheirs = after !== markOf(item)
@@ -100,7 +100,7 @@ export function createUndoNotes(deps: KeepDeps): UndoNotes {
       const planned = await Promise.all([...found].map(([id, done]) => planOf(id, done)))
       const forgotten = isForgotten.map((call): UndoneNote => {
         const conflict = { why: 'what it was before was forgotten', final: true }
-        return { path: '/notes', change: 'changed', calls: [call], now: '', then: '', conflict, memory: [] }
+        return { path: '/notes', change: 'changed', calls: [call], now: '', restored: '', conflict, memory: [] }
       })
       return [...planned, ...forgotten]
     },

@@ -102,7 +102,7 @@ async function runOnce(place: CheckPlace, part: string, check: Check): Promise<R
     case 'schema': {
       const value = jsonIn(await textOf(place, part, check.path))
       if (value === undefined) return { passed: false, evidence: `${check.path} is not JSON.` }
-      const problems = await place.schemas.validate(check.schema as JsonObject, value)
+      const problems = await place.schemas.validate(check.schema, value)
       return { passed: problems.length === 0, evidence: problemLines(problems) }
     }
     case 'http': {

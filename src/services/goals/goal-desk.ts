@@ -272,7 +272,8 @@ function summaryOf({ id, request, status, phase, generation, best, created_at, e
   return { id, request, status, phase, generation: generation + 1, best: shown, waiting_for: waiting, created_at, ended_at }
 }
 
-function generationViewOf({ number, goal: _, from: __, base: ___, outcome, ...generation }: Generation): GenerationView {
+function generationViewOf(of: Generation): GenerationView {
+  const { number, goal: _, from: __, base: ___, outcome, ...generation } = of
   const shown = outcome === null ? null : { passed: outcome.passed, score: outcome.score }
   return { ...generation, number: number + 1, outcome: shown }
 }

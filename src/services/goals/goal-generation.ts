@@ -241,7 +241,7 @@ async function reviewed(deps: GenerationDeps, goal: Goal, seed: Seed, generation
   const votes = { tasks, until: 'all', on_failure: 'continue', at_once: maxTasksAtOnce } satisfies JsonObject
   const heard = await deps.call(goal, { ...asked, part: 'judges', name: 'agent.fan_out', input: votes })
   const judges = (objectOf(heard.output)['tasks'] as readonly JsonObject[]).map(({ status, value }) =>
-    status === 'success' ? verdictIn((value ?? null) as Json) : null,
+    status === 'success' ? verdictIn(value ?? null) : null,
   )
   return { review, judges, quorum }
 }

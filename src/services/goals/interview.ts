@@ -67,37 +67,32 @@ export const isSmallTalk = (request: string): boolean => greetings.test(request.
 /** The person wants no questions. */
 export const isImpatient = (request: string): boolean => /\b(?:just do it|no questions(?:,? please)?|don'?t ask(?: me)?)\b/i.test(request)
 
+const textOf = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
 /** @returns an answer in the form of its question, as text; what is wrong with it otherwise */
 export function readAnswer({ type, choices }: Question, answer: Json): Read<string> {
   const listed = choices.map((choice) => JSON.stringify(choice)).join(', ')
+  const said = textOf(answer)
   switch (type) {
     case 'yes_no': {
-      const said =
-        typeof answer === 'boolean'
-          ? answer
-          : /^(?:y|yes|true)$/i.test(String(answer))
-            ? true
-            : /^(?:n|no|false)$/i.test(String(answer))
-              ? false
-              : null
-      return said === null ? { problem: 'it takes yes or no' } : { value: said ? 'yes' : 'no' }
+      if (/^(?:y|yes|true)$/i.test(said)) return { value: 'yes' }
+      return /^(?:n|no|false)$/i.test(said) ? { value: 'no' } : { problem: 'it takes yes or no' }
     }
     case 'single': {
       const chosen =
-        choices.find((choice) => choice === answer) ??
-        choices.find((choice) => choice.toLowerCase() === String(answer).trim().toLowerCase())
+        choices.find((choice) => choice === answer) ?? choices.find((choice) => choice.toLowerCase() === said.trim().toLowerCase())
       return chosen === undefined ? { problem: `it takes one of ${listed}` } : { value: chosen }
     }
     case 'multi': {
-      const given = Array.isArray(answer) ? (answer as readonly Json[]) : String(answer).split(',')
-      const names = given.map((each) => String(each).trim().toLowerCase()).filter((each) => each !== '')
+      const given = Array.isArray(answer) ? (answer as readonly Json[]) : said.split(',')
+      const names = given.map((each) => textOf(each).trim().toLowerCase()).filter((each) => each !== '')
       const chosen = choices.filter((choice) => names.includes(choice.toLowerCase()))
       return chosen.length < new Set(names).size
         ? { problem: `it takes some of ${listed}` }
         : { value: chosen.join(', ') || 'none of them' }
     }
     case 'text': {
-      const text = typeof answer === 'string' ? answer.trim() : JSON.stringify(answer)
+      const text = said.trim()
       if (text === '') return { problem: 'it takes a text' }
       return text.length > maxAnswerCharacters ? { problem: `it takes at most ${maxAnswerCharacters} characters` } : { value: text }
     }

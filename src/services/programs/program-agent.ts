@@ -1,10 +1,10 @@
 /** A program without a script: an agent follows its instructions, with the rights of the run, and returns its result. */
+import type { Core } from '../../kernel/index.ts'
 import { type CallId, fenced, type Json, OxbowError, truncate } from '../../base/index.ts'
-import type { CallOutcome } from '../../protocol/index.ts'
+import type { Caller, CallOutcome } from '../../protocol/index.ts'
 import type { ProgramPackage } from './program-package.ts'
 import { placeOf, type ProgramRun } from './program-record.ts'
 import type { ScriptEnd } from './program-script.ts'
-import { callerOf, type ProgramRunsDeps } from './program-runs.ts'
 
 interface Waited {
   readonly agents: readonly { readonly state: string; readonly reply: string; readonly reason: string }[]
@@ -13,15 +13,15 @@ interface Waited {
 /** Seconds of one wait for the agent; then it is looked at again. */
 const waitS = 600
 
-/** @throws OxbowError as the agent ended */
+/** @param own the program, as it makes calls @throws OxbowError as the agent ended */
 export async function followInstructions(
-  deps: ProgramRunsDeps,
+  deps: Pick<Core, 'gate' | 'newId'>,
+  own: Caller,
   run: ProgramRun,
   program: ProgramPackage,
   signal: AbortSignal,
 ): Promise<ScriptEnd> {
   const { manifest } = program
-  const own = await callerOf(deps, run, false)
   // Whoever began the run has decided that it works.
   const caller = { ...own, audience: 'terminal', rights: new Set([...own.rights, 'agent.spawn', 'agent.use']) } as const
   const call = async (id: CallId, name: string, input: Json): Promise<Extract<CallOutcome, { status: 'ok' }>> => {

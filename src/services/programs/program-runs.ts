@@ -32,7 +32,7 @@ import {
   sessionOfRun,
 } from './program-record.ts'
 import { refusalOf } from './program-rights.ts'
-import { runProgramScript } from './program-script.ts'
+import { runProgramScript, type ScriptDeps } from './program-script.ts'
 
 export interface ProgramRunsDeps extends Pick<
   Core,
@@ -197,7 +197,9 @@ async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal
     if (kept === null) throw new OxbowError('not_found', 'The files with which the run began are gone.', { hint: 'Run it again.' })
     const program = await usablePackage(kept.value)
     const work =
-      program.script === null ? followInstructions(deps, run, program, signal) : runScript(deps, run, program, program.script, signal)
+      program.script === null
+        ? followInstructions(deps, await callerOf(deps, run, false), run, program, signal)
+        : runScript(deps, run, program, program.script, signal)
     const { value, printed, failure } = await work
     if (failure !== null) return failed(failure, printed)
     await assertFits(deps, program.manifest.result, value, 'result')
@@ -223,7 +225,7 @@ async function runScript(deps: ProgramRunsDeps, run: ProgramRun, program: Progra
     source,
     input: run.input,
     past: await readPast(deps.journal, run),
-    hide: (input) => deps.secrets.hideIn(input, () => {}) as Json,
+    hide: (input) => deps.secrets.hideIn(input, () => {}),
     note: (call, name, digest) =>
       deps.journal.note([{ caller, call, name: name.slice(0, 100), phase: 'exchange', body: askedBody(digest) }], { lazy: true }),
     make,
@@ -232,7 +234,7 @@ async function runScript(deps: ProgramRunsDeps, run: ProgramRun, program: Progra
 }
 
 /** @returns a function that makes a call of a run, with its rights as they are now */
-export function callsOf(deps: ProgramRunsDeps, run: ProgramRun, manifest: Manifest, signal: AbortSignal) {
+function callsOf(deps: ProgramRunsDeps, run: ProgramRun, manifest: Manifest, signal: AbortSignal): ScriptDeps['make'] {
   const refuses = (call: Pick<Call, 'name' | 'reaches'>, input: unknown): ReturnType<typeof refusalOf> => refusalOf(manifest, call, input)
   return async (id: CallId, name: string, input: Json, isOpen: boolean) => {
     const caller = await callerOf(deps, run, name.startsWith('program.') && name !== 'program.run')
@@ -241,7 +243,7 @@ export function callsOf(deps: ProgramRunsDeps, run: ProgramRun, manifest: Manife
 }
 
 /** @param isOwn one of the calls that only scripts make */
-export async function callerOf(deps: Pick<ProgramRunsDeps, 'user' | 'boundsOf'>, run: ProgramRun, isOwn: boolean): Promise<Caller> {
+async function callerOf(deps: Pick<ProgramRunsDeps, 'user' | 'boundsOf'>, run: ProgramRun, isOwn: boolean): Promise<Caller> {
   const bounds = await deps.boundsOf(run)
   const grant = grantOf(bounds === null ? run.rights : meet(bounds, run.rights))
   const rights = isOwn ? new Set([...grant.rights, processRight]) : grant.rights

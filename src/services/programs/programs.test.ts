@@ -43,7 +43,7 @@ test('a call that is not listed is refused on record, with the line that would a
   const script = `export default () => { try { oxbow.call('test.other', { text: 'x' }) } catch (error) { return error.code + ' ' + error.message } }`
   await using guest = await openPrograms([programOf('sly', 'calls = ["test.note"]', script)], { calls: [note.call, other.call] })
   const run = await guest.run('sly')
-  assert.match(String(run.result), /^denied .*does not list the call test\.other.*calls = \["test\.note", "test\.other"\]/s)
+  assert.match(run.result as string, /^denied .*does not list the call test\.other.*calls = \["test\.note", "test\.other"\]/s)
   assert.deepEqual(other.seen, [])
   const records = await guest.store.records({
     session: run.session as never,
@@ -169,7 +169,7 @@ test('input and result are checked, and a run that does not fit says where', asy
   assert.equal((await guest.run('typed', { n: 3 })).result, 3)
   const wrong = await guest.run('typed', { n: 30 })
   assert.equal(wrong.failure?.code, 'tool_failed')
-  assert.match(wrong.failure!.message, /\[result\]/)
+  assert.match(wrong.failure.message, /\[result\]/)
   const refused = await guest.kernel.call('program.run', { program: 'typed', input: {} })
   assert.equal(refused.status, 'failed')
   assert.match(refused.text, /\[input\]/)

@@ -22,7 +22,7 @@ export function undoScratchpad({ scratchpads, clock, user }: Pick<Core, 'scratch
   const planOf = async (session: SessionId, { to, left, calls }: Done): Promise<UndoChange | null> => {
     const { items: now } = await scratchpads.read(session)
     const change = to.length === 0 ? 'deleted' : now.length === 0 ? 'added' : 'changed'
-    const facts = { path: '/scratchpad', change, calls, now: now.join('\n'), then: to.join('\n') } as const
+    const facts = { path: '/scratchpad', change, calls, now: now.join('\n'), restored: to.join('\n') } as const
     if (isDeepStrictEqual(now, to)) return { ...facts, entries: [] }
     const isTheirs = !isDeepStrictEqual(now, left)
     const call = derivedId('undone scratchpad', session, clock.now()) as CallId

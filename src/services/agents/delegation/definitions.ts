@@ -251,7 +251,8 @@ function rightsIn(table: Json): readonly string[] {
   return [...own, ...Object.values(isObject(nodes) ? nodes : {}).flatMap(rightsIn)]
 }
 
-function asDefinition({ state: _, ...definition }: Judged): Definition {
+function asDefinition(judged: Judged): Definition {
+  const { state: _, ...definition } = judged
   return definition
 }
 

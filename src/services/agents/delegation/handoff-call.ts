@@ -130,7 +130,7 @@ async function handedTo(
     )
   if (definition.files === 'branch')
     throw new OxbowError('denied', `${name} works on a branch of files, and this conversation does not.`, { hint: 'Delegate to it.' })
-  await assertRoom(deps, caller.session as SessionId, name)
+  await assertRoom(deps, caller.session, name)
   const spawner = caller.actor.startsWith('agent:') ? caller.actor : ''
   const profile = profileBy(deps, definition, await parentOf(deps, caller), { agent: call, home: caller.session, spawner })
   return { profile, from: caller.actor, call }

@@ -72,7 +72,7 @@ export const undoCallName = 'version.undo'
 async function undoesOf({ store }: ListDeps, { seq }: JournalRecord): Promise<readonly string[] | null> {
   const [record] = await store.records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1, hydrate: true })
   const body: unknown = record === undefined ? null : JSON.parse(record.body)
-  const undoes = isObject(body) ? (body as JsonObject)['undoes'] : null
+  const undoes = isObject(body) ? body['undoes'] : null
   return Array.isArray(undoes) ? undoes.filter((one) => typeof one === 'string') : null
 }
 

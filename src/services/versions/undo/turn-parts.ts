@@ -145,7 +145,7 @@ function isOfOthers(call: Call | undefined): call is Call {
 
 function inputIn(body: string): JsonObject {
   const { input } = JSON.parse(body) as JsonObject
-  return isObject(input) ? (input as JsonObject) : {}
+  return isObject(input) ? input : {}
 }
 
 function spendIn(body: string): Spend {

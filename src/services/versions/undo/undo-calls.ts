@@ -283,10 +283,10 @@ async function putAllBack(
   left: readonly Conflict[],
   before: Committed,
 ): Promise<void> {
-  const open = new Set(left.map(({ path }) => path))
+  const kept = new Set(left.map(({ path }) => path))
   const back = { added: 'deleted', changed: 'changed', deleted: 'added' } as const
   const changes = plan.changes
-    .filter(({ path }) => path.startsWith('shared/') && !open.has(path))
+    .filter(({ path }) => path.startsWith('shared/') && !kept.has(path))
     .map(({ path, change }) => ({ path, change: back[change] }))
   const { id: call, signal } = context
   await versions.restoreFiles({ commit: before.commit!, before: plan.commit!, changes, call, signal })

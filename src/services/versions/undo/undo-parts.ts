@@ -53,7 +53,7 @@ function changesAny({ documents = [], memory = [], entries = [] }: UndoChange): 
 /** What is as it was planned. */
 export function sameChanges(a: readonly UndoChange[], b: readonly UndoChange[]): boolean {
   const facts = (all: readonly UndoChange[]): string =>
-    JSON.stringify(all.map(({ path, change, now, then, conflict }) => [path, change, now, then, conflict?.why]))
+    JSON.stringify(all.map(({ path, change, now, restored, conflict }) => [path, change, now, restored, conflict?.why]))
   return facts(a) === facts(b)
 }
 

@@ -58,7 +58,9 @@ export function planText(plan: Shown & Pick<Undone, 'others' | 'diff'>): string 
 /** What the services put back, as a diff shows it. */
 export function partsDiff({ changes }: ChosenChanges): string {
   const lines = (sign: string, text: string): readonly string[] => (text === '' ? [] : text.split('\n').map((line) => `${sign}${line}`))
-  return changes.map(({ path, now, then }) => [`--- ${path}`, `+++ ${path}`, ...lines('-', now), ...lines('+', then)].join('\n')).join('\n')
+  return changes
+    .map(({ path, now, restored }) => [`--- ${path}`, `+++ ${path}`, ...lines('-', now), ...lines('+', restored)].join('\n'))
+    .join('\n')
 }
 
 const named = (conflicts: readonly Conflict[]): string => {
