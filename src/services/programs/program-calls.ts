@@ -4,12 +4,12 @@
  */
 import { z } from 'zod'
 import type { JsonObject } from '../../base/index.ts'
-import { type Call, defineCall, evident, jsonObjectSchema } from '../../protocol/index.ts'
+import { type Call, defineCall, evident } from '../../protocol/index.ts'
 import { definitionName, maxProgramFileBytes } from '../../config/index.ts'
 import { maxProgramWaitS } from './limits.ts'
 import type { ProgramDesk } from './program-desk.ts'
-import { problemText } from './program-package.ts'
-import { programRunView, type ProgramRunView, programView } from './program-view.ts'
+import { problemText, packageProblem } from './program-package.ts'
+import { programRunView, type ProgramRunView, programView, runInput } from './program-view.ts'
 
 type Load = () => Promise<ProgramDesk>
 
@@ -83,13 +83,6 @@ function infoCall(load: Load): Call {
     },
   })
 }
-
-const runInput = z.strictObject({
-  program: name.describe('Its name.'),
-  input: jsonObjectSchema().default({}).describe('What its [input] describes.'),
-  wait: z.boolean().default(true).meta(evident('false: go on; program.show has its end.')),
-  dry_run: z.boolean().default(false).describe('Only check the input, and say which rights it would have.'),
-})
 
 function runCall(load: Load): Call {
   return defineCall({
@@ -195,7 +188,6 @@ function cancelCall(load: Load): Call {
 }
 
 const fileText = z.string().max(maxProgramFileBytes)
-const problem = z.strictObject({ file: z.enum(['program.toml', 'SKILL.md', 'main.js']), line: z.int(), message: z.string() })
 
 function verifyCall(load: Load): Call {
   return defineCall({
@@ -211,8 +203,8 @@ function verifyCall(load: Load): Call {
     }),
     output: z.strictObject({
       ok: z.boolean(),
-      problems: z.array(problem).readonly(),
-      warnings: z.array(problem).readonly(),
+      problems: z.array(packageProblem).readonly(),
+      warnings: z.array(packageProblem).readonly(),
     }),
     example: { name: 'tidy' },
     tier: 'read_only',

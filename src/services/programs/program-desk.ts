@@ -11,7 +11,7 @@ import { programSwitches, type ProgramRun } from './program-record.ts'
 import { grantedRights, wantedRights } from './program-rights.ts'
 import { createProgramRuns, type ProgramBy, type ProgramRuns, type ProgramRunsDeps, unknownRun } from './program-runs.ts'
 import { type Verified, verifyPackage } from './program-verify.ts'
-import { type ProgramRunView, type ProgramView, viewOfRun } from './program-view.ts'
+import { type ProgramRunView, type ProgramView, type RunInput, viewOfRun } from './program-view.ts'
 
 export interface ProgramDesk {
   run(by: ProgramBy, input: RunInput, signal: AbortSignal): Promise<ProgramRunView>
@@ -27,13 +27,6 @@ export interface ProgramDesk {
   cancel(run: TurnId, reason: string): Promise<ProgramRun>
   /** @returns whether that changed something */
   toggle(by: ProgramBy, name: string, isOn: boolean): Promise<boolean>
-}
-
-export interface RunInput {
-  readonly program: string
-  readonly input: JsonObject
-  readonly wait: boolean
-  readonly dry_run: boolean
 }
 
 export interface DeskDeps

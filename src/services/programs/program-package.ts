@@ -77,12 +77,13 @@ export type Manifest = z.infer<typeof manifestSchema>
 export type ListedCall = Exclude<Manifest['rights']['calls'][number], string>
 
 /** What is wrong with a file of a program. */
-export interface PackageProblem {
-  readonly file: 'program.toml' | 'SKILL.md' | 'main.js'
-  /** 0: the file as a whole. */
-  readonly line: number
-  readonly message: string
-}
+export const packageProblem = z.strictObject({
+  file: z.enum(['program.toml', 'SKILL.md', 'main.js']),
+  line: z.int().describe('0: the file as a whole.'),
+  message: z.string(),
+})
+
+export type PackageProblem = z.infer<typeof packageProblem>
 
 export interface ProgramPackage {
   readonly manifest: Manifest

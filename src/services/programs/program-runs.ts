@@ -4,17 +4,7 @@
  */
 import { carve, type Core, type DocumentChange, giveBack, giveUpCalls, meet, processRight } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import {
-  type CallId,
-  failureSentences,
-  type Json,
-  type JsonObject,
-  OxbowError,
-  problemLines,
-  toFailure,
-  truncate,
-  type TurnId,
-} from '../../base/index.ts'
+import { type CallId, type Json, type JsonObject, OxbowError, problemLines, toFailure, truncate, type TurnId } from '../../base/index.ts'
 import { type Call, type Caller, grantOf, isTurn } from '../../protocol/index.ts'
 import type { Definition } from '../../config/index.ts'
 import { maxEndedPrograms, maxLivePrograms, maxProgramDepth, maxProgramValueBytes } from './limits.ts'
@@ -52,7 +42,7 @@ export interface ProgramBy {
   readonly call: CallId
 }
 
-export interface ProgramRequest {
+interface ProgramRequest {
   readonly definition: Definition
   readonly program: ProgramPackage
   readonly input: JsonObject
@@ -286,9 +276,6 @@ function surplus(all: readonly ProgramRun[], hash: string): readonly DocumentCha
 export function unknownRun(ref: string): OxbowError {
   return new OxbowError('not_found', `There is no run ${ref} of a program.`, { hint: 'List them with `oxbow program runs --all`.' })
 }
-
-/** @returns how a failure reads */
-export const failureText = (run: ProgramRun): string => (run.failure === null ? '' : failureSentences(run.failure))
 
 function byRun({ newId }: Pick<ProgramRunsDeps, 'newId'>, { id, session }: ProgramRun) {
   return { caller: { actor: 'kernel', session, turn: id }, call: newId() as CallId, name: 'program.step' } as const

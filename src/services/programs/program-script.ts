@@ -58,10 +58,12 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
     signal: AbortSignal.any([signal, over.signal]),
     async waits(name, asked) {
       const made = callAt(deps, next++, name, asked)
-      const parking = setTimeout(() => {
+      const patience = AbortSignal.timeout(parkAfterMs)
+      const park = (): void => {
         waits = made
         over.abort('parked')
-      }, parkAfterMs)
+      }
+      patience.addEventListener('abort', park)
       try {
         return reply(await made)
       } catch (error) {
@@ -71,7 +73,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
         }
         throw error
       } finally {
-        clearTimeout(parking)
+        patience.removeEventListener('abort', park)
       }
     },
   })

@@ -11,7 +11,9 @@ import {
   type Labels,
   type PendingApproval,
   sessionScope,
+  evident,
 } from '../../protocol/index.ts'
+import { definitionName } from '../../config/index.ts'
 import type { ProgramRun } from './program-record.ts'
 
 export const programRunView = z.strictObject({
@@ -88,3 +90,12 @@ export async function viewOfRun(deps: ViewDeps, run: ProgramRun): Promise<Progra
     spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
   }
 }
+
+export const runInput = z.strictObject({
+  program: z.string().regex(definitionName, 'must be a plain name').describe('Its name.'),
+  input: jsonObjectSchema().default({}).describe('What its [input] describes.'),
+  wait: z.boolean().default(true).meta(evident('false: go on; program.show has its end.')),
+  dry_run: z.boolean().default(false).describe('Only check the input, and say which rights it would have.'),
+})
+
+export type RunInput = z.infer<typeof runInput>

@@ -117,9 +117,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
     const judge =
       (from: 'person' | 'workspace') =>
       async (text: DefinitionText): Promise<Judged> => {
-        const judgedOne = await judgeOnce(deps, judged, text, from)
-        const found =
-          judgedOne.state === 'ready' && judgedOne.table['enabled'] === false ? { ...judgedOne, state: 'disabled' as const } : judgedOne
+        const found = asEnabled(await judgeOnce(deps, judged, text, from))
         if (found.state === 'broken' || from === 'person') return found
         const known = approved.get(`${kind}/${text.name}`)
         const approval = known === found.hash ? 'ready' : known === undefined ? 'new' : 'changed'
@@ -133,18 +131,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
     async find(kind, name) {
       const found = (await read(kind, false)).find((each) => each.name === name && each.state !== 'hidden')
       if (found?.state === 'ready') return asDefinition(found)
-      if (found?.state === 'broken') throw unusable(found)
-      if (found?.state === 'disabled')
-        throw new OxbowError('denied', `The definition ${kind}/${name} is disabled.`, {
-          hint:
-            found.from === 'person'
-              ? `Enable it with \`oxbow persona edit ${name} --enable\`, or name another.`
-              : 'Remove `enabled = false` from its file.',
-        })
-      if (found?.state === 'changed')
-        throw new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
-          hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
-        })
+      if (found !== undefined && found.state !== 'new') throw notUsable(kind, found)
       const own = brought.get(`${kind}/${name}`)
       if (own !== undefined && found === undefined) return asDefinition(await judgeOnce(deps, judged, own, 'person'))
       throw new OxbowError('not_found', `There is no definition ${kind}/${name} that counts.`, {
@@ -181,6 +168,24 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
         if (place.startsWith(`${kind}/`)) listener(place.slice(kind.length + 1))
       }),
   }
+}
+
+const asEnabled = (of: Judged): Judged => (of.state === 'ready' && of.table['enabled'] === false ? { ...of, state: 'disabled' } : of)
+
+/** @param found that does not count, though it has once or nearly does */
+function notUsable(kind: DefinitionKind, found: Judged): OxbowError {
+  const { name, state, from } = found
+  if (state === 'broken') return unusable(found)
+  if (state === 'disabled')
+    return new OxbowError('denied', `The definition ${kind}/${name} is disabled.`, {
+      hint:
+        from === 'person'
+          ? `Enable it with \`oxbow persona edit ${name} --enable\`, or name another.`
+          : 'Remove `enabled = false` from its file.',
+    })
+  return new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
+    hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
+  })
 }
 
 /** Two personas of one place with one id would recall each other's notes: neither counts until one of them has another. */
