@@ -9,7 +9,7 @@ import { askCall } from './goal-ask.ts'
 import type { GoalDesk } from './goal-desk.ts'
 import { isOver } from './goal-record.ts'
 import { goalSummary, type GoalView, goalView, lineageView, startInput } from './goal-view.ts'
-import { maxGenerations, maxGoalWaitS, maxJudges, maxRequestCharacters } from './limits.ts'
+import { maxGoalWaitS } from './limits.ts'
 
 type Load = () => Promise<GoalDesk>
 

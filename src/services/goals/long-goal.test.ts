@@ -132,7 +132,7 @@ test('of two guests on one store one works on a goal, and the other sees it', as
   assert.equal(begun.status, 'ok', JSON.stringify(begun))
   const { id } = (begun as unknown as { output: GoalView }).output
   const phaseIn = async (guest: typeof one): Promise<string> =>
-    ((await guest.kernel.call('goal.show', { goal: goalId })) as unknown as { output: GoalView }).output.phase
+    ((await guest.kernel.call('goal.show', { goal: id })) as unknown as { output: GoalView }).output.phase
   for (let left = 200; left > 0 && (await phaseIn(one)) !== 'asking'; left--) await new Promise((resolve) => setTimeout(resolve, 10))
   assert.deepEqual([await phaseIn(one), await phaseIn(other)], ['asking', 'asking'])
   assert.deepEqual([first.asked.length, second.asked.length], [1, 0])
