@@ -887,6 +887,7 @@ interface CallInputs {
   'version.tag': { tag: string; at?: string | undefined; message?: string | undefined }
   'version.turns': { limit?: number | undefined }
   'version.undo': { turn?: string | undefined; redo?: boolean | undefined; apply?: boolean | undefined }
+  'version.verify': Record<string, never>
   'web.fetch': { url: string; format?: 'markdown' | 'text' | 'raw' | undefined; from_byte?: number | undefined; max_bytes?: number | undefined }
   'web.search': { query: string; count?: number | undefined; freshness?: 'any' | 'day' | 'week' | 'month' | 'year' | undefined }
 }
@@ -1954,6 +1955,7 @@ interface CallOutputs {
     others: readonly string[]
     diff: string
   }
+  'version.verify': { ok: boolean; commits: number; objects: number; problems: readonly string[] }
   'web.fetch': {
     url: string
     final_url: string
