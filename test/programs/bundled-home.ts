@@ -28,9 +28,9 @@ export interface BundledHome extends Home {
   published<Data>(kind: string): Promise<readonly Data[]>
 }
 
-/** @param config of its config.toml, after `[model]`; there is no embedder. @param model the offline one when absent */
-export async function openBundled(programs: readonly string[], config = '', model?: TestModel): Promise<BundledHome> {
-  const folder = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+/** @param config of its config.toml, after `[model]`; there is no embedder. @param model the offline one when absent @param parent of the home's folder */
+export async function openBundled(programs: readonly string[], config = '', model?: TestModel, parent: string = tmpdir()): Promise<BundledHome> {
+  const folder = mkdtempSync(join(parent, 'oxbow-home-'))
   writeFileSync(join(folder, 'config.toml'), `[memory]\nembedder = "none"\n${modelSection(model)}${config}`)
   shareCompileCache(folder)
   for (const name of programs) cpSync(join(programsFolder, name), join(folder, 'programs', name), { recursive: true })
