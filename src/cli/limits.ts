@@ -14,6 +14,8 @@ export const sessionsOnPage = 20
 export const recentRecords = 200
 /** A new guest resumes waiting turns; within this time they reach their approvals, unless a model call comes first. */
 export const resumedTurnMs = 10_000
+/** Runs of programs and graphs do so within this time. */
+export const resumedRunMs = 1_000
 /** A run gives up when its guests keep dying for this long without finishing a call or a reply. */
 export const stuckGuestMs = 120_000
 /** Pauses before the second and later restarts of a guest: a machine that is out of memory needs time, but a person is waiting. */

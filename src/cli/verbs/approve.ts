@@ -1,11 +1,12 @@
 /** `oxbow approve`: decides a waiting call and follows its turn to the end, so that the decision takes effect. */
+import { setTimeout } from 'node:timers/promises'
 import { type JsonObject, OxbowError, type SessionId, toError } from '../../base/index.ts'
 import { answerTo, endsTurn, type PendingApproval, pendingOf } from '../../protocol/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type Connection, type GuestChoice, outputOf, withGuest } from '../guest-connection.ts'
 import { watchTurn } from '../../client/index.ts'
 import { journalEnd, readRecent } from '../recent-records.ts'
-import { maxListedSessions, resumedTurnMs } from '../limits.ts'
+import { maxListedSessions, resumedRunMs, resumedTurnMs } from '../limits.ts'
 import { exactInput, plainText, whyAsked } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
 
@@ -17,7 +18,7 @@ export interface ApproveOptions extends GuestChoice {
 /** Without an id, lists the waiting calls. @returns the exit code. */
 export async function approve(id: string | undefined, options: ApproveOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async (connection) => {
-    const pending = await listPending(connection)
+    const pending = await settled(connection, id)
     if (id === undefined && options.json === true) {
       for (const each of pending) printLine(terminal, JSON.stringify(each))
       return 0
@@ -29,6 +30,16 @@ export async function approve(id: string | undefined, options: ApproveOptions, t
     }
     return decideAndFollow(connection, findPending(pending, id), options, terminal)
   })
+}
+
+/** @returns what waits, once the runs of a guest that has only just begun have come to where they wait, and to this call if one is named */
+async function settled(connection: Connection, id: string | undefined): Promise<readonly PendingApproval[]> {
+  const until = performance.now() + (!connection.guest.owned ? 0 : id === undefined ? resumedRunMs : resumedTurnMs)
+  for (;;) {
+    const pending = await listPending(connection)
+    if (pending.some(({ call }) => call.startsWith(id ?? '')) || performance.now() >= until) return pending
+    await setTimeout(resumedRunMs / 10)
+  }
 }
 
 /** @returns the waiting call whose id begins with `id`. @throws OxbowError `not_found`, or `bad_input` when there are several */
@@ -50,7 +61,14 @@ export async function listPending(connection: Connection): Promise<readonly Pend
   const patience = owned ? AbortSignal.timeout(resumedTurnMs) : AbortSignal.abort()
   // All sessions share one journal. For a running guest the snapshot is enough: a cursor beyond the end.
   const cursor = owned ? await journalEnd(connection.setup) : Number.MAX_SAFE_INTEGER
-  return (await Promise.all(busy.map(({ id }) => pendingIn(connection, id, cursor, patience)))).flat()
+  const [ofTurns, all] = await Promise.all([
+    Promise.all(busy.map(({ id }) => pendingIn(connection, id, cursor, patience))),
+    outputOf(connection.gateway, 'approval.list', {}),
+  ])
+  const shown = ofTurns.flat()
+  // Of programs and graphs: they run in sessions that have no turn which could be followed.
+  const ofRuns = all.filter(({ call }) => shown.every((each) => each.call !== call)).map((each) => ({ ...each, turn: '' as const }))
+  return [...shown, ...ofRuns]
 }
 
 /** The waiting calls of a session. If no call waits, waits until a call is parked, the turn is over or `patience` aborts. */
