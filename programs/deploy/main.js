@@ -9,7 +9,6 @@ export default ({ environment, version, repository = '/shared', watch_s: watchS 
   try {
     return deploy({ state, end, repository, watchS, checkS, place })
   } catch (error) {
-    if (error.code === 'cancelled') throw error
     return end('FAILED', error.message)
   } finally {
     if (place.folder !== undefined) git(repository, ['worktree', 'remove', '--force', place.folder])
@@ -48,7 +47,8 @@ function deploy({ state, end, repository, watchS, checkS, place }) {
       if (isTarget) return end('SUCCESS', `${version} is live already; nothing was deployed.`)
       continue
     }
-    if (each === 'production' && !approved(version, before)) return end('FAILED', 'Production was not approved; nothing was deployed there.')
+    if (each === 'production' && !approved(version, before))
+      return end('FAILED', 'Production was not approved; nothing was deployed there.')
     const claim = claimed(repository, each, version, watchS)
     if (claim !== '') return end('FAILED', claim)
     let said = { result: 'FAILED', text: '' }
@@ -66,7 +66,8 @@ function released({ folder, each, version, before, live, url, checkS, watchS }) 
   oxbow.call('events.publish', { kind: 'deploy_started', data: { environment: each, version, previous: before } })
   const failed = attemptRelease(folder, each, version, live)
   const why = failed || watched(url, checkS, watchS)
-  const said = why === '' ? { result: 'SUCCESS', text: `${version} is live and healthy.` } : rolledBack({ folder, each, version, before, live, why })
+  const said =
+    why === '' ? { result: 'SUCCESS', text: `${version} is live and healthy.` } : rolledBack({ folder, each, version, before, live, why })
   oxbow.call('events.publish', { kind: 'deploy_ended', data: { environment: each, version, ...said } })
   return said
 }
@@ -77,7 +78,7 @@ function attemptRelease(folder, each, version, live) {
     const done = oxbow.call('shell.online', { command: `sh deploy/release ${each}`, cwd: folder, stdin: version, timeout_s: 600 }).output
     return done.exit_code === 0 ? '' : `deploy/release failed: ${done.stderr || done.stdout}`
   } catch (error) {
-    if (error.code !== 'outcome_unknown') return error.message
+    if (!isUnknown(error)) return error.message
     return live(each) === version ? '' : 'a crash has hidden how the release ended, and it is not live'
   }
 }
@@ -140,9 +141,14 @@ function claimed(repository, each, version, watchS) {
     if (error.code !== 'not_found') throw error
   }
   const other = known?.data ?? {}
-  if (other.until > now) return `${other.version} is being deployed to ${each} by another run, until ${new Date(other.until).toISOString()} at the latest.`
+  if (other.until > now)
+    return `${other.version} is being deployed to ${each} by another run, until ${new Date(other.until).toISOString()} at the latest.`
   try {
-    oxbow.call('state.save', { ...of, data: { version, at: now, until: now + (watchS + 3600) * 1000, result: '' }, if_version: known?.version ?? 0 })
+    oxbow.call('state.save', {
+      ...of,
+      data: { version, at: now, until: now + (watchS + 3600) * 1000, result: '' },
+      if_version: known?.version ?? 0,
+    })
     return ''
   } catch (error) {
     if (error.code === 'conflict') return `Another run begins to deploy to ${each}.`
@@ -159,11 +165,14 @@ const git = (cwd, args) => again('exec.run', { binary: 'git', args, cwd, timeout
 const hook = (folder, name, each, version) =>
   again('shell.online', { command: `sh deploy/${name} ${each}`, cwd: folder, stdin: version, timeout_s: 600 })
 
+/** The guest was killed, or stopped, while the call ran. */
+const isUnknown = ({ code }) => code === 'outcome_unknown' || code === 'cancelled'
+
 function again(name, input) {
   for (let left = 5; ; left--)
     try {
       return oxbow.call(name, input).output
     } catch (error) {
-      if (error.code !== 'outcome_unknown' || left === 0) throw error
+      if (!isUnknown(error) || left === 0) throw error
     }
 }

@@ -47,12 +47,12 @@ function push(cwd, url) {
 
 const git = (cwd, args) => again('exec.run', { binary: 'git', args, cwd, timeout_s: 300 })
 
-// Each of these commands can be made again where a crash has hidden how it ended.
+// Each of these commands can be made again where the guest was killed or stopped meanwhile.
 function again(name, input) {
   for (let left = 5; ; left--)
     try {
       return oxbow.call(name, input).output
     } catch (error) {
-      if (error.code !== 'outcome_unknown' || left === 0) throw error
+      if (!['outcome_unknown', 'cancelled'].includes(error.code) || left === 0) throw error
     }
 }

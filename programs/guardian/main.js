@@ -43,7 +43,11 @@ function auditFindings(add) {
   if (bad === null && projections.length === 0 && (!ok || output?.ok === false)) add('audit', severe, text || 'the journal does not verify')
   const { signed, head } = oxbow.call('audit.status', {}).output
   if (signed !== null && !signed.is_in_chain)
-    add('audit', severe, `the runner has signed record ${signed.seq}, which the journal does not have as it was: it ends with record ${head.seq}`)
+    add(
+      'audit',
+      severe,
+      `the runner has signed record ${signed.seq}, which the journal does not have as it was: it ends with record ${head.seq}`,
+    )
   if (signed !== null && signed.problem !== '') add('audit', mild, `no further head is signed: ${signed.problem}`)
 }
 
@@ -51,7 +55,8 @@ function budgetFindings(add) {
   for (const { scope, window, spent, limit, is_low: isLow } of oxbow.call('budget.show', {}).output.budgets) {
     const over = Object.keys(limit).filter((unit) => limit[unit] !== null && spent[unit] >= limit[unit])
     const named = `the budget of ${scope} (${window})`
-    if (over.length > 0) add('budgets', severe, `${named} is used up: ${over.map((unit) => `${spent[unit]} of ${limit[unit]} ${unit}`).join(', ')}`)
+    if (over.length > 0)
+      add('budgets', severe, `${named} is used up: ${over.map((unit) => `${spent[unit]} of ${limit[unit]} ${unit}`).join(', ')}`)
     else if (isLow) add('budgets', mild, `most of ${named} is used`)
   }
 }

@@ -29,7 +29,12 @@ export interface BundledHome extends Home {
 }
 
 /** @param config of its config.toml, after `[model]`; there is no embedder. @param model the offline one when absent @param parent of the home's folder */
-export async function openBundled(programs: readonly string[], config = '', model?: TestModel, parent: string = tmpdir()): Promise<BundledHome> {
+export async function openBundled(
+  programs: readonly string[],
+  config = '',
+  model?: TestModel,
+  parent: string = tmpdir(),
+): Promise<BundledHome> {
   const folder = mkdtempSync(join(parent, 'oxbow-home-'))
   writeFileSync(join(folder, 'config.toml'), `[memory]\nembedder = "none"\n${modelSection(model)}${config}`)
   shareCompileCache(folder)

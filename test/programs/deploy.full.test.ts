@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { seededNumbers } from '../../src/base/random-fixture.ts'
-import { scaled } from '../support/scale.ts'
 import { type BundledHome, openBundled, type ProgramRun } from './bundled-home.ts'
 import { type Deployed, deployedService, freePorts } from './deployed-service.ts'
 
@@ -63,7 +61,11 @@ void test('a service goes from a tag to staging, with approval to production, an
   await withService(async ({ service, begin, until, decide }) => {
     service.tag({ tag: 'v1' })
     const staged = await until(await begin({ environment: 'staging' }), isOver)
-    assert.deepEqual([staged.result?.result, staged.result?.version, staged.result?.previous], ['SUCCESS', 'v1', ''], JSON.stringify(staged))
+    assert.deepEqual(
+      [staged.result?.result, staged.result?.version, staged.result?.previous],
+      ['SUCCESS', 'v1', ''],
+      JSON.stringify(staged),
+    )
     assert.deepEqual(service.releases(), ['staging v1'])
 
     const first = await begin({ environment: 'production', version: 'v1' })

@@ -14,7 +14,8 @@ interface Guarded {
   readonly tag: string
 }
 
-const critical = ({ findings }: Guarded): readonly string[] => findings.filter(({ severity }) => severity === 'critical').map(({ check }) => check)
+const critical = ({ findings }: Guarded): readonly string[] =>
+  findings.filter(({ severity }) => severity === 'critical').map(({ check }) => check)
 
 void test('the guardian finds each fault that is planted, keeps checkpoints, and tells of what is critical', async () => {
   await using model = await startModel([{ events: [{ text: 'Hello.' }], usage: { input: 40, output: 2 } }])
@@ -25,7 +26,10 @@ void test('the guardian finds each fault that is planted, keeps checkpoints, and
   writeFileSync(join(home.shared, 'a.md'), 'one')
   const first = await guard()
   assert.equal(first.ok, true, JSON.stringify(first))
-  assert.deepEqual(first.findings.map(({ check, severity }) => `${check} ${severity}`), ['overload warning'])
+  assert.deepEqual(
+    first.findings.map(({ check, severity }) => `${check} ${severity}`),
+    ['overload warning'],
+  )
   assert.match(first.findings[0]!.text, /^memory at [\d.]+ %, threshold 1 %/)
   assert.match(first.tag, /^guardian-\d{8}T\d{9}Z$/)
   const [log] = await home.json<{ commit: string; tags: readonly string[] }>('log', '--limit', '1')
@@ -37,7 +41,10 @@ void test('the guardian finds each fault that is planted, keeps checkpoints, and
 
   // A damaged version: nothing is committed over it.
   const packs = join(home.user, 'internal', 'versions', 'objects', 'pack')
-  const pack = join(packs, readdirSync(packs).find((name) => name.endsWith('.pack'))!)
+  const pack = join(
+    packs,
+    readdirSync(packs).find((name) => name.endsWith('.pack'))!,
+  )
   const whole = readFileSync(pack)
   writeFileSync(pack, Buffer.from(whole).fill(0, 12, whole.length - 20))
   writeFileSync(join(home.shared, 'a.md'), 'two')
@@ -73,5 +80,8 @@ void test('the guardian finds each fault that is planted, keeps checkpoints, and
   assert.equal((await guard()).ok, true)
 
   const told = await home.published<{ findings: Guarded['findings'] }>('guardian_critical')
-  assert.deepEqual(told.map(({ findings }) => findings[0]!.check), ['versions', 'budgets', 'audit'])
+  assert.deepEqual(
+    told.map(({ findings }) => findings[0]!.check),
+    ['versions', 'budgets', 'audit'],
+  )
 })

@@ -26,7 +26,11 @@ interface Watch {
 
 const never = { cpu_percent: 101, memory_percent: 101, disk_percent: 101 }
 
-async function watching(limits: object, run: (watch: Watch) => Promise<void>, more: { model?: TestModel; parent?: string } = {}): Promise<void> {
+async function watching(
+  limits: object,
+  run: (watch: Watch) => Promise<void>,
+  more: { model?: TestModel; parent?: string } = {},
+): Promise<void> {
   await using home = await openBundled(['monitor'], '[resources]\ncpu_percent = 100\nmemory_percent = 100\n', more.model, more.parent)
   const all = { ...never, ...limits }
   await run({

@@ -46,7 +46,11 @@ const manifestSchema = z.strictObject({
   rights: z
     .strictObject({
       calls: list(listedCall),
-      paths: list(text(500).regex(/^\/(?:shared|tmp)(?:\/|$)/, 'must be below /shared or /tmp').regex(/^\S+$/, 'cannot have spaces')),
+      paths: list(
+        text(500)
+          .regex(/^\/(?:shared|tmp)(?:\/|$)/, 'must be below /shared or /tmp')
+          .regex(/^\S+$/, 'cannot have spaces'),
+      ),
       hosts: list(text(253).regex(/^(?:\*|(?:\*\.)?[A-Za-z0-9.:[\]-]+)$/, 'must be a host, *. and a domain, or * for all')),
       secrets: list(text(100).regex(/^\S+$/, 'must be the name of a secret')),
       spend: limitsSchema.optional(),

@@ -73,7 +73,8 @@ function misfit(
   for (const [field, wanted] of Object.entries(patterns)) {
     const value = isObject(input) ? ownValue(input, field) : undefined
     const isPath = reaches?.kind === 'paths' && reaches.fields.includes(field)
-    const found = typeof value === 'string' ? (isPath ? (workspacePath(value) ?? value) : value) : (JSON.stringify(value) as string | undefined)
+    const found =
+      typeof value === 'string' ? (isPath ? (workspacePath(value) ?? value) : value) : (JSON.stringify(value) as string | undefined)
     if (found === undefined || ![wanted].flat().some((pattern) => matches(pattern, found))) return { field, value: found ?? '' }
   }
   return null
@@ -98,6 +99,8 @@ export function matches(pattern: string, value: string): boolean {
 
 function written(listed: Manifest['rights']['calls'][number]): string {
   if (typeof listed === 'string') return JSON.stringify(listed)
-  const fields = Object.entries(listed.input).map(([field, wanted]) => `${/^[\w-]+$/.test(field) ? field : JSON.stringify(field)} = ${JSON.stringify(wanted)}`)
+  const fields = Object.entries(listed.input).map(
+    ([field, wanted]) => `${/^[\w-]+$/.test(field) ? field : JSON.stringify(field)} = ${JSON.stringify(wanted)}`,
+  )
   return fields.length === 0 ? `"${listed.call}"` : `{ call = "${listed.call}", input = { ${fields.join(', ')} } }`
 }

@@ -177,8 +177,10 @@ function commitsOf({ owners, turns, commit, versions }: Parts, sync: () => Promi
       const isShared = facts.trailers['Oxbow-Turn'] !== undefined || owners.isShared()
       const synced = isShared ? await sync() : null
       // A second commit of the same name, by the same one, would say nothing new.
-      const [newest] = synced === null || synced.changed ? [] : ((await (await versions())?.log({ from: 'HEAD', path: '', limit: 1 })) ?? [])
-      if (synced !== null && newest?.subject === facts.subject && newest.author === facts.author) return { ...synced, commit: newest.commit }
+      const [newest] =
+        synced === null || synced.changed ? [] : ((await (await versions())?.log({ from: 'HEAD', path: '', limit: 1 })) ?? [])
+      if (synced !== null && newest?.subject === facts.subject && newest.author === facts.author)
+        return { ...synced, commit: newest.commit }
       return commit(async () => facts, isShared ? { only: 'state', always: true } : { except: owners.named })
     },
     async endTurn(turn, onlyState) {
