@@ -59,6 +59,7 @@ function deploy({ state, end, repository, watchS, checkS, place }) {
     }
     if (said.result !== 'SUCCESS' || isTarget) return end(said.result, `${each}: ${said.text}`)
   }
+  return end('FAILED', `There is no way to ${environment}.`)
 }
 
 /** Releases a version once, and takes it back if it does not work. */

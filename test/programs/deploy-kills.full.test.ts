@@ -29,31 +29,7 @@ void test(`${deployments} deployments are cut off, and none releases twice`, asy
   shareCompileCache(home)
   mkdirSync(join(home, 'programs'))
   cpSync(join(programsFolder, 'deploy'), join(home, 'programs', 'deploy'), { recursive: true })
-  const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
-  const serve = async (): Promise<ChildProcess> => {
-    const child = spawn(process.execPath, [program, 'serve'], { env, cwd: home, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
-    let said = ''
-    const serves = new Promise<void>((resolve) => {
-      child.stdout.on('data', (chunk: Buffer) => {
-        said += chunk.toString()
-        if (said.includes('Ctrl+C stops it.')) resolve()
-      })
-    })
-    await inTime(serves, () => `the guest to serve; it says: ${said}`)
-    return child
-  }
-  const die = async (child: ChildProcess): Promise<void> => {
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    process.kill(-child.pid!, 'SIGKILL')
-    await gone
-  }
-  const oxbow = (...args: readonly string[]): Promise<string> =>
-    new Promise((resolve) => {
-      const child = spawn(process.execPath, [program, ...args], { env, cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
-      let out = ''
-      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-      child.once('close', () => resolve(out))
-    })
+  const { serve, die, oxbow } = killable(home)
   const chance = seededNumbers(11)
   const ends: string[] = []
   let guest = await serve()
@@ -82,7 +58,7 @@ void test(`${deployments} deployments are cut off, and none releases twice`, asy
         await sleep(100)
       }
       assert.equal(run?.status, 'success', JSON.stringify(run))
-      const { result, text } = run!.result
+      const { result, text } = run.result
       ends.push(`${result} (${text})`)
       for (const environment of ['staging', 'production']) {
         const times = service.releases().filter((line) => line === `${environment} ${version}`).length
@@ -97,3 +73,39 @@ void test(`${deployments} deployments are cut off, and none releases twice`, asy
     rmSync(home, { recursive: true, force: true })
   }
 })
+
+interface Killable {
+  serve(): Promise<ChildProcess>
+  /** With everything that it started. */
+  die(child: ChildProcess): Promise<void>
+  oxbow(...args: readonly string[]): Promise<string>
+}
+
+function killable(home: string): Killable {
+  const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
+  const serve = async (): Promise<ChildProcess> => {
+    const child = spawn(process.execPath, [program, 'serve'], { env, cwd: home, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+    let said = ''
+    const serves = new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        said += chunk.toString()
+        if (said.includes('Ctrl+C stops it.')) resolve()
+      })
+    })
+    await inTime(serves, () => `the guest to serve; it says: ${said}`)
+    return child
+  }
+  const die = async (child: ChildProcess): Promise<void> => {
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    process.kill(-child.pid!, 'SIGKILL')
+    await gone
+  }
+  const oxbow = (...args: readonly string[]): Promise<string> =>
+    new Promise((resolve) => {
+      const child = spawn(process.execPath, [program, ...args], { env, cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
+      let out = ''
+      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+      child.once('close', () => resolve(out))
+    })
+  return { serve, die, oxbow }
+}

@@ -4,7 +4,6 @@ import type { Call } from '../../protocol/index.ts'
 import { type BranchCallDeps, branchCalls } from './branches/branch-calls.ts'
 import type { OpenVersions } from './open-versions.ts'
 import { type UndoCallDeps, undoCalls } from './undo-calls.ts'
-import { verifyCall } from './verify-call.ts'
 import { versionCalls } from './version-calls.ts'
 
 /** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
@@ -17,5 +16,5 @@ export function allCalls(core: Core, self: () => Promise<OpenVersions>): readonl
     heldLabels: (caller) => core.sessions.held(caller),
     loadHeld: (session) => core.sessions.loadHeld(session),
   }
-  return [...versionCalls(deps), verifyCall(deps), ...undoCalls(deps), ...branchCalls(deps)]
+  return [...versionCalls(deps), ...undoCalls(deps), ...branchCalls(deps)]
 }

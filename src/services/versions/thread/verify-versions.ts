@@ -40,7 +40,7 @@ async function* walkAll(repository: Repository, found: Found): AsyncGenerator<vo
   // What is held in memory says nothing about the disk.
   repository.reread()
   const seen = new Set<string>()
-  const attempt = async <Value>(read: () => Value | Promise<Value>): Promise<Value | null> => {
+  const attempt = async <Value>(read: () => Promise<Value>): Promise<Value | null> => {
     try {
       return await read()
     } catch (error) {
@@ -56,7 +56,7 @@ async function* walkAll(repository: Repository, found: Found): AsyncGenerator<vo
     return true
   }
   const tags = (await attempt(() => repository.tags())) ?? []
-  const head = await attempt(() => repository.head())
+  const head = await attempt(async () => repository.head())
   const commits = [...(head === null ? [] : [head]), ...tags.map(({ commit }) => commit)]
   const trees: string[] = []
   for (let oid = commits.pop(); oid !== undefined; oid = commits.pop()) {
