@@ -323,6 +323,7 @@ export type CallName =
   | 'version.tag'
   | 'version.turns'
   | 'version.undo'
+  | 'version.verify'
   | 'web.fetch'
   | 'web.search'
 

@@ -51,7 +51,7 @@ const manifestSchema = z.strictObject({
           .regex(/^\/(?:shared|tmp)(?:\/|$)/, 'must be below /shared or /tmp')
           .regex(/^\S+$/, 'cannot have spaces'),
       ),
-      hosts: list(text(253).regex(/^(?:\*\.)?[A-Za-z0-9.:[\]-]+$/, 'must be a host, or *. and a domain')),
+      hosts: list(text(253).regex(/^(?:\*|(?:\*\.)?[A-Za-z0-9.:[\]-]+)$/, 'must be a host, *. and a domain, or * for all')),
       secrets: list(text(100).regex(/^\S+$/, 'must be the name of a secret')),
       spend: limitsSchema.optional(),
       time_s: z.number().min(1).max(maxProgramSeconds).optional(),
