@@ -1080,6 +1080,7 @@ interface CallInputs {
     conflicts?: 'stop' | 'keep_later' | 'overwrite' | undefined
     digest?: string | undefined
   }
+  'version.verify': Record<string, never>
   'web.fetch': { url: string; format?: 'markdown' | 'text' | 'raw' | undefined; from_byte?: number | undefined; max_bytes?: number | undefined }
   'web.search': { query: string; count?: number | undefined; freshness?: 'any' | 'day' | 'week' | 'month' | 'year' | undefined }
 }
@@ -2248,6 +2249,7 @@ interface CallOutputs {
     diff: string
     digest: string
   }
+  'version.verify': { ok: boolean; commits: number; objects: number; problems: readonly string[] }
   'web.fetch': {
     url: string
     final_url: string
