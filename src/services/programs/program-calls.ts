@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { JsonObject } from '../../base/index.ts'
 import { type Call, defineCall, evident, jsonObjectSchema } from '../../protocol/index.ts'
 import { definitionName, maxProgramFileBytes } from '../../config/index.ts'
-import { maxProgramWaitS } from './limits.ts'
+import { maxModuleChars, maxProgramWaitS } from './limits.ts'
 import type { ProgramDesk } from './program-desk.ts'
 import { problemText } from './program-package.ts'
 import { programRunView, type ProgramRunView, programView } from './program-view.ts'
@@ -28,7 +28,16 @@ const exampleId = '0fd2b0d1-53a1-8c77-a1d0-6f0d2f3d8a11'
 const recorded = ({ id, program, status }: ProgramRunView): JsonObject => ({ run: id, program, outcome: status })
 
 export function programCalls(load: Load): readonly Call[] {
-  return [listCall(load), infoCall(load), runCall(load), showCall(load), runsCall(load), cancelCall(load), verifyCall(load), ...switchCalls(load)]
+  return [
+    listCall(load),
+    infoCall(load),
+    runCall(load),
+    showCall(load),
+    runsCall(load),
+    cancelCall(load),
+    verifyCall(load),
+    ...switchCalls(load),
+  ]
 }
 
 function listCall(load: Load): Call {
@@ -44,7 +53,9 @@ function listCall(load: Load): Call {
     recordOutput: ({ programs }) => ({ programs: programs.length }),
     async run() {
       const programs = await (await load()).list()
-      const lines = programs.map((each) => `${each.name} ${each.version}: ${each.problem || each.description}${each.enabled ? '' : ' (off)'}`)
+      const lines = programs.map(
+        (each) => `${each.name} ${each.version}: ${each.problem || each.description}${each.enabled ? '' : ' (off)'}`,
+      )
       return { output: { programs }, text: lines.join('\n') || 'There are no programs.' }
     },
   })
@@ -184,7 +195,7 @@ function cancelCall(load: Load): Call {
 }
 
 const fileText = z.string().max(maxProgramFileBytes)
-const problem = z.strictObject({ file: z.enum(['program.toml', 'SKILL.md', 'main.js']), line: z.int(), message: z.string() })
+const problem = z.strictObject({ file: z.enum(['program.toml', 'SKILL.md', 'main.js', 'main.wasm']), line: z.int(), message: z.string() })
 
 function verifyCall(load: Load): Call {
   return defineCall({
@@ -193,7 +204,15 @@ function verifyCall(load: Load): Call {
     summary: 'Checks the files of a program without running it.',
     input: z.strictObject({
       name: name.describe('Name of the program; with `files`, of its folder.'),
-      files: z.strictObject({ toml: fileText, instructions: fileText, script: fileText.optional() }).optional().describe('Absent: those of the program of this name.'),
+      files: z
+        .strictObject({
+          toml: fileText,
+          instructions: fileText,
+          script: fileText.optional(),
+          module: z.string().max(maxModuleChars).optional(),
+        })
+        .optional()
+        .describe('Absent: those of the program of this name.'),
     }),
     output: z.strictObject({
       ok: z.boolean(),
@@ -210,7 +229,13 @@ function verifyCall(load: Load): Call {
       const texts =
         files === undefined
           ? (await desk.info(called)).definition
-          : { toml: files.toml, text: files.instructions, problem: '', ...(files.script !== undefined && { script: files.script }) }
+          : {
+              toml: files.toml,
+              text: files.instructions,
+              problem: '',
+              ...(files.script !== undefined && { script: files.script }),
+              ...(files.module !== undefined && { module: files.module }),
+            }
       const { problems, warnings } = await desk.verify({ ...texts, kind: 'programs', name: called })
       const ok = problems.length === 0
       const lines = [...problems.map(problemText), ...warnings.map((each) => `warning: ${problemText(each)}`)]

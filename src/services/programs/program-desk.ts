@@ -1,14 +1,5 @@
 /** What the calls about programs do: which there are, who may run them with which rights, and what is shown of runs. */
-import {
-  type AgentProfile,
-  carvedOf,
-  type Core,
-  lost,
-  modelRight,
-  profileCategory,
-  secretRight,
-  stopReason,
-} from '../../kernel/index.ts'
+import { type AgentProfile, carvedOf, type Core, lost, modelRight, profileCategory, secretRight, stopReason } from '../../kernel/index.ts'
 import { type CallId, didYouMean, isDerived, type JsonObject, OxbowError, truncate, type TurnId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { Definition, DefinitionText } from '../../config/index.ts'
@@ -21,8 +12,10 @@ import { grantedRights, wantedRights } from './program-rights.ts'
 import { createProgramRuns, type ProgramBy, type ProgramRuns, type ProgramRunsDeps, unknownRun } from './program-runs.ts'
 import { type Verified, verifyPackage } from './program-verify.ts'
 import { type ProgramRunView, type ProgramView, viewOfRun } from './program-view.ts'
+import { createInstallDesk, type InstallDesk } from './packages/install-desk.ts'
 
 export interface ProgramDesk {
+  readonly install: InstallDesk
   run(by: ProgramBy, input: RunInput, signal: AbortSignal): Promise<ProgramRunView>
   list(): Promise<readonly ProgramView[]>
   /** @throws OxbowError `not_found` */
@@ -46,16 +39,19 @@ export interface RunInput {
 }
 
 export interface DeskDeps
-  extends Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'assertCovers' | 'runs'>,
-    Pick<Core, 'registry' | 'profileOf' | 'neverPassedOn' | 'budgets' | 'running' | 'config'> {
+  extends
+    Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'assertCovers' | 'runs'>,
+    Pick<Core, 'host' | 'registry' | 'profileOf' | 'neverPassedOn' | 'budgets' | 'running' | 'config'> {
   readonly runs: RunsPort
   readonly agents: Agents
   readonly waitingIn: Access['waitingIn']
 }
 
 export function createProgramDesk(deps: DeskDeps): { readonly desk: ProgramDesk; readonly runs: ProgramRuns } {
+  const install = createInstallDesk(deps)
   const runs = createProgramRuns({
     ...deps,
+    tried: install.tried,
     // What was revoked since is no right of the run any more.
     boundsOf: async ({ session, starter }) => (starter === '' ? null : ((await deps.profileOf(session))?.rights ?? [])),
     openSession: (run) => openSession(deps, run),
@@ -80,6 +76,7 @@ export function createProgramDesk(deps: DeskDeps): { readonly desk: ProgramDesk;
     (await runs.all()).filter(({ home }) => caller.audience === 'terminal' || (home !== '' && home === caller.session))
   const verify: ProgramDesk['verify'] = (of) => verifyPackage({ schemas: deps.schemas, find: deps.registry.find }, of)
   const desk: ProgramDesk = {
+    install,
     run: async (by, input, signal) => begin(deps, runs, view, by, input, signal),
     list: () => listPrograms(deps),
     async info(name) {
@@ -114,7 +111,9 @@ export function createProgramDesk(deps: DeskDeps): { readonly desk: ProgramDesk;
       const isOff = (await deps.documents.get(programSwitches, name)) !== null
       if (isOff === !isOn) return false
       const value = isOn ? null : { enabled: false }
-      await deps.documents.put({ caller, call, name: isOn ? 'program.enable' : 'program.disable' }, [{ category: programSwitches, name, value }])
+      await deps.documents.put({ caller, call, name: isOn ? 'program.enable' : 'program.disable' }, [
+        { category: programSwitches, name, value },
+      ])
       return true
     },
   }
@@ -132,8 +131,21 @@ async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'do
       const { program, problems } = each.problem === '' ? await parsePackage(each) : { program: null, problems: [] }
       const said = each.problem === '' ? problems.map(problemText).join('; ') : each.problem
       const { version = '', description = '', author = '', tool = false } = program?.manifest.program ?? {}
-      const kind = each.script === undefined ? ('agent' as const) : ('script' as const)
-      return { name: each.name, version, description, author, kind, tool, enabled: !off.has(each.name), hash: each.hash, problem: said }
+      const kind = each.script !== undefined ? ('script' as const) : each.module !== undefined ? ('module' as const) : ('agent' as const)
+      const { place, hides, trial } = each
+      const from = { place: place ?? 'own', hides_own: hides === true, on_trial: trial !== undefined } as const
+      return {
+        name: each.name,
+        version,
+        description,
+        author,
+        kind,
+        ...from,
+        tool,
+        enabled: !off.has(each.name),
+        hash: each.hash,
+        problem: said,
+      }
     }),
   )
 }
@@ -148,7 +160,9 @@ async function usable(deps: DeskDeps, name: string): Promise<{ readonly definiti
   const found = (await deps.agents.definitions.list('programs')).find((each) => each.name === name)
   if (found === undefined) throw await unknownProgram(deps, name)
   if (found.problem !== '')
-    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${found.problem}`, { hint: `Check it: oxbow program verify ${name}` })
+    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${found.problem}`, {
+      hint: `Check it: oxbow program verify ${name}`,
+    })
   if ((await deps.documents.get(programSwitches, name)) !== null)
     throw new OxbowError('denied', `The program ${name} is switched off.`, { hint: `Switch it on: oxbow program enable ${name}` })
   return { definition: { ...found, table: {} }, program: await usablePackage(found) }

@@ -46,7 +46,11 @@ const manifestSchema = z.strictObject({
   rights: z
     .strictObject({
       calls: list(listedCall),
-      paths: list(text(500).regex(/^\/(?:shared|tmp)(?:\/|$)/, 'must be below /shared or /tmp').regex(/^\S+$/, 'cannot have spaces')),
+      paths: list(
+        text(500)
+          .regex(/^\/(?:shared|tmp)(?:\/|$)/, 'must be below /shared or /tmp')
+          .regex(/^\S+$/, 'cannot have spaces'),
+      ),
       hosts: list(text(253).regex(/^(?:\*\.)?[A-Za-z0-9.:[\]-]+$/, 'must be a host, or *. and a domain')),
       secrets: list(text(100).regex(/^\S+$/, 'must be the name of a secret')),
       spend: limitsSchema.optional(),
@@ -74,7 +78,7 @@ export type ListedCall = Exclude<Manifest['rights']['calls'][number], string>
 
 /** What is wrong with a file of a program. */
 export interface PackageProblem {
-  readonly file: 'program.toml' | 'SKILL.md' | 'main.js'
+  readonly file: 'program.toml' | 'SKILL.md' | 'main.js' | 'main.wasm'
   /** 0: the file as a whole. */
   readonly line: number
   readonly message: string
@@ -85,6 +89,8 @@ export interface ProgramPackage {
   readonly instructions: string
   /** Null: an agent follows the instructions. */
   readonly script: string | null
+  /** A WASI module, in base64, in the place of a script. */
+  readonly module: string | null
 }
 
 export const problemText = ({ file, line, message }: PackageProblem): string => `${file}${line === 0 ? '' : `:${line}`}: ${message}`
@@ -94,7 +100,7 @@ export function listedCalls({ rights }: Pick<Manifest, 'rights'>): readonly List
   return rights.calls.map((each) => (typeof each === 'string' ? { call: each, input: {} } : each))
 }
 
-type PackageText = Pick<DefinitionText, 'name' | 'toml' | 'text' | 'script'>
+type PackageText = Pick<DefinitionText, 'name' | 'toml' | 'text' | 'script' | 'module'>
 
 /** Never throws. @returns null where the manifest cannot be used, as the problems say */
 export async function parsePackage({
@@ -102,13 +108,16 @@ export async function parsePackage({
   toml,
   text: instructions,
   script,
+  module,
 }: PackageText): Promise<{ readonly program: ProgramPackage | null; readonly problems: readonly PackageProblem[] }> {
   const { manifest, problems } = await parseManifest(toml)
   const found = [...problems]
   if (manifest !== null && manifest.program.name !== name)
     found.push(at(toml, ['program', 'name'], `is ${manifest.program.name}, but the folder is ${name}: they must be the same`))
   if (instructions.trim() === '') found.push({ file: 'SKILL.md', line: 0, message: 'is missing or empty: it says what the program does' })
-  const program = manifest === null ? null : { manifest, instructions, script: script ?? null }
+  if (script !== undefined && module !== undefined)
+    found.push({ file: 'main.wasm', line: 0, message: 'is there next to main.js: a program has one of them' })
+  const program = manifest === null ? null : { manifest, instructions, script: script ?? null, module: module ?? null }
   return { program: found.length === 0 ? program : null, problems: found }
 }
 

@@ -47,6 +47,7 @@ export interface KeptProgram {
   readonly toml: string
   readonly text: string
   readonly script?: string | undefined
+  readonly module?: string | undefined
 }
 
 export const programCategory = 'system/program_runs'
@@ -98,7 +99,10 @@ export function digestOf(input: unknown): string {
 const pageRecords = 5_000
 
 /** @returns the calls of a run on record, by their places */
-export async function readPast({ store, flushed }: Pick<Journal, 'store' | 'flushed'>, { id, session }: ProgramRun): Promise<Map<number, PastCall>> {
+export async function readPast(
+  { store, flushed }: Pick<Journal, 'store' | 'flushed'>,
+  { id, session }: ProgramRun,
+): Promise<Map<number, PastCall>> {
   await flushed()
   const past = new Map<number, PastCall>()
   for (let after = 0; ;) {

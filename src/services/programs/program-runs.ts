@@ -4,7 +4,17 @@
  */
 import { carve, type Core, type DocumentChange, giveBack, giveUpCalls, meet, processRight } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import { type CallId, failureSentences, type Json, type JsonObject, OxbowError, problemLines, toFailure, truncate, type TurnId } from '../../base/index.ts'
+import {
+  type CallId,
+  failureSentences,
+  type Json,
+  type JsonObject,
+  OxbowError,
+  problemLines,
+  toFailure,
+  truncate,
+  type TurnId,
+} from '../../base/index.ts'
 import { type Call, type Caller, grantOf, isTurn } from '../../protocol/index.ts'
 import type { Definition } from '../../config/index.ts'
 import { maxEndedPrograms, maxLivePrograms, maxProgramDepth, maxProgramValueBytes } from './limits.ts'
@@ -22,7 +32,7 @@ import {
   sessionOfRun,
 } from './program-record.ts'
 import { refusalOf } from './program-rights.ts'
-import { runProgramScript } from './program-script.ts'
+import { runProgramCode } from './program-code.ts'
 
 export interface ProgramRunsDeps extends Pick<
   Core,
@@ -33,6 +43,8 @@ export interface ProgramRunsDeps extends Pick<
   readonly boundsOf: (run: ProgramRun) => Promise<readonly string[] | null>
   /** Makes the session of a run, with its profile. */
   readonly openSession: (run: ProgramRun) => Promise<void>
+  /** Hears of each run that has ended. */
+  readonly tried?: ((run: ProgramRun) => Promise<void>) | undefined
   readonly assertCovers: (caller: Caller, manifest: Manifest) => Promise<void>
 }
 
@@ -83,6 +95,7 @@ export function createProgramRuns(deps: ProgramRunsDeps): ProgramRuns {
       await deps.journal.flushed()
       await giveUpCalls(deps.journal, state.id, (record) => !isTurn(record))
       deps.runEnded(state.id)
+      await deps.tried?.(ended).catch((error: unknown) => console.error(error))
       deps.noteEvent('program_ended', { run: state.id, program: state.program, status: end.status }, state.session)
       runs.changed(topicOf(state.id))
     },
@@ -170,8 +183,8 @@ async function prepare(
     deadline: timeS === undefined ? null : now + timeS * 1_000,
     ...(spend !== undefined && { budget: spend }),
   }
-  const { name, toml, text, script } = definition
-  const value: KeptProgram = { name, toml, text, ...(script !== undefined && { script }) }
+  const { name, toml, text, script, module } = definition
+  const value: KeptProgram = { name, toml, text, ...(script !== undefined && { script }), ...(module !== undefined && { module }) }
   return { run, kept: { category: programVersions, name: definition.hash, value } }
 }
 
@@ -186,7 +199,8 @@ async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal
     const kept = await deps.documents.get<KeptProgram>(programVersions, run.hash)
     if (kept === null) throw new OxbowError('not_found', 'The files with which the run began are gone.', { hint: 'Run it again.' })
     const program = await usablePackage(kept.value)
-    const work = program.script === null ? followInstructions(deps, run, program, signal) : runScript(deps, run, program, program.script, signal)
+    const isFollowed = program.script === null && program.module === null
+    const work = isFollowed ? followInstructions(deps, run, program, signal) : runScript(deps, run, program, signal)
     const { value, printed, failure } = await work
     if (failure !== null) return failed(failure, printed)
     await assertFits(deps, program.manifest.result, value, 'result')
@@ -194,18 +208,22 @@ async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal
   } catch (error) {
     if (endsBy() !== undefined) return { ...failed({ code: 'cancelled', message: endsBy()!, hint: 'Run it again.' }), status: 'cancelled' }
     if (signal.reason === 'deadline')
-      return failed({ code: 'timeout', message: 'The run took longer than its time_s.', hint: 'Raise time_s under [rights] in its program.toml.' })
+      return failed({
+        code: 'timeout',
+        message: 'The run took longer than its time_s.',
+        hint: 'Raise time_s under [rights] in its program.toml.',
+      })
     if (signal.aborted) return null
     return failed(toFailure(error, 'internal_failure', 'The log has details.'))
   }
 }
 
-async function runScript(deps: ProgramRunsDeps, run: ProgramRun, program: ProgramPackage, source: string, signal: AbortSignal) {
+async function runScript(deps: ProgramRunsDeps, run: ProgramRun, program: ProgramPackage, signal: AbortSignal) {
   const make = callsOf(deps, run, program.manifest, signal)
   const caller = { actor: `program:${run.program}`, session: run.session, turn: run.id }
-  return runProgramScript({
+  return runProgramCode({
     run: run.id,
-    source,
+    program,
     input: run.input,
     past: await readPast(deps.journal, run),
     hide: (input) => deps.secrets.hideIn(input, () => {}) as Json,
@@ -235,10 +253,17 @@ export async function callerOf(deps: Pick<ProgramRunsDeps, 'user' | 'boundsOf'>,
 }
 
 /** @throws OxbowError `bad_input` for an input, `tool_failed` for a result that the manifest does not describe */
-async function assertFits({ schemas }: Pick<ProgramRunsDeps, 'schemas'>, schema: JsonObject | undefined, value: Json, what: 'input' | 'result'): Promise<void> {
+async function assertFits(
+  { schemas }: Pick<ProgramRunsDeps, 'schemas'>,
+  schema: JsonObject | undefined,
+  value: Json,
+  what: 'input' | 'result',
+): Promise<void> {
   const code = what === 'input' ? 'bad_input' : 'tool_failed'
   if (Buffer.byteLength(JSON.stringify(value)) > maxProgramValueBytes)
-    throw new OxbowError('limit_reached', `The ${what} is larger than ${maxProgramValueBytes / 1024} KiB.`, { hint: 'Give it as a file, and its path here.' })
+    throw new OxbowError('limit_reached', `The ${what} is larger than ${maxProgramValueBytes / 1024} KiB.`, {
+      hint: 'Give it as a file, and its path here.',
+    })
   if (schema === undefined) return
   const problems = await schemas.validate(schema, value)
   if (problems.length === 0) return

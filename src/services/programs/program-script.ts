@@ -84,7 +84,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
 }
 
 /** Ends the run: the script cannot catch it. */
-class Fatal extends Error {
+export class Fatal extends Error {
   readonly failure: OxbowError
 
   constructor(failure: OxbowError) {
@@ -93,11 +93,14 @@ class Fatal extends Error {
   }
 }
 
-async function callAt(deps: ScriptDeps, n: number, name: string, input: Json): Promise<CallOutcome> {
+/** @throws Fatal for what ends the run; the reason of the signal */
+export async function callAt(deps: Omit<ScriptDeps, 'source' | 'input'>, n: number, name: string, input: Json): Promise<CallOutcome> {
   const { past, run, signal } = deps
   if (n >= maxProgramCalls)
     throw new Fatal(
-      new OxbowError('limit_reached', `The script has made ${maxProgramCalls} calls.`, { hint: 'Ask for more with one call, or run several programs.' }),
+      new OxbowError('limit_reached', `The script has made ${maxProgramCalls} calls.`, {
+        hint: 'Ask for more with one call, or run several programs.',
+      }),
     )
   const digest = digestOf(deps.hide(input))
   const known = past.get(n)
@@ -119,7 +122,7 @@ function diverged(n: number, name: string, known: PastCall): OxbowError {
 }
 
 /** The same for an outcome as it comes and as it is read back. @throws OxbowError */
-function reply(outcome: CallOutcome): Json {
+export function reply(outcome: CallOutcome): Json {
   if (outcome.status === 'ok') return { ok: outcome.ok, text: outcome.text, output: (outcome.output ?? null) as Json }
   throw new OxbowError(outcome.failure.code, outcome.text.replace(/^Error \([a-z_]+\): /, ''), { hint: '' })
 }

@@ -18,7 +18,9 @@ export const programRunView = z.strictObject({
   id: idSchema('TurnId'),
   program: z.string(),
   version: z.string(),
-  status: z.enum(['running', 'waiting', 'success', 'failed', 'cancelled', 'planned']).describe('`waiting`: for a person. `planned`: a dry run.'),
+  status: z
+    .enum(['running', 'waiting', 'success', 'failed', 'cancelled', 'planned'])
+    .describe('`waiting`: for a person. `planned`: a dry run.'),
   session: idOrEmpty('SessionId').describe('Where its calls are made, which the journal has.'),
   input: jsonObjectSchema(),
   result: z.custom<Json>(),
@@ -26,7 +28,10 @@ export const programRunView = z.strictObject({
   failure: z.strictObject(failureFields()).nullable(),
   labels: z.array(labelSchema()).readonly(),
   rights: z.array(z.string()).readonly(),
-  missing: z.array(z.string()).readonly().describe('Rights that its manifest asks for and that whoever runs it cannot give. Of a dry run only.'),
+  missing: z
+    .array(z.string())
+    .readonly()
+    .describe('Rights that its manifest asks for and that whoever runs it cannot give. Of a dry run only.'),
   depth: z.int(),
   created_at: z.number(),
   ended_at: z.number().nullable(),
@@ -41,7 +46,10 @@ export const programView = z.strictObject({
   version: z.string(),
   description: z.string(),
   author: z.string(),
-  kind: z.enum(['script', 'agent']).describe('`agent`: an agent follows its SKILL.md.'),
+  kind: z.enum(['script', 'module', 'agent']).describe('`module`: a WASI module. `agent`: an agent follows its SKILL.md.'),
+  place: z.enum(['own', 'installed', 'bundled']).describe('`own`: a folder of yours. `bundled`: it comes with Oxbow.'),
+  hides_own: z.boolean().describe('You have a folder of its name, too, which does not count.'),
+  on_trial: z.boolean().describe('An update that has not run yet: where its first run fails, the version before comes back.'),
   tool: z.boolean().describe('Agents see it as a call.'),
   enabled: z.boolean(),
   hash: z.string().describe('Of its files.'),

@@ -17,13 +17,22 @@ export const programs: Service<ProgramDesk, Needs> = {
   needs: { access, agents, runs: durable },
   events: ['program'],
   verbs: {
-    words: { 'Agents, schedules, budgets:': { program: 'check, run, show and cancel programs' } },
+    words: { 'Agents, schedules, budgets:': { program: 'install, check, test and run programs' } },
     load: async () => (await import('./program-verbs.ts')).programVerbs,
   },
   wakes: ['system/program_runs'],
   async calls(core, self, ports) {
-    const [{ programCalls }, { scriptCalls }] = await Promise.all([import('./program-calls.ts'), import('./script-calls.ts')])
-    return [...programCalls(self), ...scriptCalls({ random: core.random, schemas: core.schemas, runs: ports.runs })]
+    const [{ programCalls }, { packageCalls }, { scriptCalls }] = await Promise.all([
+      import('./program-calls.ts'),
+      import('./packages/package-calls.ts'),
+      import('./script-calls.ts'),
+    ])
+    const installing = async () => (await self()).install
+    return [
+      ...programCalls(self),
+      ...packageCalls(installing),
+      ...scriptCalls({ random: core.random, schemas: core.schemas, runs: ports.runs }),
+    ]
   },
   async open(core, ports) {
     const { desk, runs } = (await import('./program-desk.ts')).createProgramDesk({
