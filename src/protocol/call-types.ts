@@ -1607,6 +1607,8 @@ interface CallOutputs {
     on_trial: boolean
     tool: boolean
     enabled: boolean
+    active: boolean
+    schedules: number
     hash: string
     problem: string
     toml: string
@@ -1626,6 +1628,8 @@ interface CallOutputs {
       on_trial: boolean
       tool: boolean
       enabled: boolean
+      active: boolean
+      schedules: number
       hash: string
       problem: string
     }[]

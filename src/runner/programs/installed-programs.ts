@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { DefinitionText, ProgramSource } from '../../config/index.ts'
 import { bundledPrograms, namesIn, readDefinition, readDefinitions, readProgram } from '../definition-files.ts'
 import type { Home } from '../home.ts'
-import { readSealed, type SealedList } from '../sealed-list.ts'
+import { readSealed, sealAnew, type SealedList } from '../sealed-list.ts'
 
 export interface LockedProgram {
   readonly name: string
@@ -77,4 +77,12 @@ export function definitionsOf(home: Home, folders: readonly string[], bundled: s
   const names = new Set(installed.map(({ name }) => name))
   const own = namesIn(bundled, 'programs').map((name) => ({ ...readDefinition(bundled, 'programs', name), place: 'bundled' as const }))
   return readDefinitions(folders, [...own.filter(({ name }) => !names.has(name)), ...installed])
+}
+
+/**
+ * Seals the list of programs that a restore has put in place.
+ * @param isProven a key of the person proves who has made the backup; otherwise none counts, as nothing says who approved its rights
+ */
+export function sealRestoredPrograms(home: Home, isProven: boolean): void {
+  if (existsSync(programsLock.path(home))) sealAnew<InstalledProgram>(home, programsLock, (programs) => (isProven ? programs : []))
 }

@@ -40,3 +40,5 @@ export const maxMountedFiles = 500
 export const maxDifferenceLines = 400
 /** Programs that agents see as calls. */
 export const maxToolPrograms = 50
+/** How often the list of programs that agents see is read anew: people change files between turns. */
+export const toolListMs = 5_000

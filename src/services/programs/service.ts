@@ -20,7 +20,7 @@ export const programs: Service<ProgramDesk, Needs> = {
     words: { 'Agents, schedules, budgets:': { program: 'install, check, test and run programs' } },
     load: async () => (await import('./program-verbs.ts')).programVerbs,
   },
-  wakes: ['system/program_runs'],
+  wakes: ['system/program_runs', 'system/program_schedules'],
   async calls(core, self, ports) {
     const [{ programCalls }, { packageCalls }, { scriptCalls }] = await Promise.all([
       import('./program-calls.ts'),
@@ -35,14 +35,21 @@ export const programs: Service<ProgramDesk, Needs> = {
     ]
   },
   async open(core, ports) {
-    const { desk, runs } = (await import('./program-desk.ts')).createProgramDesk({
+    const { desk, runs, schedules } = (await import('./program-desk.ts')).createProgramDesk({
       ...core,
       waitingIn: (await ports.access()).waitingIn,
       agents: await ports.agents(),
       runs: await ports.runs(),
     })
-    return { port: desk, recover: runs.load }
+    return {
+      port: desk,
+      async recover() {
+        await runs.load()
+        await schedules.load()
+      },
+    }
   },
+  coming: async (core, self) => (await import('./packages/tool-programs.ts')).toolPrograms(core, self),
   runs: async ({ documents }) => (await import('./program-record.ts')).runsIn(documents),
   definitions: {
     async programs(definition) {

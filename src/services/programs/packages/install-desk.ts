@@ -13,6 +13,8 @@ import { compareRights, rightLines } from './rights-text.ts'
 
 export interface InstallDeps extends Pick<Core, 'host' | 'schemas' | 'registry' | 'noteEvent'> {
   readonly agents: Pick<Agents, 'definitions'>
+  /** Other files count now. */
+  readonly changed: () => Promise<void>
 }
 
 export interface PackageAsk {
@@ -42,6 +44,10 @@ export interface InstallDesk {
 
 export function createInstallDesk(deps: InstallDeps): InstallDesk {
   const { definitions } = deps.agents
+  const refresh = async (): Promise<void> => {
+    definitions.refresh()
+    await deps.changed()
+  }
   const change = async (program: string, what: 'rollback' | 'remove'): Promise<ChangedProgram> => {
     const place = (await definitions.list('programs')).find(({ name }) => name === program)?.place
     if (place === 'bundled')
@@ -49,7 +55,7 @@ export function createInstallDesk(deps: InstallDeps): InstallDesk {
         hint: `Switch it off: oxbow program disable ${program}`,
       })
     const done = await portOf(deps).change(program, what)
-    definitions.refresh()
+    await refresh()
     return done
   }
   return {
@@ -74,7 +80,7 @@ export function createInstallDesk(deps: InstallDeps): InstallDesk {
           },
         )
       await port.install(ask.source, hash, ask.program)
-      definitions.refresh()
+      await refresh()
       return { ...view, tested: results.length }
     },
     rollback: (program) => change(program, 'rollback'),
@@ -93,7 +99,7 @@ export function createInstallDesk(deps: InstallDeps): InstallDesk {
       if (tried?.trial === undefined || tried.hash !== run.hash || deps.host?.programs === undefined) return
       const isGood = run.status === 'success'
       const { changed, version } = await deps.host.programs.change(run.program, isGood ? 'keep' : 'rollback', tried.trial)
-      definitions.refresh()
+      await refresh()
       if (changed && !isGood)
         deps.noteEvent('program_rolled_back', { program: run.program, from: run.version, to: version, run: run.id }, run.session)
     },
