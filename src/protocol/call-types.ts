@@ -1611,6 +1611,7 @@ interface CallOutputs {
     schedules: number
     hash: string
     problem: string
+    may: readonly string[]
     toml: string
     instructions: string
     script: string

@@ -51,7 +51,10 @@ test('an update is on trial, goes back to the version before, and a removed prog
   const folder = await folderOf('tidy', 'update-source')
   const first = await install(home, folder)
   assert.equal(first.before, null)
-  assert.deepEqual(listed(home).map(({ name, place, trial }) => [name, place, trial]), [['tidy', 'installed', undefined]])
+  assert.deepEqual(
+    listed(home).map(({ name, place, trial }) => [name, place, trial]),
+    [['tidy', 'installed', undefined]],
+  )
   writeFileSync(join(folder, 'main.js'), 'export default () => ({ lines: 0 })')
   const second = await install(home, '', 'tidy')
   assert.equal(second.before?.hash, first.hash)
@@ -139,9 +142,18 @@ test('a program of Oxbow is listed, and only an installed one takes its place', 
   const home = homeNamed('bundled')
   const bundled = join(root, 'bundled-programs')
   await folderOf('guardian', 'bundled-programs')
-  assert.deepEqual(listed(home, bundled).map(({ name, place, hides }) => [name, place, hides]), [['guardian', 'bundled', undefined]])
+  assert.deepEqual(
+    listed(home, bundled).map(({ name, place, hides }) => [name, place, hides]),
+    [['guardian', 'bundled', undefined]],
+  )
   const own = await folderOf('guardian', 'bundled/programs', '2.0.0')
-  assert.deepEqual(listed(home, bundled).map(({ place, hides }) => [place, hides]), [['bundled', true]])
+  assert.deepEqual(
+    listed(home, bundled).map(({ place, hides }) => [place, hides]),
+    [['bundled', true]],
+  )
   await install(home, own)
-  assert.deepEqual(listed(home, bundled).map(({ place, hides }) => [place, hides]), [['installed', true]])
+  assert.deepEqual(
+    listed(home, bundled).map(({ place, hides }) => [place, hides]),
+    [['installed', true]],
+  )
 })

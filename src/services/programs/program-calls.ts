@@ -8,7 +8,8 @@ import { type Call, defineCall, evident, jsonObjectSchema } from '../../protocol
 import { definitionName, maxProgramFileBytes } from '../../config/index.ts'
 import { maxModuleChars, maxProgramWaitS } from './limits.ts'
 import type { ProgramDesk } from './program-desk.ts'
-import { problemText } from './program-package.ts'
+import { rightLines } from './packages/rights-text.ts'
+import { parsePackage, problemText } from './program-package.ts'
 import { programRunView, type ProgramRunView, programView } from './program-view.ts'
 
 type Load = () => Promise<ProgramDesk>
@@ -68,6 +69,7 @@ function infoCall(load: Load): Call {
     summary: 'Shows a program: what it does, what it may do, what it takes and returns.',
     input: z.strictObject({ program: name }),
     output: programView.extend({
+      may: z.array(z.string()).readonly().describe('What it may do, for people, one a line.'),
       toml: z.string().describe('Its program.toml.'),
       instructions: z.string().describe('Its SKILL.md.'),
       script: z.string().describe('Its main.js; empty: it has none.'),
@@ -79,7 +81,9 @@ function infoCall(load: Load): Call {
     async run({ program }) {
       const { view, definition } = await (await load()).info(program)
       const { toml, text: instructions, script = '' } = definition
-      return { output: { ...view, toml, instructions, script }, text: `${toml}\n\n${instructions}` }
+      const { program: read } = await parsePackage(definition)
+      const may = read === null ? [] : rightLines(read.manifest)
+      return { output: { ...view, may, toml, instructions, script }, text: `${toml}\n\n${instructions}` }
     },
   })
 }

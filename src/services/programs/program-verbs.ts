@@ -43,11 +43,18 @@ export const programVerbs: readonly ServiceVerb[] = [
     summary: 'show a program: what it does, may do, takes and returns',
     examples: ['oxbow program info tidy'],
     call: 'program.info',
-    show: ({ name, version, enabled, problem, toml, instructions }: OutputOf<'program.info'>) => {
+    show: ({ name, version, enabled, problem, place, may, toml, instructions }: OutputOf<'program.info'>) => {
       const state = problem === '' ? (enabled ? 'on' : 'switched off') : plainLine(problem, valueChars)
-      return [`${plainLine(name, nameChars)} ${version}: ${state}`, plainText(toml.trimEnd()), plainText(instructions.trimEnd())].join(
-        '\n\n',
-      )
+      const rights = [
+        'It may',
+        ...(may.length === 0 ? ['do nothing outside'] : may).map((line) => `  ${plainLine(line, valueChars)}`),
+      ].join('\n')
+      return [
+        `${plainLine(name, nameChars)} ${version}, ${place}: ${state}`,
+        rights,
+        plainText(toml.trimEnd()),
+        plainText(instructions.trimEnd()),
+      ].join('\n\n')
     },
   },
   {

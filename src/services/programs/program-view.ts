@@ -52,7 +52,9 @@ export const programView = z.strictObject({
   on_trial: z.boolean().describe('An update that has not run yet: where its first run fails, the version before comes back.'),
   tool: z.boolean().describe('Agents see it as a call.'),
   enabled: z.boolean().describe('False: it does not run.'),
-  active: z.boolean().describe('Agents see it, if it is a tool, and its schedules start it. One that comes with Oxbow is not until you enable it.'),
+  active: z
+    .boolean()
+    .describe('Agents see it, if it is a tool, and its schedules start it. One that comes with Oxbow is not until you enable it.'),
   schedules: z.int(),
   hash: z.string().describe('Of its files.'),
   problem: z.string().describe('Why it cannot run; empty: it can.'),

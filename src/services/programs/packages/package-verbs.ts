@@ -1,6 +1,6 @@
 /** `oxbow program new|test|install|update|rollback|remove`: what is installed is shown before, and a person says yes to exactly these files. */
 import { resolve } from 'node:path'
-import { plainLine, plainText } from '../../../terminal/index.ts'
+import { plainLine, plainText, removeProgram } from '../../../terminal/index.ts'
 import { type JsonObject, OxbowError, ownValue, plural, textIn } from '../../../base/index.ts'
 import type { AskCall, OutputOf, ServiceVerb, Typed } from '../../../protocol/index.ts'
 import { isFolder, readProgramFolder } from './program-folder.ts'
@@ -149,9 +149,9 @@ export const packageVerbs: readonly ServiceVerb[] = [
     call: 'program.remove',
     async preview(input, ask) {
       const { name, version, place } = (await ask('program.info', { program: textIn(input, 'program') })) as OutputOf<'program.info'>
-      return { would: `remove ${name} ${version}, which is ${place}`, target: { name, version, place } }
+      return { would: removeProgram(name, version).would, target: { name, version, place } }
     },
-    show: ({ program }: OutputOf<'program.remove'>) => `Removed ${program}.`,
+    show: ({ program }: OutputOf<'program.remove'>) => removeProgram(program, '').done,
   },
 ]
 

@@ -20,7 +20,10 @@ const greet = programOf(
 async function results(program: DefinitionText, tests: Readonly<Record<string, string>>) {
   await using guest = await openPrograms([], { calls: [say] })
   const files = { toml: program.toml, instructions: program.text, script: program.script ?? '', tests }
-  const { results: all } = await guest.ok<{ results: readonly { name: string; ok: boolean; problem: string }[] }>('program.test', { name: program.name, files })
+  const { results: all } = await guest.ok<{ results: readonly { name: string; ok: boolean; problem: string }[] }>('program.test', {
+    name: program.name,
+    files,
+  })
   return all
 }
 
@@ -50,7 +53,11 @@ test('a case passes where calls and result are as it says, and tells what differ
 })
 
 test('a case refuses what the manifest does not list', async () => {
-  const sly = programOf('sly', 'calls = []', `export default () => { try { oxbow.call('test.say', {}) } catch (error) { return error.code } }`)
+  const sly = programOf(
+    'sly',
+    'calls = []',
+    `export default () => { try { oxbow.call('test.say', {}) } catch (error) { return error.code } }`,
+  )
   const [only] = await results(sly, { 'tests/a.toml': 'result = "denied"' })
   assert.deepEqual(only, { name: 'a', ok: true, problem: '' })
 })
@@ -58,12 +65,12 @@ test('a case refuses what the manifest does not list', async () => {
 test('a program that is a tool is a call with its input and result, and none when it is switched off', async () => {
   await using guest = await openPrograms([greet, programOf('plain', 'calls = []', 'export default () => 1')], { calls: [say] })
   await guest.ok('program.list', {})
-  const { output, status } = (await guest.kernel.call('programs.greet', { who: 'Ada' })) as { status: string; output: JsonObject }
+  const { output, status } = (await guest.kernel.call('programs.greet' as string, { who: 'Ada' })) as { status: string; output: JsonObject }
   assert.equal(status, 'ok')
   assert.equal(output['result'], 'hello Ada')
-  const bad = await guest.kernel.call('programs.greet', { who: 7 })
+  const bad = await guest.kernel.call('programs.greet' as string, { who: 7 })
   assert.equal(bad.status === 'failed' && bad.failure.code, 'bad_input')
-  assert.notEqual((await guest.kernel.call('programs.plain', {})).status, 'ok')
+  assert.notEqual((await guest.kernel.call('programs.plain' as string, {})).status, 'ok')
 })
 
 test('a program of Oxbow runs, and is neither a tool nor scheduled until it is switched on', async () => {
@@ -84,12 +91,16 @@ test('a program of Oxbow runs, and is neither a tool nor scheduled until it is s
   }
   await guest.ok('program.disable', { program: 'guard' })
   assert.deepEqual([(await shown()).enabled, (await shown()).active], [false, false])
-  assert.deepEqual(await guest.store.documents({ category: 'system/program_schedules', limit: 10 } as never), [])
+  assert.deepEqual(await guest.store.documents({ category: 'system/program_schedules', limit: 10 }), [])
 })
 
 test('an update whose first run fails goes back, one that succeeds is kept', async () => {
   const good = programOf('tidy', 'calls = []', 'export default () => 1')
-  const bad = { ...programOf('tidy', 'calls = []', `export default () => { throw new Error('broken') }`), place: 'installed' as const, trial: 'f'.repeat(64) }
+  const bad = {
+    ...programOf('tidy', 'calls = []', `export default () => { throw new Error('broken') }`),
+    place: 'installed' as const,
+    trial: 'f'.repeat(64),
+  }
   const changes: unknown[] = []
   let now: readonly DefinitionText[] = [bad]
   const host = {

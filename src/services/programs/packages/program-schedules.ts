@@ -63,7 +63,9 @@ export function createProgramSchedules(deps: ScheduleDeps): ProgramSchedules {
   const refresh = async (): Promise<void> => {
     const wanted = await wantedSchedules(deps)
     const known = new Map((await documents.all<KeptSchedule>(programSchedules)).map(({ name, value }) => [name, value]))
-    const changes: DocumentChange[] = [...known.keys()].filter((id) => !wanted.has(id)).map((name) => ({ category: programSchedules, name, value: null }))
+    const changes: DocumentChange[] = [...known.keys()]
+      .filter((id) => !wanted.has(id))
+      .map((name) => ({ category: programSchedules, name, value: null }))
     for (const [id, { program, name, cadence, input }] of wanted) {
       const old = known.get(id)
       if (old !== undefined && JSON.stringify([old.cadence, old.input]) === JSON.stringify([cadence, input])) continue
@@ -103,7 +105,12 @@ async function wantedSchedules({ agents, documents }: Pick<ScheduleDeps, 'agents
     if (each.problem !== '' || !each.toml.includes('schedule') || !isActive(said.get(each.name), each.place)) continue
     const { program } = await parsePackage(each)
     for (const schedule of program?.manifest.schedule ?? [])
-      found.set(idOf(each.name, schedule.name), { program: each.name, name: schedule.name, cadence: cadenceOf(schedule), input: schedule.input as JsonObject })
+      found.set(idOf(each.name, schedule.name), {
+        program: each.name,
+        name: schedule.name,
+        cadence: cadenceOf(schedule),
+        input: schedule.input as JsonObject,
+      })
   }
   return found
 }

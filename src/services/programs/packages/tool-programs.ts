@@ -27,7 +27,9 @@ export function toolPrograms(core: Core, desk: () => Promise<ProgramDesk>): Comi
   let reading: Promise<void> | null = null
   let isLoaded = false
   const read = async (): Promise<void> => {
-    const all = (await host.definitions()).filter(({ kind, problem, toml }) => kind === 'programs' && problem === '' && /^\s*tool\s*=\s*true/m.test(toml))
+    const all = (await host.definitions()).filter(
+      ({ kind, problem, toml }) => kind === 'programs' && problem === '' && /^\s*tool\s*=\s*true/m.test(toml),
+    )
     const switches = all.length === 0 ? [] : await documents.all<ProgramSwitch>(programSwitches)
     const said = new Map(switches.map(({ name, value }) => [name, value]))
     const active = all.filter(({ name, place }) => isActive(said.get(name), place)).slice(0, maxToolPrograms)
@@ -68,7 +70,11 @@ async function toolOf({ schemas }: Core, desk: () => Promise<ProgramDesk>, defin
 
 const anyObject = z.custom<JsonObject>((value) => isObject(value), 'the input must be one JSON object')
 
-function toolCall({ schemas, desk, program: { manifest } }: Pick<Core, 'schemas'> & { readonly desk: () => Promise<ProgramDesk>; readonly program: ProgramPackage }): Call {
+function toolCall({
+  schemas,
+  desk,
+  program: { manifest },
+}: Pick<Core, 'schemas'> & { readonly desk: () => Promise<ProgramDesk>; readonly program: ProgramPackage }): Call {
   const { name, description } = manifest.program
   const parameters: JsonObject = manifest.input ?? { type: 'object', additionalProperties: false }
   return defineCall({
@@ -92,7 +98,9 @@ function toolCall({ schemas, desk, program: { manifest } }: Pick<Core, 'schemas'
     async run(input, { id, caller, signal }) {
       const problems = await schemas.validate(parameters, input)
       if (problems.length > 0)
-        throw new OxbowError('bad_input', `The input does not fit [input] of ${name}:\n${problemLines(problems)}`, { hint: 'Correct it and call again; nothing ran.' })
+        throw new OxbowError('bad_input', `The input does not fit [input] of ${name}:\n${problemLines(problems)}`, {
+          hint: 'Correct it and call again; nothing ran.',
+        })
       const view = await (await desk()).run({ caller, call: id }, { program: name, input, wait: true, dry_run: false }, signal)
       const { result, failure, status, labels, id: run } = view
       const said = typeof result === 'string' ? result : JSON.stringify(result)

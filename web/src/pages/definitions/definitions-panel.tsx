@@ -22,7 +22,7 @@ type Shown = OutputOf<'definition.show'>
 /** Files change without an event. */
 const listEveryMs = 15_000
 
-export function DefinitionsPanel({ kind, place }: { readonly kind: DefinitionKind; readonly place: Place }): ReactNode {
+export function DefinitionsPanel({ kind, place }: { readonly kind: Exclude<DefinitionKind, 'programs'>; readonly place: Place }): ReactNode {
   const definitions = useCall('definition.list', { kind }, { refreshOn: ['turn_ended'], everyMs: listEveryMs })
   const [isAdding, setAdding] = useState(false)
   const noun = kind === 'agents' ? 'agent' : 'graph'
@@ -83,7 +83,7 @@ const whys: Readonly<Record<Definition['state'], string>> = {
 }
 
 interface DefinitionThingProps {
-  readonly kind: DefinitionKind
+  readonly kind: Exclude<DefinitionKind, 'programs'>
   readonly definition: Definition
   readonly refresh: () => void
 }

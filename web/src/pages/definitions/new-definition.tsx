@@ -8,7 +8,7 @@ import { openAt } from '../../shelf/shelf.tsx'
 import { TextArea, TextField } from '../../ui/field.tsx'
 
 interface NewDefinitionProps {
-  readonly kind: DefinitionKind
+  readonly kind: Exclude<DefinitionKind, 'programs'>
   readonly isOpen: boolean
   readonly onClose: () => void
   readonly onSaved: () => void
@@ -16,7 +16,7 @@ interface NewDefinitionProps {
 
 const definitionName = /^[a-z][a-z0-9_-]{0,31}$/
 
-const starts: Readonly<Record<DefinitionKind, string>> = {
+const starts: Readonly<Record<Exclude<DefinitionKind, 'programs'>, string>> = {
   agents: 'description = "Reviews texts and lists what is wrong with them."\nrights = ["file.read"]\n',
   graphs: `description = "Asks a person, and ends with the answer."
 start = "ask"
