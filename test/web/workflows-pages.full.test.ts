@@ -57,6 +57,7 @@ describe('the page of programs', { skip: noChromium }, () => {
     await page.getByRole('link', { name: /lines/ }).click()
     await press('Disable')
     await page.getByText('lines is switched off.').waitFor()
+    await page.getByText('It does not run.').waitFor()
     assert.equal(await page.getByRole('button', { name: 'Run…' }).isDisabled(), true)
     await press('Remove')
     await dialog()

@@ -168,7 +168,7 @@ async function prepare(
     hash: definition.hash,
     session: sessionOfRun(id),
     home: caller.session,
-    starter: /^(?:agent|key|program):/.test(caller.actor) ? caller.actor : '',
+    starter: isPerson(caller) ? '' : caller.actor,
     parent: parent?.id ?? '',
     depth,
     rights,
@@ -186,6 +186,12 @@ async function prepare(
   const { name, toml, text, script, module } = definition
   const value: KeptProgram = { name, toml, text, ...(script !== undefined && { script }), ...(module !== undefined && { module }) }
   return { run, kept: { category: programVersions, name: definition.hash, value } }
+}
+
+/** In a terminal, or signed in to a browser: the key of a browser that has all rights is the person's own. */
+function isPerson({ actor, rights, limits }: Caller): boolean {
+  if (actor.startsWith('key:web-')) return rights.has('*') && limits === undefined
+  return !/^(?:agent|key|program):/.test(actor)
 }
 
 type End = Pick<ProgramRun, 'status' | 'failure' | 'result' | 'printed'>
