@@ -74,6 +74,14 @@ export interface DefinitionText {
   readonly character?: string | undefined
   /** Of `programs/NAME/main.js`; absent if there is no such file: then an agent follows the instructions. */
   readonly script?: string | undefined
+  /** Of `programs/NAME/main.wasm`, a WASI module, in base64; absent if there is no such file. */
+  readonly module?: string | undefined
+  /** Of a program: it is part of Oxbow, or was installed. Absent: its files are the person's. */
+  readonly place?: 'bundled' | 'installed' | undefined
+  /** The person has a folder of its name, too, which does not count. */
+  readonly hides?: true | undefined
+  /** Of an update that has not run yet: the hash of its files. Where its first run fails, the version before comes back. */
+  readonly trial?: string | undefined
   /** Why the files cannot be used; empty if they can. */
   readonly problem: string
 }
@@ -93,5 +101,7 @@ export const maxDefinitionBytes: number = 64 * 1024
 export const maxDefinitions = 200
 /** Bytes of each file of a program. */
 export const maxProgramFileBytes: number = 256 * 1024
+/** Bytes of a WASI module of a program. */
+export const maxProgramModuleBytes: number = 2 * 1024 * 1024
 /** Bytes of the file of a character: large ones have a hundred conversations as examples. */
 export const maxCharacterBytes: number = 512 * 1024

@@ -6,9 +6,10 @@ import { z } from 'zod'
 import type { JsonObject } from '../../base/index.ts'
 import { type Call, defineCall, evident } from '../../protocol/index.ts'
 import { definitionName, maxProgramFileBytes } from '../../config/index.ts'
-import { maxProgramWaitS } from './limits.ts'
+import { maxModuleChars, maxProgramWaitS } from './limits.ts'
 import type { ProgramDesk } from './program-desk.ts'
-import { problemText, packageProblem } from './program-package.ts'
+import { rightLines } from './packages/rights-text.ts'
+import { packageProblem, parsePackage, problemText } from './program-package.ts'
 import { programRunView, type ProgramRunView, programView, runInput } from './program-view.ts'
 
 type Load = () => Promise<ProgramDesk>
@@ -68,6 +69,7 @@ function infoCall(load: Load): Call {
     summary: 'Shows a program: what it does, what it may do, what it takes and returns.',
     input: z.strictObject({ program: name }),
     output: programView.extend({
+      may: z.array(z.string()).readonly().describe('What it may do, for people, one a line.'),
       toml: z.string().describe('Its program.toml.'),
       instructions: z.string().describe('Its SKILL.md.'),
       script: z.string().describe('Its main.js; empty: it has none.'),
@@ -79,7 +81,9 @@ function infoCall(load: Load): Call {
     async run({ program }) {
       const { view, definition } = await (await load()).info(program)
       const { toml, text: instructions, script = '' } = definition
-      return { output: { ...view, toml, instructions, script }, text: `${toml}\n\n${instructions}` }
+      const { program: read } = await parsePackage(definition)
+      const may = read === null ? [] : rightLines(read.manifest)
+      return { output: { ...view, may, toml, instructions, script }, text: `${toml}\n\n${instructions}` }
     },
   })
 }
@@ -197,7 +201,12 @@ function verifyCall(load: Load): Call {
     input: z.strictObject({
       name: name.describe('Name of the program; with `files`, of its folder.'),
       files: z
-        .strictObject({ toml: fileText, instructions: fileText, script: fileText.optional() })
+        .strictObject({
+          toml: fileText,
+          instructions: fileText,
+          script: fileText.optional(),
+          module: z.string().max(maxModuleChars).optional(),
+        })
         .optional()
         .describe('Absent: those of the program of this name.'),
     }),
@@ -216,7 +225,13 @@ function verifyCall(load: Load): Call {
       const texts =
         files === undefined
           ? (await desk.info(called)).definition
-          : { toml: files.toml, text: files.instructions, problem: '', ...(files.script !== undefined && { script: files.script }) }
+          : {
+              toml: files.toml,
+              text: files.instructions,
+              problem: '',
+              ...(files.script !== undefined && { script: files.script }),
+              ...(files.module !== undefined && { module: files.module }),
+            }
       const { problems, warnings } = await desk.verify({ ...texts, kind: 'programs', name: called })
       const ok = problems.length === 0
       const lines = [...problems.map(problemText), ...warnings.map((each) => `warning: ${problemText(each)}`)]

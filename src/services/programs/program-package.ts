@@ -78,7 +78,7 @@ export type ListedCall = Exclude<Manifest['rights']['calls'][number], string>
 
 /** What is wrong with a file of a program. */
 export const packageProblem = z.strictObject({
-  file: z.enum(['program.toml', 'SKILL.md', 'main.js']),
+  file: z.enum(['program.toml', 'SKILL.md', 'main.js', 'main.wasm']),
   line: z.int().describe('0: the file as a whole.'),
   message: z.string(),
 })
@@ -90,6 +90,8 @@ export interface ProgramPackage {
   readonly instructions: string
   /** Null: an agent follows the instructions. */
   readonly script: string | null
+  /** A WASI module, in base64, in the place of a script. */
+  readonly module: string | null
 }
 
 export const problemText = ({ file, line, message }: PackageProblem): string => `${file}${line === 0 ? '' : `:${line}`}: ${message}`
@@ -99,7 +101,7 @@ export function listedCalls({ rights }: Pick<Manifest, 'rights'>): readonly List
   return rights.calls.map((each) => (typeof each === 'string' ? { call: each, input: {} } : each))
 }
 
-type PackageText = Pick<DefinitionText, 'name' | 'toml' | 'text' | 'script'>
+type PackageText = Pick<DefinitionText, 'name' | 'toml' | 'text' | 'script' | 'module'>
 
 /** Never throws. @returns null where the manifest cannot be used, as the problems say */
 export async function parsePackage({
@@ -107,13 +109,16 @@ export async function parsePackage({
   toml,
   text: instructions,
   script,
+  module,
 }: PackageText): Promise<{ readonly program: ProgramPackage | null; readonly problems: readonly PackageProblem[] }> {
   const { manifest, problems } = await parseManifest(toml)
   const found = [...problems]
   if (manifest !== null && manifest.program.name !== name)
     found.push(at(toml, ['program', 'name'], `is ${manifest.program.name}, but the folder is ${name}: they must be the same`))
   if (instructions.trim() === '') found.push({ file: 'SKILL.md', line: 0, message: 'is missing or empty: it says what the program does' })
-  const program = manifest === null ? null : { manifest, instructions, script: script ?? null }
+  if (script !== undefined && module !== undefined)
+    found.push({ file: 'main.wasm', line: 0, message: 'is there next to main.js: a program has one of them' })
+  const program = manifest === null ? null : { manifest, instructions, script: script ?? null, module: module ?? null }
   return { program: found.length === 0 ? program : null, problems: found }
 }
 

@@ -86,7 +86,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
 }
 
 /** Ends the run: the script cannot catch it. */
-class Fatal extends Error {
+export class Fatal extends Error {
   readonly failure: OxbowError
 
   constructor(failure: OxbowError) {
@@ -95,7 +95,8 @@ class Fatal extends Error {
   }
 }
 
-async function callAt(deps: ScriptDeps, n: number, name: string, input: Json): Promise<CallOutcome> {
+/** @throws Fatal for what ends the run; the reason of the signal */
+export async function callAt(deps: Omit<ScriptDeps, 'source' | 'input'>, n: number, name: string, input: Json): Promise<CallOutcome> {
   const { past, run, signal } = deps
   if (n >= maxProgramCalls)
     throw new Fatal(
@@ -123,7 +124,7 @@ function diverged(n: number, name: string, known: PastCall): OxbowError {
 }
 
 /** The same for an outcome as it comes and as it is read back. @throws OxbowError */
-function reply(outcome: CallOutcome): Json {
+export function reply(outcome: CallOutcome): Json {
   if (outcome.status === 'ok') return { ok: outcome.ok, text: outcome.text, output: (outcome.output ?? null) as Json }
   throw new OxbowError(outcome.failure.code, outcome.text.replace(/^Error \([a-z_]+\): /, ''), { hint: '' })
 }

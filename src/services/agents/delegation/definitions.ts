@@ -50,6 +50,13 @@ export const listedDefinition = z.strictObject({
     .optional()
     .describe('Of `NAME.character.json`, which makes the agent a character; absent if there is no such file.'),
   script: z.string().optional().describe('Of `main.js` of a program; absent if there is no such file.'),
+  module: z.string().optional().describe('Of `main.wasm` of a program, in base64; absent if there is no such file.'),
+  place: z
+    .enum(['bundled', 'installed'])
+    .optional()
+    .describe('Of a program: it comes with Oxbow, or was installed. Absent: its files are yours.'),
+  hides: z.literal(true).optional().describe('You have a folder of its name, too, which does not count.'),
+  trial: z.string().optional().describe('Of an update that has not run yet: the hash of its files.'),
   problem: z
     .string()
     .describe('Why the files cannot be used, or what of a usable one has no effect: a right that there is not. Empty: nothing.'),
@@ -74,6 +81,8 @@ export interface Definitions {
   revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, isDry: boolean): Promise<string>
   /** Definitions of a service, which count where nobody else has one of their name. They are found, and not listed. */
   bring(texts: readonly DefinitionText[]): void
+  /** What was read from the host is read anew: its files have just been changed. */
+  refresh(): void
   /** @param listener called with the name of each whose approval was given or taken back */
   watch(kind: DefinitionKind, listener: (name: string) => void): void
 }
@@ -142,6 +151,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
       for (const each of texts) brought.set(`${each.kind}/${each.name}`, each)
     },
     list: async (kind) => await read(kind, true),
+    refresh: personal.forget,
     async approve(by, kind, name, hash) {
       const found = (await read(kind, true)).find((each) => each.name === name && each.from === 'workspace')
       if (found === undefined)
@@ -218,7 +228,8 @@ async function judgeOnce(
   const key = `${from} ${hashOf(text)}`
   const known = judged.get(key) ?? (await judgeOne(deps, text, from))
   judged.put(key, known)
-  return known
+  // Where it is from does not follow from its text.
+  return { ...known, place: text.place, hides: text.hides, trial: text.trial }
 }
 
 async function inTime<Value>(answer: Promise<Value>): Promise<Value> {
@@ -271,17 +282,17 @@ function unusable({ kind, name, problem }: ListedDefinition): OxbowError {
   return new OxbowError('bad_config', `The definition ${kind}/${name} cannot be used: ${problem}`, { hint: 'Correct its files.' })
 }
 
-function hashOf({ kind, name, toml, text, character, script }: DefinitionText): string {
-  const parts = [character, script].filter((part) => part !== undefined)
+function hashOf({ kind, name, toml, text, character, script, module }: DefinitionText): string {
+  const parts = [character, script, module].filter((part) => part !== undefined)
   return createHash('sha256')
     .update(JSON.stringify([kind, name, toml, text, ...parts]))
     .digest('hex')
 }
 
 /** Questions that come together, such as many children's, are asked once. */
-function held<Value>(clock: Clock, read: () => Promise<Value>): () => Promise<Value> {
+function held<Value>(clock: Clock, read: () => Promise<Value>): (() => Promise<Value>) & { readonly forget: () => void } {
   let last: { readonly at: number; readonly value: Promise<Value> } | null = null
-  return () => {
+  const ask = (): Promise<Value> => {
     const now = clock.monotonicMs()
     if (last === null || now - last.at >= heldDefinitionsMs) {
       const value = read()
@@ -290,6 +301,7 @@ function held<Value>(clock: Clock, read: () => Promise<Value>): () => Promise<Va
     }
     return last.value
   }
+  return Object.assign(ask, { forget: () => void (last = null) })
 }
 
 const folder = '/shared/.oxbow'
