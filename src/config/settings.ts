@@ -23,9 +23,17 @@ import {
 } from '../protocol/index.ts'
 import type { Config } from './config.ts'
 import { serverName } from './config-mcp.ts'
-import { type ProgramPort, type ProgramQuestion, programQuestionSchemas } from './program-questions.ts'
 import { type AppPort, type AppQuestion, appQuestionSchemas } from './app.ts'
-import type { DefinitionText, HostSkill, HostSkillFile, HostSkillPlace, HostSkills } from './person-texts.ts'
+import {
+  type DefinitionText,
+  type HostSkill,
+  type HostSkillFile,
+  type HostSkillPlace,
+  type HostSkills,
+  type ProgramPort,
+  type ProgramQuestion,
+  programQuestionSchemas,
+} from './person-texts.ts'
 import { z } from 'zod'
 import { type Failure, type Json, type JsonObject, type Log } from '../base/index.ts'
 

@@ -6,7 +6,7 @@
 import type { OxbowError } from '../../base/index.ts'
 import type { LockedPlugin } from '../../protocol/index.ts'
 import { type Home, lockPath } from '../home.ts'
-import { changeSealed, damagedList, readSealed, sealAnew, type SealedList } from '../sealed-list.ts'
+import { changeSealed, damagedList, readSealed, sealAnew, type SealedList } from '../packages/sealed-list.ts'
 
 export interface PluginLock {
   readonly plugins: readonly LockedPlugin[]

@@ -22,7 +22,7 @@ import { bundledPrograms, readProgram } from '../definition-files.ts'
 import type { Home, HostEnv } from '../home.ts'
 import { maxProgramTests } from '../limits.ts'
 import { discard, setModes, signerIn } from '../plugins/install.ts'
-import { changeSealed, damagedList, readSealed } from '../sealed-list.ts'
+import { changeSealed, damagedList, readSealed } from '../packages/sealed-list.ts'
 import { fetchProgram } from './fetch-program.ts'
 import {
   installedFolder,

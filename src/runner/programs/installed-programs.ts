@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { DefinitionText, ProgramSource } from '../../config/index.ts'
 import { bundledPrograms, namesIn, readDefinition, readDefinitions, readProgram } from '../definition-files.ts'
 import type { Home } from '../home.ts'
-import { readSealed, sealAnew, type SealedList } from '../sealed-list.ts'
+import { readSealed, sealAnew, type SealedList } from '../packages/sealed-list.ts'
 
 export interface LockedProgram {
   readonly name: string

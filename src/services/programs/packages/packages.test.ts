@@ -64,13 +64,14 @@ test('a case refuses what the manifest does not list', async () => {
 
 test('a program that is a tool is a call with its input and result, and none when it is switched off', async () => {
   await using guest = await openPrograms([greet, programOf('plain', 'calls = []', 'export default () => 1')], { calls: [say] })
+  const [tool, other]: readonly string[] = ['programs.greet', 'programs.plain']
   await guest.ok('program.list', {})
-  const { output, status } = (await guest.kernel.call('programs.greet' as string, { who: 'Ada' })) as { status: string; output: JsonObject }
+  const { output, status } = (await guest.kernel.call(tool!, { who: 'Ada' })) as { status: string; output: JsonObject }
   assert.equal(status, 'ok')
   assert.equal(output['result'], 'hello Ada')
-  const bad = await guest.kernel.call('programs.greet' as string, { who: 7 })
+  const bad = await guest.kernel.call(tool!, { who: 7 })
   assert.equal(bad.status === 'failed' && bad.failure.code, 'bad_input')
-  assert.notEqual((await guest.kernel.call('programs.plain' as string, {})).status, 'ok')
+  assert.notEqual((await guest.kernel.call(other!, {})).status, 'ok')
 })
 
 test('a program of Oxbow runs, and is neither a tool nor scheduled until it is switched on', async () => {

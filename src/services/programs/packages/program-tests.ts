@@ -69,7 +69,7 @@ export async function runTests(
   const results: TestResult[] = []
   for (const file of Object.keys(tests).toSorted()) {
     const name = file.replace(/^tests\//, '').replace(/\.toml$/, '')
-    const problem = await problemOf(deps, program, tests[file]!, signal).catch((error: unknown) => {
+    const problem = await problemOf(deps, program, ownValue(tests, file)!, signal).catch((error: unknown) => {
       signal.throwIfAborted()
       return errorMessage(error)
     })
@@ -177,11 +177,11 @@ function stepProblem(place: number, step: Step | undefined, name: string, input:
   if (fit?.success === false)
     return `call ${place}: ${name} does not take this input: ${fit.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()).join('; ')}`
   const field = Object.keys(step.input).find(
-    (each) => !isDeepStrictEqual(isObject(input) ? ownValue(input, each) : undefined, step.input[each]),
+    (each) => !isDeepStrictEqual(isObject(input) ? ownValue(input, each) : undefined, ownValue(step.input, each)),
   )
   return field === undefined
     ? ''
-    : `call ${place}: ${name} has ${field} ${JSON.stringify(isObject(input) ? ownValue(input, field) : null)}, and not ${JSON.stringify(step.input[field])}`
+    : `call ${place}: ${name} has ${field} ${JSON.stringify(isObject(input) ? ownValue(input, field) : null)}, and not ${JSON.stringify(ownValue(step.input, field))}`
 }
 
 /** What needs no line in a case: time that passes as the script waits, and a chance that is always the same. */

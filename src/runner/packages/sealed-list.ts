@@ -4,10 +4,10 @@
  */
 import { createPublicKey, sign, verify } from 'node:crypto'
 import { join } from 'node:path'
-import { isObject, OxbowError, parseObject, writeWhole } from '../base/index.ts'
-import { asOwner, readText } from './file-owner.ts'
-import { type Home, hostFiles } from './home.ts'
-import { signingKey } from './signing-key.ts'
+import { isObject, OxbowError, ownValue, parseObject, writeWhole } from '../../base/index.ts'
+import { asOwner, readText } from '../file-owner.ts'
+import { type Home, hostFiles } from '../home.ts'
+import { signingKey } from '../signing-key.ts'
 
 export interface SealedList {
   readonly path: (home: Pick<Home, 'root'>) => string
@@ -43,9 +43,8 @@ export function readSealed<Item>(home: Home, list: SealedList): { readonly items
   if (!seals.some((seal) => verify(null, signedBytes(list, text), key, Buffer.from(seal, 'base64'))))
     return unusable('it is not as Oxbow has written it')
   const parsed: unknown = JSON.parse(text)
-  return isObject(parsed) && Array.isArray(parsed[list.key])
-    ? { items: parsed[list.key] as readonly Item[], problem: '' }
-    : unusable(`it has no list of ${list.key}`)
+  const items = isObject(parsed) ? ownValue(parsed, list.key) : undefined
+  return Array.isArray(items) ? { items: items as readonly Item[], problem: '' } : unusable(`it has no list of ${list.key}`)
 }
 
 /**
@@ -77,7 +76,8 @@ export function sealAnew<Item>(home: Home, list: SealedList, keep: (items: reado
   const path = list.path(home)
   asOwner(path, `the ${list.key}`, () => {
     const parsed = parseObject(hostFiles(() => readText(path)) ?? '')
-    const text = textOf(list, keep((Array.isArray(parsed?.[list.key]) ? parsed[list.key] : []) as readonly Item[]))
+    const items = parsed === null ? undefined : ownValue(parsed, list.key)
+    const text = textOf(list, keep((Array.isArray(items) ? items : []) as readonly Item[]))
     hostFiles(() => {
       writeWhole(sealPath(home, list), `${sealOf(home, list, text)}\n`)
       writeWhole(path, text)
