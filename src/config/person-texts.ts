@@ -151,7 +151,7 @@ export interface StagedProgram extends ProgramVersion {
   readonly hides: 'bundled' | 'own' | ''
 }
 
-export const programChanges = ['rollback', 'remove', 'keep'] as const
+const programChanges = ['rollback', 'remove', 'keep'] as const
 export type ProgramChange = (typeof programChanges)[number]
 
 export type ProgramQuestion =

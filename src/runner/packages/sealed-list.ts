@@ -30,11 +30,11 @@ const sealOf = (home: Home, list: SealedList, text: string): string =>
   sign(null, signedBytes(list, text), signingKey(home)).toString('base64')
 
 /** @returns the items; none, with the problem, where the file is damaged or not signed by this host */
-export function readSealed<Item>(home: Home, list: SealedList): { readonly items: readonly Item[]; readonly problem: string } {
+export function readSealed(home: Home, list: SealedList): { readonly items: readonly unknown[]; readonly problem: string } {
   const path = list.path(home)
   const text = readText(path)
   if (text === null) return { items: [], problem: '' }
-  const unusable = (why: string): { items: readonly Item[]; problem: string } => ({
+  const unusable = (why: string): ReturnType<typeof readSealed> => ({
     items: [],
     problem: `${path} cannot be used, so ${list.effect}: ${why}.`,
   })
@@ -55,7 +55,8 @@ export function readSealed<Item>(home: Home, list: SealedList): { readonly items
 export function changeSealed<Item>(home: Home, list: SealedList, change: (items: readonly Item[]) => readonly Item[]): readonly Item[] {
   const path = list.path(home)
   return asOwner(path, `the ${list.key}`, () => {
-    const { items, problem } = readSealed<Item>(home, list)
+    const { items: read, problem } = readSealed(home, list)
+    const items = read as readonly Item[]
     if (problem !== '') throw damagedList(home, list, problem)
     const next = change(items)
     const text = textOf(list, next)
@@ -85,7 +86,7 @@ export function sealAnew<Item>(home: Home, list: SealedList, keep: (items: reado
   })
 }
 
-const textOf = <Item>({ key }: SealedList, items: readonly Item[]): string => `${JSON.stringify({ [key]: items }, null, 2)}\n`
+const textOf = ({ key }: SealedList, items: readonly unknown[]): string => `${JSON.stringify({ [key]: items }, null, 2)}\n`
 
 export function damagedList(home: Home, list: SealedList, problem: string): OxbowError {
   return new OxbowError('bad_config', problem, {

@@ -276,7 +276,7 @@ export async function setModes(folder: string, mode: number): Promise<void> {
 }
 
 /** @throws the system's own error, or OxbowError `limit_reached` */
-export async function readSmall(path: string, maxBytes: number): Promise<string> {
+async function readSmall(path: string, maxBytes: number): Promise<string> {
   const file = await open(path)
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(maxBytes + 1), 0, maxBytes + 1, 0)

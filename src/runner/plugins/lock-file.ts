@@ -25,7 +25,8 @@ const list: SealedList = {
 
 /** @returns the installed plugins; none, with the problem, where the file is damaged or not signed by this host */
 export function readLock(home: Home): PluginLock {
-  const { items, problem } = readSealed<LockedPlugin>(home, list)
+  const { items: read, problem } = readSealed(home, list)
+  const items = read as readonly LockedPlugin[]
   return { plugins: items, problem }
 }
 

@@ -22,7 +22,7 @@ export async function fetchProgram(from: string, staging: string, env: HostEnv):
   if (from.startsWith('npm:')) return fromNpm(from, staging, env)
   if (from.startsWith('git+')) return fromGit(from.slice('git+'.length), staging, env)
   if (/^https?:/.test(from)) return fromAddress(from, staging)
-  const [path = '', sha256] = splitHash(from)
+  const [path, sha256] = splitHash(from)
   const stats = await stat(path).catch(() => null)
   if (stats?.isDirectory() === true) {
     await copyTree(path, staging, '', { entries: 0, bytes: 0 })

@@ -225,14 +225,18 @@ function changed(current: InstalledProgram, change: ProgramChange): InstalledPro
   return { ...current.before, on_trial: false, before: null }
 }
 
-const withoutBefore = ({ on_trial: _, before: __, ...locked }: InstalledProgram): LockedProgram => locked
+function withoutBefore(program: InstalledProgram): LockedProgram {
+  const { on_trial: _, before: __, ...locked } = program
+  return locked
+}
 
 const sorted = (programs: readonly InstalledProgram[]): readonly InstalledProgram[] =>
   programs.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 
 /** @throws OxbowError `bad_config` for a list that cannot be used */
 function listInstalled(home: Home): readonly InstalledProgram[] {
-  const { items, problem } = readSealed<InstalledProgram>(home, programsLock)
+  const { items: read, problem } = readSealed(home, programsLock)
+  const items = read as readonly InstalledProgram[]
   if (problem !== '') throw damagedList(home, programsLock, problem)
   return items
 }

@@ -54,8 +54,9 @@ export function textsHash({ toml, text, script, module }: Pick<DefinitionText, '
 }
 
 /** @returns the installed programs; those that are not as they were approved have a problem. Never throws. */
-export function readInstalled(home: Home): readonly DefinitionText[] {
-  const { items, problem } = readSealed<InstalledProgram>(home, programsLock)
+function readInstalled(home: Home): readonly DefinitionText[] {
+  const { items: read, problem } = readSealed(home, programsLock)
+  const items = read as readonly InstalledProgram[]
   // Their names are not known; `oxbow program install` and `oxbow doctor` say what is wrong.
   if (problem !== '') return []
   return items.map((item) => {

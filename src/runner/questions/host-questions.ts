@@ -109,38 +109,10 @@ export function createHostSide(deps: HostSideDeps): HostSide {
   return {
     answer(question) {
       if (isOfFiles(question)) return answerFromFiles(deps, question)
-      switch (question.ask) {
-        case 'config':
-          return stateOf(deps, running, kept.now())
-        case 'propose':
-          return question.save ? save(deps, question, kept.now()) : proposalOf(deps, question.draft, kept.now())
-        case 'envelope':
-          return renewed(question.masters)
-        case 'reload':
-          return reload()
-        case 'installed_plugins':
-        case 'look_at_plugin':
-        case 'install_plugin':
-        case 'propose_plugin':
-        case 'change_plugin':
-        case 'new_plugin':
-        case 'sign_plugin':
-        case 'look_at_program':
-        case 'install_program':
-        case 'change_program':
-        case 'program_tests':
-        case 'new_program':
-        case 'resolve_server':
-        case 'install_server':
-        case 'uninstall_server':
-        case 'found_servers':
-        case 'users':
-        case 'log':
-        case 'stop':
-          return answerMachine(question)
-        default:
-          return assertNever(question)
-      }
+      if (question.ask === 'config') return stateOf(deps, running, kept.now())
+      if (question.ask === 'propose') return question.save ? save(deps, question, kept.now()) : proposalOf(deps, question.draft, kept.now())
+      if (question.ask === 'envelope') return renewed(question.masters)
+      return question.ask === 'reload' ? reload() : answerMachine(question)
     },
     started() {
       isFallback &&= offered === null

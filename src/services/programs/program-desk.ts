@@ -60,16 +60,7 @@ export function createProgramDesk(deps: DeskDeps): {
     },
   })
   deps.agents.onOver(({ session, name }) => void runs.cancelOf(session, `The agent ${name}, which began it, has ended.`).catch(() => {}))
-  const view = (run: ProgramRun): Promise<ProgramRunView> =>
-    viewOfRun(
-      {
-        budgets: deps.budgets,
-        waiting: async ({ session, id }) => deps.waitingIn(session, id),
-        running: deps.running.of,
-        heldLabels: deps.sessions.held,
-      },
-      run,
-    )
+  const view = (run: ProgramRun): Promise<ProgramRunView> => viewIn(deps, run)
   const visible = async (caller: Caller): Promise<readonly ProgramRun[]> =>
     (await runs.all()).filter(({ home }) => caller.audience === 'terminal' || (home !== '' && home === caller.session))
   const verify: ProgramDesk['verify'] = (of) => verifyPackage({ schemas: deps.schemas, find: deps.registry.find }, of)
@@ -89,14 +80,7 @@ export function createProgramDesk(deps: DeskDeps): {
       throw await unknownProgram(deps, name)
     },
     verify,
-    async find(caller, ref) {
-      const seen = await visible(caller)
-      const found = seen.filter(({ id }) => id === ref || (ref.length >= minPrefix && id.startsWith(ref)))
-      const [only] = found
-      if (only === undefined) throw unknownRun(ref)
-      if (found.length === 1) return only
-      throw new OxbowError('bad_input', `${ref} could be any of ${found.length} runs.`, { hint: 'Write more of its id.' })
-    },
+    find: async (caller, ref) => named(await visible(caller), ref),
     async runs(caller, isAll, limit) {
       const found = (await visible(caller)).filter(({ status }) => isAll || status === 'running')
       return Promise.all(
@@ -124,8 +108,21 @@ export function createProgramDesk(deps: DeskDeps): {
   return { desk, runs, schedules }
 }
 
+function viewIn({ budgets, waitingIn, running, sessions }: DeskDeps, run: ProgramRun): Promise<ProgramRunView> {
+  const waiting = async ({ session, id }: ProgramRun): ReturnType<Access['waitingIn']> => waitingIn(session, id)
+  return viewOfRun({ budgets, waiting, running: running.of, heldLabels: sessions.held }, run)
+}
+
 /** A shorter beginning of an id says little. */
 const minPrefix = 4
+
+function named(runs: readonly ProgramRun[], ref: string): ProgramRun {
+  const found = runs.filter(({ id }) => id === ref || (ref.length >= minPrefix && id.startsWith(ref)))
+  const [only] = found
+  if (only === undefined) throw unknownRun(ref)
+  if (found.length === 1) return only
+  throw new OxbowError('bad_input', `${ref} could be any of ${found.length} runs.`, { hint: 'Write more of its id.' })
+}
 
 async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'documents'>): Promise<readonly ProgramView[]> {
   const [all, switches] = await Promise.all([agents.definitions.list('programs'), documents.all<ProgramSwitch>(programSwitches)])

@@ -147,9 +147,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
         hint: `${meant(name, await read(kind, false))}See \`${verbOf(kind)} list\`. One of the workspace counts once a person has approved it.`,
       })
     },
-    bring(texts) {
-      for (const each of texts) brought.set(`${each.kind}/${each.name}`, each)
-    },
+    bring: (texts) => texts.forEach((each) => brought.set(`${each.kind}/${each.name}`, each)),
     list: async (kind) => await read(kind, true),
     refresh: personal.forget,
     async approve(by, kind, name, hash) {

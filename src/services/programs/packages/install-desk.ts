@@ -1,13 +1,13 @@
 /** Installing programs: what one would be, tests before it counts, the way back when the first run of an update fails. */
 import type { Core } from '../../../kernel/index.ts'
-import { OxbowError } from '../../../base/index.ts'
+import { assertNever, OxbowError } from '../../../base/index.ts'
 import type { ChangedProgram, HostPort, ProgramPort, ProgramSource, ProgramTexts, StagedProgram } from '../../../config/index.ts'
 import type { Agents } from '../../agents/service.ts'
 import { maxDifferenceLines } from '../limits.ts'
 import { parsePackage, problemText } from '../program-package.ts'
 import type { ProgramRun } from '../program-record.ts'
 import { verifyPackage } from '../program-verify.ts'
-import type { PackageView } from './package-view.ts'
+import type { PackageAsk, PackageView } from './package-view.ts'
 import { runTests, type TestResult } from './program-tests.ts'
 import { compareRights, rightLines } from './rights-text.ts'
 
@@ -15,13 +15,6 @@ export interface InstallDeps extends Pick<Core, 'host' | 'schemas' | 'registry' 
   readonly agents: Pick<Agents, 'definitions'>
   /** Other files count now. */
   readonly changed: () => Promise<void>
-}
-
-export interface PackageAsk {
-  /** Empty: where the installed version is from. */
-  readonly source: string
-  /** Only this program may be in the package; absent: any. */
-  readonly program?: string | undefined
 }
 
 export interface TestedFiles {
@@ -189,8 +182,10 @@ function sourceText(source: ProgramSource): string {
       return `${source.place}#sha256=${source.sha256}`
     case 'npm':
       return `npm:${source.spec} ${source.integrity}`
-    default:
+    case 'git':
       return `git+${source.url}${source.ref === '' ? '' : `#${source.ref}`} at ${source.commit}`
+    default:
+      return assertNever(source)
   }
 }
 

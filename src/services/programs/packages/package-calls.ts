@@ -4,7 +4,7 @@ import { type Call, defineCall } from '../../../protocol/index.ts'
 import { definitionName, maxProgramFileBytes, maxSource } from '../../../config/index.ts'
 import { maxModuleChars, maxTests } from '../limits.ts'
 import type { InstallDesk, TestedFiles } from './install-desk.ts'
-import { packageView } from './package-view.ts'
+import { packageAsk, packageView } from './package-view.ts'
 import { testResult } from './program-tests.ts'
 
 type Load = () => Promise<InstallDesk>
@@ -15,18 +15,6 @@ const writes = { ...shared, tier: 'privileged', right: 'config.write', effect: '
 const installMs = 900_000
 
 const name = z.string().regex(definitionName, 'must be a plain name')
-const source = z
-  .string()
-  .max(maxSource)
-  .default('')
-  .describe(
-    'A folder, an archive with #sha256=HASH, npm:NAME@VERSION, git+URL#TAG, or an address. Empty: where the installed version is from.',
-  )
-  .refine(
-    (text) => text === '' || /^(?:\/|npm:|git\+|https?:)/.test(text),
-    'must be an absolute path, npm:NAME@VERSION, git+URL or an address',
-  )
-const only = name.optional().describe('The program that is updated: the package may have no other.')
 const hash = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
@@ -45,7 +33,7 @@ function lookCall(load: Load): Call {
     effect: 'none',
     name: 'program.look',
     summary: 'Shows what a program is and may do before it is installed, and what an update changes. Nothing of it runs.',
-    input: z.strictObject({ source, program: only }),
+    input: packageAsk,
     output: packageView,
     example: { source: '/home/ada/tidy' },
     timeoutMs: installMs,
@@ -59,7 +47,7 @@ function installCall(load: Load): Call {
     ...writes,
     name: 'program.install',
     summary: 'Installs or updates a program on the host, exactly as `program.look` has shown it, once its tests have passed.',
-    input: z.strictObject({ source, program: only, hash }),
+    input: packageAsk.extend({ hash }),
     output: packageView,
     example: { source: '/home/ada/tidy', hash: '0'.repeat(64) },
     timeoutMs: installMs,
@@ -107,6 +95,19 @@ function newCall(load: Load): Call {
   })
 }
 
+const givenFiles = z.strictObject({
+  toml: fileText,
+  instructions: fileText,
+  script: fileText.optional(),
+  module: z.string().max(maxModuleChars).optional().describe('A WASI module, in base64.'),
+  tests: z
+    .record(z.string().max(200), fileText)
+    .refine((tests) => Object.keys(tests).length <= maxTests, `at most ${maxTests} cases`)
+    .describe('The texts of its cases, by file name.'),
+})
+
+type GivenFiles = z.infer<typeof givenFiles>
+
 function testCall(load: Load): Call {
   return defineCall({
     ...shared,
@@ -118,19 +119,7 @@ function testCall(load: Load): Call {
     summary: 'Runs the cases of tests of a program: each scripts what its calls return, so nothing outside is read or changed.',
     input: z.strictObject({
       name,
-      files: z
-        .strictObject({
-          toml: fileText,
-          instructions: fileText,
-          script: fileText.optional(),
-          module: z.string().max(maxModuleChars).optional().describe('A WASI module, in base64.'),
-          tests: z
-            .record(z.string().max(200), fileText)
-            .refine((tests) => Object.keys(tests).length <= maxTests, `at most ${maxTests} cases`)
-            .describe('The texts of its cases, by file name.'),
-        })
-        .optional()
-        .describe('Absent: those of the program of this name.'),
+      files: givenFiles.optional().describe('Absent: those of the program of this name.'),
     }),
     output: z.strictObject({ results: z.array(testResult).readonly() }),
     example: {
@@ -153,14 +142,6 @@ function testCall(load: Load): Call {
       return { output: { results }, text: lines.join('\n') || 'It has no tests.', ok: results.every(({ ok }) => ok) }
     },
   })
-}
-
-type GivenFiles = {
-  readonly toml: string
-  readonly instructions: string
-  readonly script?: string | undefined
-  readonly module?: string | undefined
-  readonly tests: Readonly<Record<string, string>>
 }
 
 function testedFiles({ toml, instructions, script, module, tests }: GivenFiles): TestedFiles {

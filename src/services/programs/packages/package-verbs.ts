@@ -19,7 +19,7 @@ function withSource(input: JsonObject): JsonObject {
 /** `--yes` says yes to what is there now, but never to rights that an update adds: those a person has to see. */
 async function yes(input: JsonObject, ask: AskCall, options: Typed['options']): Promise<JsonObject> {
   if (options['yes'] !== true || ownValue(input, 'hash') !== undefined) return input
-  const seen = (await ask('program.look', { ...input })) as PackageView
+  const seen = await ask('program.look', { ...input })
   if (seen.installed !== '' && seen.added.length > 0)
     throw new OxbowError(
       'approval_required',
@@ -148,7 +148,7 @@ export const packageVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow program remove tidy', 'oxbow program remove tidy --dry-run'],
     call: 'program.remove',
     async preview(input, ask) {
-      const { name, version, place } = (await ask('program.info', { program: textIn(input, 'program') })) as OutputOf<'program.info'>
+      const { name, version, place } = await ask('program.info', { program: textIn(input, 'program') })
       return { would: removeProgram(name, version).would, target: { name, version, place } }
     },
     show: ({ program }: OutputOf<'program.remove'>) => removeProgram(program, '').done,

@@ -1,5 +1,6 @@
 /** A package of a program as calls show it, before it is installed. */
 import { z } from 'zod'
+import { definitionName, maxSource } from '../../../config/index.ts'
 
 const lines = z.array(z.string()).readonly()
 
@@ -27,3 +28,24 @@ export const packageView = z.strictObject({
   hides: z.enum(['bundled', 'own', '']).describe('What of its name does not count any more: a program of Oxbow, or a folder of yours.'),
 })
 export type PackageView = z.infer<typeof packageView>
+
+const source = z
+  .string()
+  .max(maxSource)
+  .default('')
+  .describe(
+    'A folder, an archive with #sha256=HASH, npm:NAME@VERSION, git+URL#TAG, or an address. Empty: where the installed version is from.',
+  )
+  .refine(
+    (text) => text === '' || /^(?:\/|npm:|git\+|https?:)/.test(text),
+    'must be an absolute path, npm:NAME@VERSION, git+URL or an address',
+  )
+const only = z
+  .string()
+  .regex(definitionName, 'must be a plain name')
+  .optional()
+  .describe('The program that is updated: the package may have no other.')
+
+export const packageAsk = z.strictObject({ source, program: only })
+
+export type PackageAsk = z.infer<typeof packageAsk>

@@ -109,7 +109,7 @@ async function wantedSchedules({ agents, documents }: Pick<ScheduleDeps, 'agents
         program: each.name,
         name: schedule.name,
         cadence: cadenceOf(schedule),
-        input: schedule.input as JsonObject,
+        input: schedule.input,
       })
   }
   return found

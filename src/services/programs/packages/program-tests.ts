@@ -90,7 +90,7 @@ async function problemOf(deps: TestDeps, program: ProgramPackage, toml: string, 
   if (problems.length > 0) return problems.join('; ')
   if (failure !== wanted.failure?.trim() && (failure !== '' || wanted.failure !== undefined))
     return wanted.failure === undefined
-      ? `it failed: ${failure} ${String(value)}`
+      ? `it failed: ${failure} ${JSON.stringify(value)}`
       : `it was to fail with ${wanted.failure}, and ${failure === '' ? 'did not' : `failed with ${failure}`}`
   if (wanted.failure !== undefined || wanted.result === undefined) return ''
   if (isDeepStrictEqual(value, wanted.result)) return ''
@@ -195,8 +195,7 @@ function freeAnswer(name: string, input: Json, waitUntil: (ms: number) => void, 
   return answer({ at: Math.max(now, until) })
 }
 
-const done = ({ ok, text, output }: Pick<Step, 'ok' | 'text' | 'output'>): CallOutcome =>
-  ({ status: 'ok', ok, text, output, labels: [] }) as CallOutcome
+const done = ({ ok, text, output }: Pick<Step, 'ok' | 'text' | 'output'>): CallOutcome => ({ status: 'ok', ok, text, output, labels: [] })
 
 const failed = (code: string, message: string, hint = ''): CallOutcome =>
   ({ status: 'failed', failure: { code, message, hint }, text: message, labels: [] }) as unknown as CallOutcome

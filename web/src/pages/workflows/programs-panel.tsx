@@ -81,8 +81,36 @@ const by: Readonly<Record<Program['kind'], string>> = {
   agent: 'an agent that follows its instructions',
 }
 
+function ProgramFacts({ program, may }: { readonly program: Program; readonly may: readonly string[] | undefined }): ReactNode {
+  const { author, kind, tool, schedules, hash } = program
+  return (
+    <>
+      <Facts
+        facts={[
+          ['Done by', by[kind]],
+          ['Author', author === '' ? '–' : author],
+          ['Agents see it', tool ? 'yes, as a tool' : 'no'],
+          ['Schedules', String(schedules)],
+          ['Files', <code key="hash">{hash.slice(0, 16)}</code>],
+        ]}
+      />
+      {may !== undefined && (
+        <section aria-label="Rights">
+          <h3>It may</h3>
+          <ul className="parts">
+            {may.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+            {may.length === 0 && <li>do nothing outside</li>}
+          </ul>
+        </section>
+      )}
+    </>
+  )
+}
+
 function ProgramThing({ program, refresh }: { readonly program: Program; readonly refresh: () => void }): ReactNode {
-  const { name, version, author, kind, tool, schedules, place, active, problem, hash } = program
+  const { name, version, place, active, problem } = program
   const shown = useCall('program.info', { program: name })
   const switching = useAction()
   const [open, setOpen] = useState<'start' | 'update' | null>(null)
@@ -126,26 +154,7 @@ function ProgramThing({ program, refresh }: { readonly program: Program; readonl
       }
     >
       <ProblemLine failure={switching.failure} />
-      <Facts
-        facts={[
-          ['Done by', by[kind]],
-          ['Author', author === '' ? '–' : author],
-          ['Agents see it', tool ? 'yes, as a tool' : 'no'],
-          ['Schedules', String(schedules)],
-          ['Files', <code key="hash">{hash.slice(0, 16)}</code>],
-        ]}
-      />
-      {shown.data !== undefined && (
-        <section aria-label="Rights">
-          <h3>It may</h3>
-          <ul className="parts">
-            {shown.data.may.map((line) => (
-              <li key={line}>{line}</li>
-            ))}
-            {shown.data.may.length === 0 && <li>do nothing outside</li>}
-          </ul>
-        </section>
-      )}
+      <ProgramFacts program={program} may={shown.data?.may} />
       {shown.failure !== null ? (
         <Problem failure={shown.failure} onRetry={shown.refresh} />
       ) : shown.data === undefined ? (
