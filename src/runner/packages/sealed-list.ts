@@ -44,7 +44,7 @@ export function readSealed(home: Home, list: SealedList): { readonly items: read
     return unusable('it is not as Oxbow has written it')
   const parsed: unknown = JSON.parse(text)
   const items = isObject(parsed) ? ownValue(parsed, list.key) : undefined
-  return Array.isArray(items) ? { items: items as readonly Item[], problem: '' } : unusable(`it has no list of ${list.key}`)
+  return Array.isArray(items) ? { items: items as readonly unknown[], problem: '' } : unusable(`it has no list of ${list.key}`)
 }
 
 /**

@@ -55,8 +55,8 @@ export function textsHash({ toml, text, script, module }: Pick<DefinitionText, '
 
 /** @returns the installed programs; those that are not as they were approved have a problem. Never throws. */
 function readInstalled(home: Home): readonly DefinitionText[] {
-  const { items: read, problem } = readSealed(home, programsLock)
-  const items = read as readonly InstalledProgram[]
+  const { items: sealed, problem } = readSealed(home, programsLock)
+  const items = sealed as readonly InstalledProgram[]
   // Their names are not known; `oxbow program install` and `oxbow doctor` say what is wrong.
   if (problem !== '') return []
   return items.map((item) => {
