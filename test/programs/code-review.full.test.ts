@@ -69,7 +69,10 @@ void test('code-review finds 12 planted defects, ranked, each with a file and a 
       assert.notEqual(fix, '')
     }
     const ranks = review.findings.map(({ severity }) => ['critical', 'high', 'medium', 'low'].indexOf(severity))
-    assert.deepEqual(ranks, ranks.toSorted((a, b) => a - b))
+    assert.deepEqual(
+      ranks,
+      ranks.toSorted((a, b) => a - b),
+    )
 
     // An order in a comment reaches the model as data, and nothing has come of it.
     const [system, user] = model.requests[0]!.map(({ content }) => String(content))
