@@ -49,11 +49,13 @@ export function packageTree(parts: TreeParts, replaced: (path: string) => string
     if (!dist.some(({ path }) => path === needed)) throw new Error(`dist/${needed} is missing: npm run build`)
   const files = [
     ...commands(root).map((name) => text(`bin/${name}`, shellStart(name), true)),
-    ...['bin', 'dist', 'skills'].flatMap((folder) =>
-      filesIn(join(root, folder))
-        .map((file) => ({ ...file, path: `${folder}/${file.path}` }))
-        .filter(({ path }) => !isForeign(path, target)),
-    ),
+    ...['bin', 'dist', 'programs', 'skills']
+      .filter((folder) => existsSync(join(root, folder)))
+      .flatMap((folder) =>
+        filesIn(join(root, folder))
+          .map((file) => ({ ...file, path: `${folder}/${file.path}` }))
+          .filter(({ path }) => !isForeign(path, target)),
+      ),
     ...modules,
     ...(node === null ? [] : [text('node/bin/node', readFileSync(node), true)]),
     text('package.json', manifestText(root)),

@@ -58,6 +58,8 @@ export const homeItems: readonly HomeItem[] = [
   { ...inHome, id: 'home-plugins', path: 'plugins', keeping: 'kept', what: 'files of plugins' },
   { ...inHome, id: 'plugins-lock', path: 'plugins.lock', keeping: 'kept', isFile: true, what: 'installed plugins' },
   { ...inHome, id: 'plugins-lock-drafts', path: 'plugins.lock.*', ...again, what: 'drafts of the list of plugins' },
+  { ...inHome, id: 'programs-lock', path: 'programs.lock', keeping: 'kept', isFile: true, what: 'installed programs' },
+  { ...inHome, id: 'programs-lock-drafts', path: 'programs.lock.*', ...again, what: 'drafts of the list of programs' },
   { ...inHome, id: 'home-servers', path: 'servers', keeping: 'kept', what: 'programs of tool servers' },
   { ...inHome, id: 'catalog', path: 'catalog', keeping: 'kept', what: 'changes to the model catalog' },
   { ...inHome, id: 'packages', path: 'package.json', keeping: 'kept', isFile: true, what: 'list of packages of providers' },

@@ -24,7 +24,16 @@ import {
 import type { Config } from './config.ts'
 import { serverName } from './config-mcp.ts'
 import { type AppPort, type AppQuestion, appQuestionSchemas } from './app.ts'
-import type { DefinitionText, HostSkill, HostSkillFile, HostSkillPlace, HostSkills } from './person-texts.ts'
+import {
+  type DefinitionText,
+  type HostSkill,
+  type HostSkillFile,
+  type HostSkillPlace,
+  type HostSkills,
+  type ProgramPort,
+  type ProgramQuestion,
+  programQuestionSchemas,
+} from './person-texts.ts'
 import { z } from 'zod'
 import { type Failure, type Json, type JsonObject, type Log } from '../base/index.ts'
 
@@ -84,6 +93,7 @@ export type HostQuestion =
 
 /** What the runner answers from the files of its home. `base` is the hash of the text that the draft was made from. */
 export type HomeQuestion =
+  | ProgramQuestion
   | { readonly ask: 'config' }
   | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: false }
   | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: true; readonly base: string }
@@ -255,6 +265,8 @@ export interface HostPort {
   newPlugin(folder: string): Promise<string>
   /** @param key a file with a private key in PEM; made if it does not exist */
   signPlugin(folder: string, key: string): Promise<SignedPlugin>
+  /** Programs of the host; absent: nothing can be installed here. */
+  readonly programs?: ProgramPort
   /** @param spec `NAME@VERSION` of npm */
   resolveServer(server: string, spec: string): Promise<ServerPackages>
   /** @param seen digest of the packages that a person has seen @throws OxbowError `denied` if they are others now */
@@ -368,4 +380,5 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('stop') }),
   z.strictObject({ ask: z.literal('withdraw'), question: z.int().nonnegative() }),
   ...appQuestionSchemas,
+  ...programQuestionSchemas,
 ])

@@ -15,6 +15,7 @@ import type {
 import type {
   ArchiveFile,
   ArchivePage,
+  ChangedProgram,
   ConfigProposal,
   ConfigState,
   DefinitionText,
@@ -30,6 +31,7 @@ import type {
   ReloadedConfig,
   SignedCard,
   SignedPlugin,
+  StagedProgram,
 } from '../config/index.ts'
 import type { LiveConfig } from './live-config.ts'
 import { answerKeyQuestion, withStoredSecrets } from './guest-store.ts'
@@ -57,6 +59,11 @@ interface HostAnswers {
   readonly change_plugin: null
   readonly new_plugin: string
   readonly sign_plugin: SignedPlugin
+  readonly look_at_program: StagedProgram
+  readonly install_program: StagedProgram
+  readonly change_program: ChangedProgram
+  readonly program_tests: Readonly<Record<string, string>>
+  readonly new_program: string
   readonly resolve_server: ServerPackages
   readonly install_server: InstalledServer
   readonly uninstall_server: null
@@ -204,6 +211,13 @@ export function createHostPort({ link, envelope, renew, live, log }: HostPortDep
     changePlugin: async (plugin, change) => void (await link.ask({ ask: 'change_plugin', plugin, change })),
     newPlugin: (folder) => link.ask({ ask: 'new_plugin', folder }),
     signPlugin: (folder, key) => link.ask({ ask: 'sign_plugin', folder, key }),
+    programs: {
+      look: (source, program) => link.ask({ ask: 'look_at_program', source, program }),
+      install: (source, hash, program) => link.ask({ ask: 'install_program', source, hash, program }),
+      change: (program, change, hash) => link.ask({ ask: 'change_program', program, change, hash }),
+      tests: (program) => link.ask({ ask: 'program_tests', program }),
+      make: (folder) => link.ask({ ask: 'new_program', folder }),
+    },
     resolveServer: (server, spec) => link.ask({ ask: 'resolve_server', server, package: spec }),
     installServer: (server, spec, digest, bin) => link.ask({ ask: 'install_server', server, package: spec, digest, bin }),
     uninstallServer: async (server) => void (await link.ask({ ask: 'uninstall_server', server })),

@@ -11,7 +11,15 @@ export { orderLoadable, orderPlugins } from './package/order.ts'
 export { type ProposedManifest, proposeManifest } from './package/propose-manifest.ts'
 export { compareRights, memoryTag, type RightChanges, rightEntries, rightLines } from './package/rights.ts'
 export { type CheckedSettings, checkSettings, wrongSettingsSchema } from './package/settings-schema.ts'
-export { fingerprint, maxSignatureBytes, signatureFile, signerOf, signPackage } from './package/signature.ts'
+export {
+  fingerprint,
+  maxSignatureBytes,
+  type PackageKind,
+  signatureFile,
+  signatureFileOf,
+  signerOf,
+  signPackage,
+} from './package/signature.ts'
 export { createTreeCheck, hashOf, hashOfFiles, listTree, type TreeCheck, type TreeFile, treeHash } from './package/tree.ts'
 export { createSpendCap } from './parts/part-request.ts'
 export { createPluginParts, type PluginParts } from './parts/plugin-parts.ts'

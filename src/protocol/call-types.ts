@@ -345,6 +345,30 @@ type PluginInstall = {
   alike: readonly string[]
 }
 
+type ProgramInstall = {
+  program: string
+  version: string
+  description: string
+  source: string
+  hash: string
+  signed_by: string
+  kind: 'script' | 'module' | 'agent'
+  files: number
+  bytes: number
+  may: readonly string[]
+  added: readonly string[]
+  removed: readonly string[]
+  installed: string
+  same: boolean
+  reasons: readonly string[]
+  difference: string
+  problems: readonly string[]
+  warnings: readonly string[]
+  tests: number
+  tested: number
+  hides: 'bundled' | 'own' | ''
+}
+
 type ProgramRun = {
   id: TurnId
   program: string
@@ -850,11 +874,20 @@ interface CallInputs {
   'program.disable': { program: string }
   'program.enable': { program: string }
   'program.info': { program: string }
+  'program.install': { source?: string | undefined; program?: string | undefined; hash: string }
   'program.list': Record<string, never>
+  'program.look': { source?: string | undefined; program?: string | undefined }
+  'program.new': { folder: string }
+  'program.remove': { program: string }
+  'program.rollback': { program: string }
   'program.run': { program: string; input?: JsonObject | undefined; wait?: boolean | undefined; dry_run?: boolean | undefined }
   'program.runs': { ended?: boolean | undefined; limit?: number | undefined }
   'program.show': { run: string; wait_s?: number | undefined }
-  'program.verify': { name: string; files?: { toml: string; instructions: string; script?: string | undefined } | undefined }
+  'program.test': {
+    name: string
+    files?: { toml: string; instructions: string; script?: string | undefined; module?: string | undefined; tests: { [name: string]: string } } | undefined
+  }
+  'program.verify': { name: string; files?: { toml: string; instructions: string; script?: string | undefined; module?: string | undefined } | undefined }
   'remote.add': {
     remote: string
     settings: {
@@ -1080,6 +1113,7 @@ interface CallInputs {
     conflicts?: 'stop' | 'keep_later' | 'overwrite' | undefined
     digest?: string | undefined
   }
+  'version.verify': Record<string, never>
   'web.fetch': { url: string; format?: 'markdown' | 'text' | 'raw' | undefined; from_byte?: number | undefined; max_bytes?: number | undefined }
   'web.search': { query: string; count?: number | undefined; freshness?: 'any' | 'day' | 'week' | 'month' | 'year' | undefined }
 }
@@ -1329,6 +1363,10 @@ interface CallOutputs {
     text: string
     character?: string
     script?: string
+    module?: string
+    place?: 'bundled' | 'installed'
+    hides?: true
+    trial?: string
     problem: string
     from: 'person' | 'workspace'
     hash: string
@@ -1856,35 +1894,52 @@ interface CallOutputs {
     version: string
     description: string
     author: string
-    kind: 'script' | 'agent'
+    kind: 'script' | 'module' | 'agent'
+    place: 'own' | 'installed' | 'bundled'
+    hides_own: boolean
+    on_trial: boolean
     tool: boolean
     enabled: boolean
+    active: boolean
+    schedules: number
     hash: string
     problem: string
+    may: readonly string[]
     toml: string
     instructions: string
     script: string
   }
+  'program.install': ProgramInstall
   'program.list': {
     programs: readonly {
       name: string
       version: string
       description: string
       author: string
-      kind: 'script' | 'agent'
+      kind: 'script' | 'module' | 'agent'
+      place: 'own' | 'installed' | 'bundled'
+      hides_own: boolean
+      on_trial: boolean
       tool: boolean
       enabled: boolean
+      active: boolean
+      schedules: number
       hash: string
       problem: string
     }[]
   }
+  'program.look': ProgramInstall
+  'program.new': { program: string; folder: string }
+  'program.remove': { program: string; version: string }
+  'program.rollback': { program: string; version: string }
   'program.run': ProgramRun
   'program.runs': { runs: readonly ProgramRun[] }
   'program.show': ProgramRun
+  'program.test': { results: readonly { name: string; ok: boolean; problem: string }[] }
   'program.verify': {
     ok: boolean
-    problems: readonly { file: 'program.toml' | 'SKILL.md' | 'main.js'; line: number; message: string }[]
-    warnings: readonly { file: 'program.toml' | 'SKILL.md' | 'main.js'; line: number; message: string }[]
+    problems: readonly { file: 'program.toml' | 'SKILL.md' | 'main.js' | 'main.wasm'; line: number; message: string }[]
+    warnings: readonly { file: 'program.toml' | 'SKILL.md' | 'main.js' | 'main.wasm'; line: number; message: string }[]
   }
   'remote.add': { remote: string }
   'remote.approve': { call: string }
@@ -2248,6 +2303,7 @@ interface CallOutputs {
     diff: string
     digest: string
   }
+  'version.verify': { ok: boolean; commits: number; objects: number; problems: readonly string[] }
   'web.fetch': {
     url: string
     final_url: string

@@ -40,6 +40,8 @@ export interface Repository {
   tree(oid: string): Promise<readonly TreeEntry[]>
   /** @throws OxbowError `tool_failed` if the object is missing or damaged */
   blob(oid: string): Promise<Buffer>
+  /** What is read from now on comes from the disk. */
+  reread(): void
   /** Keeps an object for the next commit or tag. @returns its id */
   add(kind: ObjectKind, content: Uint8Array): string
   /** Drops the objects that were added since the last commit; those that were written already stay, and nothing names them. */
@@ -85,6 +87,10 @@ export async function openRepository(folder: string): Promise<Repository> {
     commitFacts,
     tree: async (oid) => decodeTree(await read(oid, 'tree')),
     blob: (oid) => read(oid, 'blob'),
+    reread() {
+      known.clear()
+      forget()
+    },
     add,
     drop,
     commit(commit, branch = '') {

@@ -16,18 +16,32 @@ import {
   maxDefinitionBytes,
   maxDefinitions,
   maxProgramFileBytes,
+  maxProgramModuleBytes,
 } from '../config/index.ts'
 
-/** @param folders in which `agents`, `graphs` and `programs` are looked for; a later one overrides an earlier one. Never throws. */
-export function readDefinitions(folders: readonly string[]): readonly DefinitionText[] {
+/** The folder of a checkout, or the one next to the bundle. */
+export function bundledPrograms(): string {
+  return join(import.meta.dirname, import.meta.url.endsWith('.ts') ? '../../programs' : '../programs')
+}
+
+/**
+ * Never throws. @param folders in which `agents`, `graphs` and `programs` are looked for; a later one overrides an earlier one
+ * @param given programs that are part of Oxbow or installed: one of the person's counts only where none of them has its name
+ */
+export function readDefinitions(folders: readonly string[], given: readonly DefinitionText[] = []): readonly DefinitionText[] {
   const found = new Map<string, DefinitionText>()
   for (const folder of folders)
     for (const kind of definitionKinds)
       for (const name of namesIn(join(folder, kind), kind)) found.set(`${kind}/${name}`, readDefinition(join(folder, kind), kind, name))
+  for (const program of given) {
+    const key = `programs/${program.name}`
+    const own = found.get(key)
+    found.set(key, own !== undefined && own.place === undefined ? { ...program, hides: true } : program)
+  }
   return [...found.values()].toSorted((a, b) => (a.kind + a.name < b.kind + b.name ? -1 : 1))
 }
 
-function namesIn(folder: string, kind: DefinitionText['kind']): readonly string[] {
+export function namesIn(folder: string, kind: DefinitionText['kind']): readonly string[] {
   let entries: readonly string[]
   try {
     entries = readdirSync(folder)
@@ -43,7 +57,7 @@ function namesIn(folder: string, kind: DefinitionText['kind']): readonly string[
     .slice(0, maxDefinitions)
 }
 
-function readDefinition(folder: string, kind: DefinitionText['kind'], name: string): DefinitionText {
+export function readDefinition(folder: string, kind: DefinitionText['kind'], name: string): DefinitionText {
   try {
     if (kind === 'programs') return readProgram(join(folder, name), name)
     const toml = readText(join(folder, `${name}.toml`)) ?? ''
@@ -56,14 +70,29 @@ function readDefinition(folder: string, kind: DefinitionText['kind'], name: stri
 }
 
 /** @throws Error that says why its files cannot be used */
-function readProgram(folder: string, name: string): DefinitionText {
+export function readProgram(folder: string, name: string): DefinitionText {
   const [toml, text, script] = ['program.toml', 'SKILL.md', 'main.js'].map((file) => readText(join(folder, file), maxProgramFileBytes))
   if (toml == null) throw new Error(`${join(folder, 'program.toml')} is missing`)
-  return { kind: 'programs', name, toml, text: text ?? '', ...(script != null && { script }), problem: '' }
+  const module = readBytes(join(folder, 'main.wasm'), maxProgramModuleBytes)?.toString('base64')
+  return {
+    kind: 'programs',
+    name,
+    toml,
+    text: text ?? '',
+    ...(script != null && { script }),
+    ...(module !== undefined && { module }),
+    problem: '',
+  }
 }
 
 /** @returns null if there is no such file @throws Error that says why it cannot be used */
 function readText(path: string, maxBytes: number = maxDefinitionBytes): string | null {
+  const text = readBytes(path, maxBytes)
+  if (text !== null && !isUtf8(text)) throw new Error(`${path} is not UTF-8`)
+  return text?.toString() ?? null
+}
+
+function readBytes(path: string, maxBytes: number): Buffer | null {
   let file: number
   try {
     // A pipe would block the runner.
@@ -77,9 +106,7 @@ function readText(path: string, maxBytes: number = maxDefinitionBytes): string |
     const bytes = Buffer.alloc(maxBytes + 1)
     const length = readSync(file, bytes, 0, bytes.length, 0)
     if (length > maxBytes) throw new Error(`${path} is larger than ${maxBytes / 1024} KiB`)
-    const text = bytes.subarray(0, length)
-    if (!isUtf8(text)) throw new Error(`${path} is not UTF-8`)
-    return text.toString()
+    return bytes.subarray(0, length)
   } finally {
     closeSync(file)
   }

@@ -119,6 +119,14 @@ export function removePlugin(name: string, version: string): Deed {
   }
 }
 
+export function removeProgram(name: string, version: string): Deed {
+  return {
+    would: `remove the program ${name} ${version}`,
+    means: 'Its files go. Runs that have begun go on to their end; its schedules start it no more.',
+    done: `Removed ${name}.`,
+  }
+}
+
 export function clearPlugin(name: string): Deed {
   return {
     would: `empty what ${named(name)} keeps`,

@@ -64,6 +64,8 @@ export const depthRules: DepthRules = {
     'src/memory/summary/summary-limits.ts': 'limits of summaries',
     'src/memory/text/text-limits.ts': 'limits of the text thread, which loads no other limits',
     'src/base/schema-checker.ts': 'the port to what checks JSON Schemas',
+    'src/protocol/planned-call.ts': 'what a call of a plan sees of it, which calls and plans share',
+    'src/cli/personas/persona-templates.ts': 'texts of personas, which people are to change',
     'src/guest/guest-log.ts': 'what writes the log of a guest, which its start does not load',
     'src/guest/config-check.ts': 'the one program of its process, which opens what a start opens by its configuration',
     'src/runner/upgrade/release-keys.ts': 'who may publish Oxbow, in a file whose history shows each change',

@@ -125,8 +125,10 @@ function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files: 
 /** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */
 async function sealPlugins({ files, proven }: RestoreReport, options: RestoreOptions, terminal: Terminal): Promise<number> {
   const { home } = guestSetup(options, terminal)
+  const loaded = await loadPlugins()
+  loaded.sealRestoredPrograms(home, proven)
   if (!files.some(({ path }) => path === lockPath(home))) return 0
-  return (await loadPlugins()).sealRestoredLock(home, proven)
+  return loaded.sealRestoredLock(home, proven)
 }
 
 /** Account name for the journal; the user id when the account has no name. */

@@ -103,11 +103,8 @@ export function createDocuments(store: Pick<Store, 'document' | 'documents'>, ap
     const isUndone = of.caller.turn !== '' || also !== undefined
     const replaced = isUndone ? await Promise.all(changes.map(async (one) => (await store.document(one.category, one.name))?.seq ?? 0)) : []
     const body = { documents: changes as unknown as Json[], ...(isUndone && { replaced }), ...also?.body }
-    const options = {
-      ...(sync === true && { sync }),
-      ...(fence !== undefined && { fence: await fence() }),
-      ...(also && { memory: also.memory }),
-    }
+    const fenced = fence !== undefined && { fence: await fence() }
+    const options = { ...(sync === true && { sync }), ...fenced, ...(also && { memory: also.memory }) }
     await append([{ ...of, phase: 'exchange', body }, ...(also?.entries ?? [])], options)
     for (const { category, name, value } of changes) for (const listener of watchers.get(category) ?? []) listener(name, value)
   }

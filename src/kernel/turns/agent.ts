@@ -331,17 +331,8 @@ function createProcess(
   const id = newId() as ProcessId
   const { user, session } = turn.caller
   if (session === '') throw new Error('a turn belongs to a session')
-  const asker = {
-    user,
-    actor,
-    rights,
-    ...(limits !== undefined && { limits }),
-    session,
-    turn: turn.id,
-    process: id,
-    ...(branch !== undefined && { branch }),
-    ...(persona !== undefined && { persona }),
-  }
+  const bounds = { ...(limits && { limits }), ...(branch !== undefined && { branch }), ...(persona !== undefined && { persona }) }
+  const asker = { user, actor, rights, session, turn: turn.id, process: id, ...bounds }
   const asRuntime: Caller = { ...asker, audience: 'runtime' }
   const asModel: Caller = { ...asker, audience: 'model' }
   // Only calls that a resumed turn names by id can have earlier records.

@@ -6,24 +6,27 @@ import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:
 import { isObject, OxbowError } from '../../base/index.ts'
 import { hashOfFiles, type TreeFile } from './tree.ts'
 
+export type PackageKind = 'plugin' | 'program'
+
 /** Name of the file at the top of a package: `{"key", "signature"}`, both in base64. */
 export const signatureFile = 'oxbow.plugin.sig'
+export const signatureFileOf = (kind: PackageKind): string => (kind === 'plugin' ? signatureFile : 'oxbow.program.sig')
 export const maxSignatureBytes = 4_096
 
-/** What is signed. Its first line keeps the signature of something else from being one of a plugin. */
-function signedText(files: readonly TreeFile[]): Buffer {
-  return Buffer.from(`oxbow-plugin-1\n${hashOfFiles(files.filter(({ path }) => path !== signatureFile))}\n`)
+/** What is signed. Its first line keeps the signature of something else from being one of a plugin, or of a program. */
+function signedText(files: readonly TreeFile[], kind: PackageKind): Buffer {
+  return Buffer.from(`oxbow-${kind}-1\n${hashOfFiles(files.filter(({ path }) => path !== signatureFileOf(kind)))}\n`)
 }
 
 /** @param key an Ed25519 private key @returns the content of the signature's file @throws OxbowError `bad_input` for another key */
-export function signPackage(files: readonly TreeFile[], key: KeyObject): string {
+export function signPackage(files: readonly TreeFile[], key: KeyObject, kind: PackageKind = 'plugin'): string {
   if (key.asymmetricKeyType !== 'ed25519')
     throw new OxbowError('bad_input', 'This is not an Ed25519 key.', { hint: 'oxbow plugin sign makes one if the file does not exist.' })
-  return `${JSON.stringify({ key: rawKey(key), signature: sign(null, signedText(files), key).toString('base64') })}\n`
+  return `${JSON.stringify({ key: rawKey(key), signature: sign(null, signedText(files, kind), key).toString('base64') })}\n`
 }
 
 /** @returns the key that has signed exactly these files, in base64; empty if the text is null @throws OxbowError `denied` for a wrong signature */
-export function signerOf(files: readonly TreeFile[], text: string | null): string {
+export function signerOf(files: readonly TreeFile[], text: string | null, kind: PackageKind = 'plugin'): string {
   if (text === null) return ''
   const wrong = (why: string): OxbowError =>
     new OxbowError('denied', `The signature of the package is wrong: ${why}.`, {
@@ -36,11 +39,12 @@ export function signerOf(files: readonly TreeFile[], text: string | null): strin
     // Judged below.
   }
   const { key, signature } = isObject(parsed) ? parsed : {}
-  if (typeof key !== 'string' || typeof signature !== 'string') throw wrong(`${signatureFile} has no key and signature`)
+  if (typeof key !== 'string' || typeof signature !== 'string') throw wrong(`${signatureFileOf(kind)} has no key and signature`)
   const x = Buffer.from(key, 'base64')
   if (x.length !== 32 || x.toString('base64') !== key) throw wrong('its key is not an Ed25519 key')
   const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url') }, format: 'jwk' })
-  if (!verify(null, signedText(files), publicKey, Buffer.from(signature, 'base64'))) throw wrong('the files are not those that were signed')
+  if (!verify(null, signedText(files, kind), publicKey, Buffer.from(signature, 'base64')))
+    throw wrong('the files are not those that were signed')
   return key
 }
 

@@ -1,5 +1,6 @@
 /** What `oxbow plugin` does for who writes a plugin, and the check of what is installed. */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
@@ -11,6 +12,7 @@ import {
   parseManifest,
   reservedNames,
   signatureFile,
+  signatureFileOf,
   signerOf,
   signPackage,
 } from '../../plugins/index.ts'
@@ -42,15 +44,17 @@ export async function verifyInstalled(home: Home, plugin: LockedPlugin): Promise
   await createTreeCheck().check(versionFolder(home, plugin), plugin.tree_hash)
 }
 
-/** Signs a folder. @param keyFile a private key in PEM; made if it does not exist @returns the public key in base64 */
+/** Signs the folder of a plugin or a program. @param keyFile a private key in PEM; made if it does not exist @returns the public key in base64 */
 export async function signFolder(folder: string, keyFile: string): Promise<{ readonly signer: string; readonly madeKey: boolean }> {
-  await checkManifest(folder)
+  const kind = existsSync(join(folder, 'program.toml')) ? 'program' : 'plugin'
+  if (kind === 'plugin') await checkManifest(folder)
   const { key, madeKey } = await signingKeyIn(resolve(keyFile))
-  await rm(join(folder, signatureFile), { force: true })
+  const place = join(folder, signatureFileOf(kind))
+  await rm(place, { force: true })
   const files = (await listTree(folder)).filter(({ path }) => !path.startsWith('.git/'))
-  const text = signPackage(files, key)
-  await writeFile(join(folder, signatureFile), text)
-  return { signer: signerOf(files, text), madeKey }
+  const text = signPackage(files, key, kind)
+  await writeFile(place, text)
+  return { signer: signerOf(files, text, kind), madeKey }
 }
 
 async function checkManifest(folder: string): Promise<void> {

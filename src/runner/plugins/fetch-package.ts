@@ -2,6 +2,7 @@
  * Brings a package into a folder of its own, `staging`, without running anything of it: a folder is copied, a tarball is unpacked, and a package
  * of npm is installed with what it needs, with `--ignore-scripts`. Every path, link and size in it may be hostile.
  */
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import {
   copyFile,
@@ -41,7 +42,7 @@ export interface FetchedPackage {
 /** Gets a line for a person about what is being done, of what takes long. */
 export type Report = (line: string) => void
 
-const npmSpec = /^npm:((?:@[a-z0-9][\w.~-]*\/)?[a-z0-9][\w.~-]*)@(\d+\.\d+\.\d+[\w.+-]*)$/i
+export const npmSpec: RegExp = /^npm:((?:@[a-z0-9][\w.~-]*\/)?[a-z0-9][\w.~-]*)@(\d+\.\d+\.\d+[\w.+-]*)$/i
 
 /**
  * @param from a folder, a tarball (`.tgz`, `.tar.gz`), or `npm:NAME@VERSION`
@@ -68,7 +69,7 @@ export async function fetchPackage(from: string, staging: string, env: HostEnv, 
 }
 
 /** Without the folders of version control, which are no part of a package. */
-async function copyTree(from: string, to: string, path: string, copied: { entries: number; bytes: number }): Promise<void> {
+export async function copyTree(from: string, to: string, path: string, copied: { entries: number; bytes: number }): Promise<void> {
   for (const { name } of await readdir(join(from, path), { withFileTypes: true })) {
     if (path === '' && name === '.git') continue
     const inner = join(path, name)
@@ -87,7 +88,7 @@ async function copyTree(from: string, to: string, path: string, copied: { entrie
   }
 }
 
-async function unpack(archive: string, size: number, staging: string): Promise<void> {
+export async function unpack(archive: string, size: number, staging: string): Promise<void> {
   if (size > maxArchiveBytes) throw tooLarge(`more than ${maxArchiveBytes} bytes`)
   const noTarball = (why: string, cause?: unknown): OxbowError =>
     new OxbowError('bad_input', `${archive} cannot be unpacked as a tarball: ${truncate(why, 200)}.`, {
@@ -139,7 +140,7 @@ async function* atMost(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 }
 
 /** `npm pack` puts everything into a folder `package`. */
-async function dropTop(staging: string): Promise<void> {
+export async function dropTop(staging: string): Promise<void> {
   const entries = await readdir(staging, { withFileTypes: true })
   const [only] = entries
   if (entries.length !== 1 || only?.isDirectory() !== true) return
@@ -156,18 +157,26 @@ async function dropTop(staging: string): Promise<void> {
 export async function fetchAlone(from: string, staging: string, env: HostEnv): Promise<boolean> {
   const [, name, version] = npmSpec.exec(from) ?? []
   if (name === undefined || version === undefined) return false
+  await unpackFromNpm(`${name}@${version}`, staging, env)
+  return true
+}
+
+/** @param spec `NAME@VERSION` @returns the hash of its tarball, as npm writes it; npm has compared it with the registry's */
+export async function unpackFromNpm(spec: string, staging: string, env: HostEnv): Promise<string> {
   const archives = `${staging}.archive`
   await mkdir(archives)
   try {
-    await npm(['pack', `${name}@${version}`], archives, env)
+    await npm(['pack', spec], archives, env)
     const [archive = ''] = await readdir(archives)
     const path = join(archives, archive)
     await unpack(path, (await stat(path)).size, staging)
     await dropTop(staging)
+    return `sha512-${createHash('sha512')
+      .update(await readFile(path))
+      .digest('base64')}`
   } finally {
     await rm(archives, { recursive: true, force: true })
   }
-  return true
 }
 
 async function fromNpm(
@@ -223,7 +232,7 @@ function refused(path: string, why: string): OxbowError {
   return new OxbowError('path_refused', `${path.slice(0, 300)} in the package ${why}.`, { hint: 'Do not install it: ask its author.' })
 }
 
-function tooLarge(what: string): OxbowError {
+export function tooLarge(what: string): OxbowError {
   return new OxbowError('limit_reached', `The package has ${what}.`, {
     hint: 'Do not install it, or install it from a folder that you have looked at.',
   })

@@ -16,7 +16,8 @@ import {
   parseManifest,
   reservedNames,
   type RightChanges,
-  signatureFile,
+  type PackageKind,
+  signatureFileOf,
   signerOf,
   type TreeFile,
 } from '../../plugins/index.ts'
@@ -106,12 +107,13 @@ export async function stagePlugin(from: string, options: StageOptions): Promise<
  * A signature covers every file of the package, so that nobody adds files to what somebody else has signed. What npm has installed next to or
  * below it is not signed.
  */
-async function signerIn(folder: string, root: string, files: readonly TreeFile[]): Promise<string> {
+export async function signerIn(folder: string, root: string, files: readonly TreeFile[], kind: PackageKind = 'plugin'): Promise<string> {
+  const signatureFile = signatureFileOf(kind)
   const prefix = root === '' ? '' : `${root}/`
   const own = files.filter(({ path }) => path.startsWith(prefix)).map((file) => ({ ...file, path: file.path.slice(prefix.length) }))
   const covered = root === '' ? own : own.filter(({ path }) => !path.startsWith('node_modules/'))
   const isSigned = covered.some(({ path }) => path === signatureFile)
-  return signerOf(covered, isSigned ? await readSmall(join(folder, root, signatureFile), maxSignatureBytes) : null)
+  return signerOf(covered, isSigned ? await readSmall(join(folder, root, signatureFile), maxSignatureBytes) : null, kind)
 }
 
 async function proposeEarly(from: string, staging: string, options: StageOptions): Promise<void> {
@@ -263,7 +265,7 @@ function assertUnneeded(plugins: readonly LockedPlugin[], name: string, what: st
 }
 
 /** So that nothing changes an installed file by accident; programs stay programs. Folders get `mode`, which must allow to enter them. */
-async function setModes(folder: string, mode: number): Promise<void> {
+export async function setModes(folder: string, mode: number): Promise<void> {
   await chmod(folder, mode | 0o700)
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
@@ -274,7 +276,7 @@ async function setModes(folder: string, mode: number): Promise<void> {
 }
 
 /** @throws the system's own error, or OxbowError `limit_reached` */
-async function readSmall(path: string, maxBytes: number): Promise<string> {
+export async function readSmall(path: string, maxBytes: number): Promise<string> {
   const file = await open(path)
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(maxBytes + 1), 0, maxBytes + 1, 0)

@@ -38,13 +38,13 @@ import {
 import { checkConfigText, fileSchema, readConfigFile } from '../config/config-text.ts'
 import { changeText } from '../config/toml-change.ts'
 import { watchConfig } from '../config/watch-config.ts'
-import { readDefinitions } from '../definition-files.ts'
 import { listFolders } from '../folders.ts'
 import { type KeptConfig, lastGood, rememberGood, textsNow } from '../config/good-config.ts'
 import type { ArchiveFiles } from '../heads/archive-files.ts'
 import { signCard } from '../heads/head-signing.ts'
 import type { Home, HostEnv, Workspace } from '../home.ts'
 import { healthyGuestMs } from '../limits.ts'
+import { definitionsOf } from '../programs/installed-programs.ts'
 import { hostState } from './host-state.ts'
 import { createMachineSide } from './machine-questions.ts'
 import { readSkillFiles, readSkills } from '../skill-files.ts'
@@ -125,6 +125,11 @@ export function createHostSide(deps: HostSideDeps): HostSide {
         case 'change_plugin':
         case 'new_plugin':
         case 'sign_plugin':
+        case 'look_at_program':
+        case 'install_program':
+        case 'change_program':
+        case 'program_tests':
+        case 'new_program':
         case 'resolve_server':
         case 'install_server':
         case 'uninstall_server':
@@ -182,7 +187,7 @@ function answerFromFiles(deps: HostSideDeps, question: FileQuestion): unknown {
     case 'newest_head':
       return deps.newestHead()
     case 'definitions':
-      return readDefinitions([deps.home.root, deps.workspace.root])
+      return definitionsOf(deps.home, [deps.home.root, deps.workspace.root])
     case 'plugins':
       return deps.plugins(configNow(deps))
     case 'folders':

@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import { type Json, parseObject, setOwn } from '../../base/index.ts'
 import type { HeadSeal, HostedPlugin, UserSettings } from '../../protocol/index.ts'
 import type { Config, HostSkill, HostState } from '../../config/index.ts'
-import { readDefinitions } from '../definition-files.ts'
 import { readText } from '../file-owner.ts'
 import { listFolders } from '../folders.ts'
 import { type Home, lockPath, type Workspace } from '../home.ts'
+import { definitionsOf } from '../programs/installed-programs.ts'
 import { signingKey } from '../signing-key.ts'
 import { readSkillFiles, readSkills } from '../skill-files.ts'
 import { sealOf } from '../system/own-seal.ts'
@@ -29,8 +29,13 @@ export function hostState({ home, workspace }: HostPlace, plugins: readonly Host
   const homes = [home.root, workspace.root]
   for (const { name, path, readOnly } of listFolders(home, workspace.user))
     setOwn(state, `folders.${name}`, { path: hashOf(path), read_only: readOnly })
-  for (const { kind, name, toml, text, character = '', script } of readDefinitions(homes))
-    setOwn(state, `definitions.${kind}.${name}`, hashOf(JSON.stringify([toml, text, character, ...(script === undefined ? [] : [script])])))
+  const definitions = definitionsOf(home, homes).filter(({ place }) => place !== 'bundled')
+  for (const { kind, name, toml, text, character = '', script, module } of definitions)
+    setOwn(
+      state,
+      `definitions.${kind}.${name}`,
+      hashOf(JSON.stringify([toml, text, character, ...[script, module].filter((each) => each !== undefined)])),
+    )
   for (const { name, version, tree_hash: hash, rights } of plugins)
     setOwn(state, `enabled_plugins.${name}`, { version, files: hash.slice(0, 12), rights: [...rights] })
   const { skills, prompts } = readSkills(homes)

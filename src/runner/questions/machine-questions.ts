@@ -28,6 +28,11 @@ type MachineQuestion = Extract<
       | 'change_plugin'
       | 'new_plugin'
       | 'sign_plugin'
+      | 'look_at_program'
+      | 'install_program'
+      | 'change_program'
+      | 'program_tests'
+      | 'new_program'
       | 'resolve_server'
       | 'install_server'
       | 'uninstall_server'
@@ -42,6 +47,7 @@ type MachineQuestion = Extract<
 export function createMachineSide(deps: MachineSideDeps): (question: MachineQuestion) => unknown {
   const { home, workspace, isIsolated, locked } = deps
   const plugins = once(async () => (await import('../plugins/plugin-questions.ts')).createPluginQuestions(deps))
+  const programs = once(async () => (await import('../programs/program-questions.ts')).answerProgram)
   const servers = once(async () => (await import('../packages/server-questions.ts')).createServerQuestions(deps))
   const unlocked = async <Questions, Result>(
     of: () => Promise<Questions>,
@@ -67,6 +73,13 @@ export function createMachineSide(deps: MachineSideDeps): (question: MachineQues
         return changePlugins((questions) => questions.make(question.folder))
       case 'sign_plugin':
         return changePlugins((questions) => questions.sign(question.folder, question.key))
+      case 'look_at_program':
+      case 'install_program':
+      case 'change_program':
+      case 'new_program':
+        return unlocked(programs, (answer) => answer(deps, question))
+      case 'program_tests':
+        return programs().then((answer) => answer(deps, question))
       case 'resolve_server':
         return unlocked(servers, (questions) => questions.resolve(question.server, question.package))
       case 'install_server':

@@ -37,6 +37,9 @@ const shared = {
   audience: ['terminal'],
 } as const satisfies Partial<Call>
 
+/** A program that watches over the guest makes them, too, and an agent with the right to. */
+const forGuards = { ...shared, audience: ['model', 'terminal'], rare: true } as const satisfies Partial<Call>
+
 export function auditCalls(deps: AuditCallDeps): readonly Call[] {
   const verifier = createVerifier(deps)
   return [queryCall(deps), verifyCall(verifier), statusCall(verifier, deps), cancelCall(verifier), appendCall(deps), ...archiveCalls(deps)]
@@ -214,7 +217,7 @@ function createVerifier({ store, journal }: AuditCallDeps): Verifier {
 
 function verifyCall(verifier: Verifier): Call {
   return defineCall({
-    ...shared,
+    ...forGuards,
     name: 'audit.verify',
     routes: [{ method: 'POST', path: '/audit/verify' }],
     summary: 'Checks the chain of the journal, and what the store keeps next to it. `oxbow audit verify` also checks the signed heads.',
@@ -266,7 +269,7 @@ async function newestSigned({ store, host }: AuditCallDeps): Promise<StatusOutpu
 
 function statusCall(verifier: Verifier, deps: AuditCallDeps): Call {
   return defineCall({
-    ...shared,
+    ...forGuards,
     name: 'audit.status',
     routes: [{ method: 'GET', path: '/audit/status' }],
     summary:

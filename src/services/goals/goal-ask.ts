@@ -60,26 +60,26 @@ export function askCall(): Call {
 
 export interface OpenAsk {
   readonly call: CallId
-  readonly input: AskInput
+  readonly asks: AskInput
 }
 
 /** @returns the question with which a goal waits; undefined: with none */
 export function openAsk(pending: readonly PendingApproval[], goal: string): OpenAsk | undefined {
   for (const { call, name, input } of pending) {
     const asked = name === askName ? (JSON.parse(input) as AskInput) : null
-    if (asked?.goal === goal) return { call, input: asked }
+    if (asked?.goal === goal) return { call, asks: asked }
   }
   return undefined
 }
 
 /** @returns the input with which it is decided, or what is wrong with the answers */
-export function answered({ input }: OpenAsk, answers: readonly Json[]): { readonly input: JsonObject } | { readonly problem: string } {
-  const { questions } = input
+export function answered({ asks }: OpenAsk, answers: readonly Json[]): { readonly input: JsonObject } | { readonly problem: string } {
+  const { questions } = asks
   if (answers.length > 0 && answers.length !== questions.length)
     return { problem: `There are ${questions.length} questions and ${answers.length} answers.` }
   for (const [at, answer] of answers.entries()) {
     const read = readAnswer(questions[at]!, answer)
     if ('problem' in read) return { problem: `The answer to “${questions[at]!.text}” does not fit: ${read.problem}.` }
   }
-  return { input: { ...(input as unknown as JsonObject), answers } }
+  return { input: { ...(asks as unknown as JsonObject), answers } }
 }

@@ -4,12 +4,12 @@
  */
 import { z } from 'zod'
 import type { JsonObject } from '../../base/index.ts'
-import { type Call, defineCall, evident, limitsSchema } from '../../protocol/index.ts'
+import { type Call, defineCall, evident } from '../../protocol/index.ts'
 import { askCall } from './goal-ask.ts'
 import type { GoalDesk } from './goal-desk.ts'
 import { isOver } from './goal-record.ts'
-import { goalSummary, type GoalView, goalView, lineageView } from './goal-view.ts'
-import { maxGenerations, maxGoalWaitS, maxJudges, maxRequestCharacters } from './limits.ts'
+import { goalSummary, type GoalView, goalView, lineageView, startInput } from './goal-view.ts'
+import { maxGoalWaitS } from './limits.ts'
 
 type Load = () => Promise<GoalDesk>
 
@@ -57,22 +57,6 @@ function goalText({ id, status, phase, generation, questions, end, best, failure
     ...(failure === '' || end !== null ? [] : [failure]),
   ].join('\n')
 }
-
-const startInput = z.strictObject({
-  request: z.string().trim().min(1).max(maxRequestCharacters).describe('What is to be reached.'),
-  seed: z.json().optional().describe('Goal, constraints and criteria, instead of an interview; see docs/goals.md.'),
-  just_do_it: z.boolean().default(false).describe('Ask nothing.'),
-  review: z.boolean().default(false).describe('The person looks at the seed before anybody works.'),
-  max_generations: z.int().min(1).max(maxGenerations).optional().meta(evident('Tries; default: `goals.max_generations`.')),
-  judges: z.int().min(0).max(maxJudges).optional().meta(evident('Judges after the review; default: `goals.judges`.')),
-  deadline_s: z
-    .int()
-    .min(1)
-    .max(31 * 86_400)
-    .optional()
-    .meta(evident('Seconds until it ends.')),
-  budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
-})
 
 function startCall(load: Load): Call {
   return defineCall({

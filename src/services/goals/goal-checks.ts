@@ -13,18 +13,11 @@ import {
   truncate,
 } from '../../base/index.ts'
 import { maxEvidenceCharacters, maxMatchedCharacters } from './limits.ts'
+import type { GenerationView } from './goal-view.ts'
 import { type Check, checkText, type Criterion } from './seed.ts'
 
 /** `passed` and `failed`: all its runs agree. `flaky`: they do not. `error`: it could not be run. */
-export interface CheckResult {
-  readonly text: string
-  /** The check in one line. */
-  readonly check: string
-  readonly status: 'passed' | 'failed' | 'flaky' | 'error'
-  readonly evidence: string
-  /** Files that it has changed. */
-  readonly wrote: readonly string[]
-}
+export type CheckResult = GenerationView['checks'][number]
 
 /** What came back from a call that succeeded. */
 export interface Answered {

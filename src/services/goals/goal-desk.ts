@@ -10,7 +10,7 @@ import {
   secretRight,
 } from '../../kernel/index.ts'
 import { type CallId, isDerived, type Json, OxbowError, type SessionId, truncate, type TurnId } from '../../base/index.ts'
-import { type Caller, type Completion, grantOf, isTurn, type Limits, sessionScope } from '../../protocol/index.ts'
+import { type Caller, type Completion, grantOf, isTurn, sessionScope } from '../../protocol/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import type { Access } from '../access/service.ts'
@@ -36,7 +36,7 @@ import {
 } from './goal-record.ts'
 import { createGoalRuns, type GoalRuns, unknownGoal } from './goal-runs.ts'
 import { seedOf } from './goal-steps.ts'
-import type { GenerationView, GoalSummary, GoalView } from './goal-view.ts'
+import type { GenerationView, GoalSummary, GoalView, StartInput } from './goal-view.ts'
 import { maxGenerations, maxShownGenerations, maxTakeUpMs } from './limits.ts'
 import { type Seed, type SeedContent, seedHash, takeSeed } from './seed.ts'
 
@@ -45,17 +45,6 @@ export interface GoalDeps extends Core {
   readonly agents: Agents
   readonly runs: RunsPort
   readonly versions: OpenVersions
-}
-
-interface StartInput {
-  readonly request: string
-  readonly seed?: Json | undefined
-  readonly just_do_it: boolean
-  readonly review: boolean
-  readonly max_generations?: number | undefined
-  readonly judges?: number | undefined
-  readonly deadline_s?: number | undefined
-  readonly budget?: Limits | undefined
 }
 
 export interface GoalDesk {
@@ -76,7 +65,7 @@ export interface GoalDesk {
 }
 
 export function createGoalDesk(deps: GoalDeps): GoalDesk {
-  const { agents, config, sessions, approvals, documents } = deps
+  const { agents, config, documents } = deps
   agents.definitions.bring(goalAgents(sectionOf(goalsConfig, config), config.agent.rights))
   const runs = createGoalRuns({ ...deps, ...workOf(deps) })
   agents.onOver(({ session, name }) => void endOf(runs, session, `The agent ${name}, which started it, has ended.`).catch(() => {}))
@@ -113,78 +102,90 @@ export function createGoalDesk(deps: GoalDeps): GoalDesk {
       const newest = shown.toSorted((a, b) => b.created_at - a.created_at).slice(0, limit)
       return Promise.all(newest.map(async (goal) => summaryOf(goal, await waitsFor(goal))))
     },
-    async view(goal) {
-      const total = goal.outcomes.length + (isOver(goal) || goal.outcomes.length > goal.generation ? 0 : 1)
-      const from = Math.max(0, total - maxShownGenerations)
-      const [generations, known, waiting] = await Promise.all([
-        readGenerations(documents, goal.id, from, maxShownGenerations),
-        goal.seed === '' ? null : seed(goal.seed),
-        waitsFor(goal),
-      ])
-      await deps.budgets.load({ session: goal.session, actor: 'kernel' })
-      const { spent } = deps.budgets.view(sessionScope(goal.session))
-      const { session, home, options, deadline, step, failure, rounds, end } = goal
-      return {
-        ...summaryOf(goal, waiting),
-        session,
-        home,
-        labels: isOver(goal) ? goal.labels : sessions.held(goal),
-        options,
-        deadline,
-        step,
-        failure,
-        rounds: [...rounds],
-        questions: waiting === 'an answer' ? [...goal.questions] : [],
-        seed_hash: goal.seed,
-        seed: known,
-        generations: generations.map(generationViewOf),
-        generations_total: from + generations.length,
-        spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
-        end,
-      }
-    },
+    view: async (goal) => viewOf(deps, goal, await waitsFor(goal)),
     generations: (goal, from, limit) => readGenerations(documents, goal.id, from, limit),
-    async answer(caller, goal, answers, signal) {
-      const open = () => openAsk(approvals.pending(goal.session), goal.id)
-      const comes = async (): Promise<boolean> => {
-        const now = await runs.find(goal.id)
-        return now?.status === 'running' && (now.phase === 'asking' || now.phase === 'review')
-      }
-      await runs.until(goal.id, async () => open() !== undefined || !(await comes()), maxTakeUpMs, signal)
-      const asked = open()
-      if (asked === undefined)
-        throw new OxbowError('not_found', `The goal ${goal.id} waits for no answer.`, { hint: '`oxbow goal show` says what it does.' })
-      const read = answered(asked, answers)
-      if ('problem' in read) throw new OxbowError('bad_input', read.problem, { hint: '`oxbow goal show` has the questions.' })
-      const decided = await deps.gate.call(
-        caller,
-        'call.decide',
-        { call: asked.call, allow: true, input: read.input },
-        { id: deps.newId() as CallId, signal: null },
-      )
-      if (decided.status !== 'ok') throw new OxbowError(decided.failure.code, decided.failure.message, { hint: decided.failure.hint })
-      await runs.until(goal.id, async () => (await runs.find(goal.id))?.step !== goal.step, maxTakeUpMs, signal)
-    },
-    async edit(goal, content) {
-      const made: SeedContent = takeSeed(content)
-      if (goal.seed === '')
-        throw new OxbowError('bad_input', 'The goal has no seed yet.', { hint: 'Answer what it asks, or give it a seed when it starts.' })
-      const edited: Seed = { ...(await seed(goal.seed)), ...made, parent: goal.seed, by: 'person' }
-      const hash = seedHash(edited)
-      await runs.change(
-        goal.id,
-        (now) => {
-          if (now.seed !== goal.seed) throw changedMeanwhile()
-          if (now.generation > 0 || !(now.phase === 'review' || (now.phase === 'execute' && now.status === 'paused'))) throw tooLate(now)
-          return { seed: hash }
-        },
-        [seedChange(hash, edited)],
-      )
-      return hash
-    },
+    answer: (caller, goal, answers, signal) => answer(deps, runs, { caller, goal, answers, signal }),
+    edit: (goal, content) => edit(deps, runs, goal, content),
     pause: (caller, call, goal) => halt(deps, runs, { caller, call, goal }, 'paused'),
     resume: (caller, call, goal) => halt(deps, runs, { caller, call, goal }, 'running'),
   }
+}
+
+async function viewOf(deps: GoalDeps, goal: Goal, waiting: string): Promise<GoalView> {
+  const total = goal.outcomes.length + (isOver(goal) || goal.outcomes.length > goal.generation ? 0 : 1)
+  const from = Math.max(0, total - maxShownGenerations)
+  const [generations, known] = await Promise.all([
+    readGenerations(deps.documents, goal.id, from, maxShownGenerations),
+    goal.seed === '' ? null : seedIn(deps, goal.seed),
+  ])
+  await deps.budgets.load({ session: goal.session, actor: 'kernel' })
+  const { spent } = deps.budgets.view(sessionScope(goal.session))
+  const { session, home, options, deadline, step, failure, rounds, end } = goal
+  return {
+    ...summaryOf(goal, waiting),
+    session,
+    home,
+    labels: isOver(goal) ? goal.labels : deps.sessions.held(goal),
+    options,
+    deadline,
+    step,
+    failure,
+    rounds: [...rounds],
+    questions: waiting === 'an answer' ? [...goal.questions] : [],
+    seed_hash: goal.seed,
+    seed: known,
+    generations: generations.map(generationViewOf),
+    generations_total: from + generations.length,
+    spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
+    end,
+  }
+}
+
+interface Answering {
+  readonly caller: Caller
+  readonly goal: Goal
+  readonly answers: readonly Json[]
+  readonly signal: AbortSignal
+}
+
+async function answer(deps: GoalDeps, runs: GoalRuns, { caller, goal, answers, signal }: Answering): Promise<void> {
+  const open = () => openAsk(deps.approvals.pending(goal.session), goal.id)
+  const comes = async (): Promise<boolean> => {
+    const now = await runs.find(goal.id)
+    return now?.status === 'running' && (now.phase === 'asking' || now.phase === 'review')
+  }
+  await runs.until(goal.id, async () => open() !== undefined || !(await comes()), maxTakeUpMs, signal)
+  const asked = open()
+  if (asked === undefined)
+    throw new OxbowError('not_found', `The goal ${goal.id} waits for no answer.`, { hint: '`oxbow goal show` says what it does.' })
+  const read = answered(asked, answers)
+  if ('problem' in read) throw new OxbowError('bad_input', read.problem, { hint: '`oxbow goal show` has the questions.' })
+  const decided = await deps.gate.call(
+    caller,
+    'call.decide',
+    { call: asked.call, allow: true, input: read.input },
+    { id: deps.newId() as CallId, signal: null },
+  )
+  if (decided.status !== 'ok') throw new OxbowError(decided.failure.code, decided.failure.message, { hint: decided.failure.hint })
+  await runs.until(goal.id, async () => (await runs.find(goal.id))?.step !== goal.step, maxTakeUpMs, signal)
+}
+
+async function edit(deps: GoalDeps, runs: GoalRuns, goal: Goal, content: Json): Promise<string> {
+  const made: SeedContent = takeSeed(content)
+  if (goal.seed === '')
+    throw new OxbowError('bad_input', 'The goal has no seed yet.', { hint: 'Answer what it asks, or give it a seed when it starts.' })
+  const edited: Seed = { ...(await seedIn(deps, goal.seed)), ...made, parent: goal.seed, by: 'person' }
+  const hash = seedHash(edited)
+  await runs.change(
+    goal.id,
+    (now) => {
+      if (now.seed !== goal.seed) throw changedMeanwhile()
+      if (now.generation > 0 || !(now.phase === 'review' || (now.phase === 'execute' && now.status === 'paused'))) throw tooLate(now)
+      return { seed: hash }
+    },
+    [seedChange(hash, edited)],
+  )
+  return hash
 }
 
 function changedMeanwhile(): OxbowError {

@@ -3,7 +3,8 @@
  * merge or drop. The end tells why it is the end, and what speaks for it.
  */
 import { assertNever, textIn, isOxbowError, plural } from '../../base/index.ts'
-import { branchOf, type Generation, type Goal, type GoalEnd, type GoalStatus } from './goal-record.ts'
+import { branchOf, type Generation, type Goal, type GoalEnd } from './goal-record.ts'
+import { type GoalStatus } from './goal-view.ts'
 import { dropBranch, type GenerationDeps } from './goal-generation.ts'
 import { votesOf } from './goal-judging.ts'
 import { type Advance, objectOf } from './goal-steps.ts'

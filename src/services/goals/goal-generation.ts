@@ -3,7 +3,7 @@
  * where that is not enough a better seed follows. The next generation begins with the files of the best one.
  */
 import { createHash } from 'node:crypto'
-import { textIn, isOxbowError, type Json, type JsonObject, OxbowError } from '../../base/index.ts'
+import { textIn, isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
 import { editedTests, runCheck, type Answered, type CheckPlace, type CheckResult } from './goal-checks.ts'
 import { judgeName, reviewerName, workerName } from './goal-agents.ts'
 import { evaluate, quorumOf, type Review, verdictForm, verdictIn } from './goal-judging.ts'
@@ -11,7 +11,7 @@ import { evolvePrompt, judgeText, workText } from './goal-prompts.ts'
 import { branchOf, type Generation, generationChange, type Goal, seedChange, stepCall, type TaskEnd } from './goal-record.ts'
 import { type Advance, objectOf, type StepDeps } from './goal-steps.ts'
 import { maxTasksAtOnce } from './limits.ts'
-import { type Check, evolved, judgedOf, readSeed, type Seed, seedHash } from './seed.ts'
+import { type Check, type Criterion, evolved, judgedOf, readSeed, type Seed, seedHash } from './seed.ts'
 import { bestOf, endAfter, type Outcome } from './stop-rules.ts'
 
 /** A call of a goal, as an agent makes one. */
@@ -152,10 +152,7 @@ function testsResult({ tests }: Seed, changed: readonly string[]): CheckResult {
   }
 }
 
-interface Runnable {
-  readonly text: string
-  readonly check: Check
-}
+type Runnable = Criterion & { readonly check: Check }
 
 async function onCleanBranch(
   deps: GenerationDeps,

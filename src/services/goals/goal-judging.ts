@@ -6,20 +6,10 @@
 import type { Json, JsonObject } from '../../base/index.ts'
 import { passScore } from './limits.ts'
 import type { CheckResult } from './goal-checks.ts'
+import type { GenerationView } from './goal-view.ts'
 
-export interface Verdict {
-  readonly passed: boolean
-  readonly score: number
-  readonly notes: readonly string[]
-}
-
-export interface Review {
-  /** Null: the reviewer has given no answer that can be read. */
-  readonly review: Verdict | null
-  /** In the order in which they were asked; null: it was silent. */
-  readonly judges: readonly (Verdict | null)[]
-  readonly quorum: number
-}
+export type Review = NonNullable<GenerationView['review']>
+export type Verdict = NonNullable<Review['review']>
 
 /** JSON Schema of a verdict. */
 export const verdictForm: JsonObject = {
@@ -64,17 +54,11 @@ export function disagreement(review: Review): string {
   return `The judges disagree: ${passed} passed it, ${failed} did not${silent === 0 ? '' : `, ${silent} gave no verdict`}; ${review.quorum} had to.`
 }
 
-export interface Evaluation {
-  readonly passed: boolean
-  readonly score: number
-  readonly notes: readonly string[]
-}
-
 /**
  * Checks come first: where one fails, nobody's opinion makes it pass, and the score stays below what passes.
  * @param review null: nothing had to be judged
  */
-export function evaluate(checks: readonly CheckResult[], review: Review | null): Evaluation {
+export function evaluate(checks: readonly CheckResult[], review: Review | null): Verdict {
   const failed = checks.filter(({ status }) => status !== 'passed')
   const notes = failed.map(({ text, status, evidence }) => `${text}: ${status}. ${evidence}`.trim())
   for (const { text, wrote } of checks) if (wrote.length > 0) notes.push(`The check “${text}” changed ${wrote.slice(0, 5).join(', ')}.`)

@@ -6,44 +6,13 @@
 import type { DocumentChange, Documents, ServiceRuns } from '../../kernel/index.ts'
 import { type CallId, derivedId, type SessionId, type TurnId } from '../../base/index.ts'
 import type { Labels, Limits, SandboxTier } from '../../protocol/index.ts'
-import type { CheckResult } from './goal-checks.ts'
+import type { GenerationView, GoalPhase, GoalStatus, GoalView } from './goal-view.ts'
 import type { Question, Scores } from './interview.ts'
-import type { Review } from './goal-judging.ts'
 import type { Seed } from './seed.ts'
 import type { EndReason, Outcome } from './stop-rules.ts'
 
-export const goalPhases = ['interview', 'asking', 'seed', 'review', 'execute', 'check', 'judge', 'evolve', 'finish'] as const
-export type GoalPhase = (typeof goalPhases)[number]
-
-export const goalStatuses = ['running', 'paused', 'reached', 'ended', 'failed'] as const
-/** `reached`: it passed. `ended`: a rule or a person ended it before. `failed`: it could not go on. */
-export type GoalStatus = (typeof goalStatuses)[number]
-
-/** A round of questions. */
-export interface Round {
-  readonly questions: readonly Question[]
-  readonly scores: Scores
-  readonly ambiguity: number
-  /** In the order of the questions; empty: the person wanted to go on without. */
-  readonly answers: readonly string[]
-}
-
-export interface GoalOptions {
-  readonly just_do_it: boolean
-  /** The person looks at the seed before the first generation. */
-  readonly review: boolean
-  readonly max_generations: number
-  readonly judges: number
-}
-
-export interface GoalEnd {
-  readonly reason: EndReason
-  readonly text: string
-  /** Version of the workspace that the merge made; empty: nothing was merged. */
-  readonly merged: string
-  /** Branch that has the best generation; empty: it was merged, or there is none. */
-  readonly branch: string
-}
+type Round = GoalView['rounds'][number]
+export type GoalEnd = NonNullable<GoalView['end']>
 
 export interface Goal {
   /** Follows from the call that started it. */
@@ -57,7 +26,7 @@ export interface Goal {
   readonly tier: SandboxTier | ''
   readonly labels: Labels
   readonly request: string
-  readonly options: GoalOptions
+  readonly options: GoalView['options']
   readonly budget?: Limits | undefined
   readonly deadline: number | null
   readonly status: GoalStatus
@@ -87,12 +56,7 @@ export interface Goal {
   readonly ended_at: number | null
 }
 
-export interface TaskEnd {
-  readonly task: string
-  readonly status: string
-  readonly session: string
-  readonly reason: string
-}
+export type TaskEnd = GenerationView['tasks'][number]
 
 /** One try to reach a goal. */
 export interface Generation {
@@ -107,8 +71,8 @@ export interface Generation {
   readonly commit: string
   readonly tasks: readonly TaskEnd[]
   readonly changed: readonly string[]
-  readonly checks: readonly CheckResult[]
-  readonly review: Review | null
+  readonly checks: GenerationView['checks']
+  readonly review: GenerationView['review']
   readonly outcome: Outcome | null
   readonly notes: readonly string[]
   readonly began_at: number

@@ -32,7 +32,7 @@ export interface GoalRuns {
   find(id: TurnId): Promise<Goal | null>
   all(): Promise<readonly Goal[]>
   /** Resolves when it fits, which is asked whenever it has changed, or the time is over. */
-  until(id: TurnId, fits: () => boolean | Promise<boolean>, ms: number, signal: AbortSignal): Promise<void>
+  until(id: TurnId, fits: () => Promise<boolean>, ms: number, signal: AbortSignal): Promise<void>
 }
 
 const topicOf = (id: string): string => `goal ${id}`

@@ -1,10 +1,17 @@
 /** A goal as calls show it: where it is, what it asks, its seed, and its newest generations. */
 import { z } from 'zod'
-import { idOrEmpty, idSchema, labelSchema } from '../../protocol/index.ts'
-import { goalPhases, goalStatuses } from './goal-record.ts'
+import { idOrEmpty, idSchema, labelSchema, evident, limitsSchema } from '../../protocol/index.ts'
+import { maxGenerations, maxJudges, maxRequestCharacters } from './limits.ts'
 import { questionSchema, scoresSchema } from './interview.ts'
 import { seedSchema } from './seed.ts'
 import { endReasons } from './stop-rules.ts'
+
+const goalPhases = ['interview', 'asking', 'seed', 'review', 'execute', 'check', 'judge', 'evolve', 'finish'] as const
+export type GoalPhase = (typeof goalPhases)[number]
+
+const goalStatuses = ['running', 'paused', 'reached', 'ended', 'failed'] as const
+/** `reached`: it passed. `ended`: a rule or a person ended it before. `failed`: it could not go on. */
+export type GoalStatus = (typeof goalStatuses)[number]
 
 const verdict = z.strictObject({ passed: z.boolean(), score: z.number(), notes: z.array(z.string()).readonly() })
 
@@ -100,3 +107,21 @@ export const lineageView = z.strictObject({
   notes: z.array(z.string()).readonly(),
   best: z.boolean(),
 })
+
+export const startInput = z.strictObject({
+  request: z.string().trim().min(1).max(maxRequestCharacters).describe('What is to be reached.'),
+  seed: z.json().optional().describe('Goal, constraints and criteria, instead of an interview; see docs/goals.md.'),
+  just_do_it: z.boolean().default(false).describe('Ask nothing.'),
+  review: z.boolean().default(false).describe('The person looks at the seed before anybody works.'),
+  max_generations: z.int().min(1).max(maxGenerations).optional().meta(evident('Tries; default: `goals.max_generations`.')),
+  judges: z.int().min(0).max(maxJudges).optional().meta(evident('Judges after the review; default: `goals.judges`.')),
+  deadline_s: z
+    .int()
+    .min(1)
+    .max(31 * 86_400)
+    .optional()
+    .meta(evident('Seconds until it ends.')),
+  budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
+})
+
+export type StartInput = z.infer<typeof startInput>

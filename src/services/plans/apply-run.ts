@@ -8,15 +8,24 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Asking, type Core, type DocumentChange, processRight } from '../../kernel/index.ts'
 import type { HeldRuns, Runs } from '../../runs/index.ts'
-import { type CallId, derivedId, type Failure, type Json, OxbowError, type SessionId, toFailure, type TurnId } from '../../base/index.ts'
+import {
+  type CallId,
+  derivedId,
+  type Failure,
+  type Json,
+  OxbowError,
+  type SessionId,
+  toFailure,
+  type TurnId,
+  type JsonObject,
+  ownValue,
+} from '../../base/index.ts'
 import { type Caller, type CallOutcome, failureSchema, grantOf } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { z } from 'zod'
 import { profileIn } from './make-plan.ts'
-import { type PlannedEffect, planRecord, type PlanRecord, readPlan } from './plan-record.ts'
+import { type PlannedEffect, planRecord, type PlanRecord, readPlan, applyCategory } from './plan-record.ts'
 import { assertCurrentFiles } from './stale.ts'
-
-export const applyCategory = 'system/plan_runs'
 
 const madeUp = z.union([z.string(), z.number()])
 const replaced = z.tuple([madeUp, madeUp]).readonly()
@@ -270,7 +279,7 @@ function notDone({ n, call }: PlannedEffect, outcome: CallOutcome): OxbowError {
 const goesOnHere = { hint: 'What came before it is done. Apply the plan again to go on with this step.' }
 
 /** @returns what the plan had made up for the effect, and what there is instead, by their places in the result */
-export function madeBy({ answer, made }: PlannedEffect, output: Json): readonly (readonly [string | number, string | number])[] {
+function madeBy({ answer, made }: PlannedEffect, output: Json): readonly (readonly [string | number, string | number])[] {
   const found: (readonly [string | number, string | number])[] = []
   const look = (planned: Json, real: Json | undefined): void => {
     if (typeof planned === 'string' || typeof planned === 'number') {
@@ -279,8 +288,7 @@ export function madeBy({ answer, made }: PlannedEffect, output: Json): readonly 
       for (const [at, each] of planned.entries()) look(each, Array.isArray(real) ? real[at] : undefined)
     } else if (planned !== null && typeof planned === 'object') {
       const fields = real !== null && typeof real === 'object' && !Array.isArray(real) ? real : {}
-      for (const [name, each] of Object.entries(planned))
-        look(each, Object.hasOwn(fields, name) ? (fields as Record<string, Json>)[name] : undefined)
+      for (const [name, each] of Object.entries(planned)) look(each, ownValue(fields as JsonObject, name))
     }
   }
   look(answer, output)
@@ -288,7 +296,7 @@ export function madeBy({ answer, made }: PlannedEffect, output: Json): readonly 
 }
 
 /** @returns the input with the real ids and versions in it, also within texts */
-export function replaceIn(input: Json, made: ReadonlyMap<string | number, string | number>): Json {
+function replaceIn(input: Json, made: ReadonlyMap<string | number, string | number>): Json {
   if (made.size === 0) return input
   if (typeof input === 'number') return made.get(input) ?? input
   if (typeof input === 'string') {

@@ -2,8 +2,8 @@
 import { type Core, type Documents, giveBack } from '../../kernel/index.ts'
 import type { CallId, TurnId } from '../../base/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
-import { applyCategory, type ApplyRuns, turnOf } from './apply-run.ts'
-import { planCategory, readPlans } from './plan-record.ts'
+import { type ApplyRuns, turnOf } from './apply-run.ts'
+import { planCategory, readPlans, applyCategory } from './plan-record.ts'
 
 type LeftDeps = Pick<Core, 'documents' | 'newId' | 'user'>
 

@@ -2,7 +2,16 @@
  * Makes a plan: one turn of the agent in a session of its own, which goes on from another where that is asked for, on a branch of the files.
  * Its gate lists what would act outside; see `plan-gate.ts`. Nothing but the record of the plan, its session and its branch is left.
  */
-import { carve, carvedOf, type Core, giveBack, type LaneTurn, optionsOf, type AgentProfile } from '../../kernel/index.ts'
+import {
+  carve,
+  carvedOf,
+  type Core,
+  type DocumentChange,
+  giveBack,
+  type LaneTurn,
+  optionsOf,
+  type AgentProfile,
+} from '../../kernel/index.ts'
 import {
   type CallId,
   derivedId,
@@ -14,20 +23,12 @@ import {
   truncate,
   type TurnId,
 } from '../../base/index.ts'
-import {
-  type CallContext,
-  conversationItem,
-  forkSessionCall,
-  type Limits,
-  newSessionCall,
-  sessionScope,
-  userMessage,
-} from '../../protocol/index.ts'
+import { type CallContext, conversationItem, forkSessionCall, newSessionCall, sessionScope, userMessage } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
-import { usualPlanTokens } from './limits.ts'
+import { maxKeptPlans, usualPlanTokens } from './limits.ts'
 import { createOverlay, type Overlay } from './plan-overlay.ts'
 import { createPlanStage, type PlanStage } from './plan-gate.ts'
-import { digestOf, planCategory, type PlanRecord, type PlannedEffect } from './plan-record.ts'
+import { digestOf, planCategory, type PlanRecord, type PlannedEffect, readPlans, applyCategory, type MakeInput } from './plan-record.ts'
 
 export interface MakeDeps extends Pick<
   Core,
@@ -50,18 +51,10 @@ export interface MakeDeps extends Pick<
   readonly versions: () => Promise<OpenVersions>
 }
 
-export interface PlanRequest {
-  readonly text: string
-  /** Empty: a new session. */
-  readonly session: SessionId | ''
-  readonly model?: string | undefined
-  readonly budget?: Limits | undefined
-}
-
 const makeName = 'plan.make'
 
 /** @returns the plan as it is recorded @throws OxbowError for a plan that could not be begun */
-export async function makePlan(deps: MakeDeps, request: PlanRequest, context: CallContext): Promise<PlanRecord> {
+export async function makePlan(deps: MakeDeps, request: MakeInput, context: CallContext): Promise<PlanRecord> {
   const { documents, clock } = deps
   const by = { caller: context.caller, call: context.id, name: makeName }
   const session = await openSession(deps, request, context)
@@ -71,7 +64,7 @@ export async function makePlan(deps: MakeDeps, request: PlanRequest, context: Ca
     ...blank,
     id: context.id,
     text: request.text,
-    home: request.session,
+    home: request.session ?? '',
     session,
     agent: profile.name,
     branch,
@@ -83,7 +76,7 @@ export async function makePlan(deps: MakeDeps, request: PlanRequest, context: Ca
   book.assertCovers(context.caller, carvedOf(request.budget ?? {}))
   await documents.put(by, [
     { category: planCategory, name: begun.id, value: begun },
-    carve('run', begun.id, budget, clock.now(), { session, above: request.session, actor: context.caller.actor }),
+    carve('run', begun.id, budget, clock.now(), { session, above: request.session ?? '', actor: context.caller.actor }),
   ])
   const branches = await (await deps.versions()).branches()
   const onBranch = { ...by, signal: context.signal }
@@ -102,8 +95,16 @@ export async function makePlan(deps: MakeDeps, request: PlanRequest, context: Ca
     await branches.drop({ ...onBranch, signal: new AbortController().signal }, branch, false).catch(() => {})
   }
   const made = plan.state === 'failed' ? plan : { ...plan, digest: digestOf(plan) }
-  await documents.put(by, [{ category: planCategory, name: made.id, value: made }, giveBack('run', made.id)])
+  const kept = { category: planCategory, name: made.id, value: made }
+  await documents.put(by, [kept, giveBack('run', made.id), ...surplus(await readPlans(documents))])
   return made
+}
+
+/** @returns the changes that forget the oldest plans that are over */
+function surplus(all: readonly PlanRecord[]): readonly DocumentChange[] {
+  const over = all.filter(({ state }) => state === 'applied' || state === 'dropped' || state === 'failed')
+  const oldest = over.toSorted((a, b) => b.created_at - a.created_at).slice(maxKeptPlans)
+  return oldest.flatMap(({ id }) => [planCategory, applyCategory].map((category) => ({ category, name: id, value: null })))
 }
 
 const noSpent = { tokens: 0, micro_dollars: 0 }
@@ -126,7 +127,12 @@ const blank = {
 } as const satisfies Partial<PlanRecord>
 
 /** The plan's own: a fork, so that the other session never hears of it. */
-async function openSession({ gate, newId, store }: MakeDeps, { text, session }: PlanRequest, { caller }: CallContext): Promise<SessionId> {
+async function openSession(
+  { gate, newId, store }: MakeDeps,
+  { text, session: from }: MakeInput,
+  { caller }: CallContext,
+): Promise<SessionId> {
+  const session = from ?? ''
   const title = truncate(`Plan: ${text.replace(/\s+/g, ' ')}`, 100)
   const hasMessages = session !== '' && (await store.history(session, null, 1)).length > 0
   const outcome = hasMessages
@@ -158,7 +164,7 @@ async function runAgent(
   deps: MakeDeps,
   plan: PlanRecord,
   profile: AgentProfile,
-  { text, model }: PlanRequest,
+  { text, model }: MakeInput,
   { signal, caller }: CallContext,
 ): Promise<Ran> {
   const control = new AbortController()

@@ -1,13 +1,12 @@
 /** The calls by which a person has plans made, looks at them, and applies or drops them. */
 import { z } from 'zod'
-import { sessionId } from '../../kernel/index.ts'
 import { type Failure, failureSentences, OxbowError, plural } from '../../base/index.ts'
-import { type Call, type CallContext, defineCall, evident, limitsSchema } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, evident } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { type ApplyRecord, applyRecord, type ApplyRuns } from './apply-run.ts'
 import { applyWaitMs, planTimeoutMs } from './limits.ts'
 import { type MakeDeps, makePlan } from './make-plan.ts'
-import { digestOf, planCategory, planRecord, type PlanRecord, readPlans } from './plan-record.ts'
+import { digestOf, planCategory, planRecord, type PlanRecord, readPlans, makeInput } from './plan-record.ts'
 import { assertCurrentBasis, assertCurrentFiles } from './stale.ts'
 
 export interface PlanCallDeps extends MakeDeps {
@@ -38,17 +37,12 @@ function makeCall(deps: PlanCallDeps): Call {
     summary: 'Has an agent do a task on a branch of the files, and lists what it would do outside instead of doing it.',
     right: 'plan.write',
     timeoutMs: planTimeoutMs,
-    input: z.strictObject({
-      text: z.string().trim().min(1).max(100_000).meta(evident('What is to be done.')),
-      session: sessionId.optional().describe('Session that it goes on from, which stays as it is. Default: a new one.'),
-      model: z.string().min(1).max(200).optional().describe('Model to use. Default: the configured one.'),
-      budget: limitsSchema.optional().describe('What making it may use. Default: 500000 tokens.'),
-    }),
+    input: makeInput,
     output: planView,
     example: { text: 'Update the change log and tell the list about it.' },
     recordOutput: ({ id, digest, state, effects, total }) => ({ plan: id, digest, state, effects: effects.length, files: total }),
-    async run({ text, session, model, budget }, context) {
-      const made = await makePlan(deps, { text, session: session ?? '', model, budget }, context)
+    async run(input, context) {
+      const made = await makePlan(deps, input, context)
       const whole = { ...made, applied: null }
       const ok = made.state !== 'failed'
       return { output: whole, text: ok ? summaryOf(whole) : failureSentences(made.failure as Failure), ok, labels: made.labels }

@@ -55,17 +55,8 @@ export function createPlanStage(deps: StageDeps): PlanStage {
     }
     const n = effects.length + 1
     const minted = mint(`${deps.plan} ${n}`)
-    effects.push({
-      n,
-      call: call.name,
-      input: input as Json,
-      asks,
-      outside: isOutside(call),
-      answer: null,
-      made: [],
-      basis: {},
-      most: none,
-    })
+    const found = { answer: null, made: [], basis: {}, most: none }
+    effects.push({ n, call: call.name, input: input as Json, asks, outside: isOutside(call), ...found })
     return stepOf(call, input, async (context) => {
       const basis = await newBasis(call, input, known)
       const most = await mostOf(call, input, context.caller)

@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { type Documents } from '../../kernel/index.ts'
+import { type Documents, sessionId } from '../../kernel/index.ts'
 import type { Json } from '../../base/index.ts'
-import { failureSchema, idOrEmpty, idSchema, jsonSchema, labelSchema } from '../../protocol/index.ts'
+import { failureSchema, idOrEmpty, idSchema, jsonSchema, labelSchema, evident, limitsSchema } from '../../protocol/index.ts'
 
+export const applyCategory = 'system/plan_runs'
 export const planCategory = 'system/plans'
 
 const versions = z.record(z.string(), z.string())
@@ -89,3 +90,12 @@ export async function readPlan(documents: Pick<Documents, 'get'>, id: string): P
   const found = await documents.get(planCategory, id)
   return planRecord.safeParse(found?.value).data ?? null
 }
+
+export const makeInput = z.strictObject({
+  text: z.string().trim().min(1).max(100_000).meta(evident('What is to be done.')),
+  session: sessionId.optional().describe('Session that it goes on from, which stays as it is. Default: a new one.'),
+  model: z.string().min(1).max(200).optional().describe('Model to use. Default: the configured one.'),
+  budget: limitsSchema.optional().describe('What making it may use. Default: 500000 tokens.'),
+})
+
+export type MakeInput = z.infer<typeof makeInput>

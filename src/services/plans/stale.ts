@@ -1,6 +1,6 @@
 /** Whether a plan still fits: what it was made on is as it was. */
 import type { Core } from '../../kernel/index.ts'
-import { OxbowError, plural } from '../../base/index.ts'
+import { OxbowError, plural, ownValue } from '../../base/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import type { PlanRecord } from './plan-record.ts'
 
@@ -23,7 +23,7 @@ export async function assertCurrentBasis({ registry }: Pick<Core, 'registry'>, {
     if (Object.keys(basis).length === 0) continue
     const parsed = await registry.parse(call, input)
     const now = parsed.ok ? ((await parsed.call.basis?.(parsed.input)) ?? {}) : {}
-    for (const [place, version] of Object.entries(basis)) if (now[place] !== version) changed.push(place)
+    for (const [place, version] of Object.entries(basis)) if (ownValue(now, place) !== version) changed.push(place)
   }
   if (changed.length > 0) throw stale(changed)
 }

@@ -28,3 +28,17 @@ export const maxProgramWaitS = 60
 export const maxProgramValueBytes: number = 256 * 1024
 /** Tries of a judgement that has to match a schema. */
 export const maxJudgementTries = 3
+/** Steps of one case of a test, and cases of a program. */
+export const maxTestSteps = 1_000
+export const maxTests = 100
+/** Characters of a WASI module in base64: two megabytes. */
+export const maxModuleChars = 2_800_000
+/** Time that a WASI module takes, and files that are mounted for it. */
+export const moduleMs = 60_000
+export const maxMountedFiles = 500
+/** Lines of the difference of two versions that a person is shown. */
+export const maxDifferenceLines = 400
+/** Programs that agents see as calls. */
+export const maxToolPrograms = 50
+/** How often the list of programs that agents see is read anew: people change files between turns. */
+export const toolListMs = 5_000

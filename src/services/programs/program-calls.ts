@@ -4,12 +4,13 @@
  */
 import { z } from 'zod'
 import type { JsonObject } from '../../base/index.ts'
-import { type Call, defineCall, evident, jsonObjectSchema } from '../../protocol/index.ts'
+import { type Call, defineCall, evident } from '../../protocol/index.ts'
 import { definitionName, maxProgramFileBytes } from '../../config/index.ts'
-import { maxProgramWaitS } from './limits.ts'
+import { maxModuleChars, maxProgramWaitS } from './limits.ts'
 import type { ProgramDesk } from './program-desk.ts'
-import { problemText } from './program-package.ts'
-import { programRunView, type ProgramRunView, programView } from './program-view.ts'
+import { rightLines } from './packages/rights-text.ts'
+import { packageProblem, parsePackage, problemText } from './program-package.ts'
+import { programRunView, type ProgramRunView, programView, runInput } from './program-view.ts'
 
 type Load = () => Promise<ProgramDesk>
 
@@ -68,6 +69,7 @@ function infoCall(load: Load): Call {
     summary: 'Shows a program: what it does, what it may do, what it takes and returns.',
     input: z.strictObject({ program: name }),
     output: programView.extend({
+      may: z.array(z.string()).readonly().describe('What it may do, for people, one a line.'),
       toml: z.string().describe('Its program.toml.'),
       instructions: z.string().describe('Its SKILL.md.'),
       script: z.string().describe('Its main.js; empty: it has none.'),
@@ -79,17 +81,12 @@ function infoCall(load: Load): Call {
     async run({ program }) {
       const { view, definition } = await (await load()).info(program)
       const { toml, text: instructions, script = '' } = definition
-      return { output: { ...view, toml, instructions, script }, text: `${toml}\n\n${instructions}` }
+      const { program: read } = await parsePackage(definition)
+      const may = read === null ? [] : rightLines(read.manifest)
+      return { output: { ...view, may, toml, instructions, script }, text: `${toml}\n\n${instructions}` }
     },
   })
 }
-
-const runInput = z.strictObject({
-  program: name.describe('Its name.'),
-  input: jsonObjectSchema().default({}).describe('What its [input] describes.'),
-  wait: z.boolean().default(true).meta(evident('false: go on; program.show has its end.')),
-  dry_run: z.boolean().default(false).describe('Only check the input, and say which rights it would have.'),
-})
 
 function runCall(load: Load): Call {
   return defineCall({
@@ -195,7 +192,6 @@ function cancelCall(load: Load): Call {
 }
 
 const fileText = z.string().max(maxProgramFileBytes)
-const problem = z.strictObject({ file: z.enum(['program.toml', 'SKILL.md', 'main.js']), line: z.int(), message: z.string() })
 
 function verifyCall(load: Load): Call {
   return defineCall({
@@ -205,14 +201,19 @@ function verifyCall(load: Load): Call {
     input: z.strictObject({
       name: name.describe('Name of the program; with `files`, of its folder.'),
       files: z
-        .strictObject({ toml: fileText, instructions: fileText, script: fileText.optional() })
+        .strictObject({
+          toml: fileText,
+          instructions: fileText,
+          script: fileText.optional(),
+          module: z.string().max(maxModuleChars).optional(),
+        })
         .optional()
         .describe('Absent: those of the program of this name.'),
     }),
     output: z.strictObject({
       ok: z.boolean(),
-      problems: z.array(problem).readonly(),
-      warnings: z.array(problem).readonly(),
+      problems: z.array(packageProblem).readonly(),
+      warnings: z.array(packageProblem).readonly(),
     }),
     example: { name: 'tidy' },
     tier: 'read_only',
@@ -224,7 +225,13 @@ function verifyCall(load: Load): Call {
       const texts =
         files === undefined
           ? (await desk.info(called)).definition
-          : { toml: files.toml, text: files.instructions, problem: '', ...(files.script !== undefined && { script: files.script }) }
+          : {
+              toml: files.toml,
+              text: files.instructions,
+              problem: '',
+              ...(files.script !== undefined && { script: files.script }),
+              ...(files.module !== undefined && { module: files.module }),
+            }
       const { problems, warnings } = await desk.verify({ ...texts, kind: 'programs', name: called })
       const ok = problems.length === 0
       const lines = [...problems.map(problemText), ...warnings.map((each) => `warning: ${problemText(each)}`)]

@@ -7,13 +7,16 @@ import type { RunsPort } from '../../runs/index.ts'
 import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
 import { parsePackage, problemText, type ProgramPackage, usablePackage } from './program-package.ts'
-import { programSwitches, type ProgramRun } from './program-record.ts'
+import { isActive, programSwitches, type ProgramRun, type ProgramSwitch } from './program-record.ts'
 import { grantedRights, wantedRights } from './program-rights.ts'
 import { createProgramRuns, type ProgramBy, type ProgramRuns, type ProgramRunsDeps, unknownRun } from './program-runs.ts'
 import { type Verified, verifyPackage } from './program-verify.ts'
-import { type ProgramRunView, type ProgramView, viewOfRun } from './program-view.ts'
+import { type ProgramRunView, type ProgramView, type RunInput, viewOfRun } from './program-view.ts'
+import { createInstallDesk, type InstallDesk } from './packages/install-desk.ts'
+import { createProgramSchedules, type ProgramSchedules } from './packages/program-schedules.ts'
 
 export interface ProgramDesk {
+  readonly install: InstallDesk
   run(by: ProgramBy, input: RunInput, signal: AbortSignal): Promise<ProgramRunView>
   list(): Promise<readonly ProgramView[]>
   /** @throws OxbowError `not_found` */
@@ -29,25 +32,24 @@ export interface ProgramDesk {
   toggle(by: ProgramBy, name: string, isOn: boolean): Promise<boolean>
 }
 
-export interface RunInput {
-  readonly program: string
-  readonly input: JsonObject
-  readonly wait: boolean
-  readonly dry_run: boolean
-}
-
 export interface DeskDeps
   extends
     Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'assertCovers' | 'runs'>,
-    Pick<Core, 'registry' | 'profileOf' | 'neverPassedOn' | 'budgets' | 'running' | 'config'> {
+    Pick<Core, 'host' | 'registry' | 'profileOf' | 'neverPassedOn' | 'budgets' | 'running' | 'config'> {
   readonly runs: RunsPort
   readonly agents: Agents
   readonly waitingIn: Access['waitingIn']
 }
 
-export function createProgramDesk(deps: DeskDeps): { readonly desk: ProgramDesk; readonly runs: ProgramRuns } {
+export function createProgramDesk(deps: DeskDeps): {
+  readonly desk: ProgramDesk
+  readonly runs: ProgramRuns
+  readonly schedules: ProgramSchedules
+} {
+  const install = createInstallDesk({ ...deps, changed: () => schedules.refresh() })
   const runs = createProgramRuns({
     ...deps,
+    tried: install.tried,
     // What was revoked since is no right of the run any more.
     boundsOf: async ({ session, starter }) => (starter === '' ? null : ((await deps.profileOf(session))?.rights ?? [])),
     openSession: (run) => openSession(deps, run),
@@ -71,7 +73,13 @@ export function createProgramDesk(deps: DeskDeps): { readonly desk: ProgramDesk;
   const visible = async (caller: Caller): Promise<readonly ProgramRun[]> =>
     (await runs.all()).filter(({ home }) => caller.audience === 'terminal' || (home !== '' && home === caller.session))
   const verify: ProgramDesk['verify'] = (of) => verifyPackage({ schemas: deps.schemas, find: deps.registry.find }, of)
+  const schedules = createProgramSchedules({
+    ...deps,
+    isRunning: async (name) => (await runs.all()).some(({ program, status }) => program === name && status === 'running'),
+    run: (by, program, input, signal) => desk.run(by, { program, input, wait: false, dry_run: false }, signal),
+  })
   const desk: ProgramDesk = {
+    install,
     run: async (by, input, signal) => begin(deps, runs, view, by, input, signal),
     list: () => listPrograms(deps),
     async info(name) {
@@ -102,32 +110,48 @@ export function createProgramDesk(deps: DeskDeps): { readonly desk: ProgramDesk;
     look: (run, seconds, signal) => runs.ended(run, seconds * 1_000, signal).catch(() => {}),
     cancel: runs.cancel,
     async toggle({ caller, call }, name, isOn) {
-      await desk.info(name)
-      const isOff = (await deps.documents.get(programSwitches, name)) !== null
-      if (isOff === !isOn) return false
-      const value = isOn ? null : { enabled: false }
+      const { view: shown } = await desk.info(name)
+      const known = (await deps.documents.get<ProgramSwitch>(programSwitches, name))?.value
+      if (isActive(known, shown.place) === isOn) return false
+      const value: ProgramSwitch = { enabled: isOn }
       await deps.documents.put({ caller, call, name: isOn ? 'program.enable' : 'program.disable' }, [
         { category: programSwitches, name, value },
       ])
+      await schedules.refresh()
       return true
     },
   }
-  return { desk, runs }
+  return { desk, runs, schedules }
 }
 
 /** A shorter beginning of an id says little. */
 const minPrefix = 4
 
 async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'documents'>): Promise<readonly ProgramView[]> {
-  const [all, switches] = await Promise.all([agents.definitions.list('programs'), documents.all(programSwitches)])
-  const off = new Set(switches.map(({ name }) => name))
+  const [all, switches] = await Promise.all([agents.definitions.list('programs'), documents.all<ProgramSwitch>(programSwitches)])
+  const said = new Map(switches.map(({ name, value }) => [name, value]))
   return Promise.all(
     all.map(async (each) => {
       const { program, problems } = each.problem === '' ? await parsePackage(each) : { program: null, problems: [] }
-      const said = each.problem === '' ? problems.map(problemText).join('; ') : each.problem
+      const problem = each.problem === '' ? problems.map(problemText).join('; ') : each.problem
       const { version = '', description = '', author = '', tool = false } = program?.manifest.program ?? {}
-      const kind = each.script === undefined ? ('agent' as const) : ('script' as const)
-      return { name: each.name, version, description, author, kind, tool, enabled: !off.has(each.name), hash: each.hash, problem: said }
+      const kind = each.script !== undefined ? ('script' as const) : each.module !== undefined ? ('module' as const) : ('agent' as const)
+      const { place, hides, trial } = each
+      const from = { place: place ?? 'own', hides_own: hides === true, on_trial: trial !== undefined } as const
+      return {
+        name: each.name,
+        version,
+        description,
+        author,
+        kind,
+        ...from,
+        tool,
+        enabled: said.get(each.name)?.enabled !== false,
+        active: problem === '' && isActive(said.get(each.name), each.place),
+        schedules: program?.manifest.schedule.length ?? 0,
+        hash: each.hash,
+        problem,
+      }
     }),
   )
 }
@@ -145,7 +169,7 @@ async function usable(deps: DeskDeps, name: string): Promise<{ readonly definiti
     throw new OxbowError('bad_config', `The program ${name} cannot be used: ${found.problem}`, {
       hint: `Check it: oxbow program verify ${name}`,
     })
-  if ((await deps.documents.get(programSwitches, name)) !== null)
+  if ((await deps.documents.get<ProgramSwitch>(programSwitches, name))?.value.enabled === false)
     throw new OxbowError('denied', `The program ${name} is switched off.`, { hint: `Switch it on: oxbow program enable ${name}` })
   return { definition: { ...found, table: {} }, program: await usablePackage(found) }
 }

@@ -51,7 +51,7 @@ const manifestSchema = z.strictObject({
           .regex(/^\/(?:shared|tmp)(?:\/|$)/, 'must be below /shared or /tmp')
           .regex(/^\S+$/, 'cannot have spaces'),
       ),
-      hosts: list(text(253).regex(/^(?:\*\.)?[A-Za-z0-9.:[\]-]+$/, 'must be a host, or *. and a domain')),
+      hosts: list(text(253).regex(/^(?:\*|(?:\*\.)?[A-Za-z0-9.:[\]-]+)$/, 'must be a host, *. and a domain, or * for all')),
       secrets: list(text(100).regex(/^\S+$/, 'must be the name of a secret')),
       spend: limitsSchema.optional(),
       time_s: z.number().min(1).max(maxProgramSeconds).optional(),
@@ -77,18 +77,21 @@ export type Manifest = z.infer<typeof manifestSchema>
 export type ListedCall = Exclude<Manifest['rights']['calls'][number], string>
 
 /** What is wrong with a file of a program. */
-export interface PackageProblem {
-  readonly file: 'program.toml' | 'SKILL.md' | 'main.js'
-  /** 0: the file as a whole. */
-  readonly line: number
-  readonly message: string
-}
+export const packageProblem = z.strictObject({
+  file: z.enum(['program.toml', 'SKILL.md', 'main.js', 'main.wasm']),
+  line: z.int().describe('0: the file as a whole.'),
+  message: z.string(),
+})
+
+export type PackageProblem = z.infer<typeof packageProblem>
 
 export interface ProgramPackage {
   readonly manifest: Manifest
   readonly instructions: string
   /** Null: an agent follows the instructions. */
   readonly script: string | null
+  /** A WASI module, in base64, in the place of a script. */
+  readonly module: string | null
 }
 
 export const problemText = ({ file, line, message }: PackageProblem): string => `${file}${line === 0 ? '' : `:${line}`}: ${message}`
@@ -98,7 +101,7 @@ export function listedCalls({ rights }: Pick<Manifest, 'rights'>): readonly List
   return rights.calls.map((each) => (typeof each === 'string' ? { call: each, input: {} } : each))
 }
 
-type PackageText = Pick<DefinitionText, 'name' | 'toml' | 'text' | 'script'>
+type PackageText = Pick<DefinitionText, 'name' | 'toml' | 'text' | 'script' | 'module'>
 
 /** Never throws. @returns null where the manifest cannot be used, as the problems say */
 export async function parsePackage({
@@ -106,13 +109,16 @@ export async function parsePackage({
   toml,
   text: instructions,
   script,
+  module,
 }: PackageText): Promise<{ readonly program: ProgramPackage | null; readonly problems: readonly PackageProblem[] }> {
   const { manifest, problems } = await parseManifest(toml)
   const found = [...problems]
   if (manifest !== null && manifest.program.name !== name)
     found.push(at(toml, ['program', 'name'], `is ${manifest.program.name}, but the folder is ${name}: they must be the same`))
   if (instructions.trim() === '') found.push({ file: 'SKILL.md', line: 0, message: 'is missing or empty: it says what the program does' })
-  const program = manifest === null ? null : { manifest, instructions, script: script ?? null }
+  if (script !== undefined && module !== undefined)
+    found.push({ file: 'main.wasm', line: 0, message: 'is there next to main.js: a program has one of them' })
+  const program = manifest === null ? null : { manifest, instructions, script: script ?? null, module: module ?? null }
   return { program: found.length === 0 ? program : null, problems: found }
 }
 

@@ -47,12 +47,26 @@ export interface KeptProgram {
   readonly toml: string
   readonly text: string
   readonly script?: string | undefined
+  readonly module?: string | undefined
 }
 
 export const programCategory = 'system/program_runs'
 export const programVersions = 'system/program_versions'
 /** Programs that a person has switched off, by name. */
 export const programSwitches = 'system/program_switches'
+export const programSchedules = 'system/program_schedules'
+
+/** What a person has said of a program. */
+export interface ProgramSwitch {
+  readonly enabled: boolean
+}
+
+/**
+ * Whether agents see it as a tool, and its schedules start it. One that comes with Oxbow does neither until a person has switched it on.
+ * @param said undefined: a person has said nothing
+ */
+export const isActive = (said: ProgramSwitch | undefined, place: 'own' | 'installed' | 'bundled' | undefined): boolean =>
+  said?.enabled ?? place !== 'bundled'
 
 export const runOf = (call: CallId): TurnId => derivedId('program run', call) as TurnId
 export const sessionOfRun = (run: TurnId): SessionId => derivedId('program session', run) as SessionId

@@ -23,7 +23,7 @@ export function wantedRights(manifest: Manifest, find: FindCall): readonly strin
     if (call === undefined) return []
     const { right, reaches } = call
     if (reaches?.kind === 'paths') return paths.map((path) => `${right}:${path}`)
-    if (reaches?.kind === 'url') return hosts.map((host) => `${right}:${host}`)
+    if (reaches?.kind === 'url') return hosts.map((host) => (host === '*' ? right : `${right}:${host}`))
     return [right]
   })
   const asksModels = listedCalls(manifest).some(({ call }) => call === judgementCall || call.startsWith('agent.'))

@@ -4,17 +4,7 @@
  */
 import { carve, type Core, type DocumentChange, giveBack, giveUpCalls, meet, processRight } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import {
-  type CallId,
-  failureSentences,
-  type Json,
-  type JsonObject,
-  OxbowError,
-  problemLines,
-  toFailure,
-  truncate,
-  type TurnId,
-} from '../../base/index.ts'
+import { type CallId, type Json, type JsonObject, OxbowError, problemLines, toFailure, truncate, type TurnId } from '../../base/index.ts'
 import { type Call, type Caller, grantOf, isTurn } from '../../protocol/index.ts'
 import type { Definition } from '../../config/index.ts'
 import { maxEndedPrograms, maxLivePrograms, maxProgramDepth, maxProgramValueBytes } from './limits.ts'
@@ -32,7 +22,8 @@ import {
   sessionOfRun,
 } from './program-record.ts'
 import { refusalOf } from './program-rights.ts'
-import { runProgramScript, type ScriptDeps } from './program-script.ts'
+import { runProgramCode } from './program-code.ts'
+import type { ScriptDeps } from './program-script.ts'
 
 export interface ProgramRunsDeps extends Pick<
   Core,
@@ -43,6 +34,8 @@ export interface ProgramRunsDeps extends Pick<
   readonly boundsOf: (run: ProgramRun) => Promise<readonly string[] | null>
   /** Makes the session of a run, with its profile. */
   readonly openSession: (run: ProgramRun) => Promise<void>
+  /** Hears of each run that has ended. */
+  readonly tried?: ((run: ProgramRun) => Promise<void>) | undefined
   readonly assertCovers: (caller: Caller, manifest: Manifest) => Promise<void>
 }
 
@@ -52,7 +45,7 @@ export interface ProgramBy {
   readonly call: CallId
 }
 
-export interface ProgramRequest {
+interface ProgramRequest {
   readonly definition: Definition
   readonly program: ProgramPackage
   readonly input: JsonObject
@@ -93,6 +86,7 @@ export function createProgramRuns(deps: ProgramRunsDeps): ProgramRuns {
       await deps.journal.flushed()
       await giveUpCalls(deps.journal, state.id, (record) => !isTurn(record))
       deps.runEnded(state.id)
+      await deps.tried?.(ended).catch((error: unknown) => console.error(error))
       deps.noteEvent('program_ended', { run: state.id, program: state.program, status: end.status }, state.session)
       runs.changed(topicOf(state.id))
     },
@@ -165,7 +159,7 @@ async function prepare(
     hash: definition.hash,
     session: sessionOfRun(id),
     home: caller.session,
-    starter: /^(?:agent|key|program):/.test(caller.actor) ? caller.actor : '',
+    starter: isPerson(caller) ? '' : caller.actor,
     parent: parent?.id ?? '',
     depth,
     rights,
@@ -180,9 +174,15 @@ async function prepare(
     deadline: timeS === undefined ? null : now + timeS * 1_000,
     ...(spend !== undefined && { budget: spend }),
   }
-  const { name, toml, text, script } = definition
-  const value: KeptProgram = { name, toml, text, ...(script !== undefined && { script }) }
+  const { name, toml, text, script, module } = definition
+  const value: KeptProgram = { name, toml, text, ...(script !== undefined && { script }), ...(module !== undefined && { module }) }
   return { run, kept: { category: programVersions, name: definition.hash, value } }
+}
+
+/** In a terminal, or signed in to a browser: the key of a browser that has all rights is the person's own. */
+function isPerson({ actor, rights, limits }: Caller): boolean {
+  if (actor.startsWith('key:web-')) return rights.has('*') && limits === undefined
+  return !/^(?:agent|key|program):/.test(actor)
 }
 
 type End = Pick<ProgramRun, 'status' | 'failure' | 'result' | 'printed'>
@@ -196,10 +196,10 @@ async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal
     const kept = await deps.documents.get<KeptProgram>(programVersions, run.hash)
     if (kept === null) throw new OxbowError('not_found', 'The files with which the run began are gone.', { hint: 'Run it again.' })
     const program = await usablePackage(kept.value)
-    const work =
-      program.script === null
-        ? followInstructions(deps, await callerOf(deps, run, false), run, program, signal)
-        : runScript(deps, run, program, program.script, signal)
+    const isFollowed = program.script === null && program.module === null
+    const work = isFollowed
+      ? followInstructions(deps, await callerOf(deps, run, false), run, program, signal)
+      : runScript(deps, run, program, signal)
     const { value, printed, failure } = await work
     if (failure !== null) return failed(failure, printed)
     await assertFits(deps, program.manifest.result, value, 'result')
@@ -217,12 +217,12 @@ async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal
   }
 }
 
-async function runScript(deps: ProgramRunsDeps, run: ProgramRun, program: ProgramPackage, source: string, signal: AbortSignal) {
+async function runScript(deps: ProgramRunsDeps, run: ProgramRun, program: ProgramPackage, signal: AbortSignal) {
   const make = callsOf(deps, run, program.manifest, signal)
   const caller = { actor: `program:${run.program}`, session: run.session, turn: run.id }
-  return runProgramScript({
+  return runProgramCode({
     run: run.id,
-    source,
+    program,
     input: run.input,
     past: await readPast(deps.journal, run),
     hide: (input) => deps.secrets.hideIn(input, () => {}),
@@ -286,9 +286,6 @@ function surplus(all: readonly ProgramRun[], hash: string): readonly DocumentCha
 export function unknownRun(ref: string): OxbowError {
   return new OxbowError('not_found', `There is no run ${ref} of a program.`, { hint: 'List them with `oxbow program runs --all`.' })
 }
-
-/** @returns how a failure reads */
-export const failureText = (run: ProgramRun): string => (run.failure === null ? '' : failureSentences(run.failure))
 
 function byRun({ newId }: Pick<ProgramRunsDeps, 'newId'>, { id, session }: ProgramRun) {
   return { caller: { actor: 'kernel', session, turn: id }, call: newId() as CallId, name: 'program.step' } as const

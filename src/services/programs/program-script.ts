@@ -58,10 +58,12 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
     signal: AbortSignal.any([signal, over.signal]),
     async waits(name, asked) {
       const made = callAt(deps, next++, name, asked)
-      const parking = setTimeout(() => {
+      const patience = AbortSignal.timeout(parkAfterMs)
+      const park = (): void => {
         waits = made
         over.abort('parked')
-      }, parkAfterMs)
+      }
+      patience.addEventListener('abort', park)
       try {
         return reply(await made)
       } catch (error) {
@@ -71,7 +73,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
         }
         throw error
       } finally {
-        clearTimeout(parking)
+        patience.removeEventListener('abort', park)
       }
     },
   })
@@ -84,7 +86,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
 }
 
 /** Ends the run: the script cannot catch it. */
-class Fatal extends Error {
+export class Fatal extends Error {
   readonly failure: OxbowError
 
   constructor(failure: OxbowError) {
@@ -93,7 +95,8 @@ class Fatal extends Error {
   }
 }
 
-async function callAt(deps: ScriptDeps, n: number, name: string, input: Json): Promise<CallOutcome> {
+/** @throws Fatal for what ends the run; the reason of the signal */
+export async function callAt(deps: Omit<ScriptDeps, 'source' | 'input'>, n: number, name: string, input: Json): Promise<CallOutcome> {
   const { past, run, signal } = deps
   if (n >= maxProgramCalls)
     throw new Fatal(
@@ -121,7 +124,7 @@ function diverged(n: number, name: string, known: PastCall): OxbowError {
 }
 
 /** The same for an outcome as it comes and as it is read back. @throws OxbowError */
-function reply(outcome: CallOutcome): Json {
+export function reply(outcome: CallOutcome): Json {
   if (outcome.status === 'ok') return { ok: outcome.ok, text: outcome.text, output: (outcome.output ?? null) as Json }
   throw new OxbowError(outcome.failure.code, outcome.text.replace(/^Error \([a-z_]+\): /, ''), { hint: '' })
 }

@@ -1,6 +1,4 @@
 /** `oxbow program`: programs that are listed, checked, switched and run; their runs are followed, shown and cancelled. */
-import { existsSync, readFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
 import { cancelRun, formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import {
   type ErrorCode,
@@ -13,6 +11,8 @@ import {
   textIn,
 } from '../../base/index.ts'
 import type { AskCall, Following, OutputOf, ServiceVerb, Typed } from '../../protocol/index.ts'
+import { packageVerbs } from './packages/package-verbs.ts'
+import { isFolder, readProgramFolder } from './packages/program-folder.ts'
 import type { ProgramRunView, ProgramView } from './program-view.ts'
 
 const nameChars = 40
@@ -24,7 +24,7 @@ const isGoingOn = ({ status }: Pick<ProgramRunView, 'status'>): boolean => statu
 export const programVerbs: readonly ServiceVerb[] = [
   {
     words: 'program',
-    summary: 'check, run, show and cancel programs',
+    summary: 'install, check, test and run programs',
     examples: ['oxbow program list', 'oxbow program run tidy --input folder=/shared/notes'],
   },
   {
@@ -35,7 +35,7 @@ export const programVerbs: readonly ServiceVerb[] = [
     lists: { program: 'name' },
     show: ({ programs }: { readonly programs: readonly ProgramView[] }) =>
       programs.length === 0
-        ? 'There are no programs. Put yours in ~/.oxbow/programs/NAME/program.toml, with a SKILL.md.'
+        ? 'There are no programs. `oxbow program new NAME` makes one, `oxbow program install SOURCE` installs one.'
         : listText(programs),
   },
   {
@@ -43,11 +43,18 @@ export const programVerbs: readonly ServiceVerb[] = [
     summary: 'show a program: what it does, may do, takes and returns',
     examples: ['oxbow program info tidy'],
     call: 'program.info',
-    show: ({ name, version, enabled, problem, toml, instructions }: OutputOf<'program.info'>) => {
+    show: ({ name, version, enabled, problem, place, may, toml, instructions }: OutputOf<'program.info'>) => {
       const state = problem === '' ? (enabled ? 'on' : 'switched off') : plainLine(problem, valueChars)
-      return [`${plainLine(name, nameChars)} ${version}: ${state}`, plainText(toml.trimEnd()), plainText(instructions.trimEnd())].join(
-        '\n\n',
-      )
+      const rights = [
+        'It may',
+        ...(may.length === 0 ? ['do nothing outside'] : may).map((line) => `  ${plainLine(line, valueChars)}`),
+      ].join('\n')
+      return [
+        `${plainLine(name, nameChars)} ${version}, ${place}: ${state}`,
+        rights,
+        plainText(toml.trimEnd()),
+        plainText(instructions.trimEnd()),
+      ].join('\n\n')
     },
   },
   {
@@ -59,7 +66,9 @@ export const programVerbs: readonly ServiceVerb[] = [
     omit: true,
     input(input) {
       const named = textIn(input, 'name')
-      return /[/\\.]/.test(named) ? readFolder(named) : input
+      if (!isFolder(named)) return input
+      const { name, files } = readProgramFolder(named)
+      return { name, files }
     },
     show: ({ ok, problems, warnings }: OutputOf<'program.verify'>) => {
       const line = ({ file, line: at, message }: (typeof problems)[number]): string =>
@@ -127,6 +136,7 @@ export const programVerbs: readonly ServiceVerb[] = [
     },
     show: (run: OutputOf<'program.cancel'>) => (run.cancelled ? cancelRun(run.id, run.program).done : endedText(run)),
   },
+  ...packageVerbs,
   switchVerb('enable', 'switch a program on again'),
   switchVerb('disable', 'switch a program off: it does not run until it is switched on'),
 ]
@@ -138,24 +148,15 @@ function switchVerb(word: 'enable' | 'disable', summary: string): ServiceVerb {
 const endedText = ({ id, status }: Pick<ProgramRunView, 'id' | 'status'>): string => `${id} has ended already: ${status}.`
 
 function listText(programs: readonly ProgramView[]): string {
-  const rows = programs.map(({ name, version, kind, enabled, problem, description }) => [
+  const rows = programs.map(({ name, version, kind, place, enabled, problem, description, hides_own: hides, on_trial: isTried }) => [
     plainLine(name, nameChars),
     version,
     kind,
-    problem === '' ? (enabled ? 'on' : 'off') : 'broken',
+    hides ? `${place}, hides yours` : place,
+    problem === '' ? (enabled ? (isTried ? 'on, on trial' : 'on') : 'off') : 'broken',
     plainLine(problem === '' ? description : problem, 100),
   ])
-  return table([['NAME', 'VERSION', 'BY', 'STATE', ''], ...rows])
-}
-
-/** @throws OxbowError `not_found` for a folder without a manifest */
-function readFolder(path: string): JsonObject {
-  const folder = resolve(path)
-  const read = (file: string): string | undefined => (existsSync(join(folder, file)) ? readFileSync(join(folder, file), 'utf8') : undefined)
-  const [toml, instructions = '', script] = ['program.toml', 'SKILL.md', 'main.js'].map(read)
-  if (toml === undefined)
-    throw new OxbowError('not_found', `${folder} has no program.toml`, { hint: 'Name a program, or the folder of one.' })
-  return { name: basename(folder), files: { toml, instructions, ...(script !== undefined && { script }) } }
+  return table([['NAME', 'VERSION', 'BY', 'FROM', 'STATE', ''], ...rows])
 }
 
 /** @throws OxbowError `bad_input` */

@@ -33,7 +33,9 @@ export async function verifyPackage({ schemas, find }: VerifyDeps, of: Definitio
     return schema === undefined ? [] : [schemas.check(schema).then(() => null, asProblem)]
   })
   const wrongScript = script === null ? '' : await checkScript(script)
+  const isModule = program.module === null || isWasm(program.module)
   const found = [
+    ...(isModule ? [] : [{ file: 'main.wasm', line: 0, message: 'is no WebAssembly module' } as const]),
     ...(await Promise.all(checks)).filter((each) => each !== null),
     ...(wrongScript === '' ? [] : [scriptProblem(wrongScript)]),
     ...callProblems(of.toml, program, find),
@@ -95,4 +97,10 @@ function literalCalls(script: string): ReadonlySet<string> {
 
 function lineWith(text: string, part: string): number {
   return text.split('\n').findIndex((line) => line.includes(part)) + 1
+}
+
+/** Types of the browser, which would have it, are not those of Node. */
+function isWasm(module: string): boolean {
+  const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: { validate(bytes: Uint8Array): boolean } }
+  return wasm.validate(Buffer.from(module, 'base64'))
 }

@@ -11,7 +11,9 @@ import {
   type Labels,
   type PendingApproval,
   sessionScope,
+  evident,
 } from '../../protocol/index.ts'
+import { definitionName } from '../../config/index.ts'
 import type { ProgramRun } from './program-record.ts'
 
 export const programRunView = z.strictObject({
@@ -46,9 +48,16 @@ export const programView = z.strictObject({
   version: z.string(),
   description: z.string(),
   author: z.string(),
-  kind: z.enum(['script', 'agent']).describe('`agent`: an agent follows its SKILL.md.'),
+  kind: z.enum(['script', 'module', 'agent']).describe('`module`: a WASI module. `agent`: an agent follows its SKILL.md.'),
+  place: z.enum(['own', 'installed', 'bundled']).describe('`own`: a folder of yours. `bundled`: it comes with Oxbow.'),
+  hides_own: z.boolean().describe('You have a folder of its name, too, which does not count.'),
+  on_trial: z.boolean().describe('An update that has not run yet: where its first run fails, the version before comes back.'),
   tool: z.boolean().describe('Agents see it as a call.'),
-  enabled: z.boolean(),
+  enabled: z.boolean().describe('False: it does not run.'),
+  active: z
+    .boolean()
+    .describe('Agents see it, if it is a tool, and its schedules start it. One that comes with Oxbow is not until you enable it.'),
+  schedules: z.int(),
   hash: z.string().describe('Of its files.'),
   problem: z.string().describe('Why it cannot run; empty: it can.'),
 })
@@ -88,3 +97,12 @@ export async function viewOfRun(deps: ViewDeps, run: ProgramRun): Promise<Progra
     spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
   }
 }
+
+export const runInput = z.strictObject({
+  program: z.string().regex(definitionName, 'must be a plain name').describe('Its name.'),
+  input: jsonObjectSchema().default({}).describe('What its [input] describes.'),
+  wait: z.boolean().default(true).meta(evident('false: go on; program.show has its end.')),
+  dry_run: z.boolean().default(false).describe('Only check the input, and say which rights it would have.'),
+})
+
+export type RunInput = z.infer<typeof runInput>

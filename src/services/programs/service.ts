@@ -17,23 +17,39 @@ export const programs: Service<ProgramDesk, Needs> = {
   needs: { access, agents, runs: durable },
   events: ['program'],
   verbs: {
-    words: { 'Agents, schedules, budgets:': { program: 'check, run, show and cancel programs' } },
+    words: { 'Agents, schedules, budgets:': { program: 'install, check, test and run programs' } },
     load: async () => (await import('./program-verbs.ts')).programVerbs,
   },
-  wakes: ['system/program_runs'],
+  wakes: ['system/program_runs', 'system/program_schedules'],
   async calls(core, self, ports) {
-    const [{ programCalls }, { scriptCalls }] = await Promise.all([import('./program-calls.ts'), import('./script-calls.ts')])
-    return [...programCalls(self), ...scriptCalls({ random: core.random, schemas: core.schemas, runs: ports.runs })]
+    const [{ programCalls }, { packageCalls }, { scriptCalls }] = await Promise.all([
+      import('./program-calls.ts'),
+      import('./packages/package-calls.ts'),
+      import('./script-calls.ts'),
+    ])
+    const installing = async () => (await self()).install
+    return [
+      ...programCalls(self),
+      ...packageCalls(installing),
+      ...scriptCalls({ random: core.random, schemas: core.schemas, runs: ports.runs }),
+    ]
   },
   async open(core, ports) {
-    const { desk, runs } = (await import('./program-desk.ts')).createProgramDesk({
+    const { desk, runs, schedules } = (await import('./program-desk.ts')).createProgramDesk({
       ...core,
       waitingIn: (await ports.access()).waitingIn,
       agents: await ports.agents(),
       runs: await ports.runs(),
     })
-    return { port: desk, recover: runs.load }
+    return {
+      port: desk,
+      async recover() {
+        await runs.load()
+        await schedules.load()
+      },
+    }
   },
+  coming: async (core, self) => (await import('./packages/tool-programs.ts')).toolPrograms(core, self),
   runs: async ({ documents }) => (await import('./program-record.ts')).runsIn(documents),
   definitions: {
     async programs(definition) {

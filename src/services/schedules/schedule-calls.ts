@@ -8,7 +8,7 @@ import { sectionOf } from '../../config/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { forecast } from './forecast.ts'
 import { begun, paused } from './configured-schedules.ts'
-import { runCategory, runsOf, scheduleCategory, withoutSchedule } from './schedule-record.ts'
+import { labelsOf, localText, repliedBy, runCategory, runsOf, scheduleCategory, withoutSchedule } from './schedule-record.ts'
 import { forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
 import type { Schedules } from './schedules.ts'
 import { schedulesConfig } from './config.ts'
@@ -369,16 +369,6 @@ function assertOwn({ name, configured }: Schedule): void {
   })
 }
 
-/** @returns labels of its reply, if it has one; runs of older versions did not keep them */
-function repliedBy({ status, ended_at: endedAt, labels }: ScheduleRun): Labels {
-  return labels ?? (endedAt === null || status === 'skipped' ? [] : ['private', 'untrusted'])
-}
-
-/** What was read when the goals were written. */
-function labelsOf(schedules: readonly Schedule[]): Labels {
-  return [...new Set(schedules.flatMap(({ labels }) => labels))].sort()
-}
-
 function viewOf(schedule: Schedule): ScheduleView {
   const {
     labels: _labels,
@@ -392,15 +382,6 @@ function viewOf(schedule: Schedule): ScheduleView {
     ...view
   } = schedule
   return { ...view, next_local: localText(schedule), source: configured === undefined ? 'call' : 'config' }
-}
-
-/** The next time in the zone of its cadence. */
-function localText({ next_at: next, cadence: when }: Schedule): string | null {
-  if (next === null) return null
-  const zone = when.type === 'cron' && when.time_zone !== '' ? { timeZone: when.time_zone } : {}
-  const two = '2-digit'
-  const parts = { year: 'numeric', month: two, day: two, hour: two, minute: two, second: two, timeZoneName: 'short' } as const
-  return new Date(next).toLocaleString('sv-SE', { ...zone, ...parts })
 }
 
 function describe(schedule: Schedule): string {

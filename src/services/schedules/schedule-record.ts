@@ -1,6 +1,7 @@
 /** What is remembered of schedules, in two kinds of documents: a schedule, and each of its runs. */
 import { derivedId, type SessionId, type TurnId } from '../../base/index.ts'
 import type { DocumentChange, Documents } from '../../kernel/index.ts'
+import type { Labels } from '../../protocol/index.ts'
 import type { Schedule, ScheduleRun } from './schedule-schemas.ts'
 
 /** How late a run may begin where nobody said it. */
@@ -63,4 +64,23 @@ export async function withoutSchedule(documents: Documents, id: string): Promise
 /** @returns how late a run may begin, in milliseconds */
 export function graceMsOf({ grace_s: graceS }: Pick<Schedule, 'grace_s'>): number {
   return (graceS ?? defaultGraceS) * 1_000
+}
+
+/** @returns labels of its reply, if it has one; runs of older versions did not keep them */
+export function repliedBy({ status, ended_at: endedAt, labels }: ScheduleRun): Labels {
+  return labels ?? (endedAt === null || status === 'skipped' ? [] : ['private', 'untrusted'])
+}
+
+/** What was read when the goals were written. */
+export function labelsOf(schedules: readonly Schedule[]): Labels {
+  return [...new Set(schedules.flatMap(({ labels }) => labels))].sort()
+}
+
+/** The next time in the zone of its cadence. */
+export function localText({ next_at: next, cadence: when }: Schedule): string | null {
+  if (next === null) return null
+  const zone = when.type === 'cron' && when.time_zone !== '' ? { timeZone: when.time_zone } : {}
+  const two = '2-digit'
+  const parts = { year: 'numeric', month: two, day: two, hour: two, minute: two, second: two, timeZoneName: 'short' } as const
+  return new Date(next).toLocaleString('sv-SE', { ...zone, ...parts })
 }

@@ -27,6 +27,9 @@ export const pendingUndos = 'system/undos'
 export const maxListedTurns = 100
 /** Bytes of files in one reply of hands. */
 export const maxCollectedBytes: number = 4 * 1024 * 1024
+/** How long one step of a check of all versions keeps others waiting, and the problems that it names. */
+export const verifyStepMs = 100
+export const maxVersionProblems = 20
 /** Commits of one log. */
 export const maxLogged = 200
 /** Files whose names are compared with one that no version has. */

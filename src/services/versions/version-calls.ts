@@ -35,6 +35,7 @@ import {
   type Restored,
   shownFile,
   turnVersion,
+  verifiedVersions,
 } from './version-schemas.ts'
 
 export interface VersionCallDeps {
@@ -62,7 +63,16 @@ const path = z.string().max(4_096).describe('File or folder, relative to /shared
 const at = z.string().min(1).max(200).describe('A commit or the beginning of one, a tag, or HEAD; with ~N the Nth before it.')
 
 export function versionCalls(deps: VersionCallDeps): readonly Call[] {
-  return [commitCall(deps), tagCall(deps), logCall(deps), diffCall(deps), showCall(deps), restoreCall(deps), turnCall(deps)]
+  return [
+    commitCall(deps),
+    tagCall(deps),
+    logCall(deps),
+    diffCall(deps),
+    showCall(deps),
+    verifyCall(deps),
+    restoreCall(deps),
+    turnCall(deps),
+  ]
 }
 
 /** @throws OxbowError `not_found` */
@@ -219,6 +229,29 @@ function labelsIn(text: string): readonly Label[] {
   } catch {
     return ['untrusted', 'private']
   }
+}
+
+/** It names ids of the repository, and nothing that anybody has written. */
+function verifyCall(deps: VersionCallDeps): Call {
+  return defineCall({
+    ...shared,
+    ...reads,
+    name: 'version.verify',
+    routes: [{ method: 'POST', path: '/versions/verify' }],
+    summary: 'Checks that every version can be brought back: reads each commit, folder and file of them from the disk.',
+    input: z.strictObject({}),
+    output: verifiedVersions,
+    example: {},
+    labels: { adds: [], sink: false },
+    timeoutMs: checkpointTimeoutMs,
+    recordOutput: ({ ok, commits, objects, problems }) => ({ intact: ok, commits, objects, problems: problems.length }),
+    async run(_, { signal }) {
+      const { ok, commits, objects, problems } = await (await open(deps)).verify(signal)
+      const output = { ok, commits, objects, problems: [...problems] }
+      const text = ok ? `${commits} versions with ${objects} objects are whole.` : problems.join('\n')
+      return { output, text, ok }
+    },
+  })
 }
 
 type RestoreInput = z.infer<typeof restoreInput>

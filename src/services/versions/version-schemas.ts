@@ -40,6 +40,15 @@ export const committed = z.strictObject({
 
 export type Committed = z.infer<typeof committed>
 
+export const verifiedVersions = z.strictObject({
+  ok: z.boolean(),
+  commits: z.int().describe('Those that the newest version and the tags lead to.'),
+  objects: z.int().describe('Commits, folders and files that were looked at.'),
+  problems: z.array(z.string()).describe('What is missing or not what was written; at most 20.'),
+})
+
+export type VerifiedVersions = z.infer<typeof verifiedVersions>
+
 export const turnVersion = committed.extend({ turn: z.string() })
 
 export const loggedCommit = z.strictObject({

@@ -170,12 +170,17 @@ async function drained({ turns, watched }: Parts): Promise<void> {
 }
 
 /** The commits that have a name. */
-function commitsOf({ owners, turns, commit }: Parts, sync: () => Promise<Committed>): Pick<Versioning, 'commit' | 'endTurn'> {
+function commitsOf({ owners, turns, commit, versions }: Parts, sync: () => Promise<Committed>): Pick<Versioning, 'commit' | 'endTurn'> {
   return {
     async commit(facts) {
       // What others have changed is theirs.
       const isShared = facts.trailers['Oxbow-Turn'] !== undefined || owners.isShared()
-      if (isShared) await sync()
+      const synced = isShared ? await sync() : null
+      // A second commit of the same name, by the same one, would say nothing new.
+      const [newest] =
+        synced === null || synced.changed ? [] : ((await (await versions())?.log({ from: 'HEAD', path: '', limit: 1 })) ?? [])
+      if (synced !== null && newest?.subject === facts.subject && newest.author === facts.author)
+        return { ...synced, commit: newest.commit }
       return commit(async () => facts, isShared ? { only: 'state', always: true } : { except: owners.named })
     },
     async endTurn(turn, onlyState) {

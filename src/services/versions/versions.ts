@@ -6,7 +6,7 @@ import type { Worker } from 'node:worker_threads'
 import type { Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Store } from '../../store/index.ts'
-import { createIdleThread, type IdleThread, OxbowError } from '../../base/index.ts'
+import { createIdleThread, type IdleThread, OxbowError, untilAborted } from '../../base/index.ts'
 import type { Sandbox } from '../../protocol/index.ts'
 import type { VersionsConfig } from './config.ts'
 import type { StateText } from './thread/checkpoint.ts'
@@ -16,6 +16,7 @@ import { inFolders, leftOutBy } from './thread/left-out.ts'
 import { takeAll, takeNamed } from './take-files.ts'
 import type { Ask, CommitBy, VersionAnswers, VersionQuestion } from './thread/version-questions.ts'
 import type { UndoneTurn, UndoRequest } from './thread/undo-turn.ts'
+import type { VerifyStep } from './thread/verify-versions.ts'
 import { saveStampsMs, versionsIdleMs } from './limits.ts'
 import type { Committed, Conflict } from './version-schemas.ts'
 
@@ -44,6 +45,8 @@ export interface Versions extends Pick<
   VersionAnswers,
   'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has' | 'nearest'
 > {
+  /** Checks everything that is kept; a second caller waits for the same check. @throws the reason of the signal */
+  verify(signal: AbortSignal): Promise<VerifyStep>
   /** Commits what has changed. @param by is called when its turn has come @throws OxbowError as hands and the thread do */
   commit(by: () => Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
   /** Commits what has changed in a branch of files. */
@@ -101,8 +104,20 @@ export function createVersions(deps: VersionsDeps): Versions {
     await deps.pause(saveStampsMs)
     if (mine === commits) await ask('keep', {})
   }
+  let verifying: Promise<VerifyStep> | null = null
+  /** Others' questions are answered between its steps. */
+  const verifyAll = async (): Promise<VerifyStep> => {
+    for (let begin = true; ; begin = false) {
+      const step = await ask('verify', { begin })
+      if (step.done) return step
+    }
+  }
   return {
     ...createCommits(deps, ask),
+    verify(signal) {
+      verifying ??= verifyAll().finally(() => (verifying = null))
+      return untilAborted(verifying, signal)
+    },
     turns: (question) => ask('turns', question),
     unversioned: (question) => ask('unversioned', question),
     async restoreFiles(restore, into = deps.sandbox) {

@@ -5,7 +5,7 @@ import type { Caller, PlannedCall } from '../../protocol/index.ts'
 import { assertReached } from './call-facts.ts'
 
 const prefix = 'note/'
-export const notePlace = (id: string): string => `${prefix}${id}`
+const notePlace = (id: string): string => `${prefix}${id}`
 
 /** A note of the plan, or as the plan has rewritten it. */
 export interface PlannedNote {

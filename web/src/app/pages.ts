@@ -26,6 +26,7 @@ import {
   UserCog,
   UsersRound,
   Wallet,
+  Workflow,
 } from 'lucide-react'
 import { type ComponentType, lazy } from 'react'
 import type { PageProps, Place } from './router.tsx'
@@ -54,6 +55,7 @@ const work: readonly PageEntry[] = [
 const extend: readonly PageEntry[] = [
   { path: 'models', title: 'Agents and models', icon: Bot, component: lazy(() => import('../pages/models/models-page.tsx')) },
   { path: 'definitions', title: 'Definitions', icon: FileCode, component: lazy(() => import('../pages/definitions/definitions-page.tsx')) },
+  { path: 'workflows', title: 'Workflows', icon: Workflow, component: lazy(() => import('../pages/workflows/workflows-page.tsx')) },
   { path: 'skills', title: 'Skills', icon: BookOpen, component: lazy(() => import('../pages/skills/skills-page.tsx')) },
   { path: 'plugins', title: 'Plugins', icon: Blocks, component: lazy(() => import('../pages/plugins/plugins-page.tsx')) },
   { path: 'servers', title: 'MCP servers', icon: Plug, component: lazy(() => import('../pages/servers/servers-page.tsx')) },

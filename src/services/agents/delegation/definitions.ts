@@ -50,6 +50,13 @@ export const listedDefinition = z.strictObject({
     .optional()
     .describe('Of `NAME.character.json`, which makes the agent a character; absent if there is no such file.'),
   script: z.string().optional().describe('Of `main.js` of a program; absent if there is no such file.'),
+  module: z.string().optional().describe('Of `main.wasm` of a program, in base64; absent if there is no such file.'),
+  place: z
+    .enum(['bundled', 'installed'])
+    .optional()
+    .describe('Of a program: it comes with Oxbow, or was installed. Absent: its files are yours.'),
+  hides: z.literal(true).optional().describe('You have a folder of its name, too, which does not count.'),
+  trial: z.string().optional().describe('Of an update that has not run yet: the hash of its files.'),
   problem: z
     .string()
     .describe('Why the files cannot be used, or what of a usable one has no effect: a right that there is not. Empty: nothing.'),
@@ -74,6 +81,8 @@ export interface Definitions {
   revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, isDry: boolean): Promise<string>
   /** Definitions of a service, which count where nobody else has one of their name. They are found, and not listed. */
   bring(texts: readonly DefinitionText[]): void
+  /** What was read from the host is read anew: its files have just been changed. */
+  refresh(): void
   /** @param listener called with the name of each whose approval was given or taken back */
   watch(kind: DefinitionKind, listener: (name: string) => void): void
 }
@@ -117,9 +126,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
     const judge =
       (from: 'person' | 'workspace') =>
       async (text: DefinitionText): Promise<Judged> => {
-        const judgedOne = await judgeOnce(deps, judged, text, from)
-        const found =
-          judgedOne.state === 'ready' && judgedOne.table['enabled'] === false ? { ...judgedOne, state: 'disabled' as const } : judgedOne
+        const found = asEnabled(await judgeOnce(deps, judged, text, from))
         if (found.state === 'broken' || from === 'person') return found
         const known = approved.get(`${kind}/${text.name}`)
         const approval = known === found.hash ? 'ready' : known === undefined ? 'new' : 'changed'
@@ -133,18 +140,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
     async find(kind, name) {
       const found = (await read(kind, false)).find((each) => each.name === name && each.state !== 'hidden')
       if (found?.state === 'ready') return asDefinition(found)
-      if (found?.state === 'broken') throw unusable(found)
-      if (found?.state === 'disabled')
-        throw new OxbowError('denied', `The definition ${kind}/${name} is disabled.`, {
-          hint:
-            found.from === 'person'
-              ? `Enable it with \`oxbow persona edit ${name} --enable\`, or name another.`
-              : 'Remove `enabled = false` from its file.',
-        })
-      if (found?.state === 'changed')
-        throw new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
-          hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
-        })
+      if (found !== undefined && found.state !== 'new') throw notUsable(kind, found)
       const own = brought.get(`${kind}/${name}`)
       if (own !== undefined && found === undefined) return asDefinition(await judgeOnce(deps, judged, own, 'person'))
       throw new OxbowError('not_found', `There is no definition ${kind}/${name} that counts.`, {
@@ -155,6 +151,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
       for (const each of texts) brought.set(`${each.kind}/${each.name}`, each)
     },
     list: async (kind) => await read(kind, true),
+    refresh: personal.forget,
     async approve(by, kind, name, hash) {
       const found = (await read(kind, true)).find((each) => each.name === name && each.from === 'workspace')
       if (found === undefined)
@@ -181,6 +178,24 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
         if (place.startsWith(`${kind}/`)) listener(place.slice(kind.length + 1))
       }),
   }
+}
+
+const asEnabled = (of: Judged): Judged => (of.state === 'ready' && of.table['enabled'] === false ? { ...of, state: 'disabled' } : of)
+
+/** @param found that does not count, though it has once or nearly does */
+function notUsable(kind: DefinitionKind, found: Judged): OxbowError {
+  const { name, state, from } = found
+  if (state === 'broken') return unusable(found)
+  if (state === 'disabled')
+    return new OxbowError('denied', `The definition ${kind}/${name} is disabled.`, {
+      hint:
+        from === 'person'
+          ? `Enable it with \`oxbow persona edit ${name} --enable\`, or name another.`
+          : 'Remove `enabled = false` from its file.',
+    })
+  return new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
+    hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
+  })
 }
 
 /** Two personas of one place with one id would recall each other's notes: neither counts until one of them has another. */
@@ -213,7 +228,8 @@ async function judgeOnce(
   const key = `${from} ${hashOf(text)}`
   const known = judged.get(key) ?? (await judgeOne(deps, text, from))
   judged.put(key, known)
-  return known
+  // Where it is from does not follow from its text.
+  return { ...known, place: text.place, hides: text.hides, trial: text.trial }
 }
 
 async function inTime<Value>(answer: Promise<Value>): Promise<Value> {
@@ -266,17 +282,17 @@ function unusable({ kind, name, problem }: ListedDefinition): OxbowError {
   return new OxbowError('bad_config', `The definition ${kind}/${name} cannot be used: ${problem}`, { hint: 'Correct its files.' })
 }
 
-function hashOf({ kind, name, toml, text, character, script }: DefinitionText): string {
-  const parts = [character, script].filter((part) => part !== undefined)
+function hashOf({ kind, name, toml, text, character, script, module }: DefinitionText): string {
+  const parts = [character, script, module].filter((part) => part !== undefined)
   return createHash('sha256')
     .update(JSON.stringify([kind, name, toml, text, ...parts]))
     .digest('hex')
 }
 
 /** Questions that come together, such as many children's, are asked once. */
-function held<Value>(clock: Clock, read: () => Promise<Value>): () => Promise<Value> {
+function held<Value>(clock: Clock, read: () => Promise<Value>): (() => Promise<Value>) & { readonly forget: () => void } {
   let last: { readonly at: number; readonly value: Promise<Value> } | null = null
-  return () => {
+  const ask = (): Promise<Value> => {
     const now = clock.monotonicMs()
     if (last === null || now - last.at >= heldDefinitionsMs) {
       const value = read()
@@ -285,6 +301,7 @@ function held<Value>(clock: Clock, read: () => Promise<Value>): () => Promise<Va
     }
     return last.value
   }
+  return Object.assign(ask, { forget: () => void (last = null) })
 }
 
 const folder = '/shared/.oxbow'

@@ -5,6 +5,7 @@ import type { ArchivePiece, Comparison, LargeFile } from './history.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'
 import type { NewCommit } from '../../../repository/index.ts'
 import type { UndoneTurn, UndoRequest } from './undo-turn.ts'
+import type { VerifyStep } from './verify-versions.ts'
 import type { Committed, Difference, LoggedCommit, ShownFile, VersionedTurn } from '../version-schemas.ts'
 
 /** Who commits, when, and with which subject. */
@@ -45,6 +46,8 @@ export interface VersionAnswers {
     readonly time: number
   }): Promise<{ commit: string }>
   resolve(ask: { readonly at: string }): Promise<string>
+  /** A step of a check of everything that is kept. */
+  verify(ask: { readonly begin: boolean }): Promise<VerifyStep>
   /** @param ask `each`: every commit of a turn, not one version for all of them */
   log(ask: {
     readonly from: string

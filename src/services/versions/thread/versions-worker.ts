@@ -19,6 +19,7 @@ import { createLargeFiles, type LargeFiles, openRepository, type Repository, fol
 import { mergeTrees } from './merge-trees.ts'
 import { leftOutBy } from './left-out.ts'
 import { listTurns, undoTurn } from './undo-turn.ts'
+import { createVerifier } from './verify-versions.ts'
 import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
 
 interface Opened {
@@ -79,7 +80,9 @@ function changeAnswers({ repository, large }: Opened): Pick<VersionAnswers, 'mer
 
 /** What changes nothing. */
 function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, CheckpointQuestion | 'merge' | 'undo' | 'tag'> {
+  const verifier = createVerifier(repository)
   return {
+    verify: async ({ begin }) => verifier.step(begin),
     turns: async ({ limit }) => listTurns(await repository(), limit),
     largeIn: async ({ commit, paths }) => largeIn(await repository(), large, commit, paths),
     hashes: async ({ commit, paths }) => hashesIn(await repository(), large, commit, paths),

@@ -1,5 +1,5 @@
 /** The turns that can be undone: those that have versions, and those whose calls have recorded how services put back what they changed. */
-import { type CallId, isObject, type JsonObject } from '../../../base/index.ts'
+import { type CallId, isObject } from '../../../base/index.ts'
 import type { UndoPart } from '../../../kernel/index.ts'
 import type { JournalRecord } from '../../../protocol/index.ts'
 import { maxScannedRecords, recordPage } from '../limits.ts'

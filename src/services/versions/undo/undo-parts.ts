@@ -12,8 +12,6 @@ export interface PlannedPart {
   readonly changes: readonly UndoChange[]
 }
 
-export type UndoPartsDeps = Core
-
 /** @returns a function that gives the parts of all services; each is loaded once */
 export function loadParts(core: Pick<Core, 'sections'>): () => Promise<readonly UndoPart[]> {
   return once(async () => {
@@ -77,11 +75,11 @@ interface Together {
 /** Commits all changes in one record and its transaction, on disk before it resolves. */
 export async function commitTogether(documents: Pick<Documents, 'put'>, { of, planned, documents: own, undoes }: Together): Promise<void> {
   const changes = planned.flatMap((one) => one.changes)
-  const before: Record<string, JsonObject[]> = {}
+  const before = new Map<string, JsonObject[]>()
   for (const change of changes)
-    for (const [name, said] of Object.entries(change.before ?? {})) (before[name] ??= []).push(said as JsonObject)
+    for (const [name, said] of Object.entries(change.before ?? {})) before.set(name, [...(before.get(name) ?? []), said as JsonObject])
   const also = {
-    body: { ...before, undoes: [...undoes] },
+    body: { ...Object.fromEntries(before), undoes: [...undoes] },
     entries: changes.flatMap((one) => one.entries ?? []),
     memory: changes.flatMap((one) => one.memory ?? []),
   }

@@ -19,7 +19,7 @@ export function shownPlan({ changes, conflicts }: Pick<UndoneTurn, 'changes' | '
 }
 
 /** As the person knows it. */
-export const nameOf = (path: string): string => path.replace(/^\/shared\//, '')
+const nameOf = (path: string): string => path.replace(/^\/shared\//, '')
 
 const isFile = ({ path }: { readonly path: string }): boolean => path.startsWith('/shared/') || path.startsWith('/state/')
 

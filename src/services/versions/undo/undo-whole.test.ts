@@ -13,6 +13,13 @@ import { asks, openFixture, says, user } from '../../../kernel/kernel-fixture.ts
 
 const cadence = { type: 'interval', every_s: 86_400 }
 
+const config = {
+  agent: { rights: ['file.read', 'file.write', 'state.write', 'memory.write', 'memory.read', 'scratchpad.use', 'schedule.write'] },
+  approval: { privileged: 'allow' },
+  flow: { irreversible: 'allow' },
+  memory: { embedder: 'none' },
+} as const
+
 test('an undo takes back files, notes, documents, the scratchpad and schedules of a turn, and its undo brings them back', async () => {
   await using bench = await makeWorkbench()
   const steps: ReturnType<typeof says>[] = []
@@ -28,12 +35,7 @@ test('an undo takes back files, notes, documents, the scratchpad and schedules o
       calls: memoryCalls,
     },
     play: () => steps.shift() ?? says('done'),
-    config: {
-      agent: { rights: ['file.read', 'file.write', 'state.write', 'memory.write', 'memory.read', 'scratchpad.use', 'schedule.write'] },
-      approval: { privileged: 'allow' },
-      flow: { irreversible: 'allow' },
-      memory: { embedder: 'none' },
-    },
+    config,
   })
   const shared = join(bench.root, 'shared')
   const ok = async (name: string, input: Json): Promise<JsonObject> => {
