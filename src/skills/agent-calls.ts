@@ -53,7 +53,7 @@ function openCall(deps: AgentCallDeps): Call {
       folder: z.string().describe('Where its files are, read-only; empty where the sandbox cannot show them.'),
       files: z.array(z.string()),
     }),
-    example: { name: 'code-review', file: '' },
+    example: { name: 'skill-writing', file: '' },
     tier: 'read_only',
     right: 'skill.use',
     effect: 'none',

@@ -14,7 +14,7 @@ const one = { typed: { skill: 'target' }, omit: true, input: withTarget } as con
 const show: ServiceVerb = {
   words: 'skills show <skill>',
   summary: 'show a skill, /command or AGENTS.md with its hash, and what has changed since it was trusted',
-  examples: ['oxbow skills show code-review', 'oxbow skills show /shared/AGENTS.md'],
+  examples: ['oxbow skills show skill-writing', 'oxbow skills show /shared/AGENTS.md'],
   call: 'skill.show',
   ...one,
   show: shownText,

@@ -221,7 +221,7 @@ describe('a folder that is added', () => {
 
 describe('an agent whose right is limited to some skills', () => {
   it('learns of these, finds, opens and runs them, and no others', async () => {
-    const rights = ['skill.use:mine', 'skill.use:code-review', 'shell.run']
+    const rights = ['skill.use:mine', 'skill.use:skill-writing', 'shell.run']
     const config = { agent: { rights }, approval: { mode: 'auto' } }
     const sandbox = { ...bench.sandbox, close: async () => {} }
     const other = await openFixture({ sandbox, play: askModel, config, servers: openSkills })
@@ -231,9 +231,9 @@ describe('an agent whose right is limited to some skills', () => {
         await other.turn('go')
         return JSON.stringify(asked.at(-1)?.messages.at(-1))
       }
-      const found = await using('skill_search', { query: 'mine own code' })
+      const found = await using('skill_search', { query: 'mine own write' })
       assert.match(found, /One of the person/)
-      assert.match(found, /code-review/)
+      assert.match(found, /skill-writing/)
       assert.doesNotMatch(found, /own: Of the agent/)
       const prompt = asked.at(-1)?.system ?? ''
       assert.match(prompt, /- mine: /)
@@ -252,7 +252,7 @@ describe('what an agent learns', () => {
     const prompt = await promptOf('hello')
     assert.match(prompt, /- deploy: Deploys from here\./)
     assert.match(prompt, /- own: Of the agent ox\./)
-    assert.match(prompt, /- code-review: /)
+    assert.match(prompt, /- skill-writing: /)
     assert.doesNotMatch(prompt, /Slowly|Run scripts/)
     play = inOrder(asks(['skill_open', { name: 'mine' }]), says('Done.'))
     await fixture.turn('open it')

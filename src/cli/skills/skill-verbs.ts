@@ -12,6 +12,6 @@ export const addSkillVerbs: AddVerbs = (program, terminal, choose) => {
   )
   userVerb(skills.command('verify <skill>'), 'check a skill against the format of agentskills.io: by name, or a folder of this machine')
     .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow skills verify ./my-skill', 'oxbow skills verify code-review'))
+    .addHelpText('after', examples('oxbow skills verify ./my-skill', 'oxbow skills verify skill-writing'))
     .action((which, options) => choose(async () => (await load()).skillVerify(which, options, terminal)))
 }
