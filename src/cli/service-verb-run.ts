@@ -81,7 +81,7 @@ async function agreed(
   printText({ output: terminal.errors }, await by.show!(seen as never, { input, name, text: '', options, ask }))
   if (!isInteractive(terminal) && yes !== undefined)
     throw new OxbowError('bad_input', 'Nobody can be asked here, so nothing was changed.', {
-      hint: `Add --yes to do what is shown above; --dry-run shows it without asking: oxbow ${words.replace(/ .*/, '')} --yes`,
+      hint: `Add --yes to do what is shown above; --dry-run shows it without asking.`,
     })
   if (!isInteractive(terminal)) {
     const verbOf = (all: string): string => `oxbow ${all.replace(/ <.*/, '')} ${name}`

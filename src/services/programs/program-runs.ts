@@ -191,7 +191,7 @@ type End = Pick<ProgramRun, 'status' | 'failure' | 'result' | 'printed'>
 async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal, endsBy: () => string | undefined): Promise<End | null> {
   const failed = (failure: End['failure'], printed = ''): End => ({ status: 'failed', failure, result: null, printed })
   try {
-    if (endsBy() !== undefined) throw new OxbowError('cancelled', endsBy()!, { hint: '' })
+    if (endsBy() !== undefined) throw new OxbowError('cancelled', endsBy()!, { hint: 'Run it again.' })
     await deps.openSession(run)
     const kept = await deps.documents.get<KeptProgram>(programVersions, run.hash)
     if (kept === null) throw new OxbowError('not_found', 'The files with which the run began are gone.', { hint: 'Run it again.' })

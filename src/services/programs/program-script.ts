@@ -126,5 +126,7 @@ function diverged(n: number, name: string, known: PastCall): OxbowError {
 /** The same for an outcome as it comes and as it is read back. @throws OxbowError */
 export function reply(outcome: CallOutcome): Json {
   if (outcome.status === 'ok') return { ok: outcome.ok, text: outcome.text, output: (outcome.output ?? null) as Json }
-  throw new OxbowError(outcome.failure.code, outcome.text.replace(/^Error \([a-z_]+\): /, ''), { hint: '' })
+  throw new OxbowError(outcome.failure.code, outcome.text.replace(/^Error \([a-z_]+\): /, ''), {
+    hint: outcome.failure.hint,
+  })
 }

@@ -137,12 +137,12 @@ export const programVerbs: readonly ServiceVerb[] = [
     show: (run: OutputOf<'program.cancel'>) => (run.cancelled ? cancelRun(run.id, run.program).done : endedText(run)),
   },
   ...packageVerbs,
-  switchVerb('enable', 'switch a program on again'),
-  switchVerb('disable', 'switch a program off: it does not run until it is switched on'),
+  switchVerb('enable', 'switch a program on again', 'oxbow program enable tidy'),
+  switchVerb('disable', 'switch a program off: it does not run until it is switched on', 'oxbow program disable tidy'),
 ]
 
-function switchVerb(word: 'enable' | 'disable', summary: string): ServiceVerb {
-  return { words: `program ${word} <program>`, summary, examples: [`oxbow program ${word} tidy`], call: `program.${word}` }
+function switchVerb(word: 'enable' | 'disable', summary: string, example: string): ServiceVerb {
+  return { words: `program ${word} <program>`, summary, examples: [example], call: `program.${word}` }
 }
 
 const endedText = ({ id, status }: Pick<ProgramRunView, 'id' | 'status'>): string => `${id} has ended already: ${status}.`
