@@ -97,6 +97,7 @@ test('names come from the JSON of the verb that lists them, in whichever form', 
 const free: readonly string[] = [
   'answer', // of a person
   'arguments', // of a prompt of a server
+  'answers', // to questions
   'args',
   'command',
   'binary', // a program
@@ -116,8 +117,10 @@ const free: readonly string[] = [
   'name', // of something that is made
   'number', // of a kept configuration
   'package',
+  'persona', // of the files of the person
   'prompt', // of a server that is not known
   'other',
+  'request',
   'shell',
   'source',
   'task',

@@ -17,10 +17,23 @@ function busyGateway(sessions: number): Connection {
     return { cursor: () => 0, stop: () => void followed-- }
   }
   const listSessions = async () => Array.from({ length: sessions }, (_, i) => ({ id: `s${i}`, busy: true }))
-  return { gateway: { listSessions, follow }, guest: { owned: false }, setup: {} } as unknown as Connection
+  // What runs of programs ask, as the guest lists it, with what the sessions ask.
+  const call = async () => ({
+    status: 'ok',
+    output: [
+      { session: 's0', call: 's0.0', turn: 't' },
+      { session: 'of a run', call: 'run.2', turn: 'run' },
+    ],
+  })
+  return { gateway: { listSessions, follow, call }, guest: { owned: false }, setup: {} } as unknown as Connection
 }
 
 void test('waiting calls are listed, however many sessions wait', async () => {
-  assert.equal((await listPending(busyGateway(3))).length, 3)
-  assert.equal((await listPending(busyGateway(200))).length, 200)
+  const few = await listPending(busyGateway(3))
+  assert.deepEqual(
+    few.map(({ call }) => call),
+    ['s0.0', 's1.0', 's2.0', 'run.2'],
+  )
+  assert.equal(few.at(-1)?.turn, '', 'no turn can be followed')
+  assert.equal((await listPending(busyGateway(200))).length, 201)
 })
