@@ -51,7 +51,10 @@ describe('web.fetch', () => {
 
   it('is a sink, returns untrusted text, needs its right, and is recorded before it runs', () => {
     const { tier, right, effect, labels, input, example, summary } = web().call
-    assert.deepEqual([tier, right, effect, labels], ['side_effecting', 'web.read', 'idempotent', { adds: ['untrusted'], sink: true }])
+    assert.deepEqual(
+      [tier, right, effect, labels],
+      ['side_effecting', 'web.read', 'idempotent', { adds: ['untrusted'], sink: true, loads: true }],
+    )
     assert.equal(input.safeParse({ ...example, surplus: 1 }).success, false)
     input.parse(example)
     assert.match(summary, /^[A-Z].*\.$/)
