@@ -193,6 +193,7 @@ export type CallName =
   | 'plugin.task'
   | 'plugin.test'
   | 'program.ask'
+  | 'program.calls'
   | 'program.cancel'
   | 'program.disable'
   | 'program.enable'

@@ -870,6 +870,7 @@ interface CallInputs {
   'plugin.sign': { folder: string; key: string }
   'plugin.sync': { removed?: readonly string[] | undefined; cleared?: readonly string[] | undefined }
   'plugin.test': { plugin: string }
+  'program.calls': { names?: readonly string[] | undefined }
   'program.cancel': { run: string; reason?: string | undefined }
   'program.disable': { program: string }
   'program.enable': { program: string }
@@ -1867,6 +1868,9 @@ interface CallOutputs {
   'plugin.sign': { fingerprint: string; made_key: boolean }
   'plugin.sync': { plugins: readonly string[]; problems: { [name: string]: string }; untagged: number }
   'plugin.test': { results: readonly { suite: string; name: string; ok: boolean; problem: string }[] }
+  'program.calls': {
+    calls: readonly { name: string; summary: string; effect: string; bound_by: 'paths' | 'hosts' | ''; input?: JsonObject; output?: JsonObject }[]
+  }
   'program.cancel': {
     id: TurnId
     program: string

@@ -42,3 +42,5 @@ export const maxDifferenceLines = 400
 export const maxToolPrograms = 50
 /** How often the list of programs that agents see is read anew: people change files between turns. */
 export const toolListMs = 5_000
+/** Calls whose schemas one answer has: a script gets outputs up to 64 KiB. */
+export const maxDescribedCalls = 20

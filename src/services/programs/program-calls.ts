@@ -4,9 +4,9 @@
  */
 import { z } from 'zod'
 import type { JsonObject } from '../../base/index.ts'
-import { type Call, defineCall, evident } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, jsonObjectSchema } from '../../protocol/index.ts'
 import { definitionName, maxProgramFileBytes } from '../../config/index.ts'
-import { maxModuleChars, maxProgramWaitS } from './limits.ts'
+import { maxDescribedCalls, maxModuleChars, maxProgramWaitS } from './limits.ts'
 import type { ProgramDesk } from './program-desk.ts'
 import { rightLines } from './packages/rights-text.ts'
 import { packageProblem, parsePackage, problemText } from './program-package.ts'
@@ -37,6 +37,7 @@ export function programCalls(load: Load): readonly Call[] {
     runsCall(load),
     cancelCall(load),
     verifyCall(load),
+    callsCall(load),
     ...switchCalls(load),
   ]
 }
@@ -195,7 +196,7 @@ const fileText = z.string().max(maxProgramFileBytes)
 
 function verifyCall(load: Load): Call {
   return defineCall({
-    ...byPerson,
+    ...shared,
     name: 'program.verify',
     summary: 'Checks the files of a program without running it.',
     input: z.strictObject({
@@ -236,6 +237,40 @@ function verifyCall(load: Load): Call {
       const ok = problems.length === 0
       const lines = [...problems.map(problemText), ...warnings.map((each) => `warning: ${problemText(each)}`)]
       return { output: { ok, problems, warnings }, text: lines.join('\n') || 'It can run.', ok }
+    },
+  })
+}
+
+function callsCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'program.calls',
+    summary: 'Lists the calls that a program can make; those that are named, with what they take and return.',
+    input: z.strictObject({ names: z.array(z.string().max(100)).max(maxDescribedCalls).readonly().default([]) }),
+    output: z.strictObject({
+      calls: z
+        .array(
+          z.strictObject({
+            name: z.string(),
+            summary: z.string(),
+            effect: z.string(),
+            bound_by: z.enum(['paths', 'hosts', '']).describe('What of [rights] binds it, too.'),
+            input: jsonObjectSchema().exactOptional(),
+            output: jsonObjectSchema().exactOptional(),
+          }),
+        )
+        .readonly(),
+    }),
+    example: { names: ['file.read'] },
+    tier: 'read_only',
+    effect: 'none',
+    recordOutput: ({ calls }) => ({ calls: calls.length }),
+    async run({ names }) {
+      const all = (await load()).callsToList()
+      const named = all.filter((each) => names.includes(each.name))
+      const calls =
+        names.length > 0 ? named : all.map(({ name: called, summary, effect, bound_by }) => ({ name: called, summary, effect, bound_by }))
+      return { output: { calls }, text: calls.map((each) => `${each.name}: ${each.summary}`).join('\n') || 'There are no such calls.' }
     },
   })
 }

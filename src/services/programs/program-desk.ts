@@ -1,5 +1,15 @@
 /** What the calls about programs do: which there are, who may run them with which rights, and what is shown of runs. */
-import { type AgentProfile, carvedOf, type Core, lost, modelRight, profileCategory, secretRight, stopReason } from '../../kernel/index.ts'
+import {
+  type AgentProfile,
+  type CallReference,
+  carvedOf,
+  type Core,
+  lost,
+  modelRight,
+  profileCategory,
+  secretRight,
+  stopReason,
+} from '../../kernel/index.ts'
 import { type CallId, didYouMean, isDerived, type JsonObject, OxbowError, truncate, type TurnId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { Definition, DefinitionText } from '../../config/index.ts'
@@ -8,7 +18,7 @@ import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
 import { parsePackage, problemText, type ProgramPackage, usablePackage } from './program-package.ts'
 import { isActive, programSwitches, type ProgramRun, type ProgramSwitch } from './program-record.ts'
-import { grantedRights, wantedRights } from './program-rights.ts'
+import { grantedRights, judgementCall, wantedRights } from './program-rights.ts'
 import { createProgramRuns, type ProgramBy, type ProgramRuns, type ProgramRunsDeps, unknownRun } from './program-runs.ts'
 import { type Verified, verifyPackage } from './program-verify.ts'
 import { type ProgramRunView, type ProgramView, type RunInput, viewOfRun } from './program-view.ts'
@@ -22,6 +32,8 @@ export interface ProgramDesk {
   /** @throws OxbowError `not_found` */
   info(name: string): Promise<{ readonly view: ProgramView; readonly definition: Definition | DefinitionText }>
   verify(of: DefinitionText): Promise<Verified>
+  /** Those that a manifest can list. */
+  callsToList(): readonly ListableCall[]
   /** @throws OxbowError `not_found`, `bad_input` for a beginning of several ids */
   find(caller: Caller, ref: string): Promise<ProgramRun>
   runs(caller: Caller, all: boolean, limit: number): Promise<readonly ProgramRunView[]>
@@ -81,6 +93,7 @@ export function createProgramDesk(deps: DeskDeps): {
     },
     verify,
     find: async (caller, ref) => named(await visible(caller), ref),
+    callsToList: () => listable(deps.registry),
     async runs(caller, isAll, limit) {
       const found = (await visible(caller)).filter(({ status }) => isAll || status === 'running')
       return Promise.all(
@@ -151,6 +164,16 @@ async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'do
       }
     }),
   )
+}
+
+function listable(registry: DeskDeps['registry']): readonly ListableCall[] {
+  return registry
+    .references()
+    .filter(({ name, audience, unavailable }) => unavailable === '' && (audience.includes('model') || name === judgementCall))
+    .map(({ name, summary, effect, input, output }) => {
+      const kind = registry.find(name)?.reaches?.kind
+      return { name, summary, effect, input, output, bound_by: kind === 'paths' ? 'paths' : kind === 'url' ? 'hosts' : '' }
+    })
 }
 
 async function unknownProgram({ agents }: Pick<DeskDeps, 'agents'>, name: string): Promise<OxbowError> {

@@ -21,7 +21,7 @@ import {
   runOf,
   sessionOfRun,
 } from './program-record.ts'
-import { refusalOf } from './program-rights.ts'
+import { freeCalls, judgementCall, refusalOf } from './program-rights.ts'
 import { runProgramCode } from './program-code.ts'
 import type { ScriptDeps } from './program-script.ts'
 
@@ -237,7 +237,7 @@ async function runScript(deps: ProgramRunsDeps, run: ProgramRun, program: Progra
 function callsOf(deps: ProgramRunsDeps, run: ProgramRun, manifest: Manifest, signal: AbortSignal): ScriptDeps['make'] {
   const refuses = (call: Pick<Call, 'name' | 'reaches'>, input: unknown): ReturnType<typeof refusalOf> => refusalOf(manifest, call, input)
   return async (id: CallId, name: string, input: Json, isOpen: boolean) => {
-    const caller = await callerOf(deps, run, name.startsWith('program.') && name !== 'program.run')
+    const caller = await callerOf(deps, run, name === judgementCall || freeCalls.has(name))
     return deps.gate.call({ ...caller, refuses }, name, input, { id, signal, resumed: isOpen, durable: true })
   }
 }

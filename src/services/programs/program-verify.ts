@@ -61,7 +61,7 @@ function callProblems(toml: string, { manifest }: ProgramPackage, find: VerifyDe
 }
 
 function warningsOf(toml: string, { manifest, script }: ProgramPackage, find: VerifyDeps['find']): readonly PackageProblem[] {
-  const { paths, hosts } = manifest.rights
+  const { paths, hosts, secrets } = manifest.rights
   const listed = listedCalls(manifest)
   const at = (what: string, message: string): PackageProblem => ({ file: 'program.toml', line: lineWith(toml, what), message })
   const reaching = (kind: 'paths' | 'url'): boolean => listed.some(({ call }) => find(call)?.reaches?.kind === kind)
@@ -76,9 +76,11 @@ function warningsOf(toml: string, { manifest, script }: ProgramPackage, find: Ve
   const unused = listed.filter(({ call }) => !made.has(call)).map(({ call }) => at(call, `lists ${call}, which main.js does not name`))
   const names = new Set(listed.map(({ call }) => call))
   const unlisted = [...made].filter((call) => !names.has(call) && !freeCalls.has(call) && find(call) !== undefined)
+  const unnamed = secrets.filter((name) => !script.includes(name))
   return [
     ...lacking,
     ...unused,
+    ...unnamed.map((name) => at(name, `lists the secret ${name}, which main.js does not name`)),
     ...unlisted.map((call): PackageProblem => ({
       file: 'main.js',
       line: lineWith(script, call),

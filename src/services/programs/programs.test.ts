@@ -195,6 +195,29 @@ test('programs run programs with the rights that both have, five levels deep', a
   assert.equal((result as [number])[0], 5)
 })
 
+test('a script that lists them learns of calls, and checks programs', async () => {
+  const note = counted('test.note')
+  const script = `export default ({ files }) => [
+    oxbow.call('program.calls', {}).output.calls.filter(({ name }) => name.startsWith('test.') || name === 'program.install').map(({ name }) => name),
+    oxbow.call('program.calls', { names: ['test.note'] }).output.calls.map(({ input, bound_by }) => [input.type, bound_by]),
+    oxbow.call('program.verify', { name: 'other', files }).output.warnings.map(({ message }) => message),
+  ]`
+  await using guest = await openPrograms([programOf('author', 'calls = ["program.calls", "program.verify"]', script)], {
+    calls: [note.call],
+  })
+  const { toml, text } = programOf('other', 'calls = ["test.note"]\nsecrets = ["TOKEN"]')
+  const run = await guest.run('author', { files: { toml, instructions: text, script: 'export default () => 1' } })
+  assert.deepEqual(
+    run.result,
+    [
+      ['test.note'],
+      [['object', '']],
+      ['lists test.note, which main.js does not name', 'lists the secret TOKEN, which main.js does not name'],
+    ],
+    JSON.stringify(run.failure),
+  )
+})
+
 test('a script that recurses or forges a call ends, and the guest lives on', async () => {
   const recurse = programOf('recurse', '', 'export default () => { const f = () => f() + 1; return f() }')
   const forge = programOf(
