@@ -132,3 +132,13 @@ test('fields that are fixed or left out have no option', () => {
   for (const usage of ['--keep', '--answer <json>', '--money <dollars>']) assert.ok(!names.includes(usage), usage)
   assert.equal(fieldsOf({ ...verb, omit: true }, schema).length, 9)
 })
+
+test('a default that is typed in another unit is what the schema has', () => {
+  const asMinutes: ServiceVerb = { ...verb, typed: { ...verb.typed, '--timeout <minutes>': { field: 'timeout_s', unit: 60 } } }
+  const fields = fieldsOf(asMinutes, schema)
+  const command = new Command().exitOverride()
+  addFields(command, fields)
+  command.parse(['user', 'x'], { from: 'user' })
+  assert.equal(command.opts()['timeout'], 10)
+  assert.equal(inputOf(fields, command.args, command.opts())['timeout_s'], 600)
+})

@@ -99,11 +99,14 @@ export function addFields(command: Command, fields: readonly Field[]): void {
     if (parse !== undefined) option.argParser(parse as (text: string) => string)
     if (Array.isArray(schema['enum']) && typed.value === undefined)
       option.choices(schema['enum'].map(String).filter((choice) => choice !== ''))
-    const usual = typed.default ?? schema['default']
+    const usual = typed.default ?? inTypedUnit(schema['default'], typed.unit)
     if ((typeof usual === 'number' || typeof usual === 'string') && usual !== '' && typed.value === undefined) option.default(usual)
     command.addOption(option.makeOptionMandatory(isRequired && usage.includes('<')))
   }
 }
+
+/** The default of a field as a person would type it. */
+const inTypedUnit = (usual: Json | undefined, unit = 1): Json | undefined => (typeof usual === 'number' ? usual / unit : usual)
 
 function parserOf({ schema, path, usage, typed }: Field): ((text: string, earlier?: readonly string[]) => unknown) | undefined {
   const { type, minimum, maximum } = schema

@@ -797,7 +797,7 @@ interface CallInputs {
     messages_a_day?: number | undefined
     tokens_a_day?: number | undefined
   }
-  'heartbeat.show': Record<string, never>
+  'heartbeat.show': { wait_s?: number | undefined; seen?: number | undefined }
   'heartbeat.snooze': { seconds?: number | undefined }
   'key.create': { name: string; rights: readonly string[]; expires_in_s?: number | undefined }
   'key.list': Record<string, never>

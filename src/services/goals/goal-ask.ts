@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { processRight } from '../../kernel/index.ts'
-import type { CallId, Json, JsonObject } from '../../base/index.ts'
+import { type CallId, type Json, type JsonObject, plural } from '../../base/index.ts'
 import { type Call, defineCall, type PendingApproval } from '../../protocol/index.ts'
 import { questionSchema, readAnswer } from './interview.ts'
 
@@ -76,7 +76,7 @@ export function openAsk(pending: readonly PendingApproval[], goal: string): Open
 export function answered({ asks }: OpenAsk, answers: readonly Json[]): { readonly input: JsonObject } | { readonly problem: string } {
   const { questions } = asks
   if (answers.length > 0 && answers.length !== questions.length)
-    return { problem: `There are ${questions.length} questions and ${answers.length} answers.` }
+    return { problem: `There are ${plural(questions.length, 'question')} and ${plural(answers.length, 'answer')}.` }
   for (const [at, answer] of answers.entries()) {
     const read = readAnswer(questions[at]!, answer)
     if ('problem' in read) return { problem: `The answer to “${questions[at]!.text}” does not fit: ${read.problem}.` }

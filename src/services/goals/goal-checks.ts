@@ -8,10 +8,12 @@ import {
   jsonIn,
   type JsonObject,
   isOxbowError,
+  OxbowError,
   type SchemaChecker,
   problemLines,
   truncate,
 } from '../../base/index.ts'
+import { expandRights } from '../../protocol/index.ts'
 import { maxEvidenceCharacters, maxMatchedCharacters } from './limits.ts'
 import type { GenerationView } from './goal-view.ts'
 import { type Check, checkText, type Criterion } from './seed.ts'
@@ -185,9 +187,27 @@ async function textOf({ call }: CheckPlace, part: string, path: string): Promise
   return whole
 }
 
+/** As it was sent: a check may look for markup. */
 async function fetched({ call }: CheckPlace, part: string, url: string): Promise<{ readonly status: number; readonly text: string }> {
-  const { output } = await call(part, 'web.fetch', { url, format: 'text' })
-  return output as { readonly status: number; readonly text: string }
+  try {
+    const { output } = await call(part, 'web.fetch', { url, format: 'raw' })
+    return output as { readonly status: number; readonly text: string }
+  } catch (cause) {
+    if (!isOxbowError(cause, 'denied')) throw cause
+    throw new OxbowError('denied', cause.message, {
+      hint: `For checks to reach it, name ${JSON.stringify(new URL(url).host)} in allow under [egress] in config.toml, and start the goal again.`,
+      cause,
+    })
+  }
+}
+
+/**
+ * What checks of a person's goal may fetch although its agents may not: the hosts that the person has named.
+ * @param allow `egress.allow` @returns rights as they are where they say themselves what may be fetched
+ */
+export function withNamedHosts(rights: readonly string[], allow: readonly string[]): readonly string[] {
+  const saysIt = (entry: string): boolean => entry === '*' || /^!?web\.read(?::|$)/.test(entry)
+  return expandRights(rights).some(saysIt) ? rights : [...rights, ...allow.map((host) => `web.read:${host.replace(/:\d+$/, '')}`)]
 }
 
 /** @returns those of the changed files that are tests of the seed, or in a folder of them */

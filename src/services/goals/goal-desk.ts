@@ -19,6 +19,7 @@ import type { OpenVersions } from '../versions/service.ts'
 import { goalsConfig } from './config.ts'
 import { goalAgents } from './goal-agents.ts'
 import { answered, openAsk } from './goal-ask.ts'
+import { withNamedHosts } from './goal-checks.ts'
 import type { GenerationDeps, GoalCall } from './goal-generation.ts'
 import {
   type Generation,
@@ -330,7 +331,9 @@ function workOf(deps: GoalDeps): GenerationDeps & Pick<Parameters<typeof createG
       const bounds = goal.starter === '' ? goal.rights : meet((await deps.profileOf(goal.session))?.rights ?? [], goal.rights)
       const turn: TurnId = made.delegates === true ? turnOfGeneration(goal) : goal.id
       const branch = made.branch === undefined ? {} : { branch: made.branch }
-      const caller: Caller = { ...runtime(goal), ...grantOf(bounds), audience: 'model', turn, ...branch }
+      const mayFetch = made.name === 'web.fetch' && goal.starter === ''
+      const rights = mayFetch ? withNamedHosts(bounds, deps.config.egress.allow) : bounds
+      const caller: Caller = { ...runtime(goal), ...grantOf(rights), audience: 'model', turn, ...branch }
       return passed(caller, goal, made)
     },
     openSession: (goal) => openSession(deps, goal),

@@ -57,9 +57,9 @@ function reasonText({ ending, best, outcomes, options, failure }: Goal): string 
     case 'same_failure':
       return `It is not reached: the same has failed three times.${failure === '' ? '' : ` ${failure}`}${score}`
     case 'money':
-      return `Its money is used up.${score}`
+      return `Its budget of money does not cover what comes next.${score}`
     case 'tokens':
-      return `Its tokens are used up.${score}`
+      return `Its budget of tokens does not cover what comes next.${score}`
     case 'deadline':
       return `Its time is over.${score}`
     case 'person':
@@ -87,7 +87,12 @@ function evidenceText({ checks, review, changed, notes }: Generation): string {
       lines.push(`- judges: ${passed} passed, ${failed} failed, ${silent} silent; ${review.quorum} had to pass it`)
   }
   if (checks.length === 0 || checks.some(({ status }) => status !== 'passed'))
-    lines.push(...notes.slice(0, 10).map((note) => `- note: ${note.split('\n', 1)[0]}`))
+    lines.push(
+      ...notes
+        .filter((note) => !checks.some(({ text }) => note.startsWith(`${text}: `)))
+        .slice(0, 10)
+        .map((note) => `- note: ${note.split('\n', 1)[0]}`),
+    )
   const files =
     changed.length === 0 ? 'No file was changed.' : `Changed: ${changed.slice(0, 20).join(', ')}${changed.length > 20 ? ', …' : ''}`
   return [...new Set(lines), files].join('\n')

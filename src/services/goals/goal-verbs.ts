@@ -55,7 +55,7 @@ export const goalVerbs: readonly ServiceVerb[] = [
     call: 'goal.list',
     typed: { '--all': { field: 'all', help: 'also those that are over' } },
     lists: { goal: 'id' },
-    empty: 'There are no goals. Begin one: oxbow goal start "…"',
+    empty: 'There are no open goals; --all also lists those that are over. Begin one: oxbow goal start "…"',
     lines: ({ goals }: OutputOf<'goal.list'>) => goals,
     show: ({ goals }: OutputOf<'goal.list'>) => {
       const ids = goals.map(({ id }) => id)

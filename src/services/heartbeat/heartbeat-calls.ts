@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { type Call, defineCall, grantOf } from '../../protocol/index.ts'
 import { nextDue } from '../../runs/index.ts'
-import { timeInUtc } from '../../base/index.ts'
+import { OxbowError, timeInUtc } from '../../base/index.ts'
 import type { HeartbeatPort } from './heartbeat.ts'
 import { type Heartbeat } from './heartbeat-record.ts'
-import { quietHours } from './quiet-hours.ts'
+import { quietHours, quietUntil } from './quiet-hours.ts'
 
 type Load = () => Promise<HeartbeatPort>
 
@@ -46,12 +46,14 @@ export function heartbeatCalls(load: Load, now: () => number): readonly Call[] {
   return [showCall(load, now), onCall(load, now), offCall(load, now), nowCall(load, now), snoozeCall(load, now)]
 }
 
-function viewOf(heart: Heartbeat, now: number): { readonly output: HeartbeatView; readonly text: string } {
+async function viewOf(heart: Heartbeat, now: number): Promise<{ readonly output: HeartbeatView; readonly text: string }> {
   const { on, every_s, rights, quiet, messages_a_day, tokens_a_day, sent_today, tokens_today, messages, last, forced } = heart
   const snoozed = heart.snoozed_until > now ? heart.snoozed_until : null
-  const next = on ? (forced ? now : Math.max(heart.next_at, heart.snoozed_until, now)) : null
+  const planned = Math.max(heart.next_at, heart.snoozed_until, now)
+  const next = forced ? now : on ? await afterQuiet(planned, quiet) : null
   const lines = [
     on ? `It is on, every ${Math.round(every_s / 60)} minutes. Next: ${timeInUtc(next ?? now, 'minute')}.` : 'It is off.',
+    ...(snoozed === null ? [] : [`Snoozed until ${timeInUtc(snoozed, 'minute')}.`]),
     ...(rights.length === 0 ? ['It only proposes.'] : [`It may use ${rights.join(', ')}.`]),
     ...(quiet === null ? [] : [`Quiet from ${quiet.from} to ${quiet.to}${quiet.time_zone === '' ? '' : ` ${quiet.time_zone}`}.`]),
     `Today: ${sent_today} of ${messages_a_day} messages, ${tokens_today} of ${tokens_a_day} tokens.`,
@@ -75,6 +77,9 @@ function viewOf(heart: Heartbeat, now: number): { readonly output: HeartbeatView
   return { output, text: lines.join('\n') }
 }
 
+const afterQuiet = async (at: number, quiet: Heartbeat['quiet']): Promise<number> =>
+  quiet === null ? at : ((await quietUntil(at, quiet)) ?? at)
+
 const recorded = ({ on, messages }: HeartbeatView) => ({ on, messages: messages.length })
 
 function showCall(load: Load, now: () => number): Call {
@@ -82,13 +87,22 @@ function showCall(load: Load, now: () => number): Call {
     ...shared,
     name: 'heartbeat.show',
     summary: 'Shows the heartbeat: whether it is on, when it looks next, and its messages.',
-    input: z.strictObject({}),
+    input: z.strictObject({
+      wait_s: z.number().min(0).max(60).default(0).describe('Seconds to wait until it has looked.'),
+      seen: z.number().min(0).default(0).describe('Time of the last look that is known.'),
+    }),
     output: heartbeatView,
-    example: {},
+    example: { wait_s: 0, seen: 0 },
     tier: 'read_only',
     effect: 'none',
+    timeoutMs: 90_000,
     recordOutput: recorded,
-    run: async () => viewOf(await (await load()).read(), now()),
+    async run({ wait_s: seconds, seen }, { signal }) {
+      const port = await load()
+      const hasLooked = ({ last, forced }: Heartbeat): boolean => !forced && (last?.at ?? 0) !== seen
+      if (seconds > 0) await port.until(hasLooked, seconds * 1_000, signal)
+      return viewOf(await port.read(), now())
+    },
   })
 }
 
@@ -113,7 +127,7 @@ function onCall(load: Load, now: () => number): Call {
       if (quiet !== undefined) await nextDue({ type: 'cron', expression: '0 0 * * *', time_zone: quiet.time_zone }, now(), now())
       const port = await load()
       const next_at = now() + settings.every_s * 1_000
-      const changed = { ...settings, quiet: quiet ?? null, on: true, next_at, snoozed_until: 0 }
+      const changed = { ...settings, quiet: quiet ?? null, on: true, next_at, planned_at: now(), snoozed_until: 0 }
       return viewOf(await port.change({ caller, call: id, name: 'heartbeat.on' }, () => changed), now())
     },
   })
@@ -137,16 +151,13 @@ function nowCall(load: Load, now: () => number): Call {
   return defineCall({
     ...writes,
     name: 'heartbeat.now',
-    summary: 'Lets the heartbeat look now, also where nothing has changed, and in quiet hours.',
+    summary: 'Lets the heartbeat look once now, also where it is off or nothing has changed, and in quiet hours.',
     input: z.strictObject({}),
     output: heartbeatView,
     example: {},
     recordOutput: recorded,
     run: async (_, { id, caller }) =>
-      viewOf(
-        await (await load()).change({ caller, call: id, name: 'heartbeat.now' }, () => ({ on: true, forced: true, snoozed_until: 0 })),
-        now(),
-      ),
+      viewOf(await (await load()).change({ caller, call: id, name: 'heartbeat.now' }, () => ({ forced: true, snoozed_until: 0 })), now()),
   })
 }
 
@@ -168,7 +179,15 @@ function snoozeCall(load: Load, now: () => number): Call {
     recordOutput: recorded,
     async run({ seconds }, { id, caller }) {
       const until = now() + seconds * 1_000
-      return viewOf(await (await load()).change({ caller, call: id, name: 'heartbeat.snooze' }, () => ({ snoozed_until: until })), now())
+      return viewOf(
+        await (
+          await load()
+        ).change({ caller, call: id, name: 'heartbeat.snooze' }, ({ on }) => {
+          if (!on) throw new OxbowError('bad_input', 'The heartbeat is off.', { hint: 'Turn it on: oxbow heartbeat on' })
+          return { snoozed_until: until, planned_at: now() }
+        }),
+        now(),
+      )
     },
   })
 }

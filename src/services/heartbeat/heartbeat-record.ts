@@ -10,6 +10,8 @@ export interface Heartbeat {
   readonly messages_a_day: number
   readonly tokens_a_day: number
   readonly next_at: number
+  /** By the clock, when `next_at` or `snoozed_until` was planned. */
+  readonly planned_at: number
   /** The next beat looks, also where nothing has changed, and in quiet hours. */
   readonly forced: boolean
   readonly snoozed_until: number
@@ -43,6 +45,7 @@ export const neverOn: Heartbeat = {
   messages_a_day: 5,
   tokens_a_day: 100_000,
   next_at: 0,
+  planned_at: 0,
   forced: false,
   snoozed_until: 0,
   seen: '',
@@ -53,6 +56,16 @@ export const neverOn: Heartbeat = {
   pending: [],
   messages: [],
   last: null,
+}
+
+/** A clock that is this much earlier than it was has been set back. */
+const leastSetBackMs = 60_000
+
+/** @returns the same waits by a clock that was set back; null: it was not, and the times hold */
+export function afterSetBack({ next_at, snoozed_until, planned_at }: Heartbeat, now: number): Partial<Heartbeat> | null {
+  const back = planned_at - now
+  if (back < leastSetBackMs) return null
+  return { next_at: Math.max(now, next_at - back), snoozed_until: Math.max(0, snoozed_until - back), planned_at: now }
 }
 
 /** Messages that are kept, and characters of one. */

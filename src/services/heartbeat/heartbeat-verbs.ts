@@ -1,6 +1,9 @@
 /** `oxbow heartbeat`: what is looked at without being asked. */
 import { OxbowError } from '../../base/index.ts'
-import type { ServiceVerb } from '../../protocol/index.ts'
+import { plainText } from '../../terminal/index.ts'
+import type { AskCall, OutputOf, ServiceVerb } from '../../protocol/index.ts'
+
+type HeartbeatView = OutputOf<'heartbeat.show'>
 
 const minutes = { help: 'how long', unit: 60 } as const
 
@@ -15,6 +18,7 @@ export const heartbeatVerbs: readonly ServiceVerb[] = [
     summary: 'show whether it is on, and its messages',
     examples: ['oxbow heartbeat show'],
     call: 'heartbeat.show',
+    omit: true,
   },
   {
     words: 'heartbeat on',
@@ -31,7 +35,10 @@ export const heartbeatVerbs: readonly ServiceVerb[] = [
     },
     omit: true,
     input(input, { options: { quiet, zone } }) {
-      if (typeof quiet !== 'string') return input
+      if (typeof quiet !== 'string') {
+        if (typeof zone !== 'string') return input
+        throw new OxbowError('bad_input', '--zone is the time zone of quiet hours', { hint: 'Add them, such as --quiet 22:00-07:00.' })
+      }
       const [, from, to] = /^(\d\d:\d\d)-(\d\d:\d\d)$/.exec(quiet) ?? []
       if (from === undefined || to === undefined)
         throw new OxbowError('bad_input', `${quiet} is no part of a day`, { hint: 'Write it as 22:00-07:00.' })
@@ -39,7 +46,22 @@ export const heartbeatVerbs: readonly ServiceVerb[] = [
     },
   },
   { words: 'heartbeat off', summary: 'end it', examples: ['oxbow heartbeat off'], call: 'heartbeat.off' },
-  { words: 'heartbeat now', summary: 'let it look now', examples: ['oxbow heartbeat now'], call: 'heartbeat.now' },
+  {
+    words: 'heartbeat now',
+    summary: 'let it look once now, also where it is off, and say what came of it',
+    examples: ['oxbow heartbeat now'],
+    call: 'heartbeat.now',
+    follow: async ({ last }: HeartbeatView, { ask, tell }: { ask: AskCall; tell: (text: string) => void }) => {
+      const seen = last?.at ?? 0
+      for (;;) {
+        tell('looking')
+        const heart = await ask('heartbeat.show', { wait_s: 30, seen })
+        if ((heart.last?.at ?? 0) !== seen) return heart
+      }
+    },
+    show: ({ last, messages }: HeartbeatView) => lookText(last, messages.at(-1)),
+    fails: ({ last }: HeartbeatView) => (last?.came_to === 'failed' ? 'tool_failed' : null),
+  },
   {
     words: 'heartbeat snooze',
     summary: 'keep it from looking for a while, by default an hour',
@@ -49,3 +71,17 @@ export const heartbeatVerbs: readonly ServiceVerb[] = [
     omit: true,
   },
 ]
+
+const cameTo = {
+  unchanged: 'There is nothing to look at: no HEARTBEAT.md in the workspace, and no open goal.',
+  kept: 'It has something to say, and may say no more today: it comes with the next message.',
+  nothing: 'It has nothing to say.',
+  quiet: 'These are quiet hours.',
+} as const
+
+/** What a look came to. */
+function lookText(last: HeartbeatView['last'], message: HeartbeatView['messages'][number] | undefined): string {
+  if (last === null) return 'It has not looked yet.'
+  if (last.came_to === 'message') return plainText(message?.text ?? '')
+  return last.came_to === 'failed' ? plainText(last.why) : cameTo[last.came_to]
+}

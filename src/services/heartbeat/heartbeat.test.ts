@@ -4,26 +4,37 @@ import type { JsonObject } from '../../base/index.ts'
 import { systemClock } from '../../base/index.ts'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { textOf } from '../../protocol/index.ts'
-import { type FixtureOptions, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
+import { asks, type FixtureOptions, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 import type { OutputOf } from '../../protocol/index.ts'
 
 type View = OutputOf<'heartbeat.show'>
 
 /** A guest whose HEARTBEAT.md and clock the test sets; the model says what `message` gives. */
-async function openHeart(message: () => string) {
+async function openHeart(message: (results: readonly string[]) => string, acts = false) {
   const state = { list: '', now: Date.parse('2027-03-01T12:00:00Z'), asked: [] as string[], written: 0 }
   const play: NonNullable<FixtureOptions['play']> = ({ messages }) => {
     state.asked.push(textOf(messages.find(({ role }) => role === 'user')!))
-    return says(JSON.stringify({ message: message() }))
+    const results = messages.flatMap((each) => (each.role === 'tool' ? [JSON.stringify(each)] : []))
+    // It tries, whatever it is offered.
+    if (acts && results.length === 0) return asks(['file_write', { text: 'done' }])
+    return says(JSON.stringify({ message: message(results) }))
   }
   const read = testCall('file.read', async () => ({ output: { text: state.list }, text: state.list }), {
     right: 'file.read',
     tier: 'read_only',
     effect: 'none',
   })
+  const write = testCall(
+    'file.write',
+    async () => {
+      state.written += 1
+      return { output: null, text: 'written' }
+    },
+    { right: 'file.write' },
+  )
   const clock = { ...systemClock, now: () => state.now }
   const store = { ...(await openMemoryStore({ user })), close: async () => {} } as Store
-  const open = () => openFixture({ play, clock, calls: [read], store })
+  const open = () => openFixture({ play, clock, calls: [read, write], store, config: { approval: { mode: 'auto' } } })
   let guest = await open()
   const ask = async (name: string, input: JsonObject = {}): Promise<View> => {
     const outcome = await guest.kernel.call(name, input)
@@ -119,4 +130,47 @@ test('in quiet hours it waits for their end, then says what came together as one
   await heart.later(Date.parse('2027-03-28T07:00:01+02:00') - heart.state.now)
   const said = await heart.until(({ messages }) => messages.length > 0)
   assert.deepEqual([said.messages.length, heart.state.asked.length], [1, 1])
+})
+
+test('it acts within the rights that it was given; without them nothing happens, and it proposes', async () => {
+  const proposes = (results: readonly string[]): string => (results.join().includes('written') ? '' : 'Shall I write it?')
+  await using careful = await openHeart(proposes, true)
+  careful.state.list = '- write it'
+  await careful.ask('heartbeat.on', { rights: ['memory.read'] })
+  await careful.ask('heartbeat.now')
+  const proposed = await careful.until(({ last }) => last !== null)
+  assert.deepEqual([careful.state.written, proposed.messages.map(({ text }) => text)], [0, ['Shall I write it?']])
+  await careful.ask('heartbeat.on', { rights: ['file.write'] })
+  await careful.ask('heartbeat.now')
+  const acted = await careful.until(({ last }) => last!.at > proposed.last!.at || last!.came_to === 'nothing')
+  assert.deepEqual([careful.state.written, acted.messages.length, acted.last!.came_to], [1, 1, 'nothing'])
+})
+
+test('asked for a look while it is off, it looks once and stays off', async () => {
+  await using heart = await openHeart(() => 'Here.')
+  heart.state.list = 'a'
+  await heart.ask('heartbeat.now')
+  const looked = await heart.ask('heartbeat.show', { wait_s: 20, seen: 0 })
+  assert.deepEqual([looked.on, looked.next_at, looked.messages.length], [false, null, 1])
+  heart.state.list = 'b'
+  await heart.later(86_400_000)
+  assert.equal(heart.state.asked.length, 1)
+  assert.match(await heart.refused('heartbeat.snooze', {}), /is off.*heartbeat on/)
+})
+
+test('after the clock was set far back it looks when its interval has passed again, and its day begins anew with the next one', async () => {
+  await using heart = await openHeart(() => 'Here.')
+  await heart.ask('heartbeat.on', { messages_a_day: 1 })
+  heart.state.list = 'a'
+  await heart.later(31 * 60_000)
+  await heart.until(({ messages }) => messages.length === 1)
+  heart.state.list = 'b'
+  await heart.later(-400 * 86_400_000)
+  const back = await heart.until(({ next_at }) => next_at! <= heart.state.now + 31 * 60_000)
+  assert.ok(back.next_at! > heart.state.now + 20 * 60_000)
+  await heart.later(31 * 60_000)
+  await heart.until(({ last }) => last!.came_to === 'kept')
+  heart.state.list = 'c'
+  await heart.later(86_400_000)
+  await heart.until(({ messages }) => messages.length === 2)
 })
