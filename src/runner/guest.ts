@@ -23,6 +23,7 @@ import type { IsolatedGuest } from './isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries } from './limits.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 import { whileChanging } from './upgrade/change.ts'
+import { assertOpen } from './spaces/space-list.ts'
 import { signRestoreOf } from './system/own-seal.ts'
 
 /** What is needed to find or start a user's guest. */
@@ -69,6 +70,7 @@ export interface RunningGuest {
 /** @throws OxbowError `guest_unreachable`, or what the guest itself reports as fatal (`bad_config`, `store_corrupt`, …). */
 export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   await whileChanging(options.home, options.env)
+  assertOpen(options.home, options.workspace.user)
   let found = await findGuest(options.workspace)
   for (let tries = 1; found === null; tries += 1) {
     try {

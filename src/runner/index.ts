@@ -41,6 +41,19 @@ export { configToStart } from './config/start-config.ts'
 export { logFolders } from './shown-log.ts'
 export { checkHome } from './home-checks.ts'
 export { keepGuest } from './keep-guest.ts'
+export { chosenWorkspace, defaultSpace, isSpace, spaceOf, workspaceName } from './spaces/space-names.ts'
+export {
+  assertKnown,
+  assertOpen,
+  findSpace,
+  newSpace,
+  setArchived,
+  type Space,
+  spacesOf,
+  spaceWorkspace,
+  suggestSpace,
+  useSpace,
+} from './spaces/space-list.ts'
 export { isSame, livingNote, noteOf, serverFile, type ServerNote, serverOf, writeNote } from './process-note.ts'
 export { assertListens, checkHost, checkPort, type HostCheck } from './host-checks.ts'
 export { markUse, waitForOthers } from './guest-users.ts'

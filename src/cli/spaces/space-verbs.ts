@@ -1,0 +1,52 @@
+/** Definitions of `space`. */
+import type { Command } from 'commander'
+import { type AddVerbs, collect, dryRunOption, examples, plainVerb, userOption, verbGroup } from '../verb-parts.ts'
+
+const json = ['--json', 'print one JSON object'] as const
+
+/** A verb about the spaces of a person. */
+const spaceVerb = (command: Command, summary: string): Command => plainVerb(command, summary).option(...userOption)
+
+export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
+  const load = () => import('./spaces.ts')
+  const space = verbGroup(
+    program.command('space'),
+    'keep projects apart: each space has files, memory, sessions, secrets and schedules of its own',
+    'oxbow space new taxes --word tax --path ~/documents/taxes',
+    'oxbow space use taxes',
+    'oxbow run --space taxes "what is due?"',
+    'oxbow space list',
+  )
+  spaceVerb(space.command('new <name>'), 'make a space')
+    .option('--about <text>', 'what it is for, for lists', '')
+    .option('--word <word>', 'a word that suggests it; repeat for more', collect)
+    .option('--path <folder>', 'a folder that suggests it; repeat for more', collect)
+    .option(...json)
+    .addHelpText('after', examples('oxbow space new taxes', 'oxbow space new site --word website --path ~/projects/site'))
+    .action((name, options) => choose(async () => (await load()).spaceNew(name, options, terminal)))
+  spaceVerb(space.command('list'), 'list the spaces')
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', examples('oxbow space list'))
+    .action((options) => choose(async () => (await load()).spaceList(options, terminal)))
+  spaceVerb(space.command('use <space>'), 'work in a space from now on, where no other is named')
+    .option(...json)
+    .addHelpText('after', examples('oxbow space use taxes', 'oxbow space use default'))
+    .action((name, options) => choose(async () => (await load()).spaceUse(name, options, terminal)))
+  spaceVerb(space.command('archive <space>'), 'put a space away: nothing runs in it, and nothing of it is lost')
+    .option(...dryRunOption)
+    .option(...json)
+    .addHelpText('after', examples('oxbow space archive taxes'))
+    .action((name, options) => choose(async () => (await load()).spaceArchive(name, options, terminal)))
+  spaceVerb(space.command('restore <space>'), 'bring an archived space back')
+    .option(...json)
+    .addHelpText('after', examples('oxbow space restore taxes'))
+    .action((name, options) => choose(async () => (await load()).spaceRestore(name, options, terminal)))
+  spaceVerb(space.command('export <space> [path]'), 'write everything of a space to one sealed file, which `oxbow restore` brings back')
+    .option(...json)
+    .addHelpText('after', examples('oxbow space export taxes taxes.oxbow-backup'))
+    .action((name, path, options) => choose(async () => (await load()).spaceExport(name, path, options, terminal)))
+  spaceVerb(space.command('suggest <words...>'), 'say which space a message seems to belong to; it never switches')
+    .option(...json)
+    .addHelpText('after', examples('oxbow space suggest "when is the tax return due?"'))
+    .action((words, options) => choose(async () => (await load()).spaceSuggest(words, options, terminal)))
+}
