@@ -43,6 +43,17 @@ export { checkHome } from './home-checks.ts'
 export { keepGuest } from './keep-guest.ts'
 export { chosenWorkspace, defaultSpace, isSpace, spaceOf, workspaceName } from './spaces/space-names.ts'
 export {
+  doneMoves,
+  endMove,
+  freePath,
+  leftMoves,
+  moveFiles,
+  sharedFile,
+  sharedNames,
+  type SpaceMove,
+  writeMove,
+} from './spaces/space-moves.ts'
+export {
   assertKnown,
   assertOpen,
   findSpace,

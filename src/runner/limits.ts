@@ -81,3 +81,5 @@ export const maxShownLogBytes: number = 1024 * 1024
 export const maxShownLogLine = 4_000
 /** Spaces of a person. Each is a workspace, and a list of more nobody reads. */
 export const maxSpaces = 2_000
+/** Moves between spaces that can be taken back. */
+export const maxKeptMoves = 100

@@ -34,6 +34,8 @@ export type Imported = z.infer<typeof imported>
 export interface Transfer {
   /** Newest first. @param after `next` of the page before, empty for the first. @throws OxbowError `bad_input` */
   exportPage(after: string): Promise<ExportPage>
+  /** In the order of `ids`; unknown ones are left out. */
+  exportItems(ids: readonly string[]): Promise<readonly string[]>
   /**
    * Overwrites only if asked to. An invalid line does not affect others.
    * @param how `untrusted`: labels every entry untrusted, whatever its line says
@@ -97,6 +99,7 @@ export function createTransfer(deps: KeepDeps): Transfer {
       const next = end === undefined || entries.length < transferPage ? null : `${end.createdAt}:${end.id}`
       return { lines: items.map(lineOf), next }
     },
+    exportItems: async (ids) => (await memory.items(ids)).map(lineOf),
     async importLines(lines, { overwrite, untrusted }) {
       const refused: { line: number; why: string }[] = []
       const parsed = new Map<string, Line>()
