@@ -251,6 +251,7 @@ export type CallName =
   | 'skill.show'
   | 'skill.trust'
   | 'space.clear'
+  | 'space.derived'
   | 'space.pack'
   | 'space.place'
   | 'state.delete'

@@ -810,6 +810,7 @@ interface CallInputs {
   'skill.show': { target: string }
   'skill.trust': { target: string; hash: string }
   'space.clear': { ids: readonly string[]; paths?: readonly string[] | undefined }
+  'space.derived': { path: string }
   'space.pack': { ids?: readonly string[] | undefined; after?: string | undefined; paths?: readonly string[] | undefined }
   'space.place': {
     lines: readonly string[]
@@ -1774,6 +1775,7 @@ interface CallOutputs {
   }
   'skill.trust': { path: string; name: string }
   'space.clear': { memories: number; files: number }
+  'space.derived': { sessions: readonly { id: SessionId; title: string }[]; files: readonly string[] }
   'space.pack': {
     lines: readonly string[]
     next: string | null

@@ -10,7 +10,7 @@ import type { HostedPlugin, UserSettings } from '../protocol/index.ts'
 import type { App, Config, GuestEnvelope, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
 import { collectorVariables } from '../services/index.ts'
 import { type FoundGuest, findGuest } from './find-guest.ts'
-import { listFolders } from './folders.ts'
+import { listFolders, withShares } from './folders.ts'
 import { type ConfigOverrides, keyNames, keysFor } from './config/config-layers.ts'
 import { fallbackNotice, loadLastGood } from './config/good-config.ts'
 import { type BegunGuest, guestFlags, type GuestProgram, guestVariables, ownGuestProgram } from './begin-guest.ts'
@@ -133,8 +133,9 @@ function mastersOf({ home, workspace: { user }, config, env }: Omit<GuestSetup, 
   return config.store.encrypt ? makeMasterKeys(place) : masterKeys(place)
 }
 
-async function startOwned(options: GuestSetup): Promise<RunningGuest> {
-  const { home, workspace, env } = options
+async function startOwned(asked: GuestSetup): Promise<RunningGuest> {
+  const { home, workspace, env } = asked
+  const options = { ...asked, config: withShares(asked.config, listFolders(home, workspace.user)) }
   if (home.system !== null && options.signer === undefined) throw keptByDaemon(home.system)
   const program = options.program ?? ownGuestProgram()
   const plugins = (await pluginLister(options))?.(options.config)

@@ -20,6 +20,7 @@ export { countFolderSkills } from './skill-files.ts'
 export { findGuest } from './find-guest.ts'
 export {
   addFolder,
+  addShare,
   assertAddable,
   findFolder,
   hasDotFolder,

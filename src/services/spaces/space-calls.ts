@@ -3,9 +3,9 @@
  * of their own for that (`session.export`, `schedule.create`). None is offered to a model.
  */
 import { z } from 'zod'
-import type { Core } from '../../kernel/index.ts'
+import { type Core, historyOf, maxSessionsRead } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, idSchema, labelSchema, parseOrigins, writeOrigins } from '../../protocol/index.ts'
+import { type Call, defineCall, idSchema, type LabelOrigin, labelSchema, parseOrigins, writeOrigins } from '../../protocol/index.ts'
 import type { Flow } from '../flow/service.ts'
 import { maxSpaceLines, maxSpacePaths, spaceTimeoutMs } from './limits.ts'
 
@@ -32,7 +32,7 @@ const labelled = z.strictObject({
 const movable: ReadonlySet<string> = new Set(['note', 'fact', 'document'])
 
 export function spaceCalls(deps: SpaceCallDeps): readonly Call[] {
-  return [pack(deps), place(deps), clear(deps)]
+  return [pack(deps), place(deps), clear(deps), derived(deps)]
 }
 
 const packed = z.strictObject({
@@ -144,4 +144,40 @@ function clear({ store, flow }: SpaceCallDeps): Call {
       return { output: { memories: there.length, files: paths.length } }
     },
   })
+}
+
+const derivedOutput = z.strictObject({
+  sessions: z.array(z.strictObject({ id: idSchema('SessionId'), title: z.string() })).readonly(),
+  files: z.array(z.string()).readonly(),
+})
+
+function derived({ store, flow }: SpaceCallDeps): Call {
+  return defineCall({
+    ...shared,
+    name: 'space.derived',
+    summary:
+      'Lists what follows from a folder that another space shares: sessions that have read it, with their memories, and files they wrote.',
+    input: z.strictObject({ path: z.string().min(1).max(4_096).describe('The folder, as agents see it.') }),
+    output: derivedOutput,
+    example: { path: '/shared/taxes' },
+    tier: 'read_only',
+    effect: 'none',
+    labels: { adds: ['untrusted', 'private'], sink: false },
+    recordOutput: ({ sessions, files }) => ({ sessions: sessions.length, files: files.length }),
+    async run({ path }) {
+      const rows = await store.sessions(maxSessionsRead)
+      const isFrom = (from: readonly LabelOrigin[]): boolean => from.some((one) => one.label === 'private' && mayBeOf(one.from, path))
+      const read = rows.filter((row) => row.deleted === 0 && isFrom(historyOf(row).from))
+      const { files } = await flow()
+      const written = files.list().filter((file) => isFrom(file.from) && file.path !== path && !file.path.startsWith(`${path}/`))
+      return { output: { sessions: read.map(({ id, title }) => ({ id, title })), files: written.map((file) => file.path) } }
+    },
+  })
+}
+
+/** A command has read all that it could see: its origin is a folder above, or the call. What may be of it counts, for it is to be gone. */
+function mayBeOf(origin: string, path: string): boolean {
+  const [kind, name] = [origin.slice(0, origin.indexOf(':')), origin.slice(origin.indexOf(':') + 1)]
+  if (kind === 'call') return true
+  return kind === 'path' && (name === path || name.startsWith(`${path}/`) || name === '/' || path.startsWith(`${name}/`))
 }
