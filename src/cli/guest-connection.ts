@@ -11,7 +11,6 @@ import {
   findGuest,
   type GuestSetup,
   hasWorkspace,
-  leftMoves,
   type Home,
   type HostEnv,
   markUse,
@@ -53,8 +52,6 @@ export interface GuestChoice {
   readonly json?: boolean | undefined
   /** Files that nothing worked with before do not keep it from starting, with no rights. */
   readonly isSafe?: boolean | undefined
-  /** It settles a move between spaces itself. */
-  readonly isMoving?: boolean | undefined
 }
 
 /** @throws OxbowError `bad_input` for the user name, `not_found` for a space that nobody made, `bad_config` for a folder that cannot be created */
@@ -168,8 +165,7 @@ export async function withLastingGuest<Result>(
 }
 
 /** As `withGuest`, for a `use` that watches `gone` itself. */
-export async function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
-  await settleMoves(choice, terminal)
+export function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   return connected(guestSetup(choice, terminal), async (connection) => {
     await Promise.race([warnOfStale(connection, choice, terminal), lossOf(connection)])
     return use(connection)
@@ -194,7 +190,6 @@ export async function openConnection(choice: GuestChoice, terminal: Terminal): P
 
 /** As `withConnection`, for a verb that ends soon: until then, the verb that started the guest keeps it. */
 async function withMarked<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
-  await settleMoves(choice, terminal)
   const setup = guestSetup(choice, terminal)
   const done = markUse(setup.workspace.ipc)
   try {
@@ -202,12 +197,6 @@ async function withMarked<Result>(choice: GuestChoice, terminal: Terminal, use: 
   } finally {
     done()
   }
-}
-
-/** Before anything is done in a space, what a killed move has left there is taken back or finished. */
-async function settleMoves({ user, isMoving }: GuestChoice, terminal: Terminal): Promise<void> {
-  if (isMoving !== true && leftMoves(openHome(terminal.env), user).length > 0)
-    await (await import('./spaces/move.ts')).finishLeft(user, terminal)
 }
 
 async function connected<Result>(setup: GuestSetup, use: Use<Result>): Promise<Result> {

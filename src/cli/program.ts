@@ -1,7 +1,8 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
+import { join } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import { type Failure, isOxbowError, OxbowError } from '../base/index.ts'
-import { chosenWorkspace } from '../runner/index.ts'
+import { chosenWorkspace, homeRoot, leftMoves } from '../runner/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
@@ -51,6 +52,7 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
   if (unknown !== null) return printFailure(terminal, unknown)
   try {
     await program.parseAsync(withList(args, program), { from: 'user' })
+    await settleMoves(terminal)
     return await verb()
   } catch (error) {
     if (!isCommanderEnd(error)) return reportFailure(terminal, await forPeople(error, program))
@@ -70,6 +72,12 @@ function enterSpace(verb: Command, { env }: Terminal): void {
   const isNamed = typeof space === 'string'
   if (typeof user !== 'string' || (!isNamed && verb.getOptionValueSource('user') !== 'default')) return
   verb.setOptionValue('user', chosenWorkspace(env, user, isNamed ? space : undefined))
+}
+
+/** Before anything else is done, what a killed move between spaces has left is taken back or finished. */
+async function settleMoves(terminal: Terminal): Promise<void> {
+  const runner = join(homeRoot(terminal.env), 'runner')
+  if (leftMoves({ runner }).length > 0) await (await import('./spaces/move.ts')).finishLeft(terminal)
 }
 
 async function forPeople(error: unknown, program: Command): Promise<unknown> {

@@ -37,6 +37,17 @@ function thingsIn(space: string): readonly string[] {
   return found
 }
 
+/** How far the move is that is under way; empty: there is none. */
+function phaseIn(open: string): string {
+  const [id] = existsSync(open) ? readdirSync(open) : []
+  try {
+    return (JSON.parse(readFileSync(join(open, id ?? '', 'move.json'), 'utf8')) as { phase: string }).phase
+  } catch {
+    // Over between two looks.
+    return ''
+  }
+}
+
 const all = ['note', 'session', 'folder']
 
 test('a move that is killed anywhere is whole or as before, and the next verb says which', { timeout: 3_600_000 }, async (t) => {
@@ -46,15 +57,16 @@ test('a move that is killed anywhere is whole or as before, and the next verb sa
   mkdirSync(join(sharedOf('default'), 'docs'))
   writeFileSync(join(sharedOf('default'), 'docs', 'a.txt'), 'a')
   const open = join(root, 'runner', 'spaces', 'moves', 'open')
-  const delays = fc.sample(fc.integer({ min: 0, max: 900 }), { numRuns: scaled(60, 6), seed })
+  const kill = fc.record({ phase: fc.constantFrom('placing', 'clearing'), delay: fc.integer({ min: 0, max: 400 }) })
+  const kills = fc.sample(kill, { numRuns: scaled(300, 6), seed })
   let [from, to] = ['default', 'taxes'] as [string, string]
   const ends = { whole: 0, before: 0, late: 0 }
-  for (const delay of delays) {
+  for (const { phase, delay } of kills) {
     const session = (JSON.parse(ran('sessions', '--space', from, '--json').split('\n')[0]!) as { id: string }).id
     const args = ['space', 'move', note, '/shared/docs', session, '--from', from, '--to', to, '--yes']
     const child = spawn(process.execPath, [program, ...args], { env, cwd: root, stdio: 'ignore' })
     const over = new Promise<number | null>((resolve) => child.once('close', resolve))
-    while (child.exitCode === null && (!existsSync(open) || readdirSync(open).length === 0)) await sleep(5)
+    while (child.exitCode === null && phaseIn(open) !== phase) await sleep(5)
     await sleep(delay)
     child.kill('SIGKILL')
     if ((await over) === 0) ends.late += 1
@@ -62,15 +74,18 @@ test('a move that is killed anywhere is whole or as before, and the next verb sa
     assert.deepEqual(
       [...there, ...here].toSorted(),
       all.toSorted(),
-      `killed after ${delay} ms: ${from} has ${there.join()}, ${to} has ${here.join()}`,
+      `killed ${delay} ms after ${phase}: ${from} has ${there.join()}, ${to} has ${here.join()}`,
     )
-    assert.ok(there.length === 0 || here.length === 0, `killed after ${delay} ms: ${from} has ${there.join()}, ${to} has ${here.join()}`)
+    assert.ok(
+      there.length === 0 || here.length === 0,
+      `killed ${delay} ms after ${phase}: ${from} has ${there.join()}, ${to} has ${here.join()}`,
+    )
     assert.deepEqual(existsSync(open) ? readdirSync(open) : [], [])
     if (here.length > 0) [from, to] = [to, from]
     ends[here.length > 0 ? 'whole' : 'before'] += 1
   }
   for (const space of ['default', 'taxes']) assert.match(ran('audit', 'verify', '--space', space), /verifies/)
-  t.diagnostic(`${delays.length} kills: ${ends.whole} whole, ${ends.before} as before, ${ends.late} over already`)
+  t.diagnostic(`${kills.length} kills: ${ends.whole} whole, ${ends.before} as before, ${ends.late} over already`)
 })
 
 test('merge moves everything and archives, undo brings it back; a name that is taken is kept', () => {

@@ -125,8 +125,8 @@ const newMove = (kind: SpaceMove['kind'], from: string, to: string): SpaceMove =
 })
 
 function withBoth(from: string, to: string, terminal: Terminal, use: (sides: Sides) => Promise<number>): Promise<number> {
-  return withGuest({ user: from, isMoving: true }, terminal, (source) =>
-    withGuest({ user: to, isMoving: true }, terminal, (target) => use({ from: source.gateway, to: target.gateway, terminal })),
+  return withGuest({ user: from }, terminal, (source) =>
+    withGuest({ user: to }, terminal, (target) => use({ from: source.gateway, to: target.gateway, terminal })),
   )
 }
 
@@ -240,7 +240,7 @@ async function agreedMove(move: SpaceMove, sides: Sides, options: MoveOptions): 
   try {
     placed = await place(move, sides)
   } catch (error) {
-    await takeBack(leftMoves(home, move.from).find(({ id }) => id === move.id) ?? move, sides).catch((failed: unknown) =>
+    await takeBack(leftMoves(home).find(({ id }) => id === move.id) ?? move, sides).catch((failed: unknown) =>
       printNotice(terminal, `notice: what was placed is taken back later: ${toFailure(failed, 'internal_failure', '').message}`),
     )
     throw error
@@ -361,9 +361,9 @@ function chunks(ids: readonly string[]): readonly (readonly string[])[] {
   return Array.from({ length: Math.ceil(ids.length / maxLinesAtOnce) }, (_, i) => ids.slice(i * maxLinesAtOnce, (i + 1) * maxLinesAtOnce))
 }
 
-/** Takes back or finishes what a process has left, before anything else is done in one of these spaces. */
-export async function finishLeft(user: string, terminal: Terminal): Promise<void> {
-  for (const move of leftMoves(openHome(terminal.env), user)) {
+/** Takes back or finishes what processes have left. */
+export async function finishLeft(terminal: Terminal): Promise<void> {
+  for (const move of leftMoves(openHome(terminal.env))) {
     const words = `a move between the spaces ${spaceOf(move.from).space} and ${spaceOf(move.to).space} that was cut off`
     try {
       await withBoth(move.from, move.to, terminal, async (sides) => {

@@ -45,9 +45,18 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...json)
     .addHelpText('after', examples('oxbow space export taxes taxes.oxbow-backup'))
     .action((name, path, options) => choose(async () => (await load()).spaceExport(name, path, options, terminal)))
+  addCrossing(space, terminal, choose)
+  spaceVerb(space.command('suggest <words...>'), 'say which space a message seems to belong to; it never switches')
+    .option(...json)
+    .addHelpText('after', examples('oxbow space suggest "when is the tax return due?"'))
+    .action((words, options) => choose(async () => (await load()).spaceSuggest(words, options, terminal)))
+}
+
+/** What goes from one space to another. */
+const addCrossing: AddVerbs = (space, terminal, choose) => {
   const moving = () => import('./move.ts')
   const from = ['--from <space>', 'space in which they are; default: the one in use'] as const
-  spaceVerb(space.command('move <items...>'), 'move notes, sessions, schedules (schedule:ID) and files (/shared/…) to another space')
+  spaceVerb(space.command('move <ids...>'), 'move notes, sessions, schedules (schedule:ID) and files (/shared/…) to another space')
     .requiredOption('--to <space>', 'space to which they go')
     .option(...from)
     .option(...dryRunOption)
@@ -57,7 +66,7 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
       'after',
       examples('oxbow space move /shared/taxes note-84b8b784413c7e13 --to taxes', 'oxbow space move 019a --to taxes --dry-run'),
     )
-    .action((items, options) => choose(async () => (await moving()).spaceMove(items, options, terminal)))
+    .action((ids, options) => choose(async () => (await moving()).spaceMove(ids, options, terminal)))
   spaceVerb(space.command('merge <space>'), 'move everything of a space to another, and archive it')
     .requiredOption('--to <space>', 'space to which it goes')
     .option(...dryRunOption)
@@ -65,7 +74,7 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...json)
     .addHelpText('after', examples('oxbow space merge taxes --to default --dry-run'))
     .action((name, options) => choose(async () => (await moving()).spaceMerge(name, options, terminal)))
-  spaceVerb(space.command('undo [move]'), 'take back the newest move or merge, or the one that is named')
+  spaceVerb(space.command('undo [id]'), 'take back the newest move or merge, or the one that is named')
     .option(...dryRunOption)
     .option('--yes', 'do not ask')
     .option(...json)
@@ -90,8 +99,4 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...json)
     .addHelpText('after', examples('oxbow space unshare figures --to work --dry-run'))
     .action((name, options) => choose(async () => (await sharing()).spaceUnshare(name, options, terminal)))
-  spaceVerb(space.command('suggest <words...>'), 'say which space a message seems to belong to; it never switches')
-    .option(...json)
-    .addHelpText('after', examples('oxbow space suggest "when is the tax return due?"'))
-    .action((words, options) => choose(async () => (await load()).spaceSuggest(words, options, terminal)))
 }

@@ -53,10 +53,10 @@ function movesIn(home: Place, state: State): readonly SpaceMove[] {
     })
 }
 
-/** @returns moves of this workspace that a process has left behind, the oldest first; those of living processes are theirs */
-export function leftMoves(home: Place, user: string): readonly SpaceMove[] {
+/** @returns moves that a process has left behind, the oldest first; those of living processes are theirs */
+export function leftMoves(home: Place): readonly SpaceMove[] {
   if (!existsSync(folderOf(home, 'open'))) return []
-  return movesIn(home, 'open').filter(({ from, to, pid }) => [from, to].includes(user) && (pid === process.pid || !isAlive(pid)))
+  return movesIn(home, 'open').filter(({ pid }) => pid === process.pid || !isAlive(pid))
 }
 
 /** @returns the moves that are over, the newest first */
