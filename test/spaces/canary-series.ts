@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import fc from 'fast-check'
+import { assertNever } from '../../src/base/index.ts'
 import { moveFiles } from '../../src/runner/index.ts'
 import { seed } from '../support/scale.ts'
 import { type OpenSpace, openSpaces, person } from './spaces-fixture.ts'
@@ -82,7 +83,10 @@ async function putIn(space: OpenSpace, what: Put, canary: string): Promise<strin
     case 'session':
       return space.ask('session.create', { title: `${canary} lives here` })
     case 'say':
-      return space.say(`My ${canary} lives here. What did I tell you about my canaries?`).then(() => '{"status":"ok"')
+      await space.say(`My ${canary} lives here. What did I tell you about my canaries?`)
+      return '{"status":"ok"'
+    default:
+      return assertNever(what)
   }
 }
 

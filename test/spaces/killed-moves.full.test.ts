@@ -6,12 +6,14 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
+import { openWorkspace, workspaceName } from '../../src/runner/index.ts'
 import { program } from '../support/built.ts'
 import { scaled, seed } from '../support/scale.ts'
 import { newHome } from './spaces-fixture.ts'
 
 const made = newHome([])
 after(made.remove)
+openWorkspace(made.home, workspaceName('default', 'default'))
 const { root } = made.home
 const env = { PATH: process.env['PATH'], HOME: root, OXBOW_HOME: root, OXBOW_SYSTEM_ROOT: join(root, 'none') }
 

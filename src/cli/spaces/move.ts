@@ -24,7 +24,6 @@ import { plainLine } from '../../terminal/index.ts'
 import { type GatewayPort, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
 import { isInteractive, printAnswer, printNotice, printPreview, type Terminal } from '../terminal.ts'
-import { findSession } from '../verbs/sessions.ts'
 import { personOf, type SpaceOptions } from './spaces.ts'
 
 export interface MoveOptions extends SpaceOptions {
@@ -151,11 +150,16 @@ async function planOf({ from }: Sides, items: readonly string[], empty: SpaceMov
 
 async function sessionNamed(from: Gateway, prefix: string): Promise<Item> {
   const all = await outputOf(from, 'session.list', { limit: maxListed, archived: true })
-  const { id, title, busy } = await findSession(
-    { call: from.call.bind(from), listSessions: async () => all } as unknown as GatewayPort,
-    prefix,
-    { archived: true },
-  )
+  const [found, ...others] = all.filter((one) => one.id.startsWith(prefix))
+  if (found === undefined || others.length > 0)
+    throw new OxbowError(
+      'not_found',
+      `${found === undefined ? 'no session begins' : 'several sessions begin'} with ${prefix} in this space`,
+      {
+        hint: '`oxbow sessions --archived` shows their ids.',
+      },
+    )
+  const { id, title, busy } = found
   if (busy) throw new OxbowError('bad_input', `a turn of the session ${title} is running`, { hint: 'Wait for it, or cancel it.' })
   if (all.some(({ parent }) => parent === id))
     throw new OxbowError('bad_input', `the session ${title} has forks, which share its history`, {
@@ -291,7 +295,7 @@ async function place(begun: SpaceMove, { from, to, terminal }: Sides): Promise<S
     await outputOf(to, 'space.place', { lines: [...lines] })
   }
   for (const session of move.sessions) {
-    const { file } = await outputOf(from, 'session.export', { session: session.id as never, format: 'json' })
+    const { file } = await outputOf(from, 'session.export', { session: session.id, format: 'json' })
     const title = `${plainLine(session.name, titleChars)} ${markOf(move)}`
     const { session: placed } = await outputOf(to, 'session.import', { file, title })
     move = { ...move, sessions: move.sessions.map((one) => (one.id === session.id ? { ...one, placed } : one)) }
@@ -303,10 +307,20 @@ async function place(begun: SpaceMove, { from, to, terminal }: Sides): Promise<S
     if (found === undefined) throw new OxbowError('not_found', `the schedule ${schedule.name} is gone`, { hint: 'Begin again.' })
     const { goal, cadence, context, model, misfire, grace_s, overlap, retries, timeout_s, notify, budget } = found
     const made = await outputOf(to, 'schedule.create', {
-      ...{ goal, cadence, context, model, misfire, grace_s, overlap, retries, timeout_s, notify, ...(budget !== undefined && { budget }) },
+      goal,
+      cadence,
+      context,
+      model,
+      misfire,
+      grace_s,
+      overlap,
+      retries,
+      timeout_s,
+      notify,
+      ...(budget !== undefined && { budget }),
       name: `${schedule.name.slice(0, titleChars)} ${markOf(move).slice(0, 20)}`,
-    } as never)
-    const { id: placed } = made as { id: string }
+    })
+    const { id: placed } = made
     move = { ...move, schedules: move.schedules.map((one) => (one.id === schedule.id ? { ...one, placed } : one)) }
     writeMove(home, move)
     await outputOf(to, 'schedule.edit', { id: placed, status: 'paused' } as never)
@@ -324,8 +338,8 @@ async function finish(move: SpaceMove, { from, to, terminal }: Sides): Promise<v
   for (const ids of [[], ...chunks(move.memories)])
     await outputOf(from, 'space.clear', { ids: [...ids], paths: ids.length === 0 ? paths : [] })
   for (const { id, name, placed } of move.sessions) {
-    await ifThere(outcomeOf(from, 'session.delete', { session: id as never }))
-    await ifThere(outcomeOf(to, 'session.rename', { session: placed as never, title: name || 'Session' }))
+    await ifThere(outcomeOf(from, 'session.delete', { session: id }))
+    await ifThere(outcomeOf(to, 'session.rename', { session: placed, title: name || 'Session' }))
   }
   for (const { id, name, placed } of move.schedules) {
     await ifThere(outcomeOf(from, 'schedule.delete', { id }))

@@ -91,20 +91,17 @@ test('files move without following a link or replacing anything, and again witho
 
 test('a move is left by a process that is gone, and belongs to one that lives', (t) => {
   const home = homeOf(t)
+  const parts = { memories: [], sessions: [], schedules: [], files: [] }
   const move: SpaceMove = {
-    ...{
-      id: 'a',
-      kind: 'move',
-      from: 'ada',
-      to: 'ada~taxes',
-      at: 1,
-      phase: 'placing',
-      memories: [],
-      sessions: [],
-      schedules: [],
-      files: [],
-    },
-    ...{ undoes: '', pid: process.ppid },
+    ...parts,
+    id: 'a',
+    kind: 'move',
+    from: 'ada',
+    to: 'ada~taxes',
+    at: 1,
+    phase: 'placing',
+    undoes: '',
+    pid: process.ppid,
   }
   writeMove(home, move)
   assert.deepEqual(leftMoves(home), [])
