@@ -31,6 +31,7 @@ interface List {
 
 /** Lists of the terminal itself. Services say theirs in their verbs. */
 const ownLists: Readonly<Record<string, List>> = {
+  space: { verb: 'space list', field: 'space', needsGuest: false },
   session: { verb: 'sessions', field: 'id', needsGuest: true },
   agent: { verb: 'agents', field: 'name', needsGuest: true },
   call: { verb: 'approvals list', field: 'call', needsGuest: true },

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Client, connect, type ConnectionState, type InputOf, type OutputOf } from '../client/index.ts'
 import {
   askOffline,
+  assertKnown,
   configFiles,
   ensureGuest,
   findGuest,
@@ -53,9 +54,10 @@ export interface GuestChoice {
   readonly isSafe?: boolean | undefined
 }
 
-/** @throws OxbowError `bad_input` for the user name, `bad_config` for a folder that cannot be created */
+/** @throws OxbowError `bad_input` for the user name, `not_found` for a space that nobody made, `bad_config` for a folder that cannot be created */
 export function userWorkspace(home: Home, name: string, terminal: Pick<Terminal, 'errors'>): Workspace {
   const user = parseUser(name)
+  assertKnown(home, user)
   const isNew = user !== defaultUser && !hasWorkspace(home, user)
   const workspace = openWorkspace(home, user)
   // A mistyped name creates a new user; the notice makes that visible.

@@ -1,6 +1,8 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
+import { join } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import { type Failure, isOxbowError, OxbowError } from '../base/index.ts'
+import { chosenWorkspace, homeRoot, leftMoves } from '../runner/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
@@ -14,6 +16,7 @@ import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addSkillVerbs } from './skills/skill-verbs.ts'
 import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
 import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addMemoryVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
+import { addSpaceVerbs } from './spaces/space-verbs.ts'
 import { addUpgradeVerbs } from './upgrade/upgrade-verbs.ts'
 import { addAuditVerbs, addServeVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from '../terminal/index.ts'
@@ -23,7 +26,7 @@ import { type AddVerbs, examples, plainVerb, suggestion, type Verb } from './ver
 /** In the order of the help, by the heading under which they stand there. */
 const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Set up:': [addSetupVerbs, addUpgradeVerbs],
-  'Talk:': [addTalkVerbs, addSessionVerbs],
+  'Talk:': [addTalkVerbs, addSessionVerbs, addSpaceVerbs],
   'Run in the background:': [addServeVerbs, addUserVerbs, addServiceUnitVerbs],
   'Approve and allow:': [addApprovalVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
   'Agents, schedules, budgets:': [addAgentVerbs, addPersonaVerbs, addCharacterVerbs],
@@ -50,6 +53,7 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
   if (unknown !== null) return printFailure(terminal, unknown)
   try {
     await program.parseAsync(withList(args, program), { from: 'user' })
+    await settleMoves(terminal)
     return await verb()
   } catch (error) {
     if (!isCommanderEnd(error)) return reportFailure(terminal, await forPeople(error, program))
@@ -58,6 +62,23 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
       printFailure(terminal, { code: 'bad_input', message: error.message.replace(/^error: /, ''), hint: 'Add --help to see the options.' })
     return usageExit
   }
+}
+
+/**
+ * Where no user is named, the space in use counts.
+ * @throws OxbowError `bad_input` for a space that cannot be
+ */
+function enterSpace(verb: Command, { env }: Terminal): void {
+  const [user, space]: readonly unknown[] = [verb.getOptionValue('user'), verb.getOptionValue('space')]
+  const isNamed = typeof space === 'string'
+  if (typeof user !== 'string' || (!isNamed && verb.getOptionValueSource('user') !== 'default')) return
+  verb.setOptionValue('user', chosenWorkspace(env, user, isNamed ? space : undefined))
+}
+
+/** Before anything else is done, what a killed move between spaces has left is taken back or finished. */
+async function settleMoves(terminal: Terminal): Promise<void> {
+  const runner = join(homeRoot(terminal.env), 'runner')
+  if (leftMoves({ runner }).length > 0) await (await import('./spaces/move.ts')).finishLeft(terminal)
 }
 
 async function forPeople(error: unknown, program: Command): Promise<unknown> {
@@ -139,7 +160,10 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, l
     })
     .configureHelp({ minWidthToWrap: minHelpColumns })
     .showHelpAfterError('hint: add --help to see the options')
-    .hook('preAction', (_, verb) => assertFilled(verb))
+    .hook('preAction', (_, verb) => {
+      assertFilled(verb)
+      enterSpace(verb, terminal)
+    })
   program
     .description('A local-first operating system for AI agents. Without a verb: chat.')
     .version(terminal.version, '--version', 'print the version')

@@ -40,15 +40,20 @@ export function ofUser(user: string): string {
 
 export const userOption = ['--user <user>', 'user whose workspace to use', defaultUser] as const
 
-/** A verb of a user's workspace, with the option `--user`. */
+/** A user has one workspace for each space. */
+const spaceOption = ['--space <space>', 'space to work in; default: the one in use'] as const
+
+/** A verb of a user's workspace, with the options `--user` and `--space`. */
 export function userVerb(command: Command, summary: string): Command {
-  return plainVerb(command, summary).option(...userOption)
+  return plainVerb(command, summary)
+    .option(...userOption)
+    .option(...spaceOption)
 }
 
-/** For a list with verbs below it: without this it takes their options for its own. `--user` and `--json` count wherever they stand. */
+/** For a list with verbs below it: without this it takes their options for its own. `--user`, `--space` and `--json` count wherever they stand. */
 export function ownOptions(list: Command): void {
   list.enablePositionalOptions().hook('preSubcommand', (_, verb) => {
-    for (const name of ['user', 'json']) {
+    for (const name of ['user', 'space', 'json']) {
       if (list.getOptionValueSource(name) === 'cli') verb.setOptionValue(name, list.getOptionValue(name))
     }
   })

@@ -19,6 +19,7 @@ export {
   flowMatter,
   type FlowVerdict,
   freeFlow,
+  historyOf,
   inherited,
   isForPerson,
   isKept,

@@ -1059,6 +1059,13 @@ interface CallInputs {
   'skill.search': { query: string }
   'skill.show': { target: string }
   'skill.trust': { target: string; hash: string }
+  'space.clear': { ids: readonly string[]; paths?: readonly string[] | undefined }
+  'space.derived': { path: string }
+  'space.pack': { ids?: readonly string[] | undefined; after?: string | undefined; paths?: readonly string[] | undefined }
+  'space.place': {
+    lines: readonly string[]
+    files?: readonly { path: string; labels: readonly ('untrusted' | 'private')[]; from: readonly (readonly ['untrusted' | 'private', DataOrigin])[] }[] | undefined
+  }
   'state.delete': { category: string; name: string; if_version?: number | undefined }
   'state.list': { category: string; after?: string | undefined; limit?: number | undefined }
   'state.load': { category: string; name: string }
@@ -2205,6 +2212,14 @@ interface CallOutputs {
     difference: string
   }
   'skill.trust': { path: string; name: string }
+  'space.clear': { memories: number; files: number }
+  'space.derived': { sessions: readonly { id: SessionId; title: string }[]; files: readonly string[] }
+  'space.pack': {
+    lines: readonly string[]
+    next: string | null
+    files: readonly { path: string; labels: readonly ('untrusted' | 'private')[]; from: readonly (readonly ['untrusted' | 'private', DataOrigin])[] }[]
+  }
+  'space.place': { memories: number; files: number }
   'state.delete': { existed: boolean }
   'state.list': { documents: readonly { name: string; version: number; saved_at: number; saved_by: string }[]; next: string | null }
   'state.load': { category: string; name: string; format: 'json' | 'markdown'; data: Json; version: number; saved_at: number; saved_by: string }

@@ -33,7 +33,7 @@ export function listFolders(home: Pick<Home, 'runner'>, user: UserId): readonly 
 }
 
 function isFolder(saved: unknown): saved is HostFolder {
-  if (!isObject(saved)) return false
+  if (!isObject(saved) || !['string', 'undefined'].includes(typeof saved['space'])) return false
   return typeof saved['name'] === 'string' && typeof saved['path'] === 'string' && typeof saved['readOnly'] === 'boolean'
 }
 
@@ -63,6 +63,23 @@ export function addFolder(place: FolderPlace, { path, name: wanted, readOnly }: 
   return changeFolders(place, () => added(place, real, wanted ?? basename(real), readOnly))
 }
 
+/**
+ * Shows a folder of one space to the agents of another. What they read of it is private from their next start on, and not shown before.
+ * @param real a folder in the space that shares it, which no link leads to
+ */
+export function addShare(place: FolderPlace, real: string, { name, readOnly, space }: Omit<HostFolder, 'path'>): HostFolder {
+  return changeFolders(place, () => added(place, real, name, readOnly, space))
+}
+
+/** @returns the configuration of a guest that is shown folders of other spaces: what is read of them is private, and a person is asked before it leaves */
+export function withShares(config: Config, folders: readonly HostFolder[]): Config {
+  const shares = folders.filter(({ space }) => space !== undefined)
+  if (shares.length === 0) return config
+  const { flow } = config
+  const rules = shares.map(({ name }) => ({ path: `/shared/${name}/**`, labels: ['private' as const] }))
+  return { ...config, flow: { ...flow, private: flow.private === 'allow' ? 'ask' : flow.private, source: [...flow.source, ...rules] } }
+}
+
 /** @returns the folder's real path @throws OxbowError for one that agents must never see, or could not change */
 export function assertAddable(place: FolderPlace, { path, readOnly }: Omit<NewFolder, 'name'>): string {
   const real = realPathOf(path)
@@ -76,7 +93,7 @@ function changeFolders<Result>({ home, workspace }: Pick<FolderPlace, 'home' | '
   return asOwner(foldersFile(home, workspace.user), 'the list of folders', work)
 }
 
-function added({ home, workspace }: FolderPlace, real: string, name: string, readOnly: boolean): HostFolder {
+function added({ home, workspace }: FolderPlace, real: string, name: string, readOnly: boolean, space?: string): HostFolder {
   const others = listFolders(home, workspace.user).filter((folder) => folder.path !== real)
   // Agents could replace the inner one by a link.
   const nested = others.find((folder) => isWithin(real, folder.path) || isWithin(folder.path, real))
@@ -86,7 +103,7 @@ function added({ home, workspace }: FolderPlace, real: string, name: string, rea
     })
   }
   assertName(name, others, workspace)
-  const folder: HostFolder = { name, path: real, readOnly }
+  const folder: HostFolder = { name, path: real, readOnly, ...(space !== undefined && { space }) }
   hostFiles(() => writeWhole(foldersFile(home, workspace.user), JSON.stringify([...others, folder], null, 2)))
   return folder
 }

@@ -10,7 +10,7 @@ import type { HostedPlugin, UserSettings } from '../protocol/index.ts'
 import type { App, Config, GuestEnvelope, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
 import { collectorVariables } from '../services/index.ts'
 import { type FoundGuest, findGuest } from './find-guest.ts'
-import { listFolders } from './folders.ts'
+import { listFolders, withShares } from './folders.ts'
 import { type ConfigOverrides, keyNames, keysFor } from './config/config-layers.ts'
 import { fallbackNotice, loadLastGood } from './config/good-config.ts'
 import { type BegunGuest, guestFlags, type GuestProgram, guestVariables, ownGuestProgram } from './begin-guest.ts'
@@ -23,6 +23,7 @@ import type { IsolatedGuest } from './isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries } from './limits.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 import { whileChanging } from './upgrade/change.ts'
+import { assertOpen } from './spaces/space-list.ts'
 import { signRestoreOf } from './system/own-seal.ts'
 
 /** What is needed to find or start a user's guest. */
@@ -69,6 +70,7 @@ export interface RunningGuest {
 /** @throws OxbowError `guest_unreachable`, or what the guest itself reports as fatal (`bad_config`, `store_corrupt`, …). */
 export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   await whileChanging(options.home, options.env)
+  assertOpen(options.home, options.workspace.user)
   let found = await findGuest(options.workspace)
   for (let tries = 1; found === null; tries += 1) {
     try {
@@ -131,8 +133,9 @@ function mastersOf({ home, workspace: { user }, config, env }: Omit<GuestSetup, 
   return config.store.encrypt ? makeMasterKeys(place) : masterKeys(place)
 }
 
-async function startOwned(options: GuestSetup): Promise<RunningGuest> {
-  const { home, workspace, env } = options
+async function startOwned(asked: GuestSetup): Promise<RunningGuest> {
+  const { home, workspace, env } = asked
+  const options = { ...asked, config: withShares(asked.config, listFolders(home, workspace.user)) }
   if (home.system !== null && options.signer === undefined) throw keptByDaemon(home.system)
   const program = options.program ?? ownGuestProgram()
   const plugins = (await pluginLister(options))?.(options.config)

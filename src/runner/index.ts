@@ -20,6 +20,7 @@ export { countFolderSkills } from './skill-files.ts'
 export { findGuest } from './find-guest.ts'
 export {
   addFolder,
+  addShare,
   assertAddable,
   findFolder,
   hasDotFolder,
@@ -41,6 +42,30 @@ export { configToStart } from './config/start-config.ts'
 export { logFolders } from './shown-log.ts'
 export { checkHome } from './home-checks.ts'
 export { keepGuest } from './keep-guest.ts'
+export { chosenWorkspace, defaultSpace, isSpace, spaceOf, workspaceName } from './spaces/space-names.ts'
+export {
+  doneMoves,
+  endMove,
+  freePath,
+  leftMoves,
+  moveFiles,
+  sharedFile,
+  sharedNames,
+  type SpaceMove,
+  writeMove,
+} from './spaces/space-moves.ts'
+export {
+  assertKnown,
+  assertOpen,
+  findSpace,
+  newSpace,
+  setArchived,
+  type Space,
+  spacesOf,
+  spaceWorkspace,
+  suggestSpace,
+  useSpace,
+} from './spaces/space-list.ts'
 export { isSame, livingNote, noteOf, serverFile, type ServerNote, serverOf, writeNote } from './process-note.ts'
 export { assertListens, checkHost, checkPort, type HostCheck } from './host-checks.ts'
 export { markUse, waitForOthers } from './guest-users.ts'

@@ -84,3 +84,7 @@ export const stopDelayMs = 150
 /** Of a log, what a page shows: its end, and of each line its beginning, which has time and cause. */
 export const maxShownLogBytes: number = 1024 * 1024
 export const maxShownLogLine = 4_000
+/** Spaces of a person. Each is a workspace, and a list of more nobody reads. */
+export const maxSpaces = 2_000
+/** Moves between spaces that can be taken back. */
+export const maxKeptMoves = 100

@@ -23,6 +23,7 @@ import { schedules } from './schedules/service.ts'
 import { secrets } from './secrets/service.ts'
 import { sessions } from './sessions/service.ts'
 import { settings } from './settings/service.ts'
+import { spaces } from './spaces/service.ts'
 import { state } from './state/service.ts'
 import { system } from './system/service.ts'
 import { telemetry } from './telemetry/service.ts'
@@ -57,6 +58,7 @@ export const services: readonly Service[] = [
   plans,
   published,
   replay,
+  spaces,
   settings,
   machine,
 ]

@@ -36,6 +36,8 @@ export type Imported = z.infer<typeof imported>
 export interface Transfer {
   /** Newest first. @param after `next` of the page before, empty for the first. @throws OxbowError `bad_input` */
   exportPage(after: string, caller: Caller): Promise<ExportPage>
+  /** In the order of `ids`; unknown ones, and those that the caller does not reach, are left out. */
+  exportItems(ids: readonly string[], caller: Caller): Promise<readonly string[]>
   /**
    * Overwrites only if asked to. An invalid line does not affect others.
    * @param how `untrusted`: labels every entry untrusted, whatever its line says
@@ -107,6 +109,8 @@ export function createTransfer(deps: KeepDeps): Transfer {
       const next = end === undefined || entries.length < transferPage ? null : `${end.createdAt}:${end.id}`
       return { lines: items.map(lineOf), next }
     },
+    exportItems: async (ids, caller) =>
+      (await memory.items(ids)).filter(({ entry: { author } }) => mayRecall(author, reachOf(caller).persona)).map(lineOf),
     async importLines(lines, { overwrite, untrusted }, caller) {
       const { persona } = reachOf(caller)
       const refused: { line: number; why: string }[] = []

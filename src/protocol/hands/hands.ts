@@ -201,6 +201,8 @@ export interface HostFolder {
   /** Absolute, without links. */
   readonly path: string
   readonly readOnly: boolean
+  /** The space of the person that shares it; absent: it is a folder of theirs. */
+  readonly space?: string
 }
 
 export interface ShownFolder extends HostFolder {

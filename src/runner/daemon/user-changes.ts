@@ -6,6 +6,10 @@ import { type Home, hostFiles, makeFolder, openWorkspace, usersFolder } from '..
 
 /** @throws OxbowError `bad_input` for one that exists */
 export function addUser(home: Home, user: UserId): void {
+  if (user.includes('~'))
+    throw new OxbowError('bad_input', `${user} cannot be a user: "~" stands before the name of a space`, {
+      hint: 'Choose a name without "~". A space of yours: oxbow space new NAME',
+    })
   if (existsSync(join(usersFolder(home), user))) throw exists(user)
   openWorkspace(home, user)
 }

@@ -38,7 +38,7 @@ import {
 import { checkConfigText, fileSchema, readConfigFile } from '../config/config-text.ts'
 import { changeText } from '../config/toml-change.ts'
 import { watchConfig } from '../config/watch-config.ts'
-import { listFolders } from '../folders.ts'
+import { listFolders, withShares } from '../folders.ts'
 import { type KeptConfig, lastGood, rememberGood, textsNow } from '../config/good-config.ts'
 import type { ArchiveFiles } from '../heads/archive-files.ts'
 import { signCard } from '../heads/head-signing.ts'
@@ -199,13 +199,16 @@ function keepBegun(deps: HostSideDeps) {
   }
 }
 
-async function foldersOf({ home, workspace, sandboxFolders }: HostSideDeps): Promise<HostFolders> {
-  const folders = listFolders(home, workspace.user)
+/** What another space shares is shown once the guest has begun with its labels. */
+async function foldersOf({ home, workspace, sandboxFolders, config: { flow } }: HostSideDeps): Promise<HostFolders> {
+  const isLabelled = (name: string): boolean => flow.source.some(({ path }) => path === `/shared/${name}/**`)
+  const folders = listFolders(home, workspace.user).filter(({ name, space }) => space === undefined || isLabelled(name))
   return { folders, shown: sandboxFolders === undefined ? null : await sandboxFolders.show(folders) }
 }
 
 /** The files as they are now. @throws OxbowError `bad_config` */
-const configOf = ({ home, workspace, overrides }: HostSideDeps): Config => loadConfig(home, workspace, overrides)
+const configOf = ({ home, workspace, overrides }: HostSideDeps): Config =>
+  withShares(loadConfig(home, workspace, overrides), listFolders(home, workspace.user))
 
 /** Why the files cannot be used; empty: they can. */
 function problemOf(deps: HostSideDeps): string {

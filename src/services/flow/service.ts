@@ -1,6 +1,8 @@
 import type { Service } from '../../kernel/index.ts'
 import type { Flow } from './open-flow.ts'
 
+export type { Flow } from './open-flow.ts'
+
 /** What sessions and files have read: labels of files, rules of `[flow]`, hosts that were reached, and labels that a person takes off. */
 export const flow: Service<Flow> = {
   name: 'flow',

@@ -1,0 +1,140 @@
+/** `oxbow space` as a person runs it: a move that is killed anywhere is whole or as before; a share ends with all that came from it. */
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
+import { openWorkspace, workspaceName } from '../../src/runner/index.ts'
+import { program } from '../support/built.ts'
+import { scaled, seed } from '../support/scale.ts'
+import { newHome } from './spaces-fixture.ts'
+
+const made = newHome([])
+after(made.remove)
+openWorkspace(made.home, workspaceName('default', 'default'))
+const { root } = made.home
+const env = { PATH: process.env['PATH'], HOME: root, OXBOW_HOME: root, OXBOW_SYSTEM_ROOT: join(root, 'none') }
+
+function oxbow(...args: readonly string[]): { readonly exit: number | null; readonly out: string; readonly err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { env, cwd: root, encoding: 'utf8' })
+  return { exit: status, out: stdout, err: stderr }
+}
+
+function ran(...args: readonly string[]): string {
+  const { exit, out, err } = oxbow(...args)
+  assert.equal(exit, 0, `oxbow ${args.join(' ')}: ${out}${err}`)
+  return out
+}
+
+const sharedOf = (space: string): string => join(root, 'users', space === 'default' ? 'default' : `default~${space}`, 'shared')
+
+/** What of the three things is in a space: a note, a session and a folder. */
+function thingsIn(space: string): readonly string[] {
+  const found: string[] = []
+  if (ran('memory', 'search', 'heron', '--space', space).includes('grey heron lives')) found.push('note')
+  if (ran('sessions', '--space', space).includes('hello there')) found.push('session')
+  if (existsSync(join(sharedOf(space), 'docs', 'a.txt'))) found.push('folder')
+  return found
+}
+
+/** How far the move is that is under way; empty: there is none. */
+function phaseIn(open: string): string {
+  const [id] = existsSync(open) ? readdirSync(open) : []
+  try {
+    return (JSON.parse(readFileSync(join(open, id ?? '', 'move.json'), 'utf8')) as { phase: string }).phase
+  } catch {
+    // Over between two looks.
+    return ''
+  }
+}
+
+const all = ['note', 'session', 'folder']
+
+test('a move that is killed anywhere is whole or as before, and the next verb says which', { timeout: 3_600_000 }, async (t) => {
+  ran('space', 'new', 'taxes')
+  const [note] = /note-[0-9a-f]+/.exec(ran('memory', 'add', 'The grey heron lives at the pond.'))!
+  ran('run', 'hello there')
+  mkdirSync(join(sharedOf('default'), 'docs'))
+  writeFileSync(join(sharedOf('default'), 'docs', 'a.txt'), 'a')
+  const open = join(root, 'runner', 'spaces', 'moves', 'open')
+  const kill = fc.record({ phase: fc.constantFrom('placing', 'clearing'), delay: fc.integer({ min: 0, max: 400 }) })
+  const kills = fc.sample(kill, { numRuns: scaled(300, 6), seed })
+  let [from, to] = ['default', 'taxes'] as [string, string]
+  const ends = { whole: 0, before: 0, late: 0 }
+  for (const { phase, delay } of kills) {
+    const session = (JSON.parse(ran('sessions', '--space', from, '--json').split('\n')[0]!) as { id: string }).id
+    const args = ['space', 'move', note, '/shared/docs', session, '--from', from, '--to', to, '--yes']
+    const child = spawn(process.execPath, [program, ...args], { env, cwd: root, stdio: 'ignore' })
+    const over = new Promise<number | null>((resolve) => child.once('close', resolve))
+    while (child.exitCode === null && phaseIn(open) !== phase) await sleep(5)
+    await sleep(delay)
+    child.kill('SIGKILL')
+    if ((await over) === 0) ends.late += 1
+    const [there, here] = [thingsIn(from), thingsIn(to)]
+    assert.deepEqual(
+      [...there, ...here].toSorted(),
+      all.toSorted(),
+      `killed ${delay} ms after ${phase}: ${from} has ${there.join()}, ${to} has ${here.join()}`,
+    )
+    assert.ok(
+      there.length === 0 || here.length === 0,
+      `killed ${delay} ms after ${phase}: ${from} has ${there.join()}, ${to} has ${here.join()}`,
+    )
+    assert.deepEqual(existsSync(open) ? readdirSync(open) : [], [])
+    if (here.length > 0) [from, to] = [to, from]
+    ends[here.length > 0 ? 'whole' : 'before'] += 1
+  }
+  for (const space of ['default', 'taxes']) assert.match(ran('audit', 'verify', '--space', space), /verifies/)
+  t.diagnostic(`${kills.length} kills: ${ends.whole} whole, ${ends.before} as before, ${ends.late} over already`)
+})
+
+test('merge moves everything and archives, undo brings it back; a name that is taken is kept', () => {
+  ran('space', 'new', 'old')
+  ran('memory', 'add', 'The black swan is in the old space.', '--space', 'old')
+  for (const space of ['old', 'default']) writeFileSync(join(sharedOf(space), 'same.txt'), space)
+  assert.match(ran('space', 'merge', 'old', '--to', 'default', '--dry-run'), /Would move 1 memory.*from-old\/same\.txt.*archive old/)
+  ran('space', 'merge', 'old', '--to', 'default', '--yes')
+  assert.equal(readFileSync(join(sharedOf('default'), 'same.txt'), 'utf8'), 'default')
+  assert.equal(readFileSync(join(sharedOf('default'), 'from-old', 'same.txt'), 'utf8'), 'old')
+  assert.match(ran('memory', 'search', 'swan'), /black swan/)
+  assert.match(oxbow('run', 'hello', '--space', 'old').err, /is archived/)
+  ran('space', 'undo', '--yes')
+  assert.doesNotMatch(ran('memory', 'search', 'swan'), /black swan/)
+  assert.match(ran('memory', 'search', 'swan', '--space', 'old'), /black swan/)
+  assert.equal(readFileSync(join(sharedOf('old'), 'same.txt'), 'utf8'), 'old')
+})
+
+test('a shared folder is read, not changed; what is read is private, and goes with it', () => {
+  ran('space', 'new', 'reader')
+  mkdirSync(join(sharedOf('default'), 'figures'))
+  writeFileSync(join(sharedOf('default'), 'figures', 'f.txt'), 'figure 4711\n')
+  ran('space', 'share', '/shared/figures', '--from', 'default', '--to', 'reader')
+  const { session } = JSON.parse(ran('run', 'read figures/f.txt', '--space', 'reader', '--json')) as { session: string }
+  assert.match(ran('sessions', 'show', session, '--space', 'reader'), /figure 4711/)
+  assert.match(ran('flow', 'why', session, '--space', 'reader'), /private and untrusted {2}from \/shared\/figures\/f\.txt/)
+  assert.notEqual(oxbow('call', 'file.write', '{"path":"/shared/figures/g.txt","text":"x"}', '--space', 'reader').exit, 0)
+  ran('run', 'write copy.txt: 4711', '--session', session, '--space', 'reader')
+  const preview = JSON.parse(ran('space', 'unshare', 'figures', '--to', 'reader', '--dry-run', '--json')) as {
+    target: { sessions: readonly { id: string }[]; files: readonly string[] }
+  }
+  assert.deepEqual(
+    preview.target.sessions.map(({ id }) => id),
+    [session],
+  )
+  assert.deepEqual(preview.target.files, ['/shared/copy.txt'])
+  ran('space', 'unshare', 'figures', '--to', 'reader', '--yes')
+  assert.equal(existsSync(join(sharedOf('reader'), 'copy.txt')), false)
+  assert.notEqual(oxbow('sessions', 'show', session, '--space', 'reader').exit, 0)
+  assert.notEqual(oxbow('call', 'file.read', '{"path":"/shared/figures/f.txt"}', '--space', 'reader').exit, 0)
+})
+
+test('a link into another space is followed by nothing: not by files of agents, a move, nor a share', () => {
+  ran('space', 'new', 'linked')
+  writeFileSync(join(sharedOf('default'), 'secret.txt'), 'the secret')
+  symlinkSync(sharedOf('default'), join(sharedOf('linked'), 'way'))
+  assert.doesNotMatch(oxbow('call', 'file.read', '{"path":"/shared/way/secret.txt"}', '--space', 'linked').out, /the secret/)
+  assert.match(oxbow('space', 'move', '/shared/way/secret.txt', '--from', 'linked', '--to', 'default', '--yes').err, /behind a link/)
+  assert.match(oxbow('space', 'share', '/shared/way', '--from', 'linked', '--to', 'default').err, /is not a folder/)
+})
