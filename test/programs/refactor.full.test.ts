@@ -138,8 +138,7 @@ void test('refactor puts everything back before it changes an eleventh file', as
 
 void test('refactor leaves a file alone that somebody else has changed meanwhile, and names it', async () => {
   // The tests themselves are the somebody.
-  const test = project['test/price.test.js']!
-  const meddling = test.replace(
+  const meddling = project['test/price.test.js']!.replace(
     "test('net'",
     "const file = new URL('../src/price.js', import.meta.url)\nif (readFileSync(file, 'utf8').includes('rate')) writeFileSync(file, '// Theirs.\\n')\n\ntest('net'",
   )
@@ -165,13 +164,13 @@ void test('refactor finds the tests of Python, and puts a file with other line e
     'test_price.py':
       'import unittest\nfrom price import gross\n\n\nclass Price(unittest.TestCase):\n    def test_gross(self):\n        self.assertEqual(gross(10), 12)\n',
   }
-  const path = '/shared/shop/price.py'
+  const file = '/shared/shop/price.py'
   const answers = {
-    'Plan a refactoring': { steps: [step('Name the rate', path), step('Simplify', path)] },
-    'nothing else: Simplify': edits({ path, find: 'x * rate', replace: 'x' }),
+    'Plan a refactoring': { steps: [step('Name the rate', file), step('Simplify', file)] },
+    'nothing else: Simplify': edits({ path: file, find: 'x * rate', replace: 'x' }),
     'nothing else: Name the rate': edits(
-      { path, find: 'x * 1.2', replace: 'x * rate' },
-      { path, find: 'def gross', replace: 'rate = 1.2\n\n\ndef gross' },
+      { path: file, find: 'x * 1.2', replace: 'x * rate' },
+      { path: file, find: 'def gross', replace: 'rate = 1.2\n\n\ndef gross' },
     ),
   }
   await withProject(
