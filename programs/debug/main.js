@@ -68,6 +68,8 @@ function tried(desk, { edits, test }) {
   const refuse = (why) => ({ refused: why })
   const wrong = wrongTest(desk, test)
   if (wrong !== '') return refuse(wrong)
+  const theirs = [test, ...edits].find(({ path }) => desk.written.get(path)?.lost)
+  if (theirs) return refuse(`Somebody else has changed ${theirs.path} meanwhile.`)
   write(desk, test.path, test.text)
   const without = runOne(desk, test.path)
   if (without.passed) return refuse(`The new test passes without the fix, so it does not show the problem:\n${without.text}`)

@@ -20,7 +20,7 @@ export default ({ request, name: wanted, folder: place = '/shared/programs' }) =
     const written = { 'program.toml': files.toml, 'SKILL.md': files.instructions, 'main.js': files.script, ...testsOf(files) }
     for (const [file, text] of Object.entries(written)) oxbow.call('file.write', { path: `${folder}/${file}`, text })
     const calls = listed.map((each) => each.name).filter((each) => files.toml.includes(`"${each}"`) || files.toml.includes(`'${each}'`))
-    const text = `${name} is in ${folder}, and passes its checks and ${files.tests.length} tests.\nIt may call: ${calls.join(', ') || 'nothing'}\nRead it, then install it: oxbow program install, with the folder as it is called on the host.`
+    const text = `${name} is in ${folder}, and passes its checks and its tests (${files.tests.length}).\nIt may call: ${calls.join(', ') || 'nothing'}\nRead it, then install it: oxbow program install, with the folder as it is called on the host.`
     console.log(text)
     return { made: true, text, name, folder, calls, files: Object.keys(written), tries, findings: [] }
   }

@@ -24,6 +24,7 @@ export default (input) => {
     test: commandOf(input, folder, before.files),
     mark: String(oxbow.random()).slice(2, 12),
     written: new Map(),
+    lost: [],
   }
   const result = (status, text, more = {}) => {
     console.log(text)
@@ -49,7 +50,7 @@ export default (input) => {
     throw error
   }
   if (refused !== '') {
-    const lost = putBack(desk.written, before)
+    const lost = [...new Set([...desk.lost, ...putBack(desk.written, before)])]
     const where = lost.length === 0 ? 'All files are as before' : `Look at ${lost.join(', ')}, which somebody else has changed`
     return result('put_back', `${where}: ${refused}`, { not_put_back: lost })
   }
@@ -77,7 +78,9 @@ function take(desk, code, step, done) {
       throw error
     }
     const lost = putBack(made, desk.before)
-    if (lost.length > 0) return `somebody else has changed ${lost.join(', ')} meanwhile`
+    if (lost.length === 0) continue
+    desk.lost.push(...lost)
+    return `while the step "${step.title}" was tested, it changed.`
   }
   return `the step "${step.title}" failed: ${refused}`
 }

@@ -39,12 +39,13 @@ const says = (answer: object) => [{ events: [{ text: JSON.stringify(answer) }] }
 async function withProject(
   answers: Readonly<Record<string, object>>,
   run: (home: BundledHome, folder: string) => Promise<void>,
+  files: Readonly<Record<string, string>> = project,
 ): Promise<void> {
   const turns = Object.entries(answers).map(([match, answer]) => ({ match, steps: says(answer) }))
   await using model = await startModel({ turns })
-  await using home = await openBundled(['refactor'], '[exec]\nallow = ["npm"]\n[approval.calls]\n"exec.run" = "allow"\n', model)
+  await using home = await openBundled(['refactor'], '[exec]\nallow = ["npm", "python3"]\n[approval.calls]\n"exec.run" = "allow"\n', model)
   const folder = join(home.shared, 'shop')
-  for (const [file, text] of Object.entries(project)) {
+  for (const [file, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, file)), { recursive: true })
     writeFileSync(join(folder, file), text)
   }
@@ -133,4 +134,53 @@ void test('refactor puts everything back before it changes an eleventh file', as
     assert.match(result.text, /would change 11 files/)
     assertAsBefore(folder)
   })
+})
+
+void test('refactor leaves a file alone that somebody else has changed meanwhile, and names it', async () => {
+  // The tests themselves are the somebody.
+  const meddling = project['test/price.test.js']!.replace(
+    "test('net'",
+    "const file = new URL('../src/price.js', import.meta.url)\nif (readFileSync(file, 'utf8').includes('rate')) writeFileSync(file, '// Theirs.\\n')\n\ntest('net'",
+  )
+  const files = { ...project, 'test/price.test.js': `import { readFileSync, writeFileSync } from 'node:fs'\n${meddling}` }
+  const answers = {
+    'Plan a refactoring': { steps: [step('Name the rate', path)] },
+    'nothing else: Name the rate': edits({ find: 'x * 1.2', replace: 'x * rate' }),
+  }
+  await withProject(
+    answers,
+    async (home, folder) => {
+      const result = await home.result<Refactored>('refactor', input)
+      assert.deepEqual([result.status, result.not_put_back], ['put_back', [path]], result.text)
+      assert.equal(readFileSync(join(folder, 'src/price.js'), 'utf8'), '// Theirs.\n')
+    },
+    files,
+  )
+})
+
+void test('refactor finds the tests of Python, and puts a file with other line ends back as it was', async () => {
+  const files = {
+    'price.py': 'def gross(x):\r\n    return round(x * 1.2)  # \u00e4\r\n',
+    'test_price.py':
+      'import unittest\nfrom price import gross\n\n\nclass Price(unittest.TestCase):\n    def test_gross(self):\n        self.assertEqual(gross(10), 12)\n',
+  }
+  const file = '/shared/shop/price.py'
+  const answers = {
+    'Plan a refactoring': { steps: [step('Name the rate', file), step('Simplify', file)] },
+    'nothing else: Simplify': edits({ path: file, find: 'x * rate', replace: 'x' }),
+    'nothing else: Name the rate': edits(
+      { path: file, find: 'x * 1.2', replace: 'x * rate' },
+      { path: file, find: 'def gross', replace: 'rate = 1.2\n\n\ndef gross' },
+    ),
+  }
+  await withProject(
+    answers,
+    async (home, folder) => {
+      const result = await home.result<Refactored>('refactor', { target: '/shared/shop', goal: 'maintainability', folder: '/shared/shop' })
+      assert.equal(result.status, 'put_back', result.text)
+      assert.match(result.text, /the step "Simplify" failed: .*FAIL: test_gross/s)
+      assert.equal(readFileSync(join(folder, 'price.py'), 'utf8'), files['price.py'])
+    },
+    files,
+  )
 })

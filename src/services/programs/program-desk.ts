@@ -44,6 +44,11 @@ export interface ProgramDesk {
   toggle(by: ProgramBy, name: string, isOn: boolean): Promise<boolean>
 }
 
+export type ListableCall = Pick<CallReference, 'name' | 'summary' | 'effect' | 'input' | 'output'> & {
+  /** What of the manifest binds it, too; empty: nothing. */
+  readonly bound_by: 'paths' | 'hosts' | ''
+}
+
 export interface DeskDeps
   extends
     Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'assertCovers' | 'runs'>,
