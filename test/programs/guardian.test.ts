@@ -26,10 +26,8 @@ void test('the guardian finds each fault that is planted, keeps checkpoints, and
   writeFileSync(join(home.shared, 'a.md'), 'one')
   const first = await guard()
   assert.equal(first.ok, true, JSON.stringify(first))
-  assert.deepEqual(
-    first.findings.map(({ check, severity }) => `${check} ${severity}`),
-    ['overload warning'],
-  )
+  // Of memory; on a busy machine of the processor, too.
+  assert.deepEqual([...new Set(first.findings.map(({ check, severity }) => `${check} ${severity}`))], ['overload warning'])
   assert.match(first.findings[0]!.text, /^memory at [\d.]+ %, threshold 1 %/)
   assert.match(first.tag, /^guardian-\d{8}T\d{9}Z$/)
   const [log] = await home.json<{ commit: string; tags: readonly string[] }>('log', '--limit', '1')

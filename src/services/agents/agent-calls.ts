@@ -62,7 +62,7 @@ type SpawnInput = z.infer<typeof spawnInput>
 
 const spawnInput = z.strictObject({
   task: z.string().min(1).max(maxAgentMessageCharacters).describe('It knows nothing else of this conversation.'),
-  as: z.string().max(60).default('').describe('Agent with a definition, from agent.find: it has the rights that both of you have.'),
+  as: z.string().max(60).default('').meta(evident('Agent with a definition, from agent.find: it has the rights that both of you have.')),
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')

@@ -1,5 +1,6 @@
 /** What the calls about goals do: who may start one with which rights, what is shown, and how a goal uses the rest of the kernel. */
 import {
+  carvedOf,
   type AgentProfile,
   type Core,
   giveUpCalls,
@@ -228,7 +229,6 @@ async function newGoal(deps: GoalDeps, caller: Caller, call: CallId, input: Star
   if (input.budget !== undefined) {
     const book = await deps.budgets.book()
     await book.load(caller)
-    const { carvedOf } = await import('../../kernel/index.ts')
     book.assertCovers(caller, carvedOf(input.budget))
   }
   return {
