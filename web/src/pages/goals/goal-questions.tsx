@@ -5,6 +5,7 @@ import { Button } from '../../ui/button.tsx'
 import { Select, Switch, TextField } from '../../ui/field.tsx'
 import { ProblemLine } from '../../ui/states.tsx'
 import type { Goal } from './goal-thing.tsx'
+import './goals.css'
 
 interface GoalQuestionsProps {
   readonly goal: Goal
@@ -74,7 +75,7 @@ function Answer({ question: { type, text, choices }, value, onChange }: AnswerPr
     const toggle = (choice: string, isOn: boolean): void =>
       onChange(choices.filter((each) => (each === choice ? isOn : chosen.includes(each))).join(', '))
     return (
-      <fieldset>
+      <fieldset className="goal-choices">
         <legend>{text}</legend>
         {choices.map((choice) => (
           <Switch key={choice} label={choice} isOn={chosen.includes(choice)} onChange={(isOn) => toggle(choice, isOn)} />
