@@ -3,7 +3,7 @@
  * where that is not enough a better seed follows. The next generation begins with the files of the best one.
  */
 import { createHash } from 'node:crypto'
-import { textIn, isOxbowError, type Json, type JsonObject, OxbowError } from '../../base/index.ts'
+import { textIn, isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
 import { editedTests, runCheck, type Answered, type CheckPlace, type CheckResult } from './goal-checks.ts'
 import { judgeName, reviewerName, workerName } from './goal-agents.ts'
 import { evaluate, quorumOf, type Review, verdictForm, verdictIn } from './goal-judging.ts'
