@@ -1,11 +1,13 @@
 /** What a goal asks, answered by the person; or it goes on and decides what is open. */
 import { type ReactNode, useState } from 'react'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { useAction } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Select, Switch, TextField } from '../../ui/field.tsx'
 import { ProblemLine } from '../../ui/states.tsx'
-import type { Goal } from './goal-thing.tsx'
 import './goals.css'
+
+type Goal = OutputOf<'goal.show'>
 
 interface GoalQuestionsProps {
   readonly goal: Goal

@@ -15,7 +15,7 @@ import { Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { GoalQuestions } from './goal-questions.tsx'
 
-export type Goal = OutputOf<'goal.show'>
+type Goal = OutputOf<'goal.show'>
 type Generation = Goal['generations'][number]
 type Ancestor = OutputOf<'goal.lineage'>['generations'][number]
 
@@ -61,35 +61,12 @@ export function GoalThing({ id, refresh }: GoalThingProps): ReactNode {
     shown.refresh()
     refresh()
   }
-  const change = async (call: 'goal.pause' | 'goal.resume'): Promise<void> => {
-    if ((await changing.run(call, { goal: id })) !== undefined) changed()
-  }
   return (
     <Thing
       title={request.split('\n', 1)[0]!}
       state={stateOf(goal)}
       why={status === 'running' ? (waits === 'an approval' ? 'It waits for an approval, in its conversation.' : doing[phase]) : ''}
-      actions={
-        isOpen && (
-          <>
-            {status === 'running' ? (
-              <Button size="s" icon={<Pause />} isBusy={changing.isBusy} onClick={() => void change('goal.pause')}>
-                Pause
-              </Button>
-            ) : (
-              <Button size="s" icon={<Play />} isBusy={changing.isBusy} onClick={() => void change('goal.resume')}>
-                Resume
-              </Button>
-            )}
-            <DeedButton
-              deed={stopGoal(id)}
-              verb="Stop the goal"
-              act={(run) => run('goal.stop', { goal: id, reason: '' })}
-              onDone={changed}
-            />
-          </>
-        )
-      }
+      actions={isOpen && <GoalActions id={id} isPaused={status === 'paused'} changing={changing} onChanged={changed} />}
     >
       <ProblemLine failure={changing.failure} />
       {waits === 'an answer' && <GoalQuestions key={goal.step} goal={goal} refresh={changed} />}
@@ -126,6 +103,32 @@ export function GoalThing({ id, refresh }: GoalThingProps): ReactNode {
       ))}
       {goal.generations_total > 1 && <Lineage id={id} total={goal.generations_total} />}
     </Thing>
+  )
+}
+
+interface GoalActionsProps {
+  readonly id: string
+  readonly isPaused: boolean
+  readonly changing: ReturnType<typeof useAction>
+  readonly onChanged: () => void
+}
+
+function GoalActions({ id, isPaused, changing, onChanged }: GoalActionsProps): ReactNode {
+  const change = async (call: 'goal.pause' | 'goal.resume'): Promise<void> => {
+    if ((await changing.run(call, { goal: id })) !== undefined) onChanged()
+  }
+  return (
+    <>
+      <Button
+        size="s"
+        icon={isPaused ? <Play /> : <Pause />}
+        isBusy={changing.isBusy}
+        onClick={() => void change(isPaused ? 'goal.resume' : 'goal.pause')}
+      >
+        {isPaused ? 'Resume' : 'Pause'}
+      </Button>
+      <DeedButton deed={stopGoal(id)} verb="Stop the goal" act={(run) => run('goal.stop', { goal: id, reason: '' })} onDone={onChanged} />
+    </>
   )
 }
 
