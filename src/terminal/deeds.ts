@@ -143,6 +143,14 @@ export function cancelRun(id: string, graph: string): Deed {
   }
 }
 
+export function stopGoal(id: string): Deed {
+  return {
+    would: `end the goal ${id} with everything that works for it`,
+    means: 'It cannot go on afterwards. Its best generation stays on its branch.',
+    done: `Stopped ${id}.`,
+  }
+}
+
 export const stopGuest: Deed = {
   would: 'stop Oxbow',
   means: 'Nothing runs until you start it in a terminal with oxbow start: no schedule, no channel, no page. Open turns continue then.',

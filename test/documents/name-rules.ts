@@ -126,7 +126,7 @@ function lineProblem(text: string, { program, scripts, measures, paths }: Progra
 }
 
 /** Files that stand in folders of people. */
-const ofWorkspaces: ReadonlySet<string> = new Set(['config.toml', 'AGENTS.md', 'CLAUDE.md'])
+const ofWorkspaces: ReadonlySet<string> = new Set(['config.toml', 'AGENTS.md', 'CLAUDE.md', 'HEARTBEAT.md'])
 
 /** A path from the root, or the end of one (`wire.ts`, `http/http-model.ts`, `catalog/`), with `*` and `<…>` for what varies. */
 function pathProblem(text: string, { paths }: ProgramFacts): string | null {

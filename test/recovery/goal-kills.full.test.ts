@@ -45,6 +45,12 @@ test(
         const effects = existsSync(join(folder, 'effects')) ? readFileSync(join(folder, 'effects'), 'utf8').trim().split('\n') : []
         const told = `seed ${seed}: ${JSON.stringify(goal.end)} ${effects.join(', ')}`
         assert.equal(goal.status, 'reached', told)
+        assert.deepEqual(
+          goal.rounds.map(({ answers }) => answers),
+          [['yes']],
+          told,
+        )
+        assert.equal(goal.generations.at(-1)!.review?.judges.length, 3, told)
         assert.equal(new Set(effects).size, effects.length, told)
         for (const part of ['one', 'two']) assert.equal(readFileSync(join(folder, 'workspace', 'shared', part), 'utf8'), part, told)
       } finally {

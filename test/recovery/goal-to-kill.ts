@@ -5,7 +5,7 @@ import type { CallId } from '../../src/base/index.ts'
 import { openFixture, testCall, user } from '../../src/kernel/kernel-fixture.ts'
 import { createSandbox } from '../../src/sandbox/create-sandbox.ts'
 import { testBrowser, testLimits } from '../../src/sandbox/sandbox-fixture.ts'
-import { allowing, playing, seedWith, command } from '../../src/services/goals/goal-fixture.ts'
+import { allowing, clear, playing, seedWith, command } from '../../src/services/goals/goal-fixture.ts'
 import type { GoalView } from '../../src/services/goals/goal-view.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { builtinCalls } from '../../src/tools/index.ts'
@@ -24,13 +24,21 @@ const effect = testCall(
   },
   { effect: 'once' },
 )
-const content = seedWith([command('Both are there.', 'test -f one && test -f two')], {
+const content = seedWith([command('Both are there.', 'test -f one && test -f two'), { text: 'They are good.', check: null }], {
   tasks: [
     { id: 'one', goal: 'Make the file one.', needs: [] },
     { id: 'two', goal: 'Make the file two.', needs: ['one'] },
   ],
 })
 const { play } = playing({
+  interview: (text) =>
+    text.includes('Answer: yes')
+      ? clear
+      : {
+          ...clear,
+          scores: { goal: 0.2, constraints: 0.2, success: 0.2 },
+          questions: [{ type: 'yes_no', text: 'Both?', choices: [] }],
+        },
   seed: () => content,
   evolve: () => content,
   work(goal) {
@@ -56,11 +64,17 @@ const made = existsSync(join(folder, 'begun'))
 if (made?.status === 'ok') appendFileSync(join(folder, 'begun'), (made.output as unknown as GoalView).id)
 for (;;) {
   const outcome = await guest.kernel.call('goal.list', { all: true, limit: 1 })
-  const [goal] = (outcome as unknown as { output: { goals: readonly { id: string; status: string }[] } }).output.goals
+  const [goal] = (outcome as unknown as { output: { goals: readonly { id: string; status: string; waiting_for: string }[] } }).output.goals
   if (goal !== undefined && goal.status !== 'running') {
     const shown = await guest.kernel.call('goal.show', { goal: goal.id })
     process.stdout.write(`${JSON.stringify((shown as unknown as { output: GoalView }).output)}\n`)
     break
+  }
+  const asked = goal !== undefined && goal.waiting_for === 'an answer'
+  if (asked) {
+    // It waits a while, as for a person: a kill meets it there too. One of a try before may have answered already.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await guest.kernel.call('goal.answer', { goal: goal.id, answers: ['yes'] })
   }
   await new Promise((resolve) => setTimeout(resolve, 20))
 }

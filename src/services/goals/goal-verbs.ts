@@ -1,6 +1,6 @@
 /** `oxbow goal`: goals that are worked on until they are reached. */
 import { readFileSync } from 'node:fs'
-import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
+import { formatMoney, formatTime, plainLine, plainText, shortId, stopGoal, table } from '../../terminal/index.ts'
 import { type Json, OxbowError, plural } from '../../base/index.ts'
 import type { AskCall, OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
@@ -117,7 +117,7 @@ export const goalVerbs: readonly ServiceVerb[] = [
       const { id, request, status } = await ask('goal.show', { goal: goal! })
       const target = { id, request, status }
       if (status !== 'running' && status !== 'paused') return { would: '', nothing: `${id} is over already: ${status}.`, target }
-      return { would: `end the goal ${id} with everything that works for it`, target }
+      return { would: stopGoal(id).would, target }
     },
     show: ({ id, status, stopped, end }: OutputOf<'goal.stop'>) =>
       stopped ? plainText(`Stopped ${id}.\n${end?.text ?? ''}`.trim()) : `${id} is over already: ${status}.`,

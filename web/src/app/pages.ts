@@ -22,6 +22,7 @@ import {
   ScrollText,
   Settings,
   SquareTerminal,
+  Target,
   TextSearch,
   UserCog,
   UsersRound,
@@ -48,6 +49,7 @@ const work: readonly PageEntry[] = [
   { path: 'now', title: 'Now', icon: Activity, component: lazy(() => import('../pages/now/now-page.tsx')) },
   { path: 'files', title: 'Files', icon: Folder, component: lazy(() => import('../pages/files/files-page.tsx')) },
   { path: 'branches', title: 'Branches', icon: GitBranch, component: lazy(() => import('../pages/branches/branches-page.tsx')) },
+  { path: 'goals', title: 'Goals', icon: Target, component: lazy(() => import('../pages/goals/goals-page.tsx')) },
   { path: 'memory', title: 'Memory', icon: Brain, component: lazy(() => import('../pages/memory/memory-page.tsx')) },
   { path: 'schedules', title: 'Schedules', icon: CalendarClock, component: lazy(() => import('../pages/schedules/schedules-page.tsx')) },
 ]
