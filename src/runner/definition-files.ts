@@ -26,7 +26,7 @@ export function bundledPrograms(): string {
 
 /**
  * Never throws. @param folders in which `agents`, `graphs` and `programs` are looked for; a later one overrides an earlier one
- * @param given programs that are part of Oxbow or installed: one of the person's counts only where none of them has its name
+ * @param given programs that are part of Oxbow or installed: one of the person's counts only where no such program has its name
  */
 export function readDefinitions(folders: readonly string[], given: readonly DefinitionText[] = []): readonly DefinitionText[] {
   const found = new Map<string, DefinitionText>()

@@ -137,7 +137,12 @@ describe('forgotten text', () => {
       await guest.ask('memory.import', { lines: tagged, overwrite: true })
       return guest.store.erase(...asked)
     }
-    const by = { id: 'call-1', caller: { turn: '', actor: 'user:ann', audience: 'terminal' }, signal: AbortSignal.timeout(60_000), erase } as never
+    const by = {
+      id: 'call-1',
+      caller: { turn: '', actor: 'user:ann', audience: 'terminal' },
+      signal: AbortSignal.timeout(60_000),
+      erase,
+    } as never
     const done = await (await guest.memory.forgetting()).forget({ ids: [], text: 'operation quetzal' }, by)
     assert.deepEqual((await guest.store.memory.items([id]))[0]?.entry.tags, ['meetings'])
     assert.equal(done.left, 0)

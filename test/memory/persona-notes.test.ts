@@ -1,4 +1,4 @@
-/** Notes of a persona: recalled by it alone, whatever is asked; and its person has all. */
+/** Notes of a persona: it alone recalls them, whatever is asked; and its person has all. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DefinitionText, HostPort } from '../../src/config/index.ts'
@@ -29,7 +29,7 @@ function callOf(said: string): readonly [string, unknown] {
   return [call, input]
 }
 
-test('a note of a persona is recalled by it and by no other agent, by search, before a turn, by id, or in what tidying merges', async () => {
+test('no other agent recalls a note of a persona, by search, before a turn, by id, or in what tidying merges', async () => {
   define('keeper', 'memory = "persona"\nid = "keeper01"')
   define('other', 'memory = "persona"\nid = "other001"')
   define('reader', 'memory = "read"')

@@ -32,7 +32,7 @@ const told = (defect: Defect, changed: Partial<Finding> = {}): Finding => ({
   ...changed,
 })
 
-/** What a model says: the defects in no order, one beside its line, and four that are not there. */
+/** What a model says: the defects in no order, one next to its line, and four that are not there. */
 const answers = [
   ...defects.toReversed().map((each, at) => told(each, at === 0 ? { line: 1 } : {})),
   told(defects[0]!, { file: '/shared/shop/src/gone.js' }),

@@ -38,7 +38,7 @@ void test('git-sync commits, tags and pushes what has changed, again and again, 
     const second = await home.result<Synced>('git-sync', input)
     assert.deepEqual([second.status, second.commit, second.tag], ['unchanged', first.commit, ''])
 
-    // Somebody else pushes: nothing of theirs is lost.
+    // Somebody else pushes: nothing that they pushed is lost.
     const other = join(home.folder, 'other')
     git(home.folder, 'clone', '--quiet', remote, other)
     writeFileSync(join(other, 'a.md'), 'theirs')

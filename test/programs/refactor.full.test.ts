@@ -74,7 +74,7 @@ function assertAsBefore(folder: string): void {
   for (const [file, text] of Object.entries(project)) assert.equal(readFileSync(join(folder, file), 'utf8'), text)
 }
 
-void test('refactor makes small steps, after each of which all tests pass', async () => {
+void test('refactor makes small steps, and all tests pass after each', async () => {
   const answers = {
     'Plan a refactoring': { steps: [first, step('Name the rate', path)] },
     // The first try breaks a test, and is put back.

@@ -45,7 +45,7 @@ interface Run {
   readonly failure: unknown
 }
 
-void test(`after ${kills} kills a script has taken each step once, or knows of which it cannot tell`, async (t) => {
+void test(`after ${kills} kills a script has taken each step once, or knows which it cannot tell`, async (t) => {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
   const folder = join(home, 'programs', 'steps')
   mkdirSync(folder, { recursive: true })
@@ -105,7 +105,7 @@ void test(`after ${kills} kills a script has taken each step once, or knows of w
     assert.equal(new Set(lines).size, lines.length, `a step was taken twice: ${lines.join(' ')}`)
     const missing = Array.from({ length: steps }, (_, i) => i + 1).filter((step) => !lines.includes(step))
     for (const step of missing) assert.ok(run.result.includes(step), `step ${step} was not taken, and the script does not know that`)
-    t.diagnostic(`${kills} kills; ${lines.length} steps taken, ${run.result.length} of which nobody can tell`)
+    t.diagnostic(`${kills} kills; ${lines.length} steps taken, ${run.result.length} that nobody can tell about`)
   } finally {
     await die(guest)
     rmSync(home, { recursive: true, force: true })

@@ -39,7 +39,7 @@ function thingsIn(space: string): readonly string[] {
   return found
 }
 
-/** How far the move is that is under way; empty: there is none. */
+/** How far the move is that is under way; empty: no move is under way. */
 function phaseIn(open: string): string {
   const [id] = existsSync(open) ? readdirSync(open) : []
   try {

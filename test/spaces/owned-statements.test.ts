@@ -1,5 +1,5 @@
 /**
- * Rows of a space are those of its owner, the column `user`. Statements that are built name one, or do not compile (`userTables`); those that are
+ * Rows of a space belong to its owner, the column `user`. Statements that are built name one, or do not compile (`userTables`); those that are
  * written out are looked through here.
  */
 import assert from 'node:assert/strict'

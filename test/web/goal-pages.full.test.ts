@@ -46,7 +46,7 @@ const script = {
         { events: [{ text: 'I have written members.csv.' }] },
       ],
     },
-    { match: 'It is time to look', steps: json({ message: 'The plants need water. Shall I order some?' }) },
+    { match: 'It is time to look', steps: json({ message: 'The plants need water. Do you want some ordered?' }) },
   ],
 }
 
@@ -106,7 +106,7 @@ describe('the page of goals', { skip: noChromium }, () => {
     await press('Turn on')
     await page.getByText('every 30 minutes').waitFor()
     await press('Look now')
-    await page.getByText('The plants need water. Shall I order some?').waitFor()
+    await page.getByText('The plants need water. Do you want some ordered?').waitFor()
     await checkLook(page, 'the heartbeat')
     await screenshot(page, 'goals-heartbeat')
     await press('Snooze for an hour')

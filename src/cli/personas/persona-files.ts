@@ -39,7 +39,7 @@ const maxDescription = 500
 const maxStyle = 2_000
 const scopes = ['none', 'read', 'own', 'persona'] as const
 
-/** @returns a key of notes. By it, and not by the name, a persona finds its own again. */
+/** @returns a key of notes, with which a persona finds its own again whatever its name is. */
 const newId = (): string => randomBytes(8).toString('hex')
 
 function filesOf(terminal: Terminal, name: string): { readonly folder: string; readonly toml: string; readonly text: string } {

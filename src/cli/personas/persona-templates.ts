@@ -1,4 +1,4 @@
-/** What `oxbow persona new` begins with. Every template keeps its notes to itself; none of them can pass rights on. */
+/** What `oxbow persona new` begins with. Every template keeps its notes to itself; and passes no right on. */
 
 export interface PersonaTemplate {
   readonly description: string

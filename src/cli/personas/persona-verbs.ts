@@ -16,7 +16,7 @@ export const addPersonaVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--description <text>', 'what it is for, in a sentence')
     .option('--style <text>', 'how it speaks')
     .option('--model <model>', 'model to use')
-    .option('--right <right>', 'a right that it has, in place of those of the template; repeat for more', collect)
+    .option('--right <right>', "a right that it has, in place of the template's; repeat for more", collect)
     .option('--memory <scope>', 'none, read, own or persona: what it recalls and notes')
     .option(...dryRunOption)
     .option('--json', 'print one JSON object')

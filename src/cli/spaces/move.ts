@@ -173,7 +173,7 @@ async function scheduleNamed(from: Gateway, id: string): Promise<Item> {
   const found = schedules.find((one) => one.id.startsWith(id) && one.source === 'call')
   if (found === undefined)
     throw new OxbowError('not_found', `there is no schedule ${id} in this space`, {
-      hint: '`oxbow schedule list` shows the schedules; those of a configuration file move with their lines in it.',
+      hint: '`oxbow schedule list` shows the schedules; lines of a configuration file are moved with an editor.',
     })
   return { id: found.id, name: found.name, placed: '' }
 }

@@ -98,7 +98,7 @@ function personaOf({ actor, persona = '' }: Viewer): string {
 }
 
 /**
- * What of the memories of personas a caller reaches, for a filter: a persona those of its own, the person all (`undefined`), and nobody else
+ * What of the memories of personas a caller reaches, for a filter: a persona its own, the person all (`undefined`), and nobody else
  * any, be it an agent, a plugin or a program with a key.
  */
 export function reachOf(caller: Viewer): { readonly persona?: string } {

@@ -201,7 +201,7 @@ export interface HostFolder {
   /** Absolute, without links. */
   readonly path: string
   readonly readOnly: boolean
-  /** The space of the person that shares it; absent: it is a folder of theirs. */
+  /** The space of the person that shares it; absent: it is their own folder. */
   readonly space?: string
 }
 

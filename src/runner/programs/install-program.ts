@@ -93,7 +93,7 @@ function sourceAgain(installed: readonly InstalledProgram[], name: string): stri
 
 function notInstalled(name: string): OxbowError {
   return new OxbowError('not_found', `The program ${name} is not installed.`, {
-    hint: 'Only what `oxbow program install` has installed is changed by it; a folder of your own you change yourself.',
+    hint: 'It changes only what `oxbow program install` has installed; a folder of your own you change yourself.',
   })
 }
 

@@ -33,7 +33,7 @@ name = "${name}"
 version = "0.1.0"
 description = "Counts the lines of a file."
 
-# What it may do, and nothing else.
+# All that it is allowed to do.
 [rights]
 calls = ["file.read"]
 paths = ["/shared"]

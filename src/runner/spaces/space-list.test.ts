@@ -41,7 +41,7 @@ test('a home has the default space; others are made, used, archived and brought 
   assert.throws(() => setArchived(home, 'ada', 'default', 5), { code: 'bad_input' })
 })
 
-test('names cannot leave their folder or pass for those of a person, and a mistyped one makes nothing', (t) => {
+test('names cannot leave their folder or pass for a person, and a mistyped one makes nothing', (t) => {
   const home = homeOf(t)
   for (const name of ['', '.', '../ada', 'a/b', 'A', 'a b', '~', 'a~b', '-a', 'a'.repeat(32)])
     assert.throws(() => parseSpace(name), { code: 'bad_input' })

@@ -53,7 +53,7 @@ function movesIn(home: Place, state: State): readonly SpaceMove[] {
     })
 }
 
-/** @returns moves that a process has left behind, the oldest first; those of living processes are theirs */
+/** @returns moves that a process has left behind, the oldest first, without what living processes do */
 export function leftMoves(home: Place): readonly SpaceMove[] {
   if (!existsSync(folderOf(home, 'open'))) return []
   return movesIn(home, 'open').filter(({ pid }) => pid === process.pid || !isAlive(pid))

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { isObject, OxbowError, type UserId } from '../../base/index.ts'
 import { homeRoot, type HostEnv, parseUser } from '../home.ts'
 
-/** Between a person and a space in the name of a workspace; in no name of a space, and refused in those of new users. */
+/** Between a person and a space in the name of a workspace; in no name of a space, and refused in names of new users. */
 const separator = '~'
 
 export const defaultSpace = 'default'

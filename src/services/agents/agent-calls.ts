@@ -164,7 +164,7 @@ function rightsOf(deps: SpawnDeps, { rights: requested, read_only: readOnly }: S
 
 /** A request that is refused anyway is not worth a question. */
 function tierOfSpawn(deps: SpawnDeps, input: SpawnInput, caller: Caller): Tier {
-  // As to delegate: a person has said what it may do, and each of its calls is judged.
+  // As to delegate: a person has given it its rights, and each of its calls is judged.
   if (input.as !== '') return 'side_effecting'
   const { rights, beyond } = rightsOf(deps, input, caller)
   return beyond.length > 0 || rights.every((right) => !deps.changing().has(right)) ? 'side_effecting' : 'privileged'

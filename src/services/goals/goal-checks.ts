@@ -141,7 +141,7 @@ async function runCommand(
   return { exitCode, timedOut, stdout, how, said: said.join('\n') }
 }
 
-/** @returns the number that an output ends with, or that a pattern finds; null: there is none */
+/** @returns the number that an output ends with, or that a pattern finds; null: no number */
 export async function numberIn(text: string, pattern: string | undefined): Promise<number | null> {
   const kept = text.slice(-maxMatchedCharacters)
   if (pattern === undefined) {
@@ -210,7 +210,7 @@ export function withNamedHosts(rights: readonly string[], allow: readonly string
   return expandRights(rights).some(saysIt) ? rights : [...rights, ...allow.map((host) => `web.read:${host.replace(/:\d+$/, '')}`)]
 }
 
-/** @returns those of the changed files that are tests of the seed, or in a folder of them */
+/** @returns changed files that are tests of the seed, or in a folder of them */
 export function editedTests(tests: readonly string[], changed: readonly string[]): readonly string[] {
   const named = tests.map((each) => placeOf(each).replace(/\/+$/, ''))
   return changed.filter((path) => named.some((test) => matchesPath(test, placeOf(path))))

@@ -331,7 +331,7 @@ function workOf(deps: GoalDeps): GenerationDeps & Pick<Parameters<typeof createG
       const bounds = goal.starter === '' ? goal.rights : meet((await deps.profileOf(goal.session))?.rights ?? [], goal.rights)
       const turn: TurnId = made.delegates === true ? turnOfGeneration(goal) : goal.id
       const branch = made.branch === undefined ? {} : { branch: made.branch }
-      const mayFetch = made.name === 'web.fetch' && goal.starter === ''
+      const mayFetch = made.reaches === true && goal.starter === ''
       const rights = mayFetch ? withNamedHosts(bounds, deps.config.egress.allow) : bounds
       const caller: Caller = { ...runtime(goal), ...grantOf(rights), audience: 'model', turn, ...branch }
       return passed(caller, goal, made)

@@ -25,6 +25,8 @@ export interface GoalCall {
   readonly branch?: string
   /** Work of others, which counts for the generation. */
   readonly delegates?: true
+  /** It may reach the hosts that the configuration allows, for a person's goal. */
+  readonly reaches?: true
 }
 
 export interface GenerationDeps extends StepDeps {
@@ -167,7 +169,7 @@ async function onCleanBranch(
   const seen = new Set<string>()
   const place: CheckPlace = {
     schemas: deps.schemas,
-    call: (part, name, input) => deps.call(goal, { part, name, input, signal, branch }),
+    call: (part, name, input) => deps.call(goal, { part, name, input, signal, branch, reaches: true }),
     async changed(part) {
       const { changed } = await diff(deps, goal, branch, part, signal)
       const fresh = changed.filter((path) => !seen.has(path))

@@ -42,7 +42,7 @@ export interface Goal {
   /** What is asked now. */
   readonly questions: readonly Question[]
   readonly scores: Scores | null
-  /** Hash; empty: there is none yet. */
+  /** Hash; empty: it has no seed yet. */
   readonly seed: string
   /** Of the present generation, from 0. */
   readonly generation: number

@@ -88,7 +88,7 @@ export const goalView = goalSummary.extend({
       reason: z.enum(endReasons),
       text: z.string(),
       merged: z.string().describe('Version of the workspace that has it; empty: nothing was merged.'),
-      branch: z.string().describe('Branch that has the best generation; empty: it was merged, or there is none.'),
+      branch: z.string().describe('Branch that has the best generation; empty: it was merged, or no generation was made.'),
     })
     .nullable(),
 })
@@ -121,7 +121,7 @@ export const startInput = z.strictObject({
     .max(31 * 86_400)
     .optional()
     .meta(evident('Seconds until it ends.')),
-  budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
+  budget: limitsSchema.optional().meta(evident('Its share of your budget.')),
 })
 
 export type StartInput = z.infer<typeof startInput>

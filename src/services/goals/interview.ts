@@ -89,7 +89,7 @@ export function readAnswer({ type, choices }: Question, answer: Json): Read<stri
       const chosen = choices.filter((choice) => names.includes(choice.toLowerCase()))
       return chosen.length < new Set(names).size
         ? { problem: `it takes some of ${listed}` }
-        : { value: chosen.join(', ') || 'none of them' }
+        : { value: chosen.join(', ') || 'nothing of these' }
     }
     case 'text': {
       const text = said.trim()

@@ -10,7 +10,7 @@ import { bestOf, endAfter } from './stop-rules.ts'
 
 const runs = { numRuns: scaled(10_000, 500) }
 
-test('the ambiguity is that of the formula, and the threshold itself is clear', () => {
+test('the ambiguity follows the formula, and the threshold itself is clear', () => {
   assert.equal(ambiguityOf({ goal: 0.3, constraints: 0.2, success: 0.2 }), 0.76)
   assert.equal(isClear({ goal: 0.8, constraints: 0.8, success: 0.8 }), true)
   assert.equal(isClear({ goal: 0.79, constraints: 0.8, success: 0.8 }), false)

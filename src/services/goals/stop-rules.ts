@@ -49,7 +49,7 @@ function hasNoGain(all: readonly Outcome[]): boolean {
   return Math.round((best(all) - best(all.slice(0, -2))) * 1e9) / 1e9 < leastGain
 }
 
-/** @returns the index of the best: what was reached before what was not, then the score, then the earlier one; -1: there is none */
+/** @returns the index of the best: what was reached before what was not, then the score, then the earlier one; -1: no generation */
 export function bestOf(all: readonly Pick<Outcome, 'passed' | 'score'>[]): number {
   const worth = ({ passed, score }: Pick<Outcome, 'passed' | 'score'>): number => score + (passed ? 1 : 0)
   return all.reduce((best, each, at) => (best < 0 || worth(each) > worth(all[best]!) ? at : best), -1)

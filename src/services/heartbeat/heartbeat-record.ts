@@ -17,7 +17,7 @@ export interface Heartbeat {
   readonly snoozed_until: number
   /** Hash of what the last look has seen; empty: it has not looked. */
   readonly seen: string
-  /** Beats that have looked: their calls are named by it. */
+  /** Beats that have looked, which name their calls. */
   readonly looks: number
   /** Of what is counted by day. */
   readonly day: string

@@ -133,13 +133,13 @@ test('in quiet hours it waits for their end, then says what came together as one
 })
 
 test('it acts within the rights that it was given; without them nothing happens, and it proposes', async () => {
-  const proposes = (results: readonly string[]): string => (results.join().includes('written') ? '' : 'Shall I write it?')
+  const proposes = (results: readonly string[]): string => (results.join().includes('written') ? '' : 'Do you want it written?')
   await using careful = await openHeart(proposes, true)
   careful.state.list = '- write it'
   await careful.ask('heartbeat.on', { rights: ['memory.read'] })
   await careful.ask('heartbeat.now')
   const proposed = await careful.until(({ last }) => last !== null)
-  assert.deepEqual([careful.state.written, proposed.messages.map(({ text }) => text)], [0, ['Shall I write it?']])
+  assert.deepEqual([careful.state.written, proposed.messages.map(({ text }) => text)], [0, ['Do you want it written?']])
   await careful.ask('heartbeat.on', { rights: ['file.write'] })
   await careful.ask('heartbeat.now')
   const acted = await careful.until(({ last }) => last!.at > proposed.last!.at || last!.came_to === 'nothing')

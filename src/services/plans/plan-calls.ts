@@ -110,7 +110,7 @@ function applyCall(deps: PlanCallDeps): Call {
     input: z.strictObject({
       plan,
       digest: z.string().max(64).describe('Digest of the plan that was looked at.'),
-      skip_unknown: z.boolean().default(false).describe('Go on behind a step of which a crash hid whether it happened.'),
+      skip_unknown: z.boolean().default(false).describe('Go on behind a step whose outcome a crash has hidden.'),
       dry_run: z.boolean().default(false).meta(evident('Only say what it would do.')),
     }),
     output: planView,
@@ -144,7 +144,7 @@ async function assertAppliable(deps: PlanCallDeps, found: PlanView, digest: stri
   if (['making', 'failed', 'dropped'].includes(found.state))
     throw new OxbowError('bad_input', `The plan ${found.id} is ${found.state}.`, { hint: 'Make it again: oxbow plan.' })
   if (digest !== found.digest || digestOf({ ...record, state: 'ready' }) !== found.digest)
-    throw new OxbowError('plan_stale', 'The digest is not that of the plan.', { hint: 'Look at the plan again: `oxbow plan show` has it.' })
+    throw new OxbowError('plan_stale', 'The plan has another digest.', { hint: 'Look at the plan again: `oxbow plan show` has it.' })
   // One that has begun has changed what it was made on.
   if (applied !== null && (applied.files === 'done' || applied.state !== 'stopped') && (applied.done.length > 0 || found.total > 0)) return
   await assertCurrentBasis(deps, record)

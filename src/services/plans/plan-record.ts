@@ -85,7 +85,7 @@ export async function readPlans(documents: Pick<Documents, 'all'>): Promise<read
   return plans.sort((a, b) => a.created_at - b.created_at)
 }
 
-/** @returns null where there is no such plan, or its record is none */
+/** @returns null where there is no such plan, or its record cannot be read */
 export async function readPlan(documents: Pick<Documents, 'get'>, id: string): Promise<PlanRecord | null> {
   const found = await documents.get(planCategory, id)
   return planRecord.safeParse(found?.value).data ?? null

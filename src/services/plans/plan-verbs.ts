@@ -72,7 +72,7 @@ export const planVerbs: readonly ServiceVerb[] = [
     call: 'plan.apply',
     typed: {
       '--digest <digest>': { field: 'digest', help: 'apply it without a question, as `plan show --json` has shown it with this digest' },
-      '--skip-unknown': { field: 'skip_unknown', value: true, help: 'go on behind a step of which a crash hid whether it happened' },
+      '--skip-unknown': { field: 'skip_unknown', value: true, help: 'go on behind a step whose outcome a crash has hidden' },
     },
     agree: {
       by: show,

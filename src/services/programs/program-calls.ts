@@ -67,10 +67,10 @@ function infoCall(load: Load): Call {
   return defineCall({
     ...shared,
     name: 'program.info',
-    summary: 'Shows a program: what it does, what it may do, what it takes and returns.',
+    summary: 'Shows a program: what it does, its rights, what it takes and returns.',
     input: z.strictObject({ program: name }),
     output: programView.extend({
-      may: z.array(z.string()).readonly().describe('What it may do, for people, one a line.'),
+      may: z.array(z.string()).readonly().describe('Its rights, for people, one a line.'),
       toml: z.string().describe('Its program.toml.'),
       instructions: z.string().describe('Its SKILL.md.'),
       script: z.string().describe('Its main.js; empty: it has none.'),
@@ -209,7 +209,7 @@ function verifyCall(load: Load): Call {
           module: z.string().max(maxModuleChars).optional(),
         })
         .optional()
-        .describe('Absent: those of the program of this name.'),
+        .describe('Absent: the files of the program with this name.'),
     }),
     output: z.strictObject({
       ok: z.boolean(),

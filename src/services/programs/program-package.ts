@@ -1,5 +1,5 @@
 /**
- * The files of a program: `program.toml` says what it is, what it may do, what it takes and returns; `SKILL.md` says the same to people and
+ * The files of a program: `program.toml` says what it is, its rights, what it takes and returns; `SKILL.md` says the same to people and
  * models; `main.js`, where there is one, does it. All three are texts of somebody else: whatever is in them, reading them ends, and says
  * in which line something is wrong.
  */

@@ -101,7 +101,7 @@ function lineWith(text: string, part: string): number {
   return text.split('\n').findIndex((line) => line.includes(part)) + 1
 }
 
-/** Types of the browser, which would have it, are not those of Node. */
+/** Types of the browser would have it; types of Node do not. */
 function isWasm(module: string): boolean {
   const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: { validate(bytes: Uint8Array): boolean } }
   return wasm.validate(Buffer.from(module, 'base64'))

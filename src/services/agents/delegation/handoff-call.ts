@@ -136,7 +136,7 @@ async function handedTo(
   return { profile, from: caller.actor, call }
 }
 
-/** Personas that answer in conversations, by name. A conversation that was deleted or archived is none of them. */
+/** Personas that answer in conversations, by name. Conversations that were deleted or archived do not count. */
 export async function activePersonas({
   handoffs,
   store,

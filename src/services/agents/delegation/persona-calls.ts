@@ -10,7 +10,7 @@ import { listedDefinition } from './definitions.ts'
 
 const persona = listedDefinition.pick({ name: true, from: true, state: true, problem: true }).extend({
   description: z.string(),
-  style: z.string().describe('Its voice; empty: none of its own.'),
+  style: z.string().describe('Its voice; empty: the usual one.'),
   model: z.string().describe('Empty: the usual one.'),
   memory: z.string().describe('`persona`: it has notes that no other agent recalls.'),
   sessions: z.array(idSchema('SessionId')).readonly().describe('Conversations in which it answers.'),

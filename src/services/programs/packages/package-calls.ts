@@ -119,7 +119,7 @@ function testCall(load: Load): Call {
     summary: 'Runs the cases of tests of a program: each scripts what its calls return, so nothing outside is read or changed.',
     input: z.strictObject({
       name,
-      files: givenFiles.optional().describe('Absent: those of the program of this name.'),
+      files: givenFiles.optional().describe('Absent: the files of the program with this name.'),
     }),
     output: z.strictObject({ results: z.array(testResult).readonly() }),
     example: {

@@ -99,7 +99,7 @@ export const packageVerbs: readonly ServiceVerb[] = [
   look,
   {
     words: 'program install <source>',
-    summary: 'install a program from a folder, an archive, npm or git, after showing what it may do',
+    summary: 'install a program from a folder, an archive, npm or git, after showing its rights',
     examples: [
       'oxbow program install ./tidy',
       'oxbow program install npm:@acme/tidy@1.2.0',

@@ -14,7 +14,7 @@ export const packageView = z.strictObject({
   kind: z.enum(['script', 'module', 'agent']),
   files: z.int(),
   bytes: z.int(),
-  may: lines.describe('What it may do, for people, one a line.'),
+  may: lines.describe('Its rights, for people, one a line.'),
   added: lines.describe('What the installed version may not do.'),
   removed: lines,
   installed: z.string().describe('The installed version; empty: it is new.'),

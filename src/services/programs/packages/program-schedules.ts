@@ -85,7 +85,7 @@ export function createProgramSchedules(deps: ScheduleDeps): ProgramSchedules {
   }
 }
 
-/** @returns the code of the error; empty: there was none */
+/** @returns the code of the error; empty: it has not failed */
 async function failureOf(work: Promise<unknown>): Promise<string> {
   try {
     await work

@@ -1,4 +1,4 @@
-/** The heartbeat: whether it looks by itself, when next, what it may do, and what it has said. */
+/** The heartbeat: whether it looks by itself, when next, its rights, and what it has said. */
 import { HeartPulse } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { OutputOf } from '../../../../src/client/browser-client.ts'

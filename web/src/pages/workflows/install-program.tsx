@@ -1,4 +1,4 @@
-/** Installing or updating a program as `oxbow program install` does: what it may do is shown, and exactly these files are approved. */
+/** Installing or updating a program as `oxbow program install` does: its rights are shown, and exactly these files are approved. */
 import { type ReactNode, useState } from 'react'
 import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { navigate } from '../../app/router.tsx'

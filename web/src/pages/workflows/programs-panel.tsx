@@ -1,4 +1,4 @@
-/** Programs that there are: where each is from, whether it is on, what it may do; started, switched, installed and removed from here. */
+/** Programs that there are: where each is from, whether it is on, its rights; started, switched, installed and removed from here. */
 import { Play, Plus, Power, Workflow } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import type { OutputOf } from '../../../../src/client/browser-client.ts'

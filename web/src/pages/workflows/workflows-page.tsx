@@ -14,7 +14,7 @@ const tabs = [
 export default function WorkflowsPage({ place }: PageProps): ReactNode {
   const current = tabs.find(({ name }) => name === place.segments[1])?.name ?? 'programs'
   return (
-    <SayingPage title="Workflows" intro="Programs that compose calls. Each says beforehand what it may do, and can do nothing else.">
+    <SayingPage title="Workflows" intro="Programs that compose calls. Each says beforehand which rights it needs, and can do nothing else.">
       <Tabs label="Workflows" tabs={tabs} current={current} onChange={(name) => navigate(`/workflows/${name}`)}>
         {current === 'runs' ? <ProgramRuns place={place} /> : <ProgramsPanel place={place} />}
       </Tabs>
