@@ -22,7 +22,7 @@ const tools = registry.tools(rights, [])
 const everyTool = [...tools, ...registry.laterTools(rights)]
 
 /** Bytes of all tools with their names, descriptions and schemas. */
-const maxBytes = 9_000
+const maxBytes = 9_050
 const maxSharedBytes = 1_000
 
 const options = { facts: () => ({ tools: true, maxOutputTokens: 100 }), official: true } as unknown as WriterOptions

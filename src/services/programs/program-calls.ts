@@ -209,7 +209,7 @@ function verifyCall(load: Load): Call {
           module: z.string().max(maxModuleChars).optional(),
         })
         .optional()
-        .describe('Absent: the files of the program with this name.'),
+        .meta(evident('Absent: the files of the program with this name.')),
     }),
     output: z.strictObject({
       ok: z.boolean(),

@@ -1,6 +1,6 @@
 /** The calls by which a person installs programs, and by which whoever writes one tests it. The host has the files, and judges each question. */
 import { z } from 'zod'
-import { type Call, defineCall } from '../../../protocol/index.ts'
+import { type Call, defineCall, evident } from '../../../protocol/index.ts'
 import { definitionName, maxProgramFileBytes, maxSource } from '../../../config/index.ts'
 import { maxModuleChars, maxTests } from '../limits.ts'
 import type { InstallDesk, TestedFiles } from './install-desk.ts'
@@ -119,7 +119,7 @@ function testCall(load: Load): Call {
     summary: 'Runs the cases of tests of a program: each scripts what its calls return, so nothing outside is read or changed.',
     input: z.strictObject({
       name,
-      files: givenFiles.optional().describe('Absent: the files of the program with this name.'),
+      files: givenFiles.optional().meta(evident('Absent: the files of the program with this name.')),
     }),
     output: z.strictObject({ results: z.array(testResult).readonly() }),
     example: {
