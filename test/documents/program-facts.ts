@@ -1,5 +1,5 @@
 /** Gathers what the program really has: paths, verbs, keys, calls, words. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse as parseToml } from 'smol-toml'
@@ -8,8 +8,10 @@ import { measures } from '../../bench/measure-list.ts'
 import { readCommand, slashCommands } from '../../src/terminal/index.ts'
 import { buildProgram } from '../../src/cli/program.ts'
 import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
+import { isObject } from '../../src/base/index.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { agentProblem } from '../../src/services/agents/delegation/agent-definition.ts'
+import { caseSchema } from '../../src/services/programs/packages/program-tests.ts'
 import { hookSteps } from '../../src/protocol/index.ts'
 import type { Definition } from '../../src/config/index.ts'
 import { configSchema, parseConfig } from '../../src/services/index.ts'
@@ -66,6 +68,9 @@ export async function programFacts(): Promise<ProgramFacts> {
         const table = parseToml(text)
         // A definition of an agent says what it is for.
         if ('capabilities' in table) return agentProblem({ table } as unknown as Definition) || null
+        // A manifest is the one of an example, which a test runs.
+        if (isObject(table['program'])) return sameAsExample(String(table['program']['name']), text)
+        if ('call' in table) return caseSchema.safeParse(table).error?.message ?? null
         parseConfig(table, 'the example')
         return null
       } catch (error) {
@@ -73,4 +78,9 @@ export async function programFacts(): Promise<ProgramFacts> {
       }
     },
   }
+}
+
+function sameAsExample(name: string, text: string): string | null {
+  const file = `examples/programs/${name}/program.toml`
+  return existsSync(join(root, file)) && read(file).trimEnd() === text.trimEnd() ? null : `it is not ${file}`
 }

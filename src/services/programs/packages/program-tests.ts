@@ -35,7 +35,8 @@ const stepSchema = z.strictObject({
   fails: z.string().refine(isErrorCode, 'must be the code of an error').optional(),
 })
 
-const caseSchema = z.strictObject({
+/** One case of the tests of a program. */
+export const caseSchema = z.strictObject({
   input: jsonObjectSchema().default({}),
   /** Absent: any that fits [result]. */
   result: z.json().optional(),
