@@ -58,7 +58,7 @@ void describe('the blocks of the pages', () => {
 
   void test('of the shell have command lines that the program takes, also where they are not run', async () => {
     const loaded = await loadServiceVerbs(null)
-    const silent = { output: new PassThrough(), errors: new PassThrough(), version: '' } as unknown as Terminal
+    const silent = { output: new PassThrough(), errors: new PassThrough(), env: {}, version: '' } as unknown as Terminal
     for (const block of blocks.filter(({ language }) => language === 'sh' || language === 'console'))
       for (const line of commandLines(block)) {
         let isChosen = false

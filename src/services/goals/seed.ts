@@ -65,7 +65,7 @@ const seedContent = z
   })
   .superRefine(({ tasks }, context) => {
     const problem = taskProblem(tasks)
-    if (problem !== '') context.addIssue({ code: 'custom', path: ['tasks'], message: problem })
+    if (problem !== '') context.addIssue(`tasks: ${problem}`)
   })
 
 export type SeedContent = z.infer<typeof seedContent>
