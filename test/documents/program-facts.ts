@@ -69,7 +69,7 @@ export async function programFacts(): Promise<ProgramFacts> {
         // A definition of an agent says what it is for.
         if ('capabilities' in table) return agentProblem({ table } as unknown as Definition) || null
         // A manifest is the one of an example, which a test runs.
-        if (isObject(table['program'])) return sameAsExample(String(table['program']['name']), text)
+        if (isObject(table['program'])) return sameAsExample(table['program']['name'] as string, text)
         if ('call' in table) return caseSchema.safeParse(table).error?.message ?? null
         parseConfig(table, 'the example')
         return null
