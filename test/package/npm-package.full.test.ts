@@ -53,7 +53,7 @@ const npm = (args: readonly string[], cwd: string) => {
 
 before(async () => {
   mkdirSync(own)
-  for (const name of ['package.json', 'README.md', 'LICENSE', 'bin', 'skills'])
+  for (const name of ['package.json', 'README.md', 'LICENSE', 'bin', 'skills', 'programs'])
     cpSync(join(root, name), join(own, name), { recursive: true })
   if (isBuilt()) cpSync(join(root, 'dist'), join(own, 'dist'), { recursive: true })
   else {

@@ -21,6 +21,7 @@ const copied = [
   'bundle',
   'scripts',
   'skills',
+  'programs',
   'src',
   'LICENSE',
   'CHANGELOG.md',

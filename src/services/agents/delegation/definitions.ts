@@ -251,7 +251,10 @@ async function judgeOne({ check, rightProblem }: DefinitionDeps, text: Definitio
     const [named] = protoKeys(table)
     if (named !== undefined) return { ...read, state: 'broken', problem: `${named.join('.')}: nothing can have this name` }
     const problem = isObject(table) ? await check({ ...read, table }) : 'it is not a table'
-    return problem === '' ? { ...read, table, problem: await rightProblem(rightsIn(table)) } : { ...read, state: 'broken', problem }
+    if (problem !== '') return { ...read, state: 'broken', problem }
+    const rights = rightsIn(table)
+    // A program says its rights in another way, and is asked for before calls are described.
+    return { ...read, table, problem: rights.length === 0 ? '' : await rightProblem(rights) }
   } catch (error) {
     return { ...read, state: 'broken', problem: errorMessage(error) }
   }
