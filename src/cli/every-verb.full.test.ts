@@ -34,7 +34,7 @@ async function type(args: readonly string[], home: string): Promise<Ran> {
   return { exit, out: String(output.read() ?? ''), err: String(errors.read() ?? '') }
 }
 
-const silent = { output: new PassThrough(), errors: new PassThrough(), version: '' } as unknown as Terminal
+const silent = { output: new PassThrough(), errors: new PassThrough(), env: {}, version: '' } as unknown as Terminal
 
 interface Leaf {
   readonly path: readonly string[]
@@ -191,6 +191,20 @@ test('every verb that reads the configuration ends with its exit code where that
     'embed list': 0,
     'embed pull': refused,
     'embed use': refused,
+    'goal edit': missing,
+    'persona edit': refused,
+    'persona new': 0,
+    'space archive': 0,
+    'space list': 0,
+    'space merge': refused,
+    'space move': refused,
+    'space new': 0,
+    'space restore': 0,
+    'space share': refused,
+    'space suggest': 0,
+    'space undo': missing,
+    'space unshare': refused,
+    'space use': 0,
   })
 })
 
@@ -209,5 +223,10 @@ test('every verb ends with the exit code of a bad configuration where the home c
     'character check': errorTable.not_found.exit,
     'plugin new': errorTable.bad_input.exit,
     'plugin sign': errorTable.not_found.exit,
+    'goal edit': errorTable.not_found.exit,
+    'space merge': errorTable.bad_input.exit,
+    'space move': errorTable.bad_input.exit,
+    'space share': errorTable.bad_input.exit,
+    'space unshare': errorTable.bad_input.exit,
   })
 })

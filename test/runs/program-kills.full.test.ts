@@ -32,7 +32,7 @@ const script = `export default () => {
     try {
       oxbow.call('shell.exec', { command: 'echo ' + step + ' >> log.txt' })
     } catch (error) {
-      if (error.code !== 'outcome_unknown') throw error
+      if (error.code !== 'outcome_unknown' && error.code !== 'cancelled') throw error
       unknown.push(step)
     }
   return unknown
@@ -49,7 +49,10 @@ void test(`after ${kills} kills a script has taken each step once, or knows whic
   const home = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
   const folder = join(home, 'programs', 'steps')
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(home, 'config.toml'), '[memory]\nembedder = "none"\n[agent]\nrights = ["operator"]\n')
+  writeFileSync(
+    join(home, 'config.toml'),
+    '[memory]\nembedder = "none"\n[agent]\nrights = ["operator"]\n[approval]\nprivileged = "allow"\n[flow]\nirreversible = "allow"\n',
+  )
   writeFileSync(join(folder, 'program.toml'), manifest)
   writeFileSync(join(folder, 'SKILL.md'), 'Takes steps.')
   writeFileSync(join(folder, 'main.js'), script)

@@ -191,8 +191,8 @@ test('a backup that removes older ones names them first', async () => {
   assert.deepEqual(made.removed, first.removed)
 })
 
-/** `audit restore` puts back bodies that are missing, and only such as the chain names. */
-const onlyAdds: ReadonlySet<string> = new Set(['audit restore'])
+/** `audit restore` puts back bodies that are missing, and only such as the chain names; `space restore` brings a space back. */
+const onlyAdds: ReadonlySet<string> = new Set(['audit restore', 'space restore'])
 
 /** What takes something away for good, or as good as that. */
 const destroys = /^(?:delete|remove|revoke|forget|reset|restore|withdraw|kill|migrate)$/

@@ -125,7 +125,7 @@ describe('undo through the front door', () => {
     )
     assert.match(
       said,
-      /^Restored 2 files as they were before this turn\.\nThis turn also did what an undo does not take back: .*memory\.save/,
+      /^Restored 3 things as they were before this turn\.\nThis turn also did what an undo does not take back: agent\.spawn/,
     )
     assert.deepEqual([read('parent.txt'), read('child.txt')], [null, null])
     await oxbow('redo', '--yes')

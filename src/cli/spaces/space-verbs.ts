@@ -1,4 +1,5 @@
 /** Definitions of `space`. */
+import { OxbowError } from '../../base/index.ts'
 import type { Command } from 'commander'
 import { type AddVerbs, collect, dryRunOption, examples, plainVerb, userOption, verbGroup } from '../verb-parts.ts'
 
@@ -57,7 +58,7 @@ const addCrossing: AddVerbs = (space, terminal, choose) => {
   const moving = () => import('./move.ts')
   const from = ['--from <space>', 'space in which they are; default: the one in use'] as const
   spaceVerb(space.command('move <ids...>'), 'move notes, sessions, schedules (schedule:ID) and files (/shared/…) to another space')
-    .requiredOption('--to <space>', 'space to which they go')
+    .option('--to <space>', 'space to which they go')
     .option(...from)
     .option(...dryRunOption)
     .option('--yes', 'do not ask')
@@ -66,14 +67,14 @@ const addCrossing: AddVerbs = (space, terminal, choose) => {
       'after',
       examples('oxbow space move /shared/taxes note-84b8b784413c7e13 --to taxes', 'oxbow space move 019a --to taxes --dry-run'),
     )
-    .action((ids, options) => choose(async () => (await moving()).spaceMove(ids, options, terminal)))
+    .action((ids, options) => choose(async () => (await moving()).spaceMove(ids, towards(options), terminal)))
   spaceVerb(space.command('merge <space>'), 'move everything of a space to another, and archive it')
-    .requiredOption('--to <space>', 'space to which it goes')
+    .option('--to <space>', 'space to which it goes')
     .option(...dryRunOption)
     .option('--yes', 'do not ask')
     .option(...json)
     .addHelpText('after', examples('oxbow space merge taxes --to default --dry-run'))
-    .action((name, options) => choose(async () => (await moving()).spaceMerge(name, options, terminal)))
+    .action((name, options) => choose(async () => (await moving()).spaceMerge(name, towards(options), terminal)))
   spaceVerb(space.command('undo [id]'), 'take back the newest move or merge, or the one that is named')
     .option(...dryRunOption)
     .option('--yes', 'do not ask')
@@ -82,7 +83,7 @@ const addCrossing: AddVerbs = (space, terminal, choose) => {
     .action((id, options) => choose(async () => (await moving()).spaceUndo(id, options, terminal)))
   const sharing = () => import('./share.ts')
   spaceVerb(space.command('share <folder>'), 'show a folder of a space to the agents of another; what they read of it is private')
-    .requiredOption('--to <space>', 'space that may see it')
+    .option('--to <space>', 'space that may see it')
     .option(...from)
     .option('--write', 'its agents may also change it')
     .option('--as <name>', 'its name in /shared there; default: the last part of the path')
@@ -91,12 +92,20 @@ const addCrossing: AddVerbs = (space, terminal, choose) => {
       'after',
       examples('oxbow space share /shared/figures --from taxes --to work', 'oxbow space share /shared/site --to work --write'),
     )
-    .action((path, options) => choose(async () => (await sharing()).spaceShare(path, options, terminal)))
+    .action((path, options) => choose(async () => (await sharing()).spaceShare(path, towards(options), terminal)))
   spaceVerb(space.command('unshare <shared-folder>'), 'take a shared folder away, with the sessions and files that come from it')
-    .requiredOption('--to <space>', 'space that sees it')
+    .option('--to <space>', 'space that sees it')
     .option(...dryRunOption)
     .option('--yes', 'do not ask')
     .option(...json)
     .addHelpText('after', examples('oxbow space unshare figures --to work --dry-run'))
-    .action((name, options) => choose(async () => (await sharing()).spaceUnshare(name, options, terminal)))
+    .action((name, options) => choose(async () => (await sharing()).spaceUnshare(name, towards(options), terminal)))
+}
+
+/** @throws OxbowError `bad_input` where no space is named */
+function towards<Options extends { readonly to?: string }>(options: Options): Options & { readonly to: string } {
+  const { to } = options
+  if (to === undefined)
+    throw new OxbowError('bad_input', 'the other space is missing', { hint: 'Add --to SPACE; `oxbow space list` shows them.' })
+  return { ...options, to }
 }

@@ -14,6 +14,7 @@ import {
   spacesOf,
   suggestSpace,
   useSpace,
+  parseUser,
 } from '../../runner/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
@@ -37,7 +38,7 @@ const maxWords = 50
 
 /** @returns the person whose spaces a verb is about */
 export function personOf({ user }: Pick<SpaceOptions, 'user'>): string {
-  return spaceOf(user).person
+  return spaceOf(parseUser(user)).person
 }
 
 export async function spaceNew(name: string, options: NewOptions, terminal: Terminal): Promise<number> {
@@ -116,7 +117,7 @@ export async function spaceExport(name: string, path: string | undefined, option
 }
 
 export async function spaceSuggest(words: readonly string[], options: SpaceOptions, terminal: Terminal): Promise<number> {
-  const found = suggestSpace(openHome(terminal.env), options.user, words.join(' '), process.cwd())
+  const found = suggestSpace(openHome(terminal.env), parseUser(options.user), words.join(' '), process.cwd())
   const text =
     found === null ? 'No other space seems meant.' : `${found.because} suggests the space ${found.space}: oxbow space use ${found.space}`
   return printAnswer(found, text, options, terminal)
