@@ -96,7 +96,7 @@ export const goalVerbs: readonly ServiceVerb[] = [
     call: 'goal.edit',
     typed: { file: { field: '', help: 'JSON file with the whole seed' } },
     omit: ['seed'],
-    input: (input, { options: { file } }) => ({ ...input, seed: seedIn(String(file)) }),
+    find: async (input, _ask, { file }) => ({ ...input, seed: seedIn(String(file)) }),
   },
   { words: 'goal pause <goal>', summary: 'pause a goal and who works for it', examples: ['oxbow goal pause 0fd2b0d1'], call: 'goal.pause' },
   {
