@@ -26,8 +26,6 @@ test('what is wrong is said with its line', async () => {
     (await problemsOf(whole.replace('"file.read"', '"no call"')))[0]!,
     /^program\.toml:8: rights\.calls\.0 must be the name of a call/,
   )
-  const patterns = whole.replace('"file.read"', '{ call = "file.read", input = { path = "/shared/*" } }')
-  assert.match((await problemsOf(patterns))[0]!, /^program\.toml:\d+: rights\.calls .*patterns, which bind main\.js only/)
 })
 
 test('no manifest, however it is broken, throws or is taken in with a fault', async () => {

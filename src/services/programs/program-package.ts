@@ -118,15 +118,6 @@ export async function parsePackage({
   if (instructions.trim() === '') found.push({ file: 'SKILL.md', line: 0, message: 'is missing or empty: it says what the program does' })
   if (script !== undefined && module !== undefined)
     found.push({ file: 'main.wasm', line: 0, message: 'is there next to main.js: a program has one of them' })
-  const bound = manifest?.rights.calls.findIndex((each) => typeof each !== 'string' && Object.keys(each.input).length > 0) ?? -1
-  if (bound >= 0 && script === undefined && module === undefined)
-    found.push(
-      at(
-        toml,
-        ['rights', 'calls'],
-        `.${bound} has patterns, which bind main.js only: an agent that follows SKILL.md has rights, paths and hosts`,
-      ),
-    )
   const program = manifest === null ? null : { manifest, instructions, script: script ?? null, module: module ?? null }
   return { program: found.length === 0 ? program : null, problems: found }
 }
