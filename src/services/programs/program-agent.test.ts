@@ -30,7 +30,9 @@ const makes =
     return next === undefined ? says(JSON.stringify(done)) : asks(next)
   }
 
-async function refusalsOf({ store }: ProgramFixture): Promise<readonly { readonly name: string; readonly actor: string; readonly body: string }[]> {
+async function refusalsOf({
+  store,
+}: ProgramFixture): Promise<readonly { readonly name: string; readonly actor: string; readonly body: string }[]> {
   return store.records({ phases: ['refused'], order: 'oldest_first', limit: 20, hydrate: true })
 }
 

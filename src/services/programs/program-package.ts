@@ -18,15 +18,17 @@ import {
 
 const text = (max: number) => z.string().max(max)
 const callName = text(100).regex(/^[a-z][a-z0-9_]*\.[A-Za-z0-9_.-]+$/, 'must be the name of a call, such as file.read')
+/** `*` stands for any characters. */
 const pattern = text(maxPatternCharacters).min(1)
+const patterns = z.array(pattern).min(1).max(maxListedRights)
 
 const listedCall = z.union([
   callName,
   z.strictObject({
     call: callName,
-    /** Fields of its input, which must be texts that match: `*` stands for any characters. */
+    /** Fields of its input, which must match: a text one of these patterns, a list this list of patterns, or one of these lists. */
     input: z
-      .record(text(100).min(1), z.union([pattern, z.array(pattern).min(1).max(maxListedRights)]))
+      .record(text(100).min(1), z.union([pattern, patterns, z.array(patterns).min(1).max(maxListedRights)]))
       .refine((fields) => Object.keys(fields).length <= maxPatternFields, `at most ${maxPatternFields} fields`)
       .default({}),
   }),
