@@ -12,6 +12,8 @@ type Bytes = readonly number[]
 const open = (path: number, length: number, flags: number, right: bigint, to: number): Bytes =>
   [op.i32(3), op.i32(0), op.i32(path), op.i32(length), op.i32(flags), op.i64(right), op.i64(0n), op.i32(0), op.i32(to), op.call(1)].flat()
 const descriptor = (at: number): Bytes => [...op.i32(at), ...op.load]
+/** `i32.store`: a place and a number are on the stack. */
+const store: Bytes = [0x36, 0x02, 0x00]
 /** From descriptor or number to what the vector at a place names. */
 const moved = (to: Bytes, vector: number, call: number): Bytes => [
   ...to,
@@ -33,12 +35,17 @@ function copier(from: string, to: string): Uint8Array {
     // As much as was read is written.
     ...op.i32(504),
     ...descriptor(508),
-    ...[0x36, 0x02, 0x00],
+    ...store,
     ...moved(op.i32(1), 500, 3),
     ...open(200, to.length, 1, -1n, 404),
     ...moved(descriptor(404), 500, 3),
   ]
-  return command(body, [wasiCalls.open, wasiCalls.read, wasiCalls.write], { data: [[100, from], [200, to]] }) // prettier-ignore
+  return command(body, [wasiCalls.open, wasiCalls.read, wasiCalls.write], {
+    data: [
+      [100, from],
+      [200, to],
+    ],
+  })
 }
 
 function add(home: BundledHome, name: string, module: Uint8Array, calls: readonly string[], more = ''): void {
