@@ -62,6 +62,8 @@ describe('the page of programs', { skip: noChromium }, () => {
     await press('Remove')
     await dialog().getByText(removeProgram('lines', '0.1.0').means).waitFor()
     await agree('Remove')
-    await page.getByText('There are no programs.').waitFor()
+    // Those that come with Oxbow are left.
+    await page.getByRole('link', { name: /guardian/ }).waitFor()
+    await page.getByRole('link', { name: /lines/ }).waitFor({ state: 'detached' })
   })
 })

@@ -2,7 +2,7 @@
  * Stages 3 and 4 as one judgement: by rights, limits, secrets and lists, then by labels and hosts. It is made again whenever a person has
  * been asked in between, or has written another input.
  */
-import { type CallId, type Failure, once, type OxbowError, type SessionId, toError } from '../../base/index.ts'
+import { type CallId, type Failure, isDerived, once, type OxbowError, type SessionId, toError } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Call, Caller, CallOutcome, CommandInputs, FilesState, Label, StartedProgram } from '../../protocol/index.ts'
 import { refuseLimited } from '../policy/right-limits.ts'
@@ -65,6 +65,7 @@ export async function refuseCaller(
 ): Promise<Failure | null> {
   const refused =
     caller.refuses?.(call, input) ??
+    (caller.audience === 'model' && isDerived(caller.session) ? await judges().refuse(caller, call, input) : null) ??
     authorize(caller, call, approval, usualAgent, isExcused) ??
     (caller.limits === undefined ? null : refuseLimited(caller, call, input, isExcused)) ??
     secrets.judge(caller, call, input, own)
@@ -132,6 +133,8 @@ export interface Excuse {
 export interface Judges {
   /** Stage 1: nobody can use the call now, so that no model is offered it. */
   hides(call: Call): boolean
+  /** Stage 3, for whoever works in a session that was begun for it. Nobody excuses it. @returns why it was not given the call, or null */
+  refuse(caller: Caller, call: Call, input: unknown): Promise<Failure | null>
   /** Stage 3. @param isExcused a program that is on no list may start, too @returns why the call may not start the program, or null */
   refuseStart(call: Call, program: StartedProgram, isExcused: boolean): Promise<Failure | null>
   /** Stage 3: what a person has allowed all the same. */
@@ -248,6 +251,7 @@ function join(judges: readonly Partial<Judges>[]): Judges {
   const hiders = judges.flatMap(({ hides }) => hides ?? [])
   return {
     hides: (call) => hiders.some((hides) => hides(call)),
+    refuse: (...asked) => first((judge) => judge.refuse?.(...asked)),
     refuseStart: async (...start) => (decideStarts ? first((judge) => judge.refuseStart?.(...start)) : undecided),
     refused: refused ?? {
       judge: async (_deps, _passing, _judged, forbidden) => refusal(forbidden),
@@ -281,6 +285,7 @@ export function stricter<One extends Caution>(a: One, b: One): One {
 export function closed(decides: readonly (keyof Judges)[], failure: Failure): Partial<Judges> {
   const shut: Judges = {
     hides: () => false,
+    refuse: async () => failure,
     refuseStart: async () => failure,
     refused: { judge: async (_deps, _passing, _judged, forbidden) => refusal(forbidden) },
     hosts: { judge: (...asked) => closedHosts(failure, ...asked), learn: async () => {} },
@@ -324,7 +329,7 @@ export function closedOnFailure(
 }
 
 /** Decisions that always return a promise. */
-const promised = ['refuseStart', 'cautionOf', 'findRule', 'actAs', 'rightsOfKey'] as const
+const promised = ['refuse', 'refuseStart', 'cautionOf', 'findRule', 'actAs', 'rightsOfKey'] as const
 type Decide = (...of: unknown[]) => Promise<unknown>
 
 function guarded<Found>(work: () => Found, otherwise: (error: unknown) => Found): Found {

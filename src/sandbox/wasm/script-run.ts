@@ -235,7 +235,7 @@ const durablePrelude: string = `(() => {
   const output = (name, input = {}) => call(name, input).output
   const now = () => output('program.now').at
   globalThis.oxbow = Object.freeze({
-    call,
+    call: (name, input = {}) => call(name, input),
     now,
     random: () => output('program.random').value,
     sleep: (seconds) => void call('program.wait', { until: now() + seconds * 1000 }),

@@ -10,7 +10,7 @@ import { copyMode, createSessionModes } from './session-modes.ts'
 import { execConfig } from './config.ts'
 
 export interface Access {
-  readonly judges: Omit<Judges, 'actAs' | 'hosts'>
+  readonly judges: Omit<Judges, 'refuse' | 'actAs' | 'hosts'>
   readonly execLists: ExecLists
   /** @returns the list with the rights of roles that were added @throws OxbowError `bad_input` that names what is no right */
   grantable(rights: readonly string[]): Promise<readonly string[]>
@@ -28,7 +28,7 @@ export async function openAccess(core: Core): Promise<Access> {
   const { documents, config, clock, approvals } = core
   const execLists = createExecLists(documents, sectionOf(execConfig, config), holdsPrograms(config))
   await execLists.load()
-  const judges: Omit<Judges, 'actAs' | 'hosts'> = {
+  const judges: Omit<Judges, 'refuse' | 'actAs' | 'hosts'> = {
     hides: execLists.hides,
     refuseStart: execLists.refuse,
     refused: lazyRefused(core),

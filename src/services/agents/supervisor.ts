@@ -176,7 +176,7 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
     ended_at: null,
   }
   const { name, rights, model, branch } = record
-  const spawner = by.caller.actor.startsWith('agent:') ? by.caller.actor : ''
+  const spawner = /^(?:agent|program):/.test(by.caller.actor) ? by.caller.actor : ''
   const key = /^key:(.+)$/.exec(by.caller.actor)?.[1]
   const of = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, key, branch, ...defined }
   const profile: AgentProfile = { ...of, killed: false }

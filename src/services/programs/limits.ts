@@ -44,3 +44,5 @@ export const maxToolPrograms = 50
 export const toolListMs = 5_000
 /** Calls whose schemas one answer has: a script gets outputs up to 64 KiB. */
 export const maxDescribedCalls = 20
+/** Sessions of agents whose program is known, and manifests. */
+export const maxHeldBounds = 500

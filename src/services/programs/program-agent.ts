@@ -34,7 +34,8 @@ export async function followInstructions(
     name: run.program.slice(0, 32),
     task: taskOf(program, run),
     instructions: program.instructions.slice(0, 16_000),
-    rights: [...run.rights],
+    // What limits them is passed on with them.
+    rights: [...own.rights],
   })
   const { id } = spawned.output as { readonly id: string }
   for (;;) {

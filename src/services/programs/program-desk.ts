@@ -51,7 +51,7 @@ export type ListableCall = Pick<CallReference, 'name' | 'summary' | 'effect' | '
 
 export interface DeskDeps
   extends
-    Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'assertCovers' | 'runs'>,
+    Omit<ProgramRunsDeps, 'boundsOf' | 'openSession' | 'endAgents' | 'assertCovers' | 'runs'>,
     Pick<Core, 'host' | 'registry' | 'profileOf' | 'neverPassedOn' | 'budgets' | 'running' | 'config'> {
   readonly runs: RunsPort
   readonly agents: Agents
@@ -70,6 +70,7 @@ export function createProgramDesk(deps: DeskDeps): {
     // What was revoked since is no right of the run any more.
     boundsOf: async ({ session, starter }) => (starter === '' ? null : ((await deps.profileOf(session))?.rights ?? [])),
     openSession: (run) => openSession(deps, run),
+    endAgents: (run) => endAgents(deps, run),
     async assertCovers(caller, { rights }) {
       const book = await deps.budgets.book()
       await book.load(caller)
@@ -283,4 +284,11 @@ async function openSession(deps: DeskDeps, run: ProgramRun): Promise<void> {
     await deps.documents.put(of, [{ category: profileCategory, name: session, value }])
   }
   if (home !== '' && isDerived(home) && deps.agents.supervisor.agentOf(home) !== undefined) deps.agents.supervisor.countWith(session, home)
+}
+
+/** What nobody waits for any more does nothing: the agents of a run that was cancelled, and those that its script has left. */
+async function endAgents({ agents: { supervisor }, newId }: DeskDeps, { session, id, program }: ProgramRun): Promise<void> {
+  const by = { caller: { actor: 'kernel', session, turn: id }, name: 'program.step' } as const
+  for (const { id: agent } of supervisor.all().filter(({ home }) => home === session))
+    await supervisor.kill({ ...by, call: newId() as CallId }, agent, `The run of ${program} is over.`)
 }

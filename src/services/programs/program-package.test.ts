@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parsePackage, problemText } from './program-package.ts'
-import { matches } from './program-rights.ts'
+import { type Manifest, parsePackage, problemText } from './program-package.ts'
+import { matches, refusalOf } from './program-rights.ts'
 import { brokenManifests, whole } from './manifest-fixture.ts'
 
 const problemsOf = async (toml: string, name = 'tidy'): Promise<readonly string[]> =>
@@ -26,8 +26,6 @@ test('what is wrong is said with its line', async () => {
     (await problemsOf(whole.replace('"file.read"', '"no call"')))[0]!,
     /^program\.toml:8: rights\.calls\.0 must be the name of a call/,
   )
-  const patterns = whole.replace('"file.read"', '{ call = "file.read", input = { path = "/shared/*" } }')
-  assert.match((await problemsOf(patterns))[0]!, /^program\.toml:\d+: rights\.calls .*patterns, which bind main\.js only/)
 })
 
 test('no manifest, however it is broken, throws or is taken in with a fault', async () => {
@@ -56,4 +54,27 @@ test('a pattern matches as `*` says, in time for any text', () => {
     }),
   )
   assert.equal(matches('*a'.repeat(200), 'a'.repeat(100_000)), true)
+})
+
+test('a list matches element by element, and no pattern reaches the next one', () => {
+  const refused = (args: unknown, ...wanted: string[]): boolean => {
+    const rights = {
+      calls: [{ call: 'exec.run', input: { args: wanted.length > 1 ? wanted.map((each) => each.split(' ')) : wanted[0]!.split(' ') } }],
+    }
+    const manifest = { program: { name: 'tidy' }, rights } as unknown as Manifest
+    return refusalOf(manifest, { name: 'exec.run' }, { args }) !== null
+  }
+  assert.equal(refused(['tag', 'v1'], 'tag *'), false)
+  assert.equal(refused(['tag', 'v1","--force'], 'tag v*'), false, 'it is one argument')
+  assert.equal(refused(['tag', 'v1', '--force'], 'tag *'), true)
+  assert.equal(refused(['tag'], 'tag *'), true)
+  assert.equal(refused('tag', 'push x'), true)
+  assert.equal(refused(['add', '--all'], 'add --all', 'tag *'), false)
+  assert.equal(refused(['add', 'v1'], 'add --all', 'tag *'), true)
+  assert.equal(refused(undefined, 'tag *'), true)
+  const any = { program: { name: 'tidy' }, rights: { calls: [{ call: 'exec.run', input: { args: '*' } }] } } as unknown as Manifest
+  assert.equal(refusalOf(any, { name: 'exec.run' }, { args: ['a', 'b'] }), null)
+  const text = { program: { name: 'tidy' }, rights: { calls: [{ call: 'exec.run', input: { args: '["tag",*]' } }] } } as unknown as Manifest
+  const found = refusalOf(text, { name: 'exec.run' }, { args: ['tag', 'v1', '--force'] })
+  assert.match(found!.hint, /args = \["tag","v1","--force"\]/)
 })

@@ -18,15 +18,17 @@ import {
 
 const text = (max: number) => z.string().max(max)
 const callName = text(100).regex(/^[a-z][a-z0-9_]*\.[A-Za-z0-9_.-]+$/, 'must be the name of a call, such as file.read')
+/** `*` stands for any characters. */
 const pattern = text(maxPatternCharacters).min(1)
+const patterns = z.array(pattern).min(1).max(maxListedRights)
 
 const listedCall = z.union([
   callName,
   z.strictObject({
     call: callName,
-    /** Fields of its input, which must be texts that match: `*` stands for any characters. */
+    /** Fields of its input, which must match: a text one of these patterns, a list this list of patterns, or one of these lists. */
     input: z
-      .record(text(100).min(1), z.union([pattern, z.array(pattern).min(1).max(maxListedRights)]))
+      .record(text(100).min(1), z.union([pattern, patterns, z.array(patterns).min(1).max(maxListedRights)]))
       .refine((fields) => Object.keys(fields).length <= maxPatternFields, `at most ${maxPatternFields} fields`)
       .default({}),
   }),
@@ -118,15 +120,6 @@ export async function parsePackage({
   if (instructions.trim() === '') found.push({ file: 'SKILL.md', line: 0, message: 'is missing or empty: it says what the program does' })
   if (script !== undefined && module !== undefined)
     found.push({ file: 'main.wasm', line: 0, message: 'is there next to main.js: a program has one of them' })
-  const bound = manifest?.rights.calls.findIndex((each) => typeof each !== 'string' && Object.keys(each.input).length > 0) ?? -1
-  if (bound >= 0 && script === undefined && module === undefined)
-    found.push(
-      at(
-        toml,
-        ['rights', 'calls'],
-        `.${bound} has patterns, which bind main.js only: an agent that follows SKILL.md has rights, paths and hosts`,
-      ),
-    )
   const program = manifest === null ? null : { manifest, instructions, script: script ?? null, module: module ?? null }
   return { program: found.length === 0 ? program : null, problems: found }
 }

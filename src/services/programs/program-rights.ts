@@ -56,7 +56,8 @@ export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reache
   const [first] = unfit
   if (unfit.includes(null) || first == null) return null
   const { field, value } = first
-  const line = written({ call, input: { [field]: truncate(value, 200) } })
+  const shown = typeof value === 'string' ? truncate(value, 200) : value.map((each) => truncate(each, 200))
+  const line = written({ call, input: { [field]: shown } })
   return {
     code: 'denied',
     message: `The program ${name} may not make the call ${call} with this ${field}.`,
@@ -64,20 +65,35 @@ export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reache
   }
 }
 
+interface Misfit {
+  readonly field: string
+  readonly value: string | string[]
+}
+
 /** @returns the first field that does not match; null: all do */
-function misfit(
-  { input: patterns }: ListedCall,
-  { reaches }: Pick<Call, 'reaches'>,
-  input: unknown,
-): { readonly field: string; readonly value: string } | null {
+function misfit({ input: patterns }: ListedCall, { reaches }: Pick<Call, 'reaches'>, input: unknown): Misfit | null {
   for (const [field, wanted] of Object.entries(patterns)) {
     const value = isObject(input) ? ownValue(input, field) : undefined
     const isPath = reaches?.kind === 'paths' && reaches.fields.includes(field)
-    const found =
-      typeof value === 'string' ? (isPath ? (workspacePath(value) ?? value) : value) : (JSON.stringify(value) as string | undefined)
-    if (found === undefined || ![wanted].flat().some((pattern) => matches(pattern, found))) return { field, value: found ?? '' }
+    if (value === undefined) return { field, value: '' }
+    const found = Array.isArray(value) ? value.map((each) => textOf(each, isPath)) : textOf(value, isPath)
+    if (!fits(wanted, found)) return { field, value: found }
   }
   return null
+}
+
+function textOf(value: unknown, isPath: boolean): string {
+  if (typeof value !== 'string') return JSON.stringify(value)
+  return isPath ? (workspacePath(value) ?? value) : value
+}
+
+/** Of a list, each element has to match a pattern of its own: no `*` reaches the next one, such as another argument of a command. */
+function fits(wanted: ListedCall['input'][string], found: string | readonly string[]): boolean {
+  if (typeof found === 'string') return [wanted].flat().some((pattern) => typeof pattern === 'string' && matches(pattern, found))
+  if (typeof wanted === 'string') return wanted === '*'
+  const each = wanted.filter((one) => typeof one !== 'string')
+  const lists = each.length > 0 ? each : [wanted as readonly string[]]
+  return lists.some((list) => list.length === found.length && list.every((pattern, i) => matches(pattern, found[i]!)))
 }
 
 /** In time proportional to both lengths: `*` is the only character with a meaning. */

@@ -34,6 +34,8 @@ export interface ProgramRunsDeps extends Pick<
   readonly boundsOf: (run: ProgramRun) => Promise<readonly string[] | null>
   /** Makes the session of a run, with its profile. */
   readonly openSession: (run: ProgramRun) => Promise<void>
+  /** Ends the agents that a run has started. */
+  readonly endAgents: (run: ProgramRun) => Promise<void>
   /** Hears of each run that has ended. */
   readonly tried?: ((run: ProgramRun) => Promise<void>) | undefined
   readonly assertCovers: (caller: Caller, manifest: Manifest) => Promise<void>
@@ -80,6 +82,7 @@ export function createProgramRuns(deps: ProgramRunsDeps): ProgramRuns {
     async goOn({ state, signal }) {
       const end = await drive(deps, state, signal, () => ending.get(state.id))
       if (end === null) return
+      await deps.endAgents(state)
       const ended: ProgramRun = { ...state, ...end, labels: deps.sessions.held({ session: state.session }), ended_at: clock.now() }
       await held.put(byRun(deps, state), [runChange(ended), giveBack('run', state.id)])
       ending.delete(state.id)

@@ -57,6 +57,18 @@ test('a call that is not listed is refused on record, with the line that would a
   assert.match(records[0]!.body, /does not list the call/)
 })
 
+test('a call without an input has an empty one', async () => {
+  const note = counted('test.note')
+  await using guest = await openPrograms(
+    [programOf('bare', 'calls = ["test.note"]', `export default () => oxbow.call('test.note').output.said`)],
+    {
+      calls: [note.call],
+    },
+  )
+  const run = await guest.run('bare')
+  assert.deepEqual([run.status, note.seen], ['success', [null]], JSON.stringify(run.failure))
+})
+
 test('patterns of a listed call bind its input', async () => {
   const note = counted('test.note')
   const script = `export default ({ text }) => oxbow.call('test.note', { text }).output.said`

@@ -49,6 +49,10 @@ export const programs: Service<ProgramDesk, Needs> = {
       },
     }
   },
+  judges: {
+    decides: ['refuse'],
+    load: async (core) => (await import('./program-bounds.ts')).createProgramBounds(core),
+  },
   coming: async (core, self) => (await import('./packages/tool-programs.ts')).toolPrograms(core, self),
   runs: async ({ documents }) => (await import('./program-record.ts')).runsIn(documents),
   definitions: {

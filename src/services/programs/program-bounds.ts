@@ -1,0 +1,57 @@
+/**
+ * Holds whoever works for a program to its manifest: the agent that follows its instructions, the agents and graphs that its script starts,
+ * and all below them. Their rights are judged as anybody's; that the manifest lists a call, with this input, is judged here.
+ */
+import { type AgentProfile, type Core, type Judges, processRight, profileCategory } from '../../kernel/index.ts'
+import { createRecentMap, type Failure, isDerived, type SessionId } from '../../base/index.ts'
+import { maxHeldBounds } from './limits.ts'
+import { type Manifest, usablePackage } from './program-package.ts'
+import { type KeptProgram, programCategory, type ProgramRun, programVersions } from './program-record.ts'
+import { refusalOf } from './program-rights.ts'
+
+const gone: Failure = {
+  code: 'denied',
+  message: 'The run of the program for which you work is over.',
+  hint: 'Stop, and say what you have done.',
+}
+
+export function createProgramBounds({ documents }: Pick<Core, 'documents'>): Pick<Judges, 'refuse'> {
+  /** Who started a session does not change, nor do the files of a run. Null: it works for no program. */
+  const held = createRecentMap<SessionId, SessionId | null>(maxHeldBounds)
+  const manifests = createRecentMap<string, Manifest>(maxHeldBounds)
+  const profileOf = async (session: SessionId): Promise<AgentProfile | null> =>
+    (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
+  /** @returns the session of the run that started this one, or one above it */
+  const runAbove = async (session: SessionId): Promise<SessionId | null> => {
+    const known = held.get(session)
+    if (known !== undefined || !isDerived(session)) return known ?? null
+    const profile = await profileOf(session)
+    if (profile === null) return null
+    const { home = '', spawner = '' } = profile
+    const above = home === '' ? null : spawner.startsWith('program:') ? home : await runAbove(home)
+    held.put(session, above)
+    return above
+  }
+  const manifestOf = async (session: SessionId): Promise<Manifest | null> => {
+    const id = (await profileOf(session))?.agent
+    const run = id === undefined ? null : ((await documents.get<ProgramRun>(programCategory, id))?.value ?? null)
+    if (run?.status !== 'running') return null
+    const known = manifests.get(run.hash)
+    if (known !== undefined) return known
+    const kept = await documents.get<KeptProgram>(programVersions, run.hash)
+    if (kept === null) return null
+    const { manifest } = await usablePackage(kept.value)
+    manifests.put(run.hash, manifest)
+    return manifest
+  }
+  return {
+    async refuse(caller, call, input) {
+      // A script has its own; what each process may do, such as look for tools, changes nothing.
+      if (caller.refuses !== undefined || caller.session === '' || call.right === processRight) return null
+      const run = await runAbove(caller.session)
+      if (run === null) return null
+      const manifest = await manifestOf(run)
+      return manifest === null ? gone : refusalOf(manifest, call, input)
+    },
+  }
+}
