@@ -72,7 +72,7 @@ describe('memory that is reindexed', () => {
     const standing = house.pause()
     const again = house.memory.reindex(AbortSignal.timeout(60_000))
     await standing
-    const gone = notes.remove(id)
+    const gone = notes.remove(id, asking)
     await Promise.race([gone, rounds()])
     house.goOn()
     await Promise.all([again, gone])
@@ -157,6 +157,6 @@ describe('memory that is reindexed', () => {
     house.store.memory.list = () => Promise.reject(new Error('planted'))
     await assert.rejects(house.memory.reindex(AbortSignal.timeout(60_000)), /planted/)
     house.store.memory.list = list
-    await notes.remove(id)
+    await notes.remove(id, asking)
   })
 })

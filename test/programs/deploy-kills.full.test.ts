@@ -1,15 +1,13 @@
 /** A deployment whose guest is killed with everything that it started, at any point: it ends, and no version is released twice. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededNumbers } from '../../src/base/random-fixture.ts'
-import { program } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
-import { inTime } from '../support/patience.ts'
+import { killable } from '../support/killable.ts'
 import { scaled } from '../support/scale.ts'
 import { programsFolder, type ProgramRun } from './bundled-home.ts'
 import { deployedService, freePorts } from './deployed-service.ts'
@@ -73,39 +71,3 @@ void test(`${deployments} deployments are cut off, and none releases twice`, asy
     rmSync(home, { recursive: true, force: true })
   }
 })
-
-interface Killable {
-  serve(): Promise<ChildProcess>
-  /** With everything that it started. */
-  die(child: ChildProcess): Promise<void>
-  oxbow(...args: readonly string[]): Promise<string>
-}
-
-function killable(home: string): Killable {
-  const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
-  const serve = async (): Promise<ChildProcess> => {
-    const child = spawn(process.execPath, [program, 'serve'], { env, cwd: home, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
-    let said = ''
-    const serves = new Promise<void>((resolve) => {
-      child.stdout.on('data', (chunk: Buffer) => {
-        said += chunk.toString()
-        if (said.includes('Ctrl+C stops it.')) resolve()
-      })
-    })
-    await inTime(serves, () => `the guest to serve; it says: ${said}`)
-    return child
-  }
-  const die = async (child: ChildProcess): Promise<void> => {
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    process.kill(-child.pid!, 'SIGKILL')
-    await gone
-  }
-  const oxbow = (...args: readonly string[]): Promise<string> =>
-    new Promise((resolve) => {
-      const child = spawn(process.execPath, [program, ...args], { env, cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
-      let out = ''
-      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-      child.once('close', () => resolve(out))
-    })
-  return { serve, die, oxbow }
-}

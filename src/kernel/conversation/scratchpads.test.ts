@@ -106,6 +106,8 @@ describe('the scratchpad', () => {
 
     const later = watched(says('hi'), says('ho'))
     await using second = await openFixture({ play: later.play, store, session: first.session })
+    const unopened = await second.kernel.call('scratchpad.read', {}, first.session)
+    assert.equal(unopened.status === 'ok' && (unopened.output as { item_count: number }).item_count, 21, 'before anybody speaks in it')
     await second.turn('and now?')
     assert.match(later.seen[0]!.system, /\n1\. x{240}\n2\. 0{99}\n/)
     const read = await second.kernel.call('scratchpad.read', {}, first.session)

@@ -42,8 +42,8 @@ export function changesScratchpad({ name, phase, body }: Omit<Change, 'session'>
 interface ScratchpadDeps {
   readonly store: Store
   readonly flushed: () => Promise<void>
-  /** The call that changed it last; empty if none has. */
-  readonly changedBy: (session: SessionId) => CallId | ''
+  /** The call that changed it last; empty if none has. It reads the row of a session that this guest does not know yet. */
+  readonly changedBy: (session: SessionId) => Promise<CallId | ''> | CallId | ''
 }
 
 export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps): Scratchpads {
@@ -54,7 +54,7 @@ export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps)
     return pad
   }
   const read: Scratchpads['read'] = async (session) => {
-    const call = changedBy(session)
+    const call = await changedBy(session)
     if (call === '') return empty
     const cached = held.get(session)
     if (cached !== undefined) return cached

@@ -1,17 +1,14 @@
 /** Corrections: one memory supersedes, contradicts or confirms another. No correction loses data. */
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import type { CallContext } from '../../protocol/index.ts'
 import { extraOf } from './memory-item.ts'
-import type { KeepDeps } from './exclusive-writer.ts'
+import { type Asking, changeNoted, type KeepDeps } from './exclusive-writer.ts'
 import { maxRelations } from './keep-limits.ts'
 import type { Notes } from './notes.ts'
 import { pinTag, protectionNow } from '../tidy/decay.ts'
 import { withRelated } from '../tidy/tidy-change.ts'
 import { authorOf } from './provenance.ts'
 import { cleanTags, noteIdOf } from './note-rules.ts'
-
-type Asking = Pick<CallContext, 'id' | 'caller'>
 
 export interface Corrections {
   /**
@@ -63,7 +60,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       })
       const validTo = Math.min(since, before.validTo ?? since)
       const validFrom = since < before.validFrom ? sinceEver : before.validFrom
-      await takePlace(deps, id, { supersededBy: next, validFrom, validTo, updatedAt: now })
+      await takePlace(deps, id, { supersededBy: next, validFrom, validTo, updatedAt: now }, asking)
       return next
     },
     contradict: (id, other) =>
@@ -108,12 +105,17 @@ function isUndated({ validFrom, createdAt }: MemoryEntry): boolean {
 const sinceEver = -8.64e15
 
 /** When two supersede an entry at once, the second fails and its new entry is removed. */
-async function takePlace({ writer, changed }: KeepDeps, id: string, patch: MemoryPatch & { readonly supersededBy: string }): Promise<void> {
+async function takePlace(
+  { writer, changed }: KeepDeps,
+  id: string,
+  patch: MemoryPatch & { readonly supersededBy: string },
+  asking: Asking,
+): Promise<void> {
   const { supersededBy: next } = patch
   const other = await writer.run(async (memory) => {
     const entry = (await memory.items([id]))[0]?.entry
     if (entry !== undefined && entry.supersededBy !== next && (await hasSuccessor(memory, entry))) {
-      await memory.change([{ change: 'erase', id: next }])
+      await changeNoted(memory, [{ change: 'erase', id: next }], asking)
       return entry
     }
     // What holds is no longer at odds with it; what has ended says still what it was at odds with.
@@ -123,7 +125,7 @@ async function takePlace({ writer, changed }: KeepDeps, id: string, patch: Memor
       id: each.entry.id,
       patch: { contradicts: each.entry.contradicts.filter((one) => one !== id) },
     }))
-    await memory.change([{ change: 'patch', id, patch }, ...settled])
+    await changeNoted(memory, [{ change: 'patch', id, patch }, ...settled], asking)
     return null
   })
   if (other === null) return

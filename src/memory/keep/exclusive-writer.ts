@@ -3,9 +3,22 @@
  * them back with no change in between; without it, an entry forgotten or rewritten meanwhile would come back. Other changes wait until
  * the work is done, and the work waits for changes already in progress.
  */
-import type { Hasher, MemoryEntry, MemoryStore, Store } from '../../store/index.ts'
+import type { Hasher, MemoryChange, MemoryEntry, MemoryStore, Store } from '../../store/index.ts'
 import type { Clock } from '../../base/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import type { TextEngine } from '../text/text-engine.ts'
+
+/** Who asks for a change of memories. */
+export interface Asking extends Pick<CallContext, 'id' | 'caller'> {
+  /** Called before each commit, while nobody else changes memories: it records what an undo needs. */
+  readonly noted?: ((changes: readonly MemoryChange[]) => Promise<void>) | undefined
+}
+
+/** @param memory of exclusive work */
+export async function changeNoted(memory: MemoryStore, changes: readonly MemoryChange[], { noted }: Pick<Asking, 'noted'>): Promise<void> {
+  await noted?.(changes)
+  await memory.change(changes)
+}
 
 export interface ExclusiveWriter {
   /** The same store; its changes wait while exclusive work runs. */

@@ -1,15 +1,13 @@
 /** Notes: durable facts that a person or an agent writes down. Each is one entry; each change is one commit. */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import type { CallContext, Caller, Label } from '../../protocol/index.ts'
+import type { Caller, Label } from '../../protocol/index.ts'
 import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './memory-item.ts'
-import type { KeepDeps } from './exclusive-writer.ts'
+import { type Asking, changeNoted, type KeepDeps } from './exclusive-writer.ts'
 import { maxNoteCharacters, maxTags, writeBatch } from './keep-limits.ts'
 import { baseImportance, personProtection, pinTag, typeOf } from '../tidy/decay.ts'
 import { cleanTags, noteIdOf, secretIn } from './note-rules.ts'
 import { assertReached, authorOf, isByPlugin, joinedLabels, mayShare, noMemory, type Origin, originOf } from './provenance.ts'
-
-type Asking = Pick<CallContext, 'id' | 'caller'>
 
 export interface SavedNote {
   readonly id: string
@@ -23,7 +21,7 @@ export interface Notes {
   /** Replaces text and tags in one commit; id and creation time stay. @throws OxbowError `not_found`, `bad_input` */
   update(id: string, note: { readonly content: string; readonly tags: readonly string[] | null }, asking: Asking): Promise<void>
   /** @throws OxbowError `not_found` */
-  remove(id: string): Promise<void>
+  remove(id: string, asking: Asking): Promise<void>
   /** Takes a tag from all entries that have it. @returns how many */
   untag(tag: string): Promise<number>
   /** Any entry. @throws OxbowError `not_found` */
@@ -70,14 +68,14 @@ export function createNotes(deps: KeepDeps): Notes {
           format: 'markdown',
           before: '',
         })
-        await exclusive.change([{ change: 'put', item: made }])
+        await changeNoted(exclusive, [{ change: 'put', item: made }], asking)
         return made
       })
       deps.changed({ put: [item.entry] })
     },
-    async remove(id) {
+    async remove(id, asking) {
       const { entry } = await findNote(id)
-      await memory.change([{ change: 'erase', id: entry.id }])
+      await deps.writer.run((exclusive) => changeNoted(exclusive, [{ change: 'erase', id: entry.id }], asking))
       deps.changed({ gone: [entry.id] })
     },
     async assertReached(ids, caller, changes) {
@@ -143,7 +141,7 @@ async function saveNote(
   const known = await deps.writer.run(async (exclusive) => {
     const same = more.supersedes === undefined ? await sameNote(deps, item) : null
     const change = same === null ? ({ change: 'put', item } as const) : withTags(same, item.entry)
-    if (change !== null) await exclusive.change([change])
+    if (change !== null) await changeNoted(exclusive, [change], asking)
     return same
   })
   if (known !== null) return { id: known.id, fresh: false }

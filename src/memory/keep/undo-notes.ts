@@ -1,13 +1,14 @@
 /**
  * How memories are put back when the turn that wrote, changed or removed them is undone. A call of a turn records each before it changes it,
- * as its text and its facts, and what it has left: what memory.forget erases, it erases in these records too, and no undo brings it back.
+ * as its text and its facts, and what it leaves: what memory.forget erases, it erases in these records too, and no undo brings it back.
+ * The store takes writes in order, so a change is never there without this record; a record without its change takes nothing back.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import type { CallId, Json, JsonObject } from '../../base/index.ts'
 import { type CallContext, isErased, type Phase } from '../../protocol/index.ts'
-import type { KeepDeps } from './exclusive-writer.ts'
+import type { Asking, KeepDeps } from './exclusive-writer.ts'
 import { makeItem, wholeText } from './memory-item.ts'
 
 /** Under these names records say what memories were before, and what a call has left of them. */
@@ -15,10 +16,8 @@ const notesBefore = 'notes_before'
 const notesAfter = 'notes_after'
 
 export interface UndoNotes {
-  /** Runs a change of memories for a call, and records what an undo of its turn needs. @param ids of all that it may write, change or remove */
-  keeping<Result>(context: Pick<CallContext, 'caller' | 'record'>, ids: readonly string[], work: () => Promise<Result>): Promise<Result>
-  /** @returns ids of the memories with this text */
-  same(content: string): Promise<readonly string[]>
+  /** @returns the call as it asks for changes: before each, what an undo of its turn needs is recorded */
+  noting(context: Pick<CallContext, 'id' | 'caller' | 'record'>): Asking
   plan(records: readonly NoteRecord[]): Promise<readonly UndoneNote[]>
   /** Nobody else changes memories while this runs. */
   alone<Result>(work: () => Promise<Result>): Promise<Result>
@@ -81,19 +80,17 @@ export function createUndoNotes(deps: KeepDeps): UndoNotes {
     }
   }
   return {
-    async keeping(context, ids, work) {
-      if (context.caller.turn === '') return work()
-      const all = [...new Set(ids)]
-      for (const id of all) context.record({ [notesBefore]: [asKept(id, await itemOf(id))] })
-      try {
-        return await work()
-      } finally {
-        const marks = await Promise.all(all.map(async (id) => [id, markOf(await itemOf(id))] as const))
-        context.record({ [notesAfter]: marks.map((one) => [...one]) })
+    noting({ id: call, caller, record }) {
+      if (caller.turn === '') return { id: call, caller }
+      const noted: Asking['noted'] = async (changes) => {
+        for (const change of changes) {
+          if (change.change !== 'put' && change.change !== 'patch' && change.change !== 'erase') continue
+          const id = change.change === 'put' ? change.item.entry.id : change.id
+          const item = await itemOf(id)
+          record({ [notesBefore]: [asKept(id, item)], [notesAfter]: [[id, markOf(changedBy(change, item))]] })
+        }
       }
-    },
-    async same(content) {
-      return memory.withHash((await deps.hash())(content.normalize('NFC').trim()))
+      return { id: call, caller, noted }
     },
     async plan(records) {
       const { found, isForgotten } = doneBy(records)
@@ -112,6 +109,12 @@ export function createUndoNotes(deps: KeepDeps): UndoNotes {
       deps.changed({ put, gone })
     },
   }
+}
+
+/** @returns what a change leaves of a memory */
+function changedBy(change: MemoryChange, item: MemoryItem | null): MemoryItem | null {
+  if (change.change === 'put') return change.item
+  return change.change === 'patch' && item !== null ? { ...item, entry: { ...item.entry, ...change.patch } } : null
 }
 
 function asKept(id: string, item: MemoryItem | null): { readonly id: string; readonly was: Json } {

@@ -1,6 +1,6 @@
 /** Notes: calls that write, rewrite, supersede and remove a fact. */
 import { z } from 'zod'
-import { type Memory, noteIdOf } from '../../memory/index.ts'
+import type { Memory } from '../../memory/index.ts'
 import { type Call, defineCall, evident } from '../../protocol/index.ts'
 import { noteBasis, plannedNote, putNote } from './planned-notes.ts'
 import { assertReached, changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
@@ -33,9 +33,7 @@ function saveCall(memory: Memory): Call {
     example: { content: 'The person writes commit messages in the past tense.', tags: ['git'] },
     audience: ['model', 'terminal'],
     async run(input, context) {
-      const undo = await memory.undo()
-      const ids = [noteIdOf(context.id), ...(await undo.same(input.content))]
-      const { id, fresh } = await undo.keeping(context, ids, async () => (await memory.notes()).save(input, context))
+      const { id, fresh } = await (await memory.notes()).save(input, (await memory.undo()).noting(context))
       return answer(id, fresh ? 'Noted.' : 'This was already noted.')
     },
     basis: async () => ({}),
@@ -60,8 +58,8 @@ function updateCall(memory: Memory): Call {
     audience: ['model', 'terminal'],
     async run({ note_id: id, content: text, tags: newTags }, context) {
       await assertReached(memory, context.caller, [id])
-      const update = async (): Promise<void> => (await memory.notes()).update(id, { content: text, tags: newTags ?? null }, context)
-      await (await memory.undo()).keeping(context, [id], update)
+      const asking = (await memory.undo()).noting(context)
+      await (await memory.notes()).update(id, { content: text, tags: newTags ?? null }, asking)
       return answer(id, 'Rewritten.')
     },
     basis: ({ note_id: id }) => noteBasis(memory, id),
@@ -86,7 +84,7 @@ function deleteCall(memory: Memory): Call {
     audience: ['model', 'terminal'],
     async run({ note_id: id }, context) {
       await assertReached(memory, context.caller, [id])
-      await (await memory.undo()).keeping(context, [id], async () => (await memory.notes()).remove(id))
+      await (await memory.notes()).remove(id, (await memory.undo()).noting(context))
       return answer(id, 'Removed.')
     },
     basis: ({ note_id: id }) => noteBasis(memory, id),
@@ -117,11 +115,8 @@ function supersedeCall(memory: Memory): Call {
     async run({ note_id: id, content: text, tags: newTags, from }, context) {
       const since = from === undefined ? null : startOf(from)
       await assertReached(memory, context.caller, [id])
-      const undo = await memory.undo()
-      const { entry } = await (await memory.notes()).find(id)
-      const next = await undo.keeping(context, [id, noteIdOf(context.id), ...entry.contradicts], async () =>
-        (await memory.corrections()).supersede(id, { content: text, tags: newTags ?? null, from: since }, context),
-      )
+      const asking = (await memory.undo()).noting(context)
+      const next = await (await memory.corrections()).supersede(id, { content: text, tags: newTags ?? null, from: since }, asking)
       const noted = answer(next, `Noted. It supersedes ${id}.`)
       return { ...noted, output: { ...noted.output, superseded: id } }
     },
