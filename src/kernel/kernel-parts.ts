@@ -143,15 +143,7 @@ function buildRecords(options: KernelOptions): Records {
   const events = createEvents(store, approvals.shownIn)
   const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets, carriesConversation }) })
   const conversations = createConversations({ store, sessions }, journal.flushed, clock.monotonicMs)
-  const scratchpads = createScratchpads({
-    store,
-    flushed: journal.flushed,
-    changedBy: (id) =>
-      sessions.load(id).then(
-        () => sessions.scratchpad(id),
-        () => '' as const,
-      ),
-  })
+  const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   journal.attach({ observe: conversations.observe, onChanged: conversations.drop })
   journal.attach({ observe: scratchpads.observe, onChanged: scratchpads.drop })
   journal.attach({ publish: events.publish })

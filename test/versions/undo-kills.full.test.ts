@@ -88,7 +88,7 @@ async function ended({ terminal }: Guest, session: string, turn: string): Promis
   // A connection that follows it already is told so.
   await terminal.ask('subscribe', { session, cursor: 0 })
   const { body } = await terminal.record((record) => String(record.call) === turn && record.phase === 'outcome')
-  assert.equal(body['status'], 'ok', JSON.stringify(body))
+  assert.equal((body as { readonly status: string }).status, 'ok', JSON.stringify(body))
 }
 
 async function openKilledHome(): Promise<{ readonly home: string; readonly killing: Killable }> {
@@ -151,8 +151,8 @@ void test(`${rounds} turns, undos and redos are cut off, and each is whole or ha
       asked.catch(() => {})
       await cut(chance() * wholeMs)
       const now = await look(home, session, guest)
-      const was = isDone ? before : after
-      const isOpen = JSON.stringify(now) === JSON.stringify(was)
+      const was: unknown = isDone ? before : after
+      const isOpen: boolean = JSON.stringify(now) === JSON.stringify(was)
       seen[isOpen ? 'open' : 'done'] += 1
       if (!isOpen) assert.deepEqual(now, isDone ? after : before, `seed ${seed}, round ${round}: ${isDone ? 'redo' : 'undo'}`)
       isDone = isOpen ? isDone : !isDone

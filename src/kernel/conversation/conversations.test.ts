@@ -68,7 +68,7 @@ void test('conversations that were read and then closed are not kept: a guest re
 
 void test('text erased while a scratchpad is being read is not in it, then or later', async () => {
   const records = erasing(JSON.stringify({ items: ['my pin is 9182'], updated_at: 1 }), () => scratchpads.drop())
-  const deps = { store: { records } as never, flushed: async () => {}, changedBy: () => 'c' as CallId }
+  const deps = { store: { records } as never, flushed: async () => {}, changedBy: async () => 'c' as CallId }
   const scratchpads = createScratchpads(deps)
   for (let i = 0; i < 2; i++) assert.deepEqual((await scratchpads.read(oneSession)).items, [])
 })

@@ -42,8 +42,8 @@ export function changesScratchpad({ name, phase, body }: Omit<Change, 'session'>
 interface ScratchpadDeps {
   readonly store: Store
   readonly flushed: () => Promise<void>
-  /** The call that changed it last; empty if none has. It reads the row of a session that this guest does not know yet. */
-  readonly changedBy: (session: SessionId) => Promise<CallId | ''> | CallId | ''
+  /** The call that changed it last; empty if none has. */
+  readonly changedBy: (session: SessionId) => Promise<CallId | ''>
 }
 
 export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps): Scratchpads {

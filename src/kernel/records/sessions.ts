@@ -77,7 +77,7 @@ export interface Sessions {
   created(id: SessionId, title: string, at: number): SessionRow
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
   /** The call that changed the session's scratchpad last; empty if none has. */
-  scratchpad(id: SessionId): CallId | ''
+  scratchpad(id: SessionId): Promise<CallId | ''>
   /** The call that made the session's newest summary; empty if none has. */
   summary(id: SessionId): CallId | ''
   /** Changes a cached row. @returns null when it is not cached */
@@ -125,7 +125,7 @@ export function createSessions(store: Store): Sessions {
       return () => void leaving.delete(id)
     },
     created: (id, title, at) => put({ ...plainSession, id, title, createdAt: at, activeAt: at }),
-    scratchpad: (id) => (rows.get(id)?.scratchpad ?? '') as CallId | '',
+    scratchpad: async (id) => ((rows.get(id) ?? (await store.session(id)))?.scratchpad ?? '') as CallId | '',
     summary: (id) => rows.get(id)?.summary ?? '',
     changed(id, change) {
       const row = rows.get(id)

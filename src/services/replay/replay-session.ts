@@ -161,7 +161,7 @@ function createPast(deps: ReplayDeps, session: SessionId) {
       store.history(of, of === session ? Math.min(before ?? Infinity, seen + 1) : before, limit),
   }
   const conversations = createConversations({ store: bounded, sessions }, journal.flushed, clock.monotonicMs)
-  const pads = createScratchpads({ store, flushed: journal.flushed, changedBy: () => padCall })
+  const pads = createScratchpads({ store, flushed: journal.flushed, changedBy: async () => padCall })
   const summaryAt = async (record: ReadRecord | null): Promise<{ item: ConversationItem; through: CallId | ''; upto: number } | null> => {
     const { readSummary, describeSummary } = await loadSummary()
     const found = record === null ? null : readSummary(record.body)

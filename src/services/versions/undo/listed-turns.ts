@@ -18,7 +18,8 @@ export async function listUndoable(deps: ListDeps, versions: Pick<Versions, 'tur
   const known = new Map(kept.map((one) => [one.turn, one]))
   const undone = new Set<string>()
   for (const { call, undoes } of noted.undos) if (!undone.has(call)) for (const one of undoes) undone.add(one)
-  const found = kept.map((one) => ({ ...one, undone: one.undone || undone.has(one.turn) }))
+  const ends = await endsOf(deps, kept)
+  const found = kept.map((one, i) => ({ ...one, at: ends[i]!, undone: one.undone || undone.has(one.turn) }))
   for (const { call, undoes, record } of noted.undos) {
     const [of = ''] = undoes
     if (!known.has(call)) found.push({ ...factsOf(record), turn: call, subject: 'Undo', undoes: of, undone: undone.has(call) })
@@ -29,6 +30,24 @@ export async function listUndoable(deps: ListDeps, versions: Pick<Versions, 'tur
     if (described !== null) found.push({ ...described, undone: undone.has(turn) })
   }
   return found.toSorted((a, b) => b.at - a.at).slice(0, limit)
+}
+
+/**
+ * Versions are made behind a turn, and know whole seconds: the records of a turn say when it ended. A run has none of its own, and comes
+ * after the version before it.
+ */
+async function endsOf({ store }: ListDeps, newestFirst: readonly VersionedTurn[]): Promise<readonly number[]> {
+  const ends = await Promise.all(
+    newestFirst.map(async ({ turn, at }) => {
+      const [newest] = await store.records({ call: turn as CallId, order: 'newest_first', limit: 1, hydrate: false })
+      return newest?.at ?? at
+    }),
+  )
+  let before = 0
+  return ends
+    .reverse()
+    .map((at) => (before = Math.max(before, at)))
+    .reverse()
 }
 
 interface NotedUndo {

@@ -20,6 +20,32 @@ const config = {
   memory: { embedder: 'none' },
 } as const
 
+test('an undo right behind a turn takes back that turn, also where versions know only the second', async () => {
+  await using bench = await makeWorkbench()
+  const steps: ReturnType<typeof says>[] = []
+  await using guest = await openFixture({
+    sandbox: bench.sandbox,
+    versionsFolder: join(bench.root, 'internal', 'versions'),
+    calls: builtinCalls({ files: true, shell: false }),
+    play: () => steps.shift() ?? says('done'),
+    config,
+  })
+  const shared = join(bench.root, 'shared')
+  mkdirSync(shared, { recursive: true })
+  for (let turn = 1; turn <= 6; turn += 1) {
+    for (const call of [
+      ['scratchpad_write', { items: [`plan ${turn}`] }] as const,
+      ['file_write', { path: 'a.txt', text: `${turn}` }] as const,
+    ]) {
+      steps.push(asks(call), says('done'))
+      await guest.turn(`Do ${turn}`)
+    }
+    const undone = await guest.kernel.call('version.undo', { apply: true })
+    assert.equal(undone.status, 'ok', JSON.stringify(undone))
+    assert.equal(existsSync(join(shared, 'a.txt')), false, `after turn ${turn}`)
+  }
+})
+
 test('an undo takes back files, notes, documents, the scratchpad and schedules of a turn, and its undo brings them back', async () => {
   await using bench = await makeWorkbench()
   const steps: ReturnType<typeof says>[] = []
