@@ -3,15 +3,13 @@
  * program, with everything that it started killed at once.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededNumbers } from '../../src/base/random-fixture.ts'
-import { program } from '../support/built.ts'
-import { inTime } from '../support/patience.ts'
+import { killable } from '../support/killable.ts'
 import { scaled } from '../support/scale.ts'
 
 const kills = scaled(20)
@@ -56,32 +54,7 @@ void test(`after ${kills} kills a script has taken each step once, or knows whic
   writeFileSync(join(folder, 'program.toml'), manifest)
   writeFileSync(join(folder, 'SKILL.md'), 'Takes steps.')
   writeFileSync(join(folder, 'main.js'), script)
-  const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
-  const serve = async (): Promise<ChildProcess> => {
-    const child = spawn(process.execPath, [program, 'serve'], { env, cwd: home, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    const serves = new Promise<void>((resolve) => {
-      let said = ''
-      child.stdout.on('data', (chunk: Buffer) => {
-        said += chunk.toString()
-        if (said.includes('Ctrl+C stops it.')) resolve()
-      })
-    })
-    await inTime(serves, () => 'the guest to serve')
-    return child
-  }
-  const die = async (child: ChildProcess): Promise<void> => {
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    process.kill(-child.pid!, 'SIGKILL')
-    await gone
-  }
-  const oxbow = (...args: readonly string[]): Promise<string> =>
-    new Promise((resolve) => {
-      const child = spawn(process.execPath, [program, ...args], { env, cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
-      let out = ''
-      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-      child.stderr.on('data', (chunk: Buffer) => (out += chunk.toString()))
-      child.once('close', () => resolve(out))
-    })
+  const { serve, die, oxbow } = killable(home)
   const chance = seededNumbers(7)
   let guest = await serve()
   try {
