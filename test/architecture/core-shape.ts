@@ -24,7 +24,7 @@ const turnCall = 'turn.send'
 /** Where it stands. */
 export const coreNow: CoreShape = {
   files: 45,
-  lines: 10_160,
+  lines: 10_165,
   circularFolders: 0,
   decidesByName: {},
   namesTurn: 1,

@@ -1,6 +1,6 @@
 /** A cache of session rows, which are derived from the journal, with the labels of what each session has read and where that comes from. */
 import { plainSession, type SessionRow, type Store } from '../../store/index.ts'
-import { type CallId, createRecentMap, type Failure, truncate, once, OxbowError, type SessionId } from '../../base/index.ts'
+import { type CallId, createRecentMap, type Failure, isOxbowError, truncate, once, OxbowError, type SessionId } from '../../base/index.ts'
 import type { FlowPolicy, Config } from '../../config/index.ts'
 import {
   type KeptFile,
@@ -125,7 +125,13 @@ export function createSessions(store: Store): Sessions {
       return () => void leaving.delete(id)
     },
     created: (id, title, at) => put({ ...plainSession, id, title, createdAt: at, activeAt: at }),
-    scratchpad: async (id) => ((rows.get(id) ?? (await store.session(id)))?.scratchpad ?? '') as CallId | '',
+    async scratchpad(id) {
+      // Loaded, since what is recorded next changes its row.
+      const row = await sessions.load(id).catch((error: unknown) => {
+        if (!isOxbowError(error, 'not_found')) throw error
+      })
+      return (row?.scratchpad ?? '') as CallId | ''
+    },
     summary: (id) => rows.get(id)?.summary ?? '',
     changed(id, change) {
       const row = rows.get(id)
