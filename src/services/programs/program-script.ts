@@ -5,7 +5,7 @@
  */
 import { type CallId, type Failure, type Json, type JsonObject, OxbowError, type TurnId } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
-import { runTool } from '../../sandbox/index.ts'
+import { runTool, type ScriptThreads, type WasmTool } from '../../sandbox/index.ts'
 import { maxProgramCalls, parkMs, scriptComputeMs, scriptMemoryMb } from './limits.ts'
 import { digestOf, type PastCall, placeOf } from './program-record.ts'
 
@@ -23,6 +23,8 @@ export interface ScriptDeps {
   readonly make: (call: CallId, name: string, input: Json, isOpen: boolean) => Promise<CallOutcome>
   readonly signal: AbortSignal
   readonly parkAfterMs?: number
+  /** One of them was started ahead. */
+  readonly threads?: ScriptThreads
 }
 
 export interface ScriptEnd {
@@ -45,12 +47,12 @@ export async function runProgramScript(deps: ScriptDeps): Promise<ScriptEnd> {
 
 /** @returns how it ended, or what it waits for */
 async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | null; readonly waits?: Promise<unknown> }> {
-  const { source, input, signal, parkAfterMs = parkMs } = deps
+  const { source, input, signal, parkAfterMs = parkMs, threads } = deps
   const over = new AbortController()
   let waits: Promise<unknown> | undefined
   let fatal: { readonly error: unknown } | undefined
   let next = 0
-  const outcome = await runTool({
+  const tool: WasmTool = {
     kind: 'js',
     code: new TextEncoder().encode(source),
     input,
@@ -76,7 +78,8 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
         patience.removeEventListener('abort', park)
       }
     },
-  })
+  }
+  const outcome = await runTool(tool, threads)
   signal.throwIfAborted()
   if (fatal !== undefined) throw fatal.error
   if (waits !== undefined) return { end: null, waits: waits.catch(() => {}) }
