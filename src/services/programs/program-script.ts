@@ -23,6 +23,8 @@ export interface ScriptDeps {
   readonly make: (call: CallId, name: string, input: Json, isOpen: boolean) => Promise<CallOutcome>
   readonly signal: AbortSignal
   readonly parkAfterMs?: number
+  /** See `scriptComputeMs` and `moduleMs`. */
+  readonly computeMs?: number
   /** One of them was started ahead. */
   readonly threads?: ScriptThreads
 }
@@ -47,7 +49,7 @@ export async function runProgramScript(deps: ScriptDeps): Promise<ScriptEnd> {
 
 /** @returns how it ended, or what it waits for */
 async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | null; readonly waits?: Promise<unknown> }> {
-  const { source, input, signal, parkAfterMs = parkMs, threads } = deps
+  const { source, input, signal, parkAfterMs = parkMs, computeMs = scriptComputeMs, threads } = deps
   const over = new AbortController()
   let waits: Promise<unknown> | undefined
   let fatal: { readonly error: unknown } | undefined
@@ -56,7 +58,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
     kind: 'js',
     code: new TextEncoder().encode(source),
     input,
-    limits: { timeoutMs: scriptComputeMs, memoryMb: scriptMemoryMb },
+    limits: { timeoutMs: computeMs, memoryMb: scriptMemoryMb },
     signal: AbortSignal.any([signal, over.signal]),
     async waits(name, asked) {
       const made = callAt(deps, next++, name, asked)
@@ -85,7 +87,14 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
   if (waits !== undefined) return { end: null, waits: waits.catch(() => {}) }
   const printed = [outcome.stdout.text, outcome.stderr.text].filter((text) => text !== '').join('')
   if (outcome.ok) return { end: { value: outcome.output, printed, failure: null } }
-  return { end: { value: null, printed, failure: outcome.failure } }
+  return { end: { value: null, printed, failure: inWords(outcome.failure, 'main.js', computeMs) } }
+}
+
+/** @returns what a person reads of a limit on computing */
+export function inWords(failure: Failure, file: string, computeMs: number): Failure {
+  if (failure.code !== 'timeout') return failure
+  const message = `${file} has computed for ${computeMs / 1_000} s, and was ended.`
+  return { ...failure, message, hint: 'It may loop forever; else give it less to do in one run.' }
 }
 
 /** Ends the run: the script cannot catch it. */
