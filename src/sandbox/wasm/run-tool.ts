@@ -5,7 +5,7 @@
  * The thread isolates only together with WebAssembly: the tool can call the functions that it is given, and nothing of Node. Programs that
  * need a real file system or a network belong in the process tier.
  */
-import { MessageChannel } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { Failure, Json } from '../../base/index.ts'
 import { isOxbowError, nestsDeeper, systemClock } from '../../base/index.ts'
 import {

@@ -39,6 +39,7 @@ async function openEngine(memoryMb: number): Promise<ScriptEngine> {
 async function runAhead({ ahead }: ThreadAhead): Promise<ToolEnd> {
   const sent = once(parentPort!, 'message') as Promise<[ToolJob]>
   const engine = await openEngine(ahead)
+  engine.warm()
   const [job] = await sent
   return run(job, engine)
 }
