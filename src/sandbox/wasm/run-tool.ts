@@ -8,14 +8,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { Failure, Json } from '../../base/index.ts'
 import { isOxbowError, nestsDeeper, systemClock } from '../../base/index.ts'
-import {
-  maxHostNameChars,
-  maxRefusedNames,
-  maxToolInputBytes,
-  maxToolOutputDepth,
-  scriptGraceMs,
-  toolStartTimeoutMs,
-} from '../limits.ts'
+import { maxHostNameChars, maxRefusedNames, maxToolInputBytes, maxToolOutputDepth, scriptGraceMs, toolStartTimeoutMs } from '../limits.ts'
 import { type ScriptThreads, startThread } from './script-threads.ts'
 import { type HostReply, readOutput, sharedOutput, type ToolEnd, type ToolJob, type ToolMessage } from './tool-channel.ts'
 import {

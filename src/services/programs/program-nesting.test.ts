@@ -60,7 +60,11 @@ test('patterns of the outer program bind what the inner one sends, at every leve
 })
 
 test('a judgement of a model is a call as any other, and clock, chance and waiting are free', async () => {
-  const asking = programOf('asking', 'calls = ["program.ask"]', `export default () => [oxbow.now() > 0, oxbow.random() < 1, oxbow.ask('Is it?')]`)
+  const asking = programOf(
+    'asking',
+    'calls = ["program.ask"]',
+    `export default () => [oxbow.now() > 0, oxbow.random() < 1, oxbow.ask('Is it?')]`,
+  )
   // It may start agents, so that the right to ask models is common.
   const without = runs('without', 'asking', 'calls = ["program.run", "agent.spawn"]')
   const listing = runs('listing', 'asking', 'calls = ["program.run", "program.ask"]')
