@@ -176,17 +176,18 @@ for (const [program, subject] of Object.entries({ debug, refactor, 'code-review'
         `[memory]\nembedder = "none"\n[model]\nprovider = "openai"\nbase_url = "${model.config.base_url}"\n[exec]\nallow = ["node", "npm"]\n[approval.calls]\n"exec.run" = "allow"\n`,
       )
       const { serve, die, oxbow } = killable(home)
+      // Before the guest: its sandbox takes over what is there when it starts.
+      const folder = join(home, 'users', 'default', 'shared', name)
+      const files = named(subject.files, name)
+      for (const [file, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(folder, file)), { recursive: true })
+        writeFileSync(join(folder, file), text)
+      }
+      git(folder, 'init', '--quiet', '-b', 'main')
+      git(folder, 'add', '--all')
+      git(folder, 'commit', '--quiet', '-m', 'As before')
       let guest = await serve()
       try {
-        const folder = join(home, 'users', 'default', 'shared', name)
-        const files = named(subject.files, name)
-        for (const [file, text] of Object.entries(files)) {
-          mkdirSync(dirname(join(folder, file)), { recursive: true })
-          writeFileSync(join(folder, file), text)
-        }
-        git(folder, 'init', '--quiet', '-b', 'main')
-        git(folder, 'add', '--all')
-        git(folder, 'commit', '--quiet', '-m', 'As before')
         const inputs = JSON.stringify(named(subject.input, name))
         const { id } = JSON.parse(await oxbow('program', 'run', program, '--background', '--inputs', inputs, '--json')) as ProgramRun<never>
         let [kills, killAt] = [2, Date.now() + chance() * subject.wholeMs]
