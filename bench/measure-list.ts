@@ -21,6 +21,7 @@ import { memory } from './measures/memory.ts'
 import { otherUsers } from './memory/other-users.ts'
 import { memoryStore } from './memory/memory-store.ts'
 import { mcp } from './measures/mcp.ts'
+import { programs } from './measures/programs.ts'
 import { providers } from './plugins/providers.ts'
 import { plugins } from './plugins/plugins.ts'
 import { recall } from './recall/measure-recall.ts'
@@ -50,6 +51,7 @@ export const measures: readonly Measure[] = [
   delegation,
   cancel,
   graphs,
+  programs,
   accepts,
   stream,
   wires,

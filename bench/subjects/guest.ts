@@ -45,6 +45,8 @@ export interface BenchGuestOptions {
   readonly plugins?: GuestEnvelope['plugins']
   /** Instead of the workspace's own. */
   readonly compileCache?: string
+  /** A folder with `programs`, `agents` or `graphs` of the person. */
+  readonly definitions?: string
 }
 
 interface LoopDelay {
@@ -67,7 +69,7 @@ export async function startGuest(options: BenchGuestOptions): Promise<RunningGue
     args: [...probe, ...options.program, 'serve'],
     env: { ...guestVariables, NODE_COMPILE_CACHE: options.compileCache ?? workspace.compileCache, OXBOW_BENCH_PROBE: probeFile },
     input: `${JSON.stringify(envelope(options))}\n`,
-    answer: answerAsRunner,
+    answer: answerAsRunner(options.definitions),
   })
   const report = JSON.parse(child.firstLine) as GuestReport
   if (report.type !== 'ready') throw new Error(`the guest did not start: ${child.firstLine}`)
@@ -84,19 +86,20 @@ export async function startGuest(options: BenchGuestOptions): Promise<RunningGue
   }
 }
 
-/** What a runner answers for a person without any: a guest that is left without an answer waits five seconds with its first session. */
-const answers: Readonly<Record<string, () => unknown>> = {
-  skills: () => readSkills([]),
-  definitions: () => readDefinitions([]),
-  folders: () => ({ folders: [], shown: null }),
-  plugins: () => [],
-  guarding: () => ({}),
-}
-
-function answerAsRunner(line: string): string | null {
-  const report = JSON.parse(line) as GuestReport
-  const answer = report.type === 'ask' ? answers[report.question.ask] : undefined
-  return report.type !== 'ask' || answer === undefined ? null : JSON.stringify({ type: 'answer', id: report.id, output: answer() })
+/** What a runner answers for a person: a guest that is left without an answer waits five seconds with its first session. */
+function answerAsRunner(definitions?: string): (line: string) => string | null {
+  const answers: Readonly<Record<string, () => unknown>> = {
+    skills: () => readSkills([]),
+    definitions: () => readDefinitions(definitions === undefined ? [] : [definitions]),
+    folders: () => ({ folders: [], shown: null }),
+    plugins: () => [],
+    guarding: () => ({}),
+  }
+  return (line) => {
+    const report = JSON.parse(line) as GuestReport
+    const answer = report.type === 'ask' ? answers[report.question.ask] : undefined
+    return report.type !== 'ask' || answer === undefined ? null : JSON.stringify({ type: 'answer', id: report.id, output: answer() })
+  }
 }
 
 function envelope({ workspace, modelUrl, config = {}, plugins }: BenchGuestOptions): GuestEnvelope {

@@ -212,8 +212,8 @@ function run({ folder }, [binary, ...args]) {
       const { ok, text: said } = oxbow.call('exec.run', { binary, args, cwd: folder, timeout_s: 600 })
       return { passed: ok, text: said.slice(-outputChars) }
     } catch (error) {
-      // Tests can run again where a crash has hidden how they ended.
-      if (error.code !== 'outcome_unknown' || left === 0) throw error
+      // Tests can run again where the guest was killed or stopped meanwhile.
+      if (!['outcome_unknown', 'cancelled'].includes(error.code) || left === 0) throw error
     }
 }
 

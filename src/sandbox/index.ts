@@ -22,6 +22,7 @@ import type { VmImage, VmImageBuild } from './micro-vm/vm-image.ts'
 import type { CgroupParent } from './cgroup/cgroup-delegation.ts'
 import type { ShownSkills } from './shown-skills.ts'
 export type { ShownSkills } from './shown-skills.ts'
+import type { ScriptThreads } from './wasm/script-threads.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
@@ -45,6 +46,7 @@ export { timeHands } from './time-hands.ts'
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 
 export { maxToolCodeBytes } from './limits.ts'
+export type { ScriptThreads } from './wasm/script-threads.ts'
 export type { ToolChange, ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 /** @returns whether `egress.allow` names a host, as a URL spells it, for any port. @throws OxbowError `bad_config` */
@@ -131,9 +133,14 @@ export async function checkScript(source: string): Promise<string> {
 }
 
 /** Runs a tool of a program in a thread of its own. Never rejects; see `ToolOutcome`. */
-export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
+export async function runTool(tool: WasmTool, threads?: ScriptThreads): Promise<ToolOutcome> {
   const runner = await import('./wasm/run-tool.ts')
-  return runner.runTool(tool)
+  return runner.runTool(tool, threads)
+}
+
+/** Threads for scripts with this memory, one of which is started ahead; see script-threads.ts. */
+export async function openScriptThreads(memoryMb: number): Promise<ScriptThreads> {
+  return (await import('./wasm/script-threads.ts')).createScriptThreads(memoryMb)
 }
 
 /** Examines this machine, one finding after the other; see run-doctor.ts. */

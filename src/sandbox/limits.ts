@@ -118,6 +118,8 @@ export const scriptMinMemoryMb = 16
 export const toolHeapMb = 128
 /** From the start of the thread to the moment the tool may run. Measured: 0.06 s idle. */
 export const toolStartTimeoutMs = 20_000
+/** A thread that was started ahead ends after so long without a script. */
+export const scriptThreadRestMs: number = 5 * 60_000
 /** QuickJS ends by itself at its time limit; when it is stuck where it does not look, the thread is ended this much later. */
 export const scriptGraceMs = 250
 /** What clocks say is in whole steps of this: enough for a tool, too coarse to spy on caches. */

@@ -65,7 +65,9 @@ export async function refuseCaller(
 ): Promise<Failure | null> {
   const refused =
     caller.refuses?.(call, input) ??
-    (caller.audience === 'model' && isDerived(caller.session) ? await judges().refuse(caller, call, input) : null) ??
+    ((caller.audience === 'model' || caller.refuses !== undefined) && isDerived(caller.session)
+      ? await judges().refuse(caller, call, input)
+      : null) ??
     authorize(caller, call, approval, usualAgent, isExcused) ??
     (caller.limits === undefined ? null : refuseLimited(caller, call, input, isExcused)) ??
     secrets.judge(caller, call, input, own)

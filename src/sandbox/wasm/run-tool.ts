@@ -5,18 +5,11 @@
  * The thread isolates only together with WebAssembly: the tool can call the functions that it is given, and nothing of Node. Programs that
  * need a real file system or a network belong in the process tier.
  */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { Failure, Json } from '../../base/index.ts'
 import { isOxbowError, nestsDeeper, systemClock } from '../../base/index.ts'
-import {
-  maxHostNameChars,
-  maxRefusedNames,
-  maxToolInputBytes,
-  maxToolOutputDepth,
-  scriptGraceMs,
-  toolHeapMb,
-  toolStartTimeoutMs,
-} from '../limits.ts'
+import { maxHostNameChars, maxRefusedNames, maxToolInputBytes, maxToolOutputDepth, scriptGraceMs, toolStartTimeoutMs } from '../limits.ts'
+import { type ScriptThreads, startThread } from './script-threads.ts'
 import { type HostReply, readOutput, sharedOutput, type ToolEnd, type ToolJob, type ToolMessage } from './tool-channel.ts'
 import {
   type AnswerHost,
@@ -28,8 +21,8 @@ import {
   type WasmTool,
 } from './wasm-tool.ts'
 
-/** Never rejects: a failure of the tool is an outcome. */
-export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
+/** Never rejects: a failure of the tool is an outcome. @param threads where there are, a script takes the one that was started ahead */
+export async function runTool(tool: WasmTool, threads?: ScriptThreads): Promise<ToolOutcome> {
   const startedMs = systemClock.monotonicMs()
   const limits: ToolLimits = { ...defaultToolLimits, ...tool.limits }
   const refused = new Set<string>()
@@ -38,7 +31,7 @@ export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
   const outputBytes = problem === null ? limits.outputBytes : 0
   const stdout = sharedOutput(outputBytes)
   const stderr = sharedOutput(outputBytes)
-  const end = problem === null ? await keepThread({ tool, limits, input, stdout, stderr, refused }) : refusal(problem)
+  const end = problem === null ? await keepThread({ tool, limits, input, stdout, stderr, refused, threads }) : refusal(problem)
   const trace = {
     stdout: readOutput(stdout),
     stderr: readOutput(stderr),
@@ -67,16 +60,17 @@ interface Run {
   readonly stdout: SharedArrayBuffer
   readonly stderr: SharedArrayBuffer
   readonly refused: Set<string>
+  readonly threads: ScriptThreads | undefined
 }
 
 /** Starts the thread, serves its calls, and terminates it. */
-async function keepThread({ tool, limits, input, stdout, stderr, refused }: Run): Promise<ToolEnd> {
+async function keepThread({ tool, limits, input, stdout, stderr, refused, threads }: Run): Promise<ToolEnd> {
   const channel = new MessageChannel()
   const signal = new SharedArrayBuffer(4)
   const { kind, code, mounts = [] } = tool
   const waits = tool.waits !== undefined
   const job: ToolJob = { kind, code, function: tool.function, input, mounts, limits, waits, stdout, stderr, signal, port: channel.port2 }
-  const worker = startThread(job, channel.port2)
+  const worker = threads?.take(job) ?? startThread(job, [job.port])
   const ended = Promise.withResolvers<ToolEnd>()
   const over = new AbortController()
   const abort = (): void => ended.resolve(refusal(cancelled))
@@ -118,22 +112,8 @@ async function keepThread({ tool, limits, input, stdout, stderr, refused }: Run)
     over.abort()
     await worker.terminate()
     channel.port1.close()
+    if (kind === 'js') threads?.prepare()
   }
-}
-
-function startThread(job: ToolJob, port: MessagePort): Worker {
-  // The worker's file is next to this one: tool-worker.ts in the sources, tool-worker.js in the bundle.
-  const file = import.meta.url.endsWith('.ts') ? './tool-worker.ts' : './tool-worker.js'
-  return new Worker(new URL(file, import.meta.url), {
-    workerData: job,
-    transferList: [port],
-    env: {},
-    execArgv: [],
-    // Output of the thread itself is dropped.
-    stdout: true,
-    stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: toolHeapMb, maxYoungGenerationSizeMb: toolHeapMb / 8 },
-  })
 }
 
 interface Host {

@@ -16,13 +16,17 @@ import { maxToolInputBytes, scriptMinMemoryMb } from '../limits.ts'
 import type { Answer } from './module-run.ts'
 import type { CallHost, HostBridge } from './host-bridge.ts'
 import { failed, type Failed, isFailed, quoted, trapFailure } from './tool-failure.ts'
-import { type HostReply, type OutputWriter, type ToolJob, writerOf } from './tool-channel.ts'
+import { type HostReply, type OutputWriter, sharedOutput, type ToolJob, writerOf } from './tool-channel.ts'
 import type { MountedFolder } from './tool-tree.ts'
 import { pageBytes, pagesPerMib, type WasmMemory, webAssembly } from './web-assembly.ts'
 
 export interface ScriptEngine {
-  run(job: ToolJob, mounts: readonly MountedFolder[], bridge: HostBridge): Answer | Failed
+  run(job: ScriptJob, mounts: readonly MountedFolder[], bridge: HostBridge): Answer | Failed
+  /** Runs a script that does nothing: what of the interpreter each script needs is compiled when it is first used. */
+  warm(): void
 }
+
+type ScriptJob = Omit<ToolJob, 'port' | 'signal'>
 
 /** Loads the interpreter, which does not count as the tool's time. */
 export async function openScriptEngine(memoryMb: number): Promise<ScriptEngine> {
@@ -30,19 +34,23 @@ export async function openScriptEngine(memoryMb: number): Promise<ScriptEngine> 
   const memory = new webAssembly.Memory({ initial: scriptMinMemoryMb * pagesPerMib, maximum: pages })
   const variant = newVariant(baseVariant, { wasmMemory: memory as never })
   const engine = await newQuickJSWASMModuleFromVariant(variant)
-  return {
-    run: (job, mounts, bridge) => {
-      const runtime = engine.newRuntime()
-      return runScript({ runtime, memory, pages, job, mounts, ...bridge })
-    },
-  }
+  const run: ScriptEngine['run'] = (job, mounts, bridge) =>
+    runScript({ runtime: engine.newRuntime(), memory, pages, job, mounts, ...bridge })
+  return { run, warm: () => void run(idleJob(memoryMb), [], { callHost: () => '{"ok":{}}', waitedMs: () => 0 }) }
+}
+
+function idleJob(memoryMb: number): ScriptJob {
+  const output = sharedOutput(0)
+  const code = new TextEncoder().encode(`export default () => { try { oxbow.call('none', {}) } catch {} }`)
+  const limits = { memoryMb, timeoutMs: 10_000, outputBytes: 100, fileBytes: 0 }
+  return { kind: 'js', code, function: undefined, input: '{}', mounts: [], limits, waits: true, stdout: output, stderr: output }
 }
 
 interface Script {
   readonly runtime: QuickJSRuntime
   readonly memory: WasmMemory
   readonly pages: number
-  readonly job: ToolJob
+  readonly job: ScriptJob
   readonly mounts: readonly MountedFolder[]
   readonly callHost: CallHost
   readonly waitedMs: () => number

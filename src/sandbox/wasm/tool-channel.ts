@@ -6,6 +6,11 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Failure, Json } from '../../base/index.ts'
 import type { OutputText, ToolChange, ToolLimits, ToolMount, WasmTool } from './wasm-tool.ts'
 
+/** The `workerData` of a thread that is started ahead: it loads the interpreter with this memory, and gets its job as a message. */
+export interface ThreadAhead {
+  readonly ahead: number
+}
+
 /** The thread's `workerData`. */
 export interface ToolJob {
   readonly kind: WasmTool['kind']

@@ -1,8 +1,10 @@
-/** The thread of one tool: it runs the tool of its `workerData`, reports the outcome, and exits. */
+/** The thread of one tool: it runs the tool of its `workerData`, or the one that it is sent, reports the outcome, and exits. */
+import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { createHostBridge } from './host-bridge.ts'
 import { failed, isFailed } from './tool-failure.ts'
-import type { ToolEnd, ToolJob, ToolMessage } from './tool-channel.ts'
+import type { ScriptEngine } from './script-run.ts'
+import type { ThreadAhead, ToolEnd, ToolJob, ToolMessage } from './tool-channel.ts'
 import { changesIn, mountFolders } from './tool-tree.ts'
 
 const send = (message: ToolMessage, transfer: readonly ArrayBuffer[] = []): void => {
@@ -10,7 +12,7 @@ const send = (message: ToolMessage, transfer: readonly ArrayBuffer[] = []): void
   parentPort?.postMessage(message, transfer)
 }
 
-async function run(job: ToolJob): Promise<ToolEnd> {
+async function run(job: ToolJob, warm?: ScriptEngine): Promise<ToolEnd> {
   const mounts = mountFolders(job.mounts, job.limits.fileBytes)
   const bridge = createHostBridge(job, send)
   const answer = await (job.kind === 'js' ? runAsScript : runAsModule)()
@@ -19,8 +21,7 @@ async function run(job: ToolJob): Promise<ToolEnd> {
   return isFailed(changes) ? { ok: false, ...changes } : { ok: true, ...answer, changes }
 
   async function runAsScript() {
-    const { openScriptEngine } = await import('./script-run.ts')
-    const engine = await openScriptEngine(job.limits.memoryMb)
+    const engine = warm ?? (await openEngine(job.limits.memoryMb))
     send({ type: 'running' })
     return engine.run(job, mounts, bridge)
   }
@@ -31,8 +32,21 @@ async function run(job: ToolJob): Promise<ToolEnd> {
   }
 }
 
+async function openEngine(memoryMb: number): Promise<ScriptEngine> {
+  return (await import('./script-run.ts')).openScriptEngine(memoryMb)
+}
+
+async function runAhead({ ahead }: ThreadAhead): Promise<ToolEnd> {
+  const sent = once(parentPort!, 'message') as Promise<[ToolJob]>
+  const engine = await openEngine(ahead)
+  engine.warm()
+  const [job] = await sent
+  return run(job, engine)
+}
+
 try {
-  const result = await run(workerData as ToolJob)
+  const given = workerData as ToolJob | ThreadAhead
+  const result = await ('ahead' in given ? runAhead(given) : run(given))
   const buffers = result.ok ? result.changes.flatMap((each) => (each.kind === 'written' ? [each.bytes.buffer as ArrayBuffer] : [])) : []
   send({ type: 'ended', result }, buffers)
 } catch (error) {

@@ -1,6 +1,7 @@
 /**
- * Holds whoever works for a program to its manifest: the agent that follows its instructions, the agents and graphs that its script starts,
- * and all below them. Their rights are judged as anybody's; that the manifest lists a call, with this input, is judged here.
+ * Holds whoever works for a program to its manifest: the agent that follows its instructions, the agents, graphs and programs that its script
+ * starts, and all below them: each call has to be on the list of every program above it. Their rights are judged as anybody's; that the
+ * manifests list a call, with this input, is judged here.
  */
 import { type AgentProfile, type Core, type Judges, processRight, profileCategory } from '../../kernel/index.ts'
 import { createRecentMap, type Failure, isDerived, type SessionId } from '../../base/index.ts'
@@ -14,6 +15,8 @@ const gone: Failure = {
   message: 'The run of the program for which you work is over.',
   hint: 'Stop, and say what you have done.',
 }
+
+const boundsBelow = 'What it lists bounds the programs that it runs, too.'
 
 export function createProgramBounds({ documents }: Pick<Core, 'documents'>): Pick<Judges, 'refuse'> {
   /** Who started a session does not change, nor do the files of a run. Null: it works for no program. */
@@ -32,10 +35,11 @@ export function createProgramBounds({ documents }: Pick<Core, 'documents'>): Pic
     held.put(session, above)
     return above
   }
-  const manifestOf = async (session: SessionId): Promise<Manifest | null> => {
+  const runIn = async (session: SessionId): Promise<ProgramRun | null> => {
     const id = (await profileOf(session))?.agent
-    const run = id === undefined ? null : ((await documents.get<ProgramRun>(programCategory, id))?.value ?? null)
-    if (run?.status !== 'running') return null
+    return id === undefined ? null : ((await documents.get<ProgramRun>(programCategory, id))?.value ?? null)
+  }
+  const manifestOf = async (run: ProgramRun): Promise<Manifest | null> => {
     const known = manifests.get(run.hash)
     if (known !== undefined) return known
     const kept = await documents.get<KeptProgram>(programVersions, run.hash)
@@ -46,12 +50,22 @@ export function createProgramBounds({ documents }: Pick<Core, 'documents'>): Pic
   }
   return {
     async refuse(caller, call, input) {
-      // A script has its own; what each process may do, such as look for tools, changes nothing.
-      if (caller.refuses !== undefined || caller.session === '' || call.right === processRight) return null
-      const run = await runAbove(caller.session)
-      if (run === null) return null
-      const manifest = await manifestOf(run)
-      return manifest === null ? gone : refusalOf(manifest, call, input)
+      // What each process may do, such as look for tools, changes nothing.
+      if (caller.session === '' || call.right === processRight) return null
+      const isScript = caller.refuses !== undefined
+      let below = ''
+      // A script has its own list with it.
+      for (let session = await runAbove(caller.session); session !== null; session = await runAbove(session)) {
+        const run = await runIn(session)
+        // Agents end with the run; a program goes on where the one that began it does not wait.
+        const isOver = below === '' && !isScript && run?.status !== 'running'
+        const manifest = run === null || isOver ? null : await manifestOf(run)
+        if (manifest === null) return gone
+        const refused = refusalOf(manifest, call, input)
+        if (refused !== null) return below === '' && !isScript ? refused : { ...refused, message: `${refused.message} ${boundsBelow}` }
+        below = session
+      }
+      return null
     },
   }
 }

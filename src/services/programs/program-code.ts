@@ -3,7 +3,7 @@ import { type Json, type JsonObject, isOxbowError, OxbowError } from '../../base
 import { runTool, type WasmTool } from '../../sandbox/index.ts'
 import { maxMountedFiles, moduleMs, scriptMemoryMb } from './limits.ts'
 import { listedCalls, type ProgramPackage } from './program-package.ts'
-import { callAt, Fatal, reply, runProgramScript, type ScriptDeps, type ScriptEnd } from './program-script.ts'
+import { callAt, Fatal, inWords, reply, runProgramScript, type ScriptDeps, type ScriptEnd } from './program-script.ts'
 
 type ToolMount = NonNullable<WasmTool['mounts']>[number]
 
@@ -36,6 +36,7 @@ async function runModule(deps: Omit<ScriptDeps, 'source'>, { manifest, module }:
   const listed = new Set(listedCalls(manifest).map((each) => each.call))
   const mode = listed.has('file.write') ? 'rw' : 'ro'
   const paths = listed.has('file.read') || mode === 'rw' ? manifest.rights.paths : []
+  const { computeMs = moduleMs } = deps
   const mounts: ToolMount[] = []
   for (const path of paths)
     mounts.push({ guest: path.replace(/\/$/, ''), mode, files: listed.has('file.read') ? await filesIn(path, call) : [] })
@@ -44,7 +45,7 @@ async function runModule(deps: Omit<ScriptDeps, 'source'>, { manifest, module }:
     code: Buffer.from(module!, 'base64'),
     input: deps.input,
     mounts,
-    limits: { timeoutMs: moduleMs, memoryMb: scriptMemoryMb },
+    limits: { timeoutMs: computeMs, memoryMb: scriptMemoryMb },
     signal: deps.signal,
   })
   deps.signal.throwIfAborted()
@@ -54,7 +55,7 @@ async function runModule(deps: Omit<ScriptDeps, 'source'>, { manifest, module }:
     printed,
     failure: { code, message, hint: 'See what it printed.' },
   })
-  if (!outcome.ok) return { value: null, printed, failure: outcome.failure }
+  if (!outcome.ok) return { value: null, printed, failure: inWords(outcome.failure, 'main.wasm', computeMs) }
   if (outcome.exitCode !== 0) return fails('tool_failed', `main.wasm ended with ${outcome.exitCode}.`)
   const value = outcome.stdout.text.trim() === '' ? null : jsonOf(outcome.stdout.text)
   if (value === undefined) return fails('tool_failed', 'main.wasm wrote something to standard output that is not JSON.')

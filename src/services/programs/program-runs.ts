@@ -7,6 +7,7 @@ import type { RunsPort } from '../../runs/index.ts'
 import { type CallId, type Json, type JsonObject, OxbowError, problemLines, toFailure, truncate, type TurnId } from '../../base/index.ts'
 import { type Call, type Caller, grantOf, isTurn } from '../../protocol/index.ts'
 import type { Definition } from '../../config/index.ts'
+import type { ScriptThreads } from '../../sandbox/index.ts'
 import { maxEndedPrograms, maxLivePrograms, maxProgramDepth, maxProgramValueBytes } from './limits.ts'
 import { followInstructions } from './program-agent.ts'
 import { type Manifest, type ProgramPackage, usablePackage } from './program-package.ts'
@@ -30,6 +31,7 @@ export interface ProgramRunsDeps extends Pick<
   'user' | 'clock' | 'documents' | 'journal' | 'gate' | 'secrets' | 'schemas' | 'sessions' | 'newId' | 'noteEvent' | 'runEnded'
 > {
   readonly runs: RunsPort
+  readonly threads: ScriptThreads
   /** What whoever began a run can still pass on; null: a person began it. */
   readonly boundsOf: (run: ProgramRun) => Promise<readonly string[] | null>
   /** Makes the session of a run, with its profile. */
@@ -125,6 +127,8 @@ export function createProgramRuns(deps: ProgramRunsDeps): ProgramRuns {
         throw new OxbowError('limit_reached', `${maxLivePrograms} programs are running; no more can begin.`, {
           hint: 'Wait for one, or cancel one: `oxbow program runs`.',
         })
+      // It starts while the run is written down.
+      if (request.program.script !== null) deps.threads.prepare()
       const { run, kept } = await prepare(deps, by, request, await find((by.caller.turn || '') as TurnId))
       await deps.openSession(run)
       const of = { caller: by.caller, call: by.call, name: 'program.run' }
@@ -233,6 +237,7 @@ async function runScript(deps: ProgramRunsDeps, run: ProgramRun, program: Progra
       deps.journal.note([{ caller, call, name: name.slice(0, 100), phase: 'exchange', body: askedBody(digest) }], { lazy: true }),
     make,
     signal,
+    threads: deps.threads,
   })
 }
 

@@ -5,7 +5,7 @@
  */
 import { type CallId, type Failure, type Json, type JsonObject, OxbowError, type TurnId } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
-import { runTool } from '../../sandbox/index.ts'
+import { runTool, type ScriptThreads, type WasmTool } from '../../sandbox/index.ts'
 import { maxProgramCalls, parkMs, scriptComputeMs, scriptMemoryMb } from './limits.ts'
 import { digestOf, type PastCall, placeOf } from './program-record.ts'
 
@@ -23,6 +23,10 @@ export interface ScriptDeps {
   readonly make: (call: CallId, name: string, input: Json, isOpen: boolean) => Promise<CallOutcome>
   readonly signal: AbortSignal
   readonly parkAfterMs?: number
+  /** See `scriptComputeMs` and `moduleMs`. */
+  readonly computeMs?: number
+  /** One of them was started ahead. */
+  readonly threads?: ScriptThreads
 }
 
 export interface ScriptEnd {
@@ -45,16 +49,16 @@ export async function runProgramScript(deps: ScriptDeps): Promise<ScriptEnd> {
 
 /** @returns how it ended, or what it waits for */
 async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | null; readonly waits?: Promise<unknown> }> {
-  const { source, input, signal, parkAfterMs = parkMs } = deps
+  const { source, input, signal, parkAfterMs = parkMs, computeMs = scriptComputeMs, threads } = deps
   const over = new AbortController()
   let waits: Promise<unknown> | undefined
   let fatal: { readonly error: unknown } | undefined
   let next = 0
-  const outcome = await runTool({
+  const tool: WasmTool = {
     kind: 'js',
     code: new TextEncoder().encode(source),
     input,
-    limits: { timeoutMs: scriptComputeMs, memoryMb: scriptMemoryMb },
+    limits: { timeoutMs: computeMs, memoryMb: scriptMemoryMb },
     signal: AbortSignal.any([signal, over.signal]),
     async waits(name, asked) {
       const made = callAt(deps, next++, name, asked)
@@ -76,13 +80,21 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
         patience.removeEventListener('abort', park)
       }
     },
-  })
+  }
+  const outcome = await runTool(tool, threads)
   signal.throwIfAborted()
   if (fatal !== undefined) throw fatal.error
   if (waits !== undefined) return { end: null, waits: waits.catch(() => {}) }
   const printed = [outcome.stdout.text, outcome.stderr.text].filter((text) => text !== '').join('')
   if (outcome.ok) return { end: { value: outcome.output, printed, failure: null } }
-  return { end: { value: null, printed, failure: outcome.failure } }
+  return { end: { value: null, printed, failure: inWords(outcome.failure, 'main.js', computeMs) } }
+}
+
+/** @returns what a person reads of a limit on computing */
+export function inWords(failure: Failure, file: string, computeMs: number): Failure {
+  if (failure.code !== 'timeout') return failure
+  const message = `${file} has computed for ${computeMs / 1_000} s, and was ended.`
+  return { ...failure, message, hint: 'It may loop forever; else give it less to do in one run.' }
 }
 
 /** Ends the run: the script cannot catch it. */

@@ -73,10 +73,14 @@ function warningsOf(toml: string, { manifest, script }: ProgramPackage, find: Ve
   ]
   if (script === null) return lacking
   const made = literalCalls(script)
-  const unused = listed.filter(({ call }) => !made.has(call)).map(({ call }) => at(call, `lists ${call}, which main.js does not name`))
+  // What it starts is held to its list, and may need what it does not do itself.
+  const passesOn = listed.some(({ call }) => call === runCallName || /^(?:agent|graph|programs)\./.test(call))
+  const unused = listed
+    .filter(({ call }) => !passesOn && !made.has(call))
+    .map(({ call }) => at(call, `lists ${call}, which main.js does not name`))
   const names = new Set(listed.map(({ call }) => call))
   const unlisted = [...made].filter((call) => !names.has(call) && !freeCalls.has(call) && find(call) !== undefined)
-  const unnamed = secrets.filter((name) => !script.includes(name))
+  const unnamed = secrets.filter((name) => !passesOn && !script.includes(name))
   return [
     ...lacking,
     ...unused,

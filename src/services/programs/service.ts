@@ -35,8 +35,15 @@ export const programs: Service<ProgramDesk, Needs> = {
     ]
   },
   async open(core, ports) {
-    const { desk, runs, schedules } = (await import('./program-desk.ts')).createProgramDesk({
+    const [{ createProgramDesk }, { openScriptThreads }, { scriptMemoryMb }] = await Promise.all([
+      import('./program-desk.ts'),
+      import('../../sandbox/index.ts'),
+      import('./limits.ts'),
+    ])
+    const threads = await openScriptThreads(scriptMemoryMb)
+    const { desk, runs, schedules } = createProgramDesk({
       ...core,
+      threads,
       waitingIn: (await ports.access()).waitingIn,
       agents: await ports.agents(),
       runs: await ports.runs(),
@@ -47,6 +54,7 @@ export const programs: Service<ProgramDesk, Needs> = {
         await runs.load()
         await schedules.load()
       },
+      release: threads.close,
     }
   },
   judges: {
