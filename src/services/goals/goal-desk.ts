@@ -1,5 +1,6 @@
 /** What the calls about goals do: who may start one with which rights, what is shown, and how a goal uses the rest of the kernel. */
 import {
+  assertNoBranch,
   carvedOf,
   type AgentProfile,
   type Core,
@@ -227,6 +228,7 @@ async function halt(
 }
 
 async function newGoal(deps: GoalDeps, caller: Caller, call: CallId, input: StartInput): Promise<Goal> {
+  assertNoBranch(caller)
   const { config, sessions, clock } = deps
   const { delegable, tier } = await deps.agents.parentOf(caller)
   const settings = sectionOf(goalsConfig, config)
