@@ -2,3 +2,4 @@ export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue }
 export { priorities, type Priority, type RunQueue } from './queue.ts'
 export type { HeldRuns, Run, Runs } from './runs.ts'
 export { runs, type RunsPort } from './service.ts'
+export { starterOf } from './turns.ts'

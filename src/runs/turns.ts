@@ -4,7 +4,7 @@
  */
 import { type Core, userCaller } from '../kernel/index.ts'
 import type { CallId, JsonObject, SessionId, TurnId } from '../base/index.ts'
-import type { DataOrigin, Labels } from '../protocol/index.ts'
+import type { Caller, DataOrigin, Labels } from '../protocol/index.ts'
 import type { RunQueue } from './queue.ts'
 import type { Runs } from './runs.ts'
 
@@ -51,6 +51,14 @@ export interface Turns {
   ended(turn: TurnId, signal?: AbortSignal): Promise<JsonObject>
   /** As `ended`, until a time, unix milliseconds. @returns null if it has not ended by then */
   endedBy(turn: TurnId, until: number, signal?: AbortSignal): Promise<JsonObject | null>
+}
+
+/**
+ * @returns the actor by whose rights a run is bound as long as it goes on; empty: a person, whose word at its beginning counts. A program and a
+ * plugin are not the person who has started them.
+ */
+export function starterOf({ actor }: Pick<Caller, 'actor'>): string {
+  return /^(?:agent|key|plugin|program):/.test(actor) ? actor : ''
 }
 
 type TurnsDeps = Pick<Core, 'user' | 'gate' | 'sessions' | 'startTurn' | 'outcomeOf' | 'recovered' | 'events'>

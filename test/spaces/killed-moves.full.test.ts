@@ -1,7 +1,7 @@
 /** `oxbow space` as a person runs it: a move that is killed anywhere is whole or as before; a share ends with all that came from it. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -128,6 +128,18 @@ test('a shared folder is read, not changed; what is read is private, and goes wi
   assert.equal(existsSync(join(sharedOf('reader'), 'copy.txt')), false)
   assert.notEqual(oxbow('sessions', 'show', session, '--space', 'reader').exit, 0)
   assert.notEqual(oxbow('call', 'file.read', '{"path":"/shared/figures/f.txt"}', '--space', 'reader').exit, 0)
+})
+
+test('what another space may write is private where it is read, also once it is taken away', () => {
+  ran('space', 'new', 'writer')
+  mkdirSync(join(sharedOf('default'), 'both'), { mode: 0o777 })
+  chmodSync(join(sharedOf('default'), 'both'), 0o777)
+  ran('space', 'share', 'both', '--from', 'default', '--to', 'writer', '--write')
+  ran('call', 'file.write', '{"path":"/shared/both/from-writer.txt","text":"figure 4712"}', '--space', 'writer')
+  ran('space', 'unshare', 'both', '--to', 'writer', '--yes')
+  const { session } = JSON.parse(ran('run', 'read both/from-writer.txt', '--json')) as { session: string }
+  assert.match(ran('sessions', 'show', session), /figure 4712/)
+  assert.match(ran('flow', 'why', session), /private and untrusted {2}from \/shared\/both\/from-writer\.txt/)
 })
 
 test('a link into another space is followed by nothing: not by files of agents, a move, nor a share', () => {

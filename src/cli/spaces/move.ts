@@ -24,6 +24,16 @@ import { plainLine } from '../../terminal/index.ts'
 import { type GatewayPort, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
 import { isInteractive, printAnswer, printNotice, printPreview, type Terminal } from '../terminal.ts'
+import {
+  finishSchedules,
+  ifThere,
+  isMarked,
+  movableSchedule,
+  placeSchedule,
+  scheduleNamed,
+  schedulesOf,
+  titleChars,
+} from './move-schedules.ts'
 import { personOf, type SpaceOptions } from './spaces.ts'
 
 export interface MoveOptions extends SpaceOptions {
@@ -42,7 +52,6 @@ interface Sides {
 
 type Item = SpaceMove['sessions'][number]
 
-const titleChars = 60
 const maxListed = 1_000
 /** As much as `memory.import` takes at once. */
 const maxLinesAtOnce = 200
@@ -168,16 +177,6 @@ async function sessionNamed(from: Gateway, prefix: string): Promise<Item> {
   return { id, name: title, placed: '' }
 }
 
-async function scheduleNamed(from: Gateway, id: string): Promise<Item> {
-  const { schedules } = await outputOf(from, 'schedule.search', {})
-  const found = schedules.find((one) => one.id.startsWith(id) && one.source === 'call')
-  if (found === undefined)
-    throw new OxbowError('not_found', `there is no schedule ${id} in this space`, {
-      hint: '`oxbow schedule list` shows the schedules; lines of a configuration file are moved with an editor.',
-    })
-  return { id: found.id, name: found.name, placed: '' }
-}
-
 async function planOfAll({ from }: Sides, empty: SpaceMove, { env }: Terminal): Promise<SpaceMove> {
   const home = openHome(env)
   const memories: string[] = []
@@ -190,7 +189,7 @@ async function planOfAll({ from }: Sides, empty: SpaceMove, { env }: Terminal): 
   const busy = sessions.find((one) => one.busy)
   if (busy !== undefined)
     throw new OxbowError('bad_input', `a turn of the session ${busy.title} is running`, { hint: 'Wait for it, or cancel it.' })
-  const { schedules } = await outputOf(from, 'schedule.search', {})
+  const schedules = await schedulesOf(from)
   const mounts = listFolders(home, parseUser(empty.from)).map(({ name }) => name)
   return {
     ...empty,
@@ -200,7 +199,7 @@ async function planOfAll({ from }: Sides, empty: SpaceMove, { env }: Terminal): 
       .filter(({ turns }) => turns > 0)
       .toSorted((a, b) => b.created_at - a.created_at)
       .map(({ id, title }) => ({ id, name: title, placed: '' })),
-    schedules: schedules.filter(({ source }) => source === 'call').map(({ id, name }) => ({ id, name, placed: '' })),
+    schedules: schedules.filter(({ source }) => source === 'call').map(movableSchedule),
     files: sharedNames(home, empty.from, mounts).map((name) => [
       `/shared/${name}`,
       freePath(home, empty.to, `/shared/${name}`, empty.from),
@@ -301,26 +300,8 @@ async function place(begun: SpaceMove, { from, to, terminal }: Sides): Promise<S
     move = { ...move, sessions: move.sessions.map((one) => (one.id === session.id ? { ...one, placed } : one)) }
     writeMove(home, move)
   }
-  const { schedules } = move.schedules.length === 0 ? { schedules: [] } : await outputOf(from, 'schedule.search', {})
   for (const schedule of move.schedules) {
-    const found = schedules.find(({ id }) => id === schedule.id)
-    if (found === undefined) throw new OxbowError('not_found', `the schedule ${schedule.name} is gone`, { hint: 'Begin again.' })
-    const { goal, cadence, context, model, misfire, grace_s, overlap, retries, timeout_s, notify, budget } = found
-    const made = await outputOf(to, 'schedule.create', {
-      goal,
-      cadence,
-      context,
-      model,
-      misfire,
-      grace_s,
-      overlap,
-      retries,
-      timeout_s,
-      notify,
-      ...(budget !== undefined && { budget }),
-      name: `${schedule.name.slice(0, titleChars)} ${markOf(move).slice(0, 20)}`,
-    })
-    const { id: placed } = made
+    const placed = await placeSchedule(from, to, schedule, markOf(move))
     move = { ...move, schedules: move.schedules.map((one) => (one.id === schedule.id ? { ...one, placed } : one)) }
     writeMove(home, move)
     await outputOf(to, 'schedule.edit', { id: placed, status: 'paused' } as never)
@@ -341,10 +322,7 @@ async function finish(move: SpaceMove, { from, to, terminal }: Sides): Promise<v
     await ifThere(outcomeOf(from, 'session.delete', { session: id }))
     await ifThere(outcomeOf(to, 'session.rename', { session: placed, title: name || 'Session' }))
   }
-  for (const { id, name, placed } of move.schedules) {
-    await ifThere(outcomeOf(from, 'schedule.delete', { id }))
-    await ifThere(outcomeOf(to, 'schedule.edit', { id: placed, name, status: 'active' } as never))
-  }
+  if (move.schedules.length > 0) await finishSchedules(from, to, move.schedules, markOf(move))
   if (move.kind === 'merge') setArchived(home, spaceOf(move.from).person, spaceOf(move.from).space, Date.now())
   endMove(home, move, 'done')
 }
@@ -358,17 +336,9 @@ async function takeBack(move: SpaceMove, { to, terminal }: Sides): Promise<void>
   const sessions = await outputOf(to, 'session.list', { limit: maxListed, archived: true, search: move.id })
   for (const { id } of sessions.filter(({ title }) => title.includes(markOf(move))))
     await ifThere(outcomeOf(to, 'session.delete', { session: id }))
-  const { schedules } = await outputOf(to, 'schedule.search', {})
-  for (const { id, name } of schedules)
-    if (name.endsWith(markOf(move).slice(0, 20))) await ifThere(outcomeOf(to, 'schedule.delete', { id }))
+  for (const { id, name } of await schedulesOf(to))
+    if (isMarked(name, markOf(move))) await ifThere(outcomeOf(to, 'schedule.delete', { id }))
   endMove(openHome(terminal.env), move, 'undone')
-}
-
-/** What is gone was done before. */
-async function ifThere(asked: Promise<unknown>): Promise<void> {
-  await asked.catch((error: unknown) => {
-    if (!isOxbowError(error, 'not_found')) throw error
-  })
 }
 
 function chunks(ids: readonly string[]): readonly (readonly string[])[] {

@@ -3,7 +3,7 @@
  * folder as its origin; by that, what comes from it is found again when it is taken away.
  */
 import { lstatSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, posix } from 'node:path'
 import {
   addShare,
   findFolder,
@@ -16,6 +16,7 @@ import {
   spaceWorkspace,
 } from '../../runner/index.ts'
 import { isOxbowError, OxbowError, plural } from '../../base/index.ts'
+import { originOf } from '../../protocol/index.ts'
 import { plainLine } from '../../terminal/index.ts'
 import { outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
@@ -42,12 +43,20 @@ export async function spaceShare(path: string, options: ShareOptions, terminal: 
     })
   const { space } = spaceOf(from)
   const shared = { name: options.as ?? basename(real), readOnly: options.write !== true, space }
+  if (shared.readOnly === false) await markShared(from, path, terminal)
   const folder = addShare({ home, workspace, env: terminal.env }, real, shared)
   const guest = await findGuest(workspace)
   const when = guest === null ? '' : `, once Oxbow is started again there: oxbow restart --space ${options.to}`
   const how = folder.readOnly ? 'read' : 'read and change'
   const text = `Agents of the space ${options.to} may ${how} it as /shared/${folder.name}${when}.\nTake it away: oxbow space unshare ${folder.name} --to ${options.to}`
   return printAnswer({ folder: `/shared/${folder.name}`, from: space, to: options.to, read_only: folder.readOnly }, text, options, terminal)
+}
+
+/** What the other space writes there may be from what it keeps private: whoever reads it here has that label, also when it is taken away again. */
+async function markShared(user: string, path: string, terminal: Terminal): Promise<void> {
+  const place = posix.resolve('/shared', path)
+  const labelled = { path: place, labels: ['private' as const], from: [['private', originOf('path', place)]] }
+  await withGuest({ user }, terminal, ({ gateway }) => outputOf(gateway, 'space.place', { lines: [], files: [labelled] } as never))
 }
 
 export async function spaceUnshare(name: string, options: ShareOptions, terminal: Terminal): Promise<number> {

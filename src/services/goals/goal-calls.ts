@@ -127,11 +127,11 @@ function listCall(load: Load): Call {
     effect: 'none',
     recordOutput: ({ goals }) => ({ goals: goals.length }),
     async run({ all, limit }, { caller }) {
-      const goals = await (await load()).list(caller, all, limit)
+      const { goals, labels } = await (await load()).list(caller, all, limit)
       const lines = goals.map(
         ({ id, status, phase, request }) => `${id}: ${status === 'running' ? phase : status}: ${request.split('\n', 1)[0]}`,
       )
-      return { output: { goals }, text: lines.join('\n') || 'There are no goals.' }
+      return { output: { goals }, text: lines.join('\n') || 'There are no goals.', labels }
     },
   })
 }

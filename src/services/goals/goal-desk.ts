@@ -1,5 +1,6 @@
 /** What the calls about goals do: who may start one with which rights, what is shown, and how a goal uses the rest of the kernel. */
 import {
+  assertNoBranch,
   carvedOf,
   type AgentProfile,
   type Core,
@@ -11,8 +12,8 @@ import {
   secretRight,
 } from '../../kernel/index.ts'
 import { type CallId, isDerived, type Json, OxbowError, type SessionId, truncate, type TurnId } from '../../base/index.ts'
-import { type Caller, type Completion, grantOf, isTurn, sessionScope } from '../../protocol/index.ts'
-import type { RunsPort } from '../../runs/index.ts'
+import { type Caller, type Completion, grantOf, isTurn, joinLabels, type Labels, sessionScope } from '../../protocol/index.ts'
+import { type RunsPort, starterOf } from '../../runs/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
@@ -54,7 +55,7 @@ export interface GoalDesk {
   start(caller: Caller, call: CallId, input: StartInput): Promise<Goal>
   /** @throws OxbowError `not_found`, `bad_input` for a beginning of several ids */
   find(caller: Caller, ref: string): Promise<Goal>
-  list(caller: Caller, all: boolean, limit: number): Promise<readonly GoalSummary[]>
+  list(caller: Caller, all: boolean, limit: number): Promise<{ readonly goals: readonly GoalSummary[]; readonly labels: Labels }>
   view(goal: Goal): Promise<GoalView>
   generations(goal: Goal, from: number, limit: number): Promise<readonly Generation[]>
   seed(hash: string): Promise<Seed>
@@ -85,7 +86,7 @@ export function createGoalDesk(deps: GoalDeps): GoalDesk {
     async start(caller, call, input) {
       const goal = await newGoal(deps, caller, call, input)
       if (input.seed === undefined) return runs.begin(goal, [])
-      const made = seedOf(goal, takeSeed(input.seed), 'person')
+      const made = seedOf(goal, takeSeed(input.seed), goal.starter === '' ? 'person' : 'model')
       const hash = seedHash(made)
       return runs.begin({ ...goal, seed: hash, phase: goal.options.review ? 'review' : 'execute' }, [seedChange(hash, made)])
     },
@@ -102,7 +103,9 @@ export function createGoalDesk(deps: GoalDeps): GoalDesk {
     async list(caller, everything, limit) {
       const shown = (await visible(caller)).filter((goal) => everything || !isOver(goal))
       const newest = shown.toSorted((a, b) => b.created_at - a.created_at).slice(0, limit)
-      return Promise.all(newest.map(async (goal) => summaryOf(goal, await waitsFor(goal))))
+      const goals = await Promise.all(newest.map(async (goal) => summaryOf(goal, await waitsFor(goal))))
+      const labels = await Promise.all(newest.map((goal) => labelsOf(deps, goal)))
+      return { goals, labels: labels.reduce<Labels>(joinLabels, []) }
     },
     view: async (goal) => viewOf(deps, goal, await waitsFor(goal)),
     generations: (goal, from, limit) => readGenerations(documents, goal.id, from, limit),
@@ -127,7 +130,7 @@ async function viewOf(deps: GoalDeps, goal: Goal, waiting: string): Promise<Goal
     ...summaryOf(goal, waiting),
     session,
     home,
-    labels: isOver(goal) ? goal.labels : deps.sessions.held(goal),
+    labels: await labelsOf(deps, goal),
     options,
     deadline,
     step,
@@ -141,6 +144,10 @@ async function viewOf(deps: GoalDeps, goal: Goal, waiting: string): Promise<Goal
     spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
     end,
   }
+}
+
+async function labelsOf({ sessions }: Pick<Core, 'sessions'>, goal: Goal): Promise<Labels> {
+  return isOver(goal) ? goal.labels : sessions.loadHeld(goal.session)
 }
 
 interface Answering {
@@ -221,6 +228,7 @@ async function halt(
 }
 
 async function newGoal(deps: GoalDeps, caller: Caller, call: CallId, input: StartInput): Promise<Goal> {
+  assertNoBranch(caller)
   const { config, sessions, clock } = deps
   const { delegable, tier } = await deps.agents.parentOf(caller)
   const settings = sectionOf(goalsConfig, config)
@@ -235,7 +243,7 @@ async function newGoal(deps: GoalDeps, caller: Caller, call: CallId, input: Star
     id,
     session: sessionOfGoal(id),
     home: caller.session,
-    starter: caller.actor.startsWith('agent:') || caller.actor.startsWith('key:') ? caller.actor : '',
+    starter: starterOf(caller),
     // A person starts it with the rights of their usual agent.
     rights: delegable.includes('*') ? [...config.agent.rights, secretRight, modelRight] : delegable,
     tier,

@@ -12,7 +12,8 @@ import { type Advance, asking, interview, makeSeed, review } from './goal-steps.
 import { maxEndedGoals, maxLiveGoals, maxSameFailures, stepRetryMs } from './limits.ts'
 import type { EndReason } from './stop-rules.ts'
 
-export interface GoalRunsDeps extends GenerationDeps, Pick<Core, 'documents' | 'clock' | 'newId' | 'noteEvent' | 'budgets' | 'runEnded'> {
+export interface GoalRunsDeps
+  extends GenerationDeps, Pick<Core, 'documents' | 'clock' | 'newId' | 'noteEvent' | 'budgets' | 'runEnded' | 'sessions'> {
   readonly runs: RunsPort
   /** Makes its session if needed, and what limits who works for it. */
   readonly openSession: (goal: Goal) => Promise<void>
@@ -173,6 +174,8 @@ function lackingOf({ budget = {} }: Goal, message: string): EndReason {
 /** Moves the goal on from this step, unless it has moved on meanwhile; what a person changed meanwhile stays. */
 async function record(deps: GoalRunsDeps, held: HeldRuns<Goal>, goal: Goal, { patch, changes = [] }: Advance): Promise<void> {
   let ended: Goal | null = null
+  // What it returns when it is over is from all that was read for it by then.
+  const labels = await deps.sessions.loadHeld(goal.session)
   await held.update(by(deps, goal), goal.id, async (current) => {
     if (current === null || isOver(current) || current.step !== goal.step || current.tries !== goal.tries) return []
     // A person has ended it while this step ran: its last step follows.
@@ -185,8 +188,8 @@ async function record(deps: GoalRunsDeps, held: HeldRuns<Goal>, goal: Goal, { pa
       ...(patch.seed !== undefined && current.seed !== goal.seed && { seed: current.seed }),
     }
     if (!isOver(next)) return [goalChange(next), ...changes]
-    ended = next
-    return [goalChange(next), ...changes, giveBack('run', next.id)]
+    ended = { ...next, labels }
+    return [goalChange(ended), ...changes, giveBack('run', next.id)]
   })
   if (ended !== null) await over(deps, ended)
 }

@@ -4,6 +4,7 @@
  */
 import { carve, type DocumentChange, type Documents } from '../../kernel/index.ts'
 import { type CallId, type Clock, type JsonObject, OxbowError } from '../../base/index.ts'
+import { starterOf } from '../../runs/index.ts'
 import type { Caller, Labels } from '../../protocol/index.ts'
 import { forget, takeInputs } from './graph-branches.ts'
 import { outerNodes } from './graph-check.ts'
@@ -65,7 +66,7 @@ export async function prepareRun(
     versions,
     session: sessionOfRun(id),
     home: caller.session,
-    starter: caller.actor.startsWith('agent:') || caller.actor.startsWith('key:') ? caller.actor : '',
+    starter: starterOf(caller),
     rights: deps.narrow(request.rights, graph.rights === undefined ? request.usual : [...graph.rights, ...delegating(graph)]),
     tier: request.tier,
     labels: request.labels,

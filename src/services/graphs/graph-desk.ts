@@ -1,6 +1,7 @@
 /** What the calls about graphs do: who may start what with which rights, what is shown, and how a run uses the rest of the kernel. */
 import {
   type AgentProfile,
+  assertNoBranch,
   carvedOf,
   type Core,
   giveUpCalls,
@@ -180,6 +181,7 @@ interface Start {
 }
 
 async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input }: Start, signal: AbortSignal): Promise<GraphRun> {
+  assertNoBranch(caller)
   const { delegable, tier } = await deps.agents.parentOf(caller)
   // A person starts it with the rights of their usual agent, or those that the definition names.
   const isPerson = delegable.includes('*')

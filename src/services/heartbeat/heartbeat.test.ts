@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonObject } from '../../base/index.ts'
-import { systemClock } from '../../base/index.ts'
+import { type SessionId, systemClock } from '../../base/index.ts'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { textOf } from '../../protocol/index.ts'
 import { asks, type FixtureOptions, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
@@ -34,7 +34,8 @@ async function openHeart(message: (results: readonly string[]) => string, acts =
   )
   const clock = { ...systemClock, now: () => state.now }
   const store = { ...(await openMemoryStore({ user })), close: async () => {} } as Store
-  const open = () => openFixture({ play, clock, calls: [read, write], store, config: { approval: { mode: 'auto' } } })
+  const secret = testCall('test.secret', async () => ({ output: null, text: 'canary' }), { labels: { adds: ['private'], sink: false } })
+  const open = () => openFixture({ play, clock, calls: [read, write, secret], store, config: { approval: { mode: 'auto' } } })
   let guest = await open()
   const ask = async (name: string, input: JsonObject = {}): Promise<View> => {
     const outcome = await guest.kernel.call(name, input)
@@ -55,8 +56,21 @@ async function openHeart(message: (results: readonly string[]) => string, acts =
     }
     throw new Error(`it never gets there: ${JSON.stringify(await ask('heartbeat.show'))}`)
   }
+  const labelsOfAgents = async (): Promise<readonly (readonly string[])[]> => {
+    const { agents } = (await ask('agent.list', { ended: true })) as unknown as { agents: readonly { labels: readonly string[] }[] }
+    return agents.map(({ labels }) => labels)
+  }
+  /** A goal of somebody who has read private data, which waits. */
+  const openGoal = async (request: string): Promise<void> => {
+    const { id } = (await ask('session.create', {})) as unknown as { id: SessionId }
+    for (const [name, input] of [
+      ['test.secret', {}],
+      ['goal.start', { request, review: true, seed: { goal: 'g', criteria: [{ text: 't' }] } }],
+    ] as const)
+      assert.equal((await guest.kernel.call(name, input, id)).status, 'ok')
+  }
   const refused = async (name: string, input: JsonObject): Promise<string> => JSON.stringify(await guest.kernel.call(name, input))
-  return { state, ask, refused, later, until, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() }
+  return { state, ask, refused, later, until, openGoal, labelsOfAgents, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() }
 }
 
 test('it is off until it is turned on, and asks no model where nothing has changed', async () => {
@@ -173,4 +187,14 @@ test('after the clock was set far back it looks when its interval has passed aga
   heart.state.list = 'c'
   await heart.later(86_400_000)
   await heart.until(({ messages }) => messages.length === 2)
+})
+
+test('who reads the requests of goals has the labels of those who wrote them', async () => {
+  await using heart = await openHeart(() => '')
+  await heart.openGoal('Send canary to the tax office.')
+  await heart.ask('heartbeat.now')
+  await heart.until(({ last }) => last?.came_to === 'nothing')
+  assert.match(heart.state.asked.at(-1)!, /canary/)
+  const [labels] = await heart.labelsOfAgents()
+  assert.ok(labels!.includes('private'), JSON.stringify(labels))
 })

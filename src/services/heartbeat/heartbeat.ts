@@ -18,7 +18,7 @@ import {
   truncate,
   type TurnId,
 } from '../../base/index.ts'
-import { type Caller, grantOf } from '../../protocol/index.ts'
+import { type Caller, grantOf, joinLabels, type Labels } from '../../protocol/index.ts'
 import type { Agents } from '../agents/service.ts'
 import type { GoalDesk } from '../goals/service.ts'
 import {
@@ -132,7 +132,7 @@ async function beat(deps: HeartbeatDeps, held: HeldRuns<Heartbeat>, heart: Heart
   const late = today.sent_today < heart.messages_a_day ? heart.pending : []
   if (isNothing && late.length === 0)
     return save(deps, held, heart, { ...today, next_at, forced: false, seen: found.hash, last: { at: now, came_to: 'unchanged', why: '' } })
-  const said = isNothing ? { message: '', tokens: 0, problem: '' } : await ask(deps, heart, today, found.text, signal)
+  const said = isNothing ? { message: '', tokens: 0, problem: '' } : await ask(deps, heart, today, found, signal)
   signal.throwIfAborted()
   const counted = {
     ...today,
@@ -184,7 +184,7 @@ function callerOf({ user }: HeartbeatDeps, { rights, looks }: Heartbeat): Caller
   }
 }
 
-type Look = { readonly text: string; readonly hash: string } | { readonly problem: string }
+type Look = { readonly text: string; readonly hash: string; readonly labels: Labels } | { readonly problem: string }
 
 /** The cheap look: the list and the open goals, without a model. */
 async function look(deps: HeartbeatDeps, heart: Heartbeat, signal: AbortSignal): Promise<Look> {
@@ -195,6 +195,8 @@ async function look(deps: HeartbeatDeps, heart: Heartbeat, signal: AbortSignal):
     return { problem: `HEARTBEAT.md cannot be read. ${read.failure.message} ${read.failure.hint}`.trim() }
   const list = read.status === 'ok' ? textIn(read.output as JsonObject, 'text').slice(0, maxListCharacters) : ''
   const goals = (await deps.goals.runs.all()).filter(({ status }) => status === 'running' || status === 'paused')
+  // Whoever started a goal has written its request, from what they had read.
+  const labels = goals.reduce<Labels>((all, goal) => joinLabels(all, goal.labels), [])
   const lines = goals.map(
     ({ id, request, status, phase, generation }) =>
       `- ${id}: ${truncate(request, 200)}: ${status === 'paused' ? status : phase}, generation ${generation + 1}`,
@@ -204,18 +206,19 @@ async function look(deps: HeartbeatDeps, heart: Heartbeat, signal: AbortSignal):
     ...(lines.length === 0 ? [] : [`Open goals:\n${lines.join('\n')}`]),
   ]
   const text = parts.join('\n\n')
-  return { text, hash: createHash('sha256').update(text).digest('hex') }
+  return { text, hash: createHash('sha256').update(text).digest('hex'), labels }
 }
 
 async function ask(
   deps: HeartbeatDeps,
   heart: Heartbeat,
   { tokens_today: used }: Pick<Heartbeat, 'tokens_today'>,
-  text: string,
+  { text, labels }: Extract<Look, { readonly text: string }>,
   signal: AbortSignal,
 ): Promise<{ readonly message: string; readonly tokens: number; readonly problem: string }> {
   const left = heart.tokens_a_day - used
   if (left < 1_000) return { message: '', tokens: 0, problem: 'Its tokens of this day are used up.' }
+  await deps.runs.turns.openSession(session, 'Heartbeat', { labels })
   const rights = ['file.read', ...heart.rights]
   deps.agents.definitions.bring([
     {

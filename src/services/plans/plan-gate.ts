@@ -107,13 +107,15 @@ const none = { tokens: 0, micro_dollars: 0 }
 
 /** @param input null: not parsed yet, which only matters for a call whose tier depends on it */
 function wayOf(call: Call, input: unknown, caller: Caller): Way {
-  const { labels, effect, files, projection, planned, asks } = call
+  const { labels, effect, files, folders, projection, planned, asks } = call
   const tier = input === null ? call.tier : (call.tierOf?.(input, caller) ?? call.tier)
   const leaves = labels.sink && labels.loads !== true
   if (!leaves && projection === 'scratchpad') return 'in_branch'
   if (!leaves && tier === 'read_only' && effect !== 'once') return planned === undefined ? 'made' : 'answered'
   if (labels.loads === true) return 'made'
-  return !leaves && asks === undefined && (files === 'writes' || files === 'workspace') ? 'in_branch' : 'listed'
+  // A program of others that sees folders sees those of the workspace, and not the branch.
+  const isInBranch = files === 'writes' || (files === 'workspace' && folders === undefined)
+  return !leaves && asks === undefined && isInBranch ? 'in_branch' : 'listed'
 }
 
 /** Whether its effect is elsewhere than in what the guest keeps for its person. */

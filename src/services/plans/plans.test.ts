@@ -171,6 +171,19 @@ test('a plan ends at a call for which nothing can stand, and says so', async () 
   })
 })
 
+test('a program of others that sees folders changes nothing while a plan is made', async () => {
+  let made = 0
+  const tidy = testCall('test.tidy', async () => ((made += 1), done('tidied')), { files: 'workspace', folders: ['/shared'] })
+  await withPlans(
+    async ({ plan }) => {
+      const { effects, ends } = await plan(['test_tidy', {}])
+      assert.deepEqual([made, effects.map(({ call }) => call)], [0, ['test.tidy']])
+      assert.match(ends, /test\.tidy gives back cannot be known/)
+    },
+    { calls: [tidy] },
+  )
+})
+
 test('a plan is stale once a file or a document that it was made on has changed', async () => {
   await withPlans(async ({ write, read, ok, plan, fails }) => {
     write('a.txt', 'old\n')

@@ -146,3 +146,44 @@ test('an agent ends with the run that is cancelled', async () => {
     ['killed'],
   )
 })
+
+test('graphs that a script starts are held to its manifest', async () => {
+  const note = counted('test.note')
+  const other = counted('test.other')
+  const toml = 'start = "a"\n[nodes.a]\ntype = "call"\ncall = "test.other"\nnext = "done"\n[nodes.done]\ntype = "end"\n'
+  const graph = { kind: 'graphs', name: 'go', toml, text: '', problem: '' } as const
+  const script = `export default () => {
+    const { output } = oxbow.call('graph.run', { graph: 'go', input: {}, wait: true })
+    return output.status
+  }`
+  const program = programOf('boss', 'calls = ["test.note", "agent.spawn", "graph.run"]', script)
+  await using guest = await openPrograms([program, graph], {
+    calls: [note.call, other.call],
+    config: { approval: { mode: 'auto' } },
+  })
+  await guest.run('boss')
+  assert.deepEqual(other.seen, [])
+  assert.deepEqual(
+    (await refusalsOf(guest)).map(({ name }) => name),
+    ['test.other'],
+  )
+})
+
+test('what a program may do with a call binds the programs that it runs, too', async () => {
+  const note = counted('test.note')
+  const inner = programOf('inner', 'calls = ["test.note"]', `export default ({ text }) => oxbow.call('test.note', { text }).text`)
+  const middle = programOf('middle', 'calls = ["test.note", "program.run"]', `export default (input) => oxbow.run('inner', input)`)
+  const outer = programOf(
+    'outer',
+    'calls = [{ call = "test.note", input = { text = "hello *" } }, "program.run"]',
+    `export default (input) => oxbow.run(input.by, { text: input.text })`,
+  )
+  await using guest = await openPrograms([inner, middle, outer], { calls: [note.call] })
+  for (const by of ['inner', 'middle']) {
+    assert.equal((await guest.run('outer', { by, text: 'hello Ada' })).status, 'success')
+    const refused = await guest.run('outer', { by, text: 'rm -rf /' })
+    assert.equal(refused.status, 'failed', by)
+    assert.match(refused.failure!.message, /outer may not make the call test\.note with this text/)
+  }
+  assert.deepEqual(note.seen, ['hello Ada', 'hello Ada'])
+})

@@ -1,13 +1,13 @@
 /**
- * Holds whoever works for a program to its manifest: the agent that follows its instructions, the agents, graphs and programs that its script
- * starts, and all below them: each call has to be on the list of every program above it. Their rights are judged as anybody's; that the
+ * Holds whoever works for a program to its manifest: the agent that follows its instructions, the agents, graphs, goals and programs that its
+ * script starts, and all below them: each call has to be on the list of every program above it. Their rights are judged as anybody's; that the
  * manifests list a call, with this input, is judged here.
  */
 import { type AgentProfile, type Core, type Judges, processRight, profileCategory } from '../../kernel/index.ts'
-import { createRecentMap, type Failure, isDerived, type SessionId } from '../../base/index.ts'
+import { createRecentMap, type Failure, isDerived, type SessionId, type TurnId } from '../../base/index.ts'
 import { maxHeldBounds } from './limits.ts'
 import { type Manifest, usablePackage } from './program-package.ts'
-import { type KeptProgram, programCategory, type ProgramRun, programVersions } from './program-record.ts'
+import { type KeptProgram, programCategory, type ProgramRun, programVersions, sessionOfRun } from './program-record.ts'
 import { refusalOf } from './program-rights.ts'
 
 const gone: Failure = {
@@ -24,16 +24,21 @@ export function createProgramBounds({ documents }: Pick<Core, 'documents'>): Pic
   const manifests = createRecentMap<string, Manifest>(maxHeldBounds)
   const profileOf = async (session: SessionId): Promise<AgentProfile | null> =>
     (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
-  /** @returns the session of the run that started this one, or one above it */
+  /** @returns the session of the nearest run above this one */
   const runAbove = async (session: SessionId): Promise<SessionId | null> => {
     const known = held.get(session)
     if (known !== undefined || !isDerived(session)) return known ?? null
     const profile = await profileOf(session)
     if (profile === null) return null
-    const { home = '', spawner = '' } = profile
-    const above = home === '' ? null : spawner.startsWith('program:') ? home : await runAbove(home)
+    const { home = '' } = profile
+    // By what is above, not by who is named as its starter: graphs and goals name none where a person began the run.
+    const above = home === '' ? null : (await isOfRun(home)) ? home : await runAbove(home)
     held.put(session, above)
     return above
+  }
+  const isOfRun = async (session: SessionId): Promise<boolean> => {
+    const profile = isDerived(session) ? await profileOf(session) : null
+    return profile !== null && sessionOfRun(profile.agent as string as TurnId) === session
   }
   const runIn = async (session: SessionId): Promise<ProgramRun | null> => {
     const id = (await profileOf(session))?.agent

@@ -1,6 +1,7 @@
 /** What the calls about programs do: which there are, who may run them with which rights, and what is shown of runs. */
 import {
   type AgentProfile,
+  assertNoBranch,
   type CallReference,
   carvedOf,
   type Core,
@@ -209,6 +210,8 @@ async function begin(
   signal: AbortSignal,
 ): Promise<ProgramRunView> {
   const { caller } = by
+  // What it writes would be in the workspace.
+  if (!isDry) assertNoBranch(caller)
   const { definition, program } = await usable(deps, name)
   const { delegable } = await deps.agents.parentOf(caller)
   // A person passes on what they have; which models and secrets, the manifest says.

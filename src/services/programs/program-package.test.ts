@@ -78,3 +78,34 @@ test('a list matches element by element, and no pattern reaches the next one', (
   const found = refusalOf(text, { name: 'exec.run' }, { args: ['tag', 'v1', '--force'] })
   assert.match(found!.hint, /args = \["tag","v1","--force"\]/)
 })
+
+test('what is outside of a pattern once it is resolved does not match, and an empty list reaches nothing', async () => {
+  const rights = (text: string): string => whole.replace(/\[rights\][\s\S]*?(?=\n\[)/, `[rights]\n${text}\n`)
+  const manifestOf = async (text: string): Promise<Manifest> => {
+    const { program, problems } = await parsePackage({ name: 'tidy', toml: rights(text), text: 'Tidies.' })
+    assert.deepEqual(problems, [])
+    return program!.manifest
+  }
+  const read = { name: 'file.read', reaches: { kind: 'paths', fields: ['path'] } } as const
+  const fetch = { name: 'web.fetch', reaches: { kind: 'url', fields: ['url'] } } as const
+  const bound = await manifestOf(
+    'calls = [{ call = "file.read", input = { path = "/shared/*" } }, { call = "web.fetch", input = { url = ["https://a.example/public/*", "https://b.example"] } }]\npaths = ["/shared"]\nhosts = ["*"]',
+  )
+  for (const path of ['/shared/a', 'a', '/shared/b/../a']) assert.equal(refusalOf(bound, read, { path }), null, path)
+  for (const path of ['/shared/../vault/x', '../vault/x', '/shared/../shared2/x', '/vault/x', ['/shared/a']])
+    assert.notEqual(refusalOf(bound, read, { path }), null, `${path}`)
+  for (const url of ['https://a.example/public/x', 'HTTPS://A.example:443/public/x', 'https://b.example/', 'https://b.example'])
+    assert.equal(refusalOf(bound, fetch, { url }), null, url)
+  for (const url of [
+    'https://a.example/public/../admin',
+    'https://a.example/public/%2e%2e/admin',
+    'https://a.example/public/.%2E/admin',
+    'https://a.example\\public/x/../../admin',
+    'https://b.example/x',
+    'https://a.example@evil.example/public/x',
+  ])
+    assert.notEqual(refusalOf(bound, fetch, { url }), null, url)
+  const none = await manifestOf('calls = ["file.read", "web.fetch", "branch.diff"]')
+  assert.match(refusalOf(none, read, { path: '/shared/a' })!.message, /lists the call file\.read and no paths/)
+  assert.match(refusalOf(none, fetch, { url: 'https://a.example' })!.message, /no hosts/)
+})

@@ -2,6 +2,7 @@
  * What a program may do: what its manifest lists, what whoever starts it can pass on, and nothing that nobody passes on. The entries of
  * rights are judged by the gate as anybody's; that a call is listed, and that its input fits, is judged there too, by `refusalOf`.
  */
+import { posix } from 'node:path'
 import { passedOn, modelRight, secretRight, workspacePath } from '../../kernel/index.ts'
 import { type Failure, isObject, ownValue, truncate } from '../../base/index.ts'
 import type { Call } from '../../protocol/index.ts'
@@ -52,6 +53,8 @@ export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reache
       hint: `In its program.toml, this line under [rights] would allow it: calls = [${[...manifest.rights.calls.map(written), `"${call}"`].join(', ')}]`,
     }
   }
+  const unbound = unboundOf(manifest, asked)
+  if (unbound !== null) return unbound
   const unfit = listed.map((each) => misfit(each, asked, input))
   const [first] = unfit
   if (unfit.includes(null) || first == null) return null
@@ -65,6 +68,17 @@ export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reache
   }
 }
 
+/** Another listed call may bring the same right without a limit: what is bound by a list reaches nothing where the list is empty. */
+function unboundOf({ program, rights }: Manifest, { name, reaches }: Pick<Call, 'name' | 'reaches'>): Failure | null {
+  const list = reaches?.kind === 'paths' ? 'paths' : reaches?.kind === 'url' ? 'hosts' : null
+  if (list === null || rights[list].length > 0) return null
+  return {
+    code: 'denied',
+    message: `The program ${program.name} lists the call ${name} and no ${list} that it may reach.`,
+    hint: `In its program.toml, name them in ${list} under [rights].`,
+  }
+}
+
 interface Misfit {
   readonly field: string
   readonly value: string | string[]
@@ -74,17 +88,29 @@ interface Misfit {
 function misfit({ input: patterns }: ListedCall, { reaches }: Pick<Call, 'reaches'>, input: unknown): Misfit | null {
   for (const [field, wanted] of Object.entries(patterns)) {
     const value = isObject(input) ? ownValue(input, field) : undefined
-    const isPath = reaches?.kind === 'paths' && reaches.fields.includes(field)
+    const kind = reaches !== undefined && 'fields' in reaches && reaches.fields.includes(field) ? reaches.kind : ''
     if (value === undefined) return { field, value: '' }
-    const found = Array.isArray(value) ? value.map((each) => textOf(each, isPath)) : textOf(value, isPath)
-    if (!fits(wanted, found)) return { field, value: found }
+    const found = Array.isArray(value) ? value.map((each) => textOf(each, kind)) : textOf(value, kind)
+    if (!fits(kind === 'url' ? asUrls(wanted) : wanted, found)) return { field, value: found }
   }
   return null
 }
 
-function textOf(value: unknown, isPath: boolean): string {
+/** As it resolves: no `..` leads out of what a pattern names. */
+function textOf(value: unknown, kind: string): string {
   if (typeof value !== 'string') return JSON.stringify(value)
-  return isPath ? (workspacePath(value) ?? value) : value
+  if (kind === 'url') return urlText(value)
+  return kind === 'paths' ? (workspacePath(value) ?? posix.resolve('/shared', value)) : value
+}
+
+const urlText = (text: string): string => (URL.canParse(text) ? new URL(text).href : text)
+
+/** An address without `*`, as it resolves. */
+function asUrls(wanted: ListedCall['input'][string]): ListedCall['input'][string] {
+  const one = (pattern: string): string => (pattern.includes('*') ? pattern : urlText(pattern))
+  return typeof wanted === 'string'
+    ? one(wanted)
+    : (wanted.map((each) => (typeof each === 'string' ? one(each) : each.map(one))) as typeof wanted)
 }
 
 /** Of a list, each element has to match a pattern of its own: no `*` reaches the next one, such as another argument of a command. */

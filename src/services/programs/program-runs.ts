@@ -3,7 +3,7 @@
  * has done is in the journal; see `program-record.ts`.
  */
 import { carve, type Core, type DocumentChange, giveBack, giveUpCalls, meet, processRight } from '../../kernel/index.ts'
-import type { RunsPort } from '../../runs/index.ts'
+import { type RunsPort, starterOf } from '../../runs/index.ts'
 import { type CallId, type Json, type JsonObject, OxbowError, problemLines, toFailure, truncate, type TurnId } from '../../base/index.ts'
 import { type Call, type Caller, grantOf, isTurn } from '../../protocol/index.ts'
 import type { Definition } from '../../config/index.ts'
@@ -166,7 +166,7 @@ async function prepare(
     hash: definition.hash,
     session: sessionOfRun(id),
     home: caller.session,
-    starter: isPerson(caller) ? '' : caller.actor,
+    starter: isPage(caller) ? '' : starterOf(caller),
     parent: parent?.id ?? '',
     depth,
     rights,
@@ -186,10 +186,9 @@ async function prepare(
   return { run, kept: { category: programVersions, name: definition.hash, value } }
 }
 
-/** In a terminal, or signed in to a browser: the key of a browser that has all rights is the person's own. */
-function isPerson({ actor, rights, limits }: Caller): boolean {
-  if (actor.startsWith('key:web-')) return rights.has('*') && limits === undefined
-  return !/^(?:agent|key|program):/.test(actor)
+/** The key of a browser that has signed in and has all rights is the person's own. */
+function isPage({ actor, rights, limits }: Caller): boolean {
+  return actor.startsWith('key:web-') && rights.has('*') && limits === undefined
 }
 
 type End = Pick<ProgramRun, 'status' | 'failure' | 'result' | 'printed'>

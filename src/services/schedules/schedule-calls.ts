@@ -1,13 +1,14 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
-import { type CallId, OxbowError } from '../../base/index.ts'
-import { type Call, type Caller, defineCall, joinLabels, type Labels, limitsSchema } from '../../protocol/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type Call, defineCall, evident, joinLabels, type Labels, labelSchema, limitsSchema } from '../../protocol/index.ts'
 import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence } from '../../runs/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { forecast } from './forecast.ts'
 import { begun, paused } from './configured-schedules.ts'
+import { boundsOf, narrowed } from './schedule-bounds.ts'
 import { labelsOf, localText, repliedBy, runCategory, runsOf, scheduleCategory, withoutSchedule } from './schedule-record.ts'
 import { forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
 import type { Schedules } from './schedules.ts'
@@ -21,7 +22,6 @@ export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 's
 /** Shown to whoever asks. */
 const scheduleView = scheduleSchema
   .omit({
-    labels: true,
     as_bounds: true,
     counted_from: true,
     due_after: true,
@@ -110,6 +110,7 @@ function createCall({ documents, config, schedules, sessions, agents }: Schedule
       timeout_s: settings.timeout_s.default(defaults.timeout_s),
       notify: settings.notify.default(defaults.notify),
       budget: settings.budget.optional(),
+      labels: z.array(labelSchema()).max(2).optional().meta(evident('Of what the goal was made from, besides what was read here.')),
     }),
     output: scheduleView,
     example: { ...defaults, name: 'Morning report', goal: 'Summarise what changed in /shared since yesterday.', cadence: dailyAtSeven },
@@ -127,7 +128,7 @@ function createCall({ documents, config, schedules, sessions, agents }: Schedule
         ...(await boundsOf(agents, input.as, call, caller)),
         id: call,
         status: 'active',
-        labels: sessions.held(caller),
+        labels: joinLabels(sessions.held(caller), input.labels ?? []),
         author: caller.actor,
         origin: caller.session,
         created_at: now,
@@ -140,20 +141,6 @@ function createCall({ documents, config, schedules, sessions, agents }: Schedule
       return { output: viewOf(schedule), text: `Scheduled ${schedule.name} (${schedule.id}): ${describe(schedule)}` }
     },
   })
-}
-
-/** What a run as an agent is bound by: its definition, and what whoever schedules it can pass on. @throws OxbowError for one that cannot run */
-async function boundsOf(
-  agents: ScheduleCallDeps['agents'],
-  as: string,
-  call: CallId,
-  caller: Caller,
-): Promise<Pick<Schedule, 'as_bounds'>> {
-  if (as === '') return { as_bounds: undefined }
-  const { parentOf, profileAs } = await agents()
-  const { delegable } = await parentOf(caller)
-  await profileAs(as, delegable, call)
-  return { as_bounds: delegable }
 }
 
 const dailyAtSeven: Cadence = { type: 'cron', expression: '0 7 * * *', time_zone: 'Europe/Berlin' }
@@ -179,7 +166,8 @@ function editCall({ documents, config, schedules, sessions, agents }: ScheduleCa
       const edit = async (before: Schedule): Promise<Schedule> => {
         // One that failures have disabled goes on by a word; what it is stands in the file.
         if (Object.keys(fields).some((field) => field !== 'status') || change.status !== 'active') assertOwn(before)
-        const named = change.as === undefined ? {} : await boundsOf(agents, change.as, call, caller)
+        const named =
+          change.as === undefined ? await narrowed(agents, before, fields, caller) : await boundsOf(agents, change.as, call, caller)
         const changed: Schedule = {
           ...before,
           ...fields,
@@ -371,7 +359,6 @@ function assertOwn({ name, configured }: Schedule): void {
 
 function viewOf(schedule: Schedule): ScheduleView {
   const {
-    labels: _labels,
     as_bounds: _bounds,
     counted_from: _from,
     due_after: _after,

@@ -146,3 +146,40 @@ test('one that is unknown, disabled, without a key or with the key of another is
   )
   assert.deepEqual([states['off'], states['one'], states['two'], states['dev']], ['disabled', 'broken', 'broken', 'ready'])
 })
+
+test('an agent that says what the schedule of a stronger persona does gives it no right that it could not pass on', async () => {
+  const acts: Play = (request) => {
+    const did = request.messages.some(({ role }) => role === 'tool')
+    if (did) return says('ok')
+    if (lastSaid(request).startsWith('edit ')) return asks(['schedule_edit', { id: lastSaid(request).slice(5), goal: 'write it down' }])
+    return lastSaid(request).includes('write it down') ? asks(['test_write', {}]) : says('nothing')
+  }
+  const written: string[] = []
+  const write = testCall('test.write', async (_, { caller }) => (written.push(caller.actor), done('written')), { right: 'file.write' })
+  const config = {
+    approval: { mode: 'auto' as const },
+    agent: { rights: ['schedule.write', 'file.read'] },
+    flow: { irreversible: 'allow' as const },
+  }
+  await using guest = await openFixture({ play: acts, host, calls: [write], config })
+  const made = await guest.kernel.call(
+    'schedule.create',
+    { name: 's', goal: 'look', cadence: { type: 'interval', every_s: 3_600 }, as: 'dev' },
+    '' as SessionId,
+  )
+  const { id } = (made as unknown as { output: { id: string } }).output
+  await guest.turn(`edit ${id}`)
+  await guest.kernel.call('schedule.trigger', { id }, '' as SessionId)
+  for (let left = 300; left > 0; left--) {
+    const { output } = (await guest.kernel.call('schedule.runs', { id }, '' as SessionId)) as unknown as {
+      output: { runs: readonly { ended_at: number | null }[] }
+    }
+    if (output.runs.length > 0 && output.runs.every(({ ended_at: at }) => at !== null)) break
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  const shown = (await guest.kernel.call('schedule.search', {}, '' as SessionId)) as unknown as {
+    output: { schedules: readonly { goal: string }[] }
+  }
+  assert.equal(shown.output.schedules[0]!.goal, 'write it down')
+  assert.deepEqual(written, [])
+})

@@ -5,7 +5,8 @@ import { listedCalls, type Manifest } from '../program-package.ts'
 export function rightLines(manifest: Manifest): readonly string[] {
   const { paths, hosts, secrets, spend, time_s: timeS } = manifest.rights
   const calls = listedCalls(manifest).map(({ call, input }) => {
-    const fields = Object.entries(input).map(([field, wanted]) => `${field} like ${[wanted].flat().join(' or ')}`)
+    // In quotes: no text of one pattern reads like two, and no name of a field like another field.
+    const fields = Object.entries(input).map(([field, wanted]) => `${fieldName(field)} like ${JSON.stringify(wanted)}`)
     return `make the call ${call}${fields.length === 0 ? '' : ` with ${fields.join(', ')}`}`
   })
   return [
@@ -16,12 +17,15 @@ export function rightLines(manifest: Manifest): readonly string[] {
     ...Object.entries(spend ?? {}).map(([what, amount]) => `spend ${amount} ${what.replaceAll('_', ' ')} a run`),
     ...(timeS === undefined ? [] : [`run for ${timeS} s`]),
     ...manifest.schedule.map(({ name, cron, every_s: everyS, time_zone: zone }) => {
-      const when = cron === undefined ? `every ${everyS} s` : `at ${cron}${zone === '' ? '' : ` in ${zone}`}`
-      return `start by itself ${when} (${name})`
+      const when = cron === undefined ? `every ${everyS} s` : `at ${timesText(cron)}${zone === '' ? '' : ` in ${fieldName(zone)}`}`
+      return `start by itself ${when} (${fieldName(name)})`
     }),
     ...(manifest.program.tool ? ['be called by agents, as a tool'] : []),
   ]
 }
+
+const fieldName = (name: string): string => (/^[\w/-]+$/.test(name) ? name : JSON.stringify(name))
+const timesText = (cron: string): string => (/^[\w*/,# -]+$/.test(cron) && !/ in /.test(cron) ? cron : JSON.stringify(cron))
 
 export interface RightsChange {
   /** What the new version may and the old one may not; a limit that is gone or higher is among them. */
