@@ -1,5 +1,5 @@
 /** What spaces cost: to switch, as people do it, and to recall in one of many. */
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { linkSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { newSpace, openHome, openWorkspace, parseUser } from '../../src/runner/index.ts'
 import type { Measure } from '../measure.ts'
@@ -37,7 +37,8 @@ function makeSpaces({ env, database }: BenchHome): readonly string[] {
     const { user } = newSpace(home, 'bench', { name, about: '', words: [], paths: [], created_at: 1 })
     const folder = join(openWorkspace(home, user).root, 'internal')
     mkdirSync(folder, { recursive: true })
-    copyFileSync(database, join(folder, 'oxbow.db'))
+    // Nothing opens it.
+    linkSync(database, join(folder, 'oxbow.db'))
   }
   return names
 }
@@ -55,7 +56,13 @@ async function switches({ env }: BenchHome, names: readonly string[], rounds: nu
   }
   const [p50, own] = [median(taken), median(taken) - median(bare)]
   return [
-    bounded('`oxbow space use`, the whole program, p50', ms(p50), `bare Node ${ms(median(bare))}; beyond it ${ms(own)}`, 'own part < 50 ms', own < 50),
+    bounded(
+      '`oxbow space use`, the whole program, p50',
+      ms(p50),
+      `bare Node ${ms(median(bare))}; beyond it ${ms(own)}`,
+      'own part < 50 ms',
+      own < 50,
+    ),
     shown('the same, p95', ms(quantile(taken, 0.95)), `${taken.length} runs`),
   ]
 }
@@ -68,7 +75,15 @@ async function searches(alone: BenchHome, many: BenchHome, passages: number): Pr
   using inMany = await other.connect()
   const taken: [number[], number[]] = [[], []]
   for (const [n, query] of questions.entries())
-    for (const [at, client] of n % 2 === 0 ? ([[0, inOne], [1, inMany]] as const) : ([[1, inMany], [0, inOne]] as const)) {
+    for (const [at, client] of n % 2 === 0
+      ? ([
+          [0, inOne],
+          [1, inMany],
+        ] as const)
+      : ([
+          [1, inMany],
+          [0, inOne],
+        ] as const)) {
       const spent = await searchMs(client, query)
       if (n >= warmUp) taken[at].push(spent)
     }

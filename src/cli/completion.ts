@@ -85,7 +85,11 @@ export async function printValues(
   const silent = (into: string[]): NodeJS.WriteStream =>
     Object.assign(Object.create(terminal.output) as NodeJS.WriteStream, { isTTY: false, write: (text: string) => into.push(text) > 0 })
   try {
-    if (needsGuest && (await findGuest(openWorkspace(openHome(terminal.env), parseUser(chosenWorkspace(terminal.env, defaultUser))))) === null) return 0
+    if (
+      needsGuest &&
+      (await findGuest(openWorkspace(openHome(terminal.env), parseUser(chosenWorkspace(terminal.env, defaultUser))))) === null
+    )
+      return 0
     await run([...verb.split(' '), '--json'], { ...terminal, output: silent(written), errors: silent([]) })
     const items = written
       .join('')

@@ -24,7 +24,7 @@ import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestT
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 import { whileChanging } from './upgrade/change.ts'
 import { assertOpen } from './spaces/space-list.ts'
-import { assertSettled, leftMoves } from './spaces/space-moves.ts'
+import { settleMoves } from './spaces/space-moves.ts'
 import { hasMemoryShares } from './spaces/space-shares.ts'
 import { signRestoreOf } from './system/own-seal.ts'
 
@@ -76,7 +76,7 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   await whileChanging(options.home, options.env)
   assertOpen(options.home, options.workspace.user)
   let found = await findGuest(options.workspace)
-  if (found === null && options.settle !== null) await settleMoves(options)
+  if (found === null && options.settle !== null) await settleMoves(options.home, options.workspace.user, options.settle)
   for (let tries = 1; found === null; tries += 1) {
     try {
       return await startUsable(options)
@@ -87,13 +87,6 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
     found = await waitForOther(options.workspace)
   }
   return notOwned(found)
-}
-
-/** A guest that restarts by itself may be the first to come after a crash. @throws OxbowError `workspace_busy` where a move cannot be settled */
-async function settleMoves({ home, workspace: { user }, settle }: GuestSetup): Promise<void> {
-  if (leftMoves(home).length === 0) return
-  await settle?.()
-  assertSettled(home, user)
 }
 
 /** Starts with the last configuration that worked where the present one cannot be used. @throws what the present one fails with */

@@ -44,7 +44,6 @@ export { checkHome } from './home-checks.ts'
 export { keepGuest } from './keep-guest.ts'
 export { chosenWorkspace, defaultSpace, isSpace, spaceOf, workspaceName } from './spaces/space-names.ts'
 export {
-  assertSettled,
   claimMove,
   doneMoves,
   endMove,

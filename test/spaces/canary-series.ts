@@ -111,6 +111,7 @@ export async function runSeries(t: TestContext, count: number, store: object = {
     const found = (what === 'move' ? notes : files).find(({ at }) => at === from)
     if (found === undefined || from === to) return
     held[to]!.add(found.canary)
+    taken[to]!.delete(found.canary)
     found.at = to
     moved += 1
     if (what === 'moveFile') return moveFiles(home, { from: workspace(from), to: workspace(to), files: [[found.id, found.id]] })
@@ -133,7 +134,8 @@ export async function runSeries(t: TestContext, count: number, store: object = {
     if (index === -1) return
     const [{ copy, canary }] = shares.splice(index, 1) as [Share]
     await takeAway(spaces[at]!, copy)
-    taken[at]!.add(canary)
+    // The note itself may have been moved there meanwhile.
+    if (!notes.some((note) => note.canary === canary && note.at === at)) taken[at]!.add(canary)
     unshared += 1
   }
   for (const [n, { space, other, what }] of fc.sample(operation, { numRuns: count, seed }).entries()) {
@@ -145,7 +147,8 @@ export async function runSeries(t: TestContext, count: number, store: object = {
       if (ok.test(answer)) answered.add(what)
       if (answer.match(canaryPattern) !== null) shown += 1
       assertOwn(answer, one, words, call, taken[space])
-    } else if (what === 'export') assertOwn(await one.ask('session.export', { session: one.session }), one, words, 'an exported session', taken[space])
+    } else if (what === 'export')
+      assertOwn(await one.ask('session.export', { session: one.session }), one, words, 'an exported session', taken[space])
     else if (what === 'move' || what === 'moveFile') await move(space, other, what)
     else if (what === 'share') await share(space, other)
     else if (what === 'unshare') await unshare(space)
@@ -167,7 +170,9 @@ export async function runSeries(t: TestContext, count: number, store: object = {
   )
   assert.ok(shown > count / 12, `reads show words of their own space (${shown})`)
   for (const [at, one] of spaces.entries()) assertOnDisk(one, held[at]!)
-  t.diagnostic(`${count} operations, ${shown} answers with words of their own space, ${moved} moves, ${unshared} shares taken away, ${seen} prompts`)
+  t.diagnostic(
+    `${count} operations, ${shown} answers with words of their own space, ${moved} moves, ${unshared} shares taken away, ${seen} prompts`,
+  )
 }
 
 /** As `space unshare` does it. */

@@ -80,7 +80,11 @@ test('a guest that starts again by itself settles a move that was cut off before
   const pid = (): number => Number((JSON.parse(ran('start', '--space', 'served', '--json')) as { pid: number }).pid)
   const before = pid()
   const open = join(root, 'runner', 'spaces', 'moves', 'open')
-  const child = spawn(process.execPath, [program, 'space', 'move', note, '--from', 'default', '--to', 'served', '--yes'], { env, cwd: root, stdio: 'ignore' })
+  const child = spawn(process.execPath, [program, 'space', 'move', note, '--from', 'default', '--to', 'served', '--yes'], {
+    env,
+    cwd: root,
+    stdio: 'ignore',
+  })
   const over = new Promise((resolve) => child.once('close', resolve))
   while (child.exitCode === null && phaseIn(open) === '') await sleep(1)
   child.kill('SIGKILL')

@@ -14,7 +14,23 @@ const workspaces = (): readonly string[] => readdirSync(join(root, 'users')).toS
 test('what cannot be the name of a space makes nothing, wherever a space is named', () => {
   const before = workspaces()
   // Control characters, look-alikes, paths, capitals, and what means something to a program.
-  const bad = ['..', '.', '/', 'a/b', '../default', 'Taxes', 'ｔaxes', 'tаxes', 'ta\u202exes', 'ta\u0007xes', 'ta xes', '-x', '__proto__', 'a~b', 'a'.repeat(10_000)]
+  const bad = [
+    '..',
+    '.',
+    '/',
+    'a/b',
+    '../default',
+    'Taxes',
+    'ｔaxes',
+    'tаxes',
+    'ta\u202exes',
+    'ta\u0007xes',
+    'ta xes',
+    '-x',
+    '__proto__',
+    'a~b',
+    'a'.repeat(10_000),
+  ]
   for (const name of bad) {
     const { exit, err } = oxbow('space', 'new', '--', name)
     assert.equal(exit, 2, `space new ${name.slice(0, 40)}: ${err}`)

@@ -221,7 +221,11 @@ async function derivedFrom(gateway: Gateway, { path, memories }: Shared): Promis
 
 /** In words. */
 function described({ what }: Shared, { sessions, memories, schedules, files }: Derived, { to }: ShareOptions): string {
-  const few = (texts: readonly string[], between: string): string => texts.slice(0, 3).map((text) => plainLine(text, 60)).join(between)
+  const few = (texts: readonly string[], between: string): string =>
+    texts
+      .slice(0, 3)
+      .map((text) => plainLine(text, 60))
+      .join(between)
   const titles = sessions.map(({ title }) => title)
   const parts = [
     ...(sessions.length > 0 ? [`delete ${plural(sessions.length, 'session')} that may have read it (${few(titles, '; ')})`] : []),

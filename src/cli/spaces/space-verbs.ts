@@ -82,7 +82,10 @@ const addCrossing: AddVerbs = (space, terminal, choose) => {
     .addHelpText('after', examples('oxbow space undo --dry-run'))
     .action((id, options) => choose(async () => (await moving()).spaceUndo(id, options, terminal)))
   const sharing = () => import('./share.ts')
-  spaceVerb(space.command('share <path-or-memory>'), 'show a folder, a note or a document to the agents of another space; what they read of it is private')
+  spaceVerb(
+    space.command('share <path-or-memory>'),
+    'show a folder, a note or a document to the agents of another space; what they read of it is private',
+  )
     .option('--to <space>', 'space that may see it')
     .option(...from)
     .option('--write', 'its agents may also change it')

@@ -78,7 +78,10 @@ export async function spaceList(options: SpaceOptions, terminal: Terminal): Prom
     space,
     archived ? 'archived' : '',
     created_at === 0 ? '' : formatTime(created_at),
-    [about, ...sharedText(shared)].map((text) => plainLine(text, aboutChars)).filter((text) => text !== '').join('; '),
+    [about, ...sharedText(shared)]
+      .map((text) => plainLine(text, aboutChars))
+      .filter((text) => text !== '')
+      .join('; '),
   ])
   return printList(all, { text: () => table(rows) }, options, terminal)
 }

@@ -2,7 +2,18 @@
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { askOffline, fileKeys, findGuest, listFolders, loadPlugins, lockPath, makeRestored, openHome, parseUser, type TakenKey } from '../../runner/index.ts'
+import {
+  askOffline,
+  fileKeys,
+  findGuest,
+  listFolders,
+  loadPlugins,
+  lockPath,
+  makeRestored,
+  openHome,
+  parseUser,
+  type TakenKey,
+} from '../../runner/index.ts'
 import { ownValue, OxbowError } from '../../base/index.ts'
 import type {
   FileKeys,

@@ -292,7 +292,14 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
     if (options.json === true) {
       printLine(
         terminal,
-        JSON.stringify({ ...guestStatus, space: spaceOf(workspace.user).space, workspace: workspace.root, running: !guest.owned, loosened, version_change: versionChange }),
+        JSON.stringify({
+          ...guestStatus,
+          space: spaceOf(workspace.user).space,
+          workspace: workspace.root,
+          running: !guest.owned,
+          loosened,
+          version_change: versionChange,
+        }),
       )
       return 0
     }

@@ -164,7 +164,10 @@ function isByOtherSpace(author: string): boolean {
  * @returns where what is private among these comes from: another space that shares it, or the session in which it was said or noted. By that,
  * what was derived from a shared memory is found again. `call`: what has no such source
  */
-export function sourcesOf(entries: readonly Pick<MemoryEntry, 'id' | 'author' | 'labels' | 'session' | 'extra'>[], call: string): readonly DataOrigin[] {
+export function sourcesOf(
+  entries: readonly Pick<MemoryEntry, 'id' | 'author' | 'labels' | 'session' | 'extra'>[],
+  call: string,
+): readonly DataOrigin[] {
   const from = entries
     .filter(({ labels }) => labels.length > 0)
     .map((entry) => {

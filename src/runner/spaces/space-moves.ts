@@ -60,13 +60,23 @@ export function leftMoves(home: Place): readonly SpaceMove[] {
   return movesIn(home, 'open').filter(({ pid }) => pid === process.pid || !isAlive(pid))
 }
 
-/** @throws OxbowError `workspace_busy` where a process has left a move of this workspace behind: what is in it may be in another space, too */
-export function assertSettled(home: Place, user: string): void {
+/**
+ * Before a guest opens a workspace: one that restarts by itself may be the first to come after a crash.
+ * @param settle takes back or finishes moves that processes have left behind; absent: nothing here can
+ * @throws OxbowError `workspace_busy` where one of this workspace is left: what is in it may be in another space, too
+ */
+export async function settleMoves(home: Place, user: string, settle?: () => Promise<void>): Promise<void> {
+  if (leftMoves(home).length === 0) return
+  await settle?.()
   const left = leftMoves(home).find(({ from, to }) => from === user || to === user)
   if (left === undefined) return
-  throw new OxbowError('workspace_busy', `a move between the spaces ${spaceOf(left.from).space} and ${spaceOf(left.to).space} was cut off`, {
-    hint: 'Every verb settles it first, and says what keeps it from that: oxbow space list',
-  })
+  throw new OxbowError(
+    'workspace_busy',
+    `a move between the spaces ${spaceOf(left.from).space} and ${spaceOf(left.to).space} was cut off`,
+    {
+      hint: 'Every verb settles it first, and says what keeps it from that: oxbow space list',
+    },
+  )
 }
 
 /** @returns the move as it is now, for this process to settle; null where another one does or has */

@@ -52,7 +52,9 @@ export function hasMemoryShares(home: Place, user: string): boolean {
 export function sharedAs(from: string, id: string): string {
   const hash = createHash('sha256').update(`${from}\n${id}`).digest('hex')
   const [, section] = /^document:[0-9a-f]+:(\d+)$/.exec(id) ?? []
-  return section === undefined ? `${id.startsWith('fact-') ? 'fact' : 'note'}-${hash.slice(0, 16)}` : `document:${hash.slice(0, 32)}:${section}`
+  return section === undefined
+    ? `${id.startsWith('fact-') ? 'fact' : 'note'}-${hash.slice(0, 16)}`
+    : `document:${hash.slice(0, 32)}:${section}`
 }
 
 /** Durable when it returns. */

@@ -13,7 +13,11 @@ import { maxSpaceLines } from './limits.ts'
 export const derivedFrom = z.strictObject({
   path: z.string().max(4_096).default('').describe('A shared folder, as agents see it; empty: none.'),
   memories: z.array(z.string().min(1).max(200)).max(maxSpaceLines).default([]).describe('Shared memories, by the ids of their copies.'),
-  schedules: z.array(z.string().max(200)).max(1_000).default([]).describe('Schedules that such sessions made: what their runs read counts, too.'),
+  schedules: z
+    .array(z.string().max(200))
+    .max(1_000)
+    .default([])
+    .describe('Schedules that such sessions made: what their runs read counts, too.'),
 })
 
 export const derivedOutput = z.strictObject({
@@ -76,7 +80,11 @@ function sessionIn(extra: string): string {
 }
 
 /** @param gone sessions that have read it */
-function mayDerive(origins: readonly LabelOrigin[], { path, memories, schedules }: z.infer<typeof derivedFrom>, gone: ReadonlySet<string>): boolean {
+function mayDerive(
+  origins: readonly LabelOrigin[],
+  { path, memories, schedules }: z.infer<typeof derivedFrom>,
+  gone: ReadonlySet<string>,
+): boolean {
   const own = origins.filter(({ label }) => label === 'private').map(({ from }) => from)
   // Of more origins those in the middle were dropped.
   if (own.length >= maxOrigins) return true

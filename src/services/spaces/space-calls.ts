@@ -61,11 +61,7 @@ function pack({ memory, flow }: SpaceCallDeps): Call {
     name: 'space.pack',
     summary: 'Writes down memories, and the labels of files, so that they can be placed in another space. Changes nothing.',
     input: z.strictObject({
-      ids: z
-        .array(memoryId)
-        .max(maxSpaceLines)
-        .optional()
-        .describe('Notes, facts and documents. Absent: all, page by page.'),
+      ids: z.array(memoryId).max(maxSpaceLines).optional().describe('Notes, facts and documents. Absent: all, page by page.'),
       after: z.string().max(300).default('').describe('`next` of the previous page.'),
       paths: z.array(z.string().max(4_096)).max(maxSpacePaths).default([]).describe('Files and folders, as agents see them.'),
     }),
@@ -136,7 +132,11 @@ function place({ memory, flow }: SpaceCallDeps): Call {
           await guard.files.mark({ caller, call, name: 'space.place' }, [path], { labels, from: parseOrigins(from) }, true)
       }
       const transfer = lines.length === 0 ? undefined : await memory?.transfer()
-      const done = await transfer?.importLines(lines.map(by === undefined ? ofNoRecord : copyFor(by)), { overwrite: true, untrusted: false }, caller)
+      const done = await transfer?.importLines(
+        lines.map(by === undefined ? ofNoRecord : copyFor(by)),
+        { overwrite: true, untrusted: false },
+        caller,
+      )
       const refused = done?.refused[0]
       if (refused !== undefined)
         throw new OxbowError('bad_input', `A memory cannot be placed: ${refused.why}.`, { hint: 'Nothing of it was moved.' })

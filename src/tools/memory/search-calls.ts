@@ -85,7 +85,17 @@ export function searchCall(memory: Memory): Call {
         ...(weak.length > 0 ? ['Weak matches, perhaps about something else:', ...tell(weak)] : []),
       ]
       const output = [...strong.map((each) => hitOf(each, false)), ...weak.map((each) => hitOf(each, true))]
-      return { output, text: parts.join('\n\n'), labels, ...(labels.includes('private') && { origins: sourcesOf(found.map(({ passage }) => passage.entry), searchMemoryCall) }) }
+      return {
+        output,
+        text: parts.join('\n\n'),
+        labels,
+        ...(labels.includes('private') && {
+          origins: sourcesOf(
+            found.map(({ passage }) => passage.entry),
+            searchMemoryCall,
+          ),
+        }),
+      }
     },
     async planned(input, plan, context) {
       const found: Done<readonly SearchHit[]> = await searchCall(memory).run(input, context)

@@ -1,5 +1,4 @@
 /** The spaces of the person: which there are, how big, what is shared. What is in another space is shown by nothing but its own page. */
-import { Boxes } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import type { PageProps } from '../../app/router.tsx'
@@ -19,7 +18,7 @@ export default function SpacesPage({ place }: PageProps): ReactNode {
   return (
     <SayingPage
       title="Spaces"
-      intro="Each space has files, memory, sessions, secrets and schedules of its own. This page is of one space, and shows of the others what is no content."
+      intro="Each space has files, memory, sessions, secrets and schedules of its own. Of the others, this page shows names and sizes, and never what is in them."
     >
       <Shelf
         place={place}
@@ -33,8 +32,8 @@ export default function SpacesPage({ place }: PageProps): ReactNode {
         {(name) => <SpaceThing shown={spaces.data!.spaces.find(({ space }) => space === name)!} all={spaces.data!.spaces} />}
       </Shelf>
       <p className="soft">
-        <Boxes aria-hidden="true" /> Another one: <code>oxbow space new NAME</code>. What goes from one to another is moved or shared in a terminal, by you
-        alone: <code>oxbow help space</code>
+        Another one: <code>oxbow space new NAME</code>. What goes from one to another is moved or shared in a terminal, by you alone:{' '}
+        <code>oxbow help space</code>
       </p>
     </SayingPage>
   )
@@ -60,8 +59,18 @@ function SpaceThing({ shown, all }: { readonly shown: Space; readonly all: reado
       <Facts
         facts={[
           ...(made === 0 ? [] : ([['Made', <Time key="made" at={made} />]] as const)),
-          ['Files', <span key="files" data-volatile>{sizeText(shown.file_bytes)}</span>],
-          ['Journal, memory, versions', <span key="store" data-volatile>{sizeText(shown.store_bytes)}</span>],
+          [
+            'Files',
+            <span key="files" data-volatile>
+              {sizeText(shown.file_bytes)}
+            </span>,
+          ],
+          [
+            'Journal, memory, versions',
+            <span key="store" data-volatile>
+              {sizeText(shown.store_bytes)}
+            </span>,
+          ],
           ['Suggested by', [...words, ...paths].join(', ') || 'its name'],
           ['Sees of others', <Items key="sees" items={shared.map((item) => `${named(item)} of ${item.from}`)} />],
           ['Others see of it', <Items key="gives" items={given.map((item) => `${named(item)} in ${item.to}`)} />],
