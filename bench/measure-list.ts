@@ -30,6 +30,7 @@ import { replay } from './measures/replay.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { manyPostgresUsers } from './postgres/many-users.ts'
 import { postgres } from './postgres/postgres.ts'
+import { spaces } from './measures/spaces.ts'
 import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
 import { skills } from './texts/skills.ts'
@@ -40,6 +41,7 @@ import { wires } from './measures/wires.ts'
 
 export const measures: readonly Measure[] = [
   start,
+  spaces,
   turns,
   load,
   turnsAlike,

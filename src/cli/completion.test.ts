@@ -108,6 +108,7 @@ const free: readonly string[] = [
   'folder',
   'key-file',
   'path',
+  'path-or-memory', // of the workspace, or an id
   'url',
   'goal',
   'id', // of a memory, a declassification or a report

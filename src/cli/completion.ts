@@ -6,7 +6,7 @@
 import type { Command } from 'commander'
 import { isObject, ownValue } from '../base/index.ts'
 import type { ServiceVerb } from '../protocol/index.ts'
-import { findGuest, openHome, openWorkspace, parseUser } from '../runner/index.ts'
+import { chosenWorkspace, findGuest, openHome, openWorkspace, parseUser } from '../runner/index.ts'
 import { maxCompletedIds } from './limits.ts'
 import { printLine, type Terminal } from './terminal.ts'
 import { defaultUser } from './verb-parts.ts'
@@ -39,6 +39,7 @@ const ownLists: Readonly<Record<string, List>> = {
   secret: { verb: 'secret list', field: 'name', needsGuest: false },
   plugin: { verb: 'plugin list', field: 'name', needsGuest: false },
   'shared-folder': { verb: 'folder list', field: 'name', needsGuest: false },
+  'shared-item': { verb: 'folder list', field: 'name', needsGuest: false },
   character: { verb: 'agents list', field: 'name', needsGuest: true },
   embedder: { verb: 'embed list', field: 'setting', needsGuest: false },
   image: { verb: 'image list', field: 'name', needsGuest: false },
@@ -84,7 +85,11 @@ export async function printValues(
   const silent = (into: string[]): NodeJS.WriteStream =>
     Object.assign(Object.create(terminal.output) as NodeJS.WriteStream, { isTTY: false, write: (text: string) => into.push(text) > 0 })
   try {
-    if (needsGuest && (await findGuest(openWorkspace(openHome(terminal.env), parseUser(defaultUser)))) === null) return 0
+    if (
+      needsGuest &&
+      (await findGuest(openWorkspace(openHome(terminal.env), parseUser(chosenWorkspace(terminal.env, defaultUser))))) === null
+    )
+      return 0
     await run([...verb.split(' '), '--json'], { ...terminal, output: silent(written), errors: silent([]) })
     const items = written
       .join('')

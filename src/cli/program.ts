@@ -2,8 +2,9 @@
 import { join } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import { type Failure, isOxbowError, OxbowError } from '../base/index.ts'
-import { chosenWorkspace, homeRoot, leftMoves } from '../runner/index.ts'
+import { assertKnown, chosenWorkspace, homeRoot, leftMoves } from '../runner/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
+import { valueOf } from './early-guest.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addAgentVerbs, addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
@@ -21,7 +22,7 @@ import { addUpgradeVerbs } from './upgrade/upgrade-verbs.ts'
 import { addAuditVerbs, addServeVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
-import { type AddVerbs, examples, plainVerb, suggestion, type Verb } from './verb-parts.ts'
+import { type AddVerbs, defaultUser, examples, plainVerb, suggestion, type Verb } from './verb-parts.ts'
 
 /** In the order of the help, by the heading under which they stand there. */
 const families: Readonly<Record<string, readonly AddVerbs[]>> = {
@@ -54,6 +55,7 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
   try {
     await program.parseAsync(withList(args, program), { from: 'user' })
     await settleMoves(terminal)
+    assertSpace(args, terminal)
     return await verb()
   } catch (error) {
     if (!isCommanderEnd(error)) return reportFailure(terminal, await forPeople(error, program))
@@ -71,8 +73,19 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
 function enterSpace(verb: Command, { env }: Terminal): void {
   const [user, space]: readonly unknown[] = [verb.getOptionValue('user'), verb.getOptionValue('space')]
   const isNamed = typeof space === 'string'
-  if (typeof user !== 'string' || (!isNamed && verb.getOptionValueSource('user') !== 'default')) return
-  verb.setOptionValue('user', chosenWorkspace(env, user, isNamed ? space : undefined))
+  // A verb that is about all users where none is named has no default.
+  if (!isNamed && (typeof user !== 'string' || verb.getOptionValueSource('user') !== 'default')) return
+  verb.setOptionValue('user', chosenWorkspace(env, typeof user === 'string' ? user : defaultUser, isNamed ? space : undefined))
+}
+
+/** @throws OxbowError `not_found` for a space that is named and is not there: looking into it must not make it */
+function assertSpace(args: readonly string[], { env }: Terminal): void {
+  const words = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined)
+  const space = valueOf('--space', words)
+  // A backup may be of a space that is not there yet.
+  if (space === undefined || words[0] === 'restore') return
+  const root = homeRoot(env)
+  assertKnown({ root, runner: join(root, 'runner') }, chosenWorkspace(env, valueOf('--user', words) ?? defaultUser, space))
 }
 
 /** Before anything else is done, what a killed move between spaces has left is taken back or finished. */

@@ -15,6 +15,8 @@ export interface Terminal {
   readonly program?: GuestProgram
   /** A guest that may become this verb's, if it starts one. */
   readonly begun?: BegunGuest | null
+  /** It settles moves between spaces: guests that it starts do not wait for that. */
+  readonly isSettling?: boolean
   /** With `--json`, a failure is one JSON object too. */
   readonly isJson?: boolean
   /** Notices of this run that were printed and are not repeated: several steps of one verb find the same. Absent: all are printed. */

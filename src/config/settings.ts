@@ -7,6 +7,7 @@ import {
   type HostFolder,
   type FoundServer,
   type HostUser,
+  type SpaceView,
   type InstalledPlugin,
   jsonSchema,
   type LogPage,
@@ -146,6 +147,8 @@ export type HomeQuestion =
   | { readonly ask: 'uninstall_server'; readonly server: string }
   | { readonly ask: 'found_servers' }
   | { readonly ask: 'users' }
+  /** The spaces of whoever has this workspace. */
+  | { readonly ask: 'spaces' }
   /** The newest lines of the logs of this user. */
   | { readonly ask: 'log'; readonly wish: LogWish }
   /** Ends this guest with the service that holds it. */
@@ -276,6 +279,8 @@ export interface HostPort {
   foundServers(): Promise<readonly FoundServer[]>
   /** The users of this home. */
   users(): Promise<readonly HostUser[]>
+  /** Spaces of the person: names, sizes, what is shared. @throws OxbowError `denied` for an isolated guest */
+  spaces(): Promise<readonly SpaceView[]>
   logPage(wish: LogWish): Promise<LogPage>
   /** Resolves before the guest ends. @throws OxbowError `workspace_busy` for the guest of a terminal */
   stop(): Promise<void>
@@ -376,6 +381,7 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('uninstall_server'), server: serverName }),
   z.strictObject({ ask: z.literal('found_servers') }),
   z.strictObject({ ask: z.literal('users') }),
+  z.strictObject({ ask: z.literal('spaces') }),
   z.strictObject({ ask: z.literal('log'), wish: logWish }),
   z.strictObject({ ask: z.literal('stop') }),
   z.strictObject({ ask: z.literal('withdraw'), question: z.int().nonnegative() }),

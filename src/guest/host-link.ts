@@ -4,6 +4,7 @@ import type {
   FoundServer,
   HostedPlugin,
   HostUser,
+  SpaceView,
   InstalledPlugin,
   LogPage,
   NewestHead,
@@ -69,6 +70,7 @@ interface HostAnswers {
   readonly uninstall_server: null
   readonly found_servers: readonly FoundServer[]
   readonly users: readonly HostUser[]
+  readonly spaces: readonly SpaceView[]
   readonly log: LogPage
   readonly stop: null
   readonly archive: ArchiveFile
@@ -223,6 +225,7 @@ export function createHostPort({ link, envelope, renew, live, log }: HostPortDep
     uninstallServer: async (server) => void (await link.ask({ ask: 'uninstall_server', server })),
     foundServers: () => link.ask({ ask: 'found_servers' }),
     users: () => link.ask({ ask: 'users' }),
+    spaces: () => link.ask({ ask: 'spaces' }),
     logPage: (wish) => link.ask({ ask: 'log', wish }),
     stop: async () => void (await link.ask({ ask: 'stop' })),
     app: (question, signal, onPiece) => link.ask(question, signal, onPiece),

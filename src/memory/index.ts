@@ -16,7 +16,7 @@ export type { Ingested } from './keep/documents.ts'
 export { createMemoryAudit } from './keep/mark-audit.ts'
 export { memoryCursors } from './keep/keep-limits.ts'
 export { cleanTag, looksLikeId } from './keep/note-rules.ts'
-export { reachOf } from './keep/provenance.ts'
+export { reachOf, sourcesOf } from './keep/provenance.ts'
 export { exportPage, imported } from './keep/transfer.ts'
 export { nearEnough, describeRecalled, type Recalled } from './recall/recalled.ts'
 

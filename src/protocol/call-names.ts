@@ -129,6 +129,7 @@ export type CallName =
   | 'key.list'
   | 'key.revoke'
   | 'machine.log'
+  | 'machine.spaces'
   | 'machine.users'
   | 'media.read'
   | 'media.send'

@@ -419,6 +419,7 @@ type ScheduleCreate = {
   goal: string
   cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
   status: 'active' | 'paused' | 'completed' | 'disabled'
+  labels: readonly ('untrusted' | 'private')[]
   author: string
   origin: SessionId | ''
   context: 'keep' | 'fresh'
@@ -809,6 +810,7 @@ interface CallInputs {
     since?: number | undefined
     turn?: string | undefined
   }
+  'machine.spaces': Record<string, never>
   'machine.users': Record<string, never>
   'media.read': { piece: string }
   'memory.confirm': { note_id: string; by?: string | undefined }
@@ -921,6 +923,7 @@ interface CallInputs {
     timeout_s?: number | undefined
     notify?: 'always' | 'conditional' | 'never' | undefined
     budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+    labels?: readonly ('untrusted' | 'private')[] | undefined
   }
   'schedule.delete': { id: string }
   'schedule.edit': {
@@ -1060,11 +1063,12 @@ interface CallInputs {
   'skill.show': { target: string }
   'skill.trust': { target: string; hash: string }
   'space.clear': { ids: readonly string[]; paths?: readonly string[] | undefined }
-  'space.derived': { path: string }
+  'space.derived': { path?: string | undefined; memories?: readonly string[] | undefined; schedules?: readonly string[] | undefined }
   'space.pack': { ids?: readonly string[] | undefined; after?: string | undefined; paths?: readonly string[] | undefined }
   'space.place': {
     lines: readonly string[]
     files?: readonly { path: string; labels: readonly ('untrusted' | 'private')[]; from: readonly (readonly ['untrusted' | 'private', DataOrigin])[] }[] | undefined
+    shared?: { space: string; as: readonly (readonly [string, string])[] } | undefined
   }
   'state.delete': { category: string; name: string; if_version?: number | undefined }
   'state.list': { category: string; after?: string | undefined; limit?: number | undefined }
@@ -1603,6 +1607,23 @@ interface CallOutputs {
       turn?: string
       call?: string
       more: JsonObject
+    }[]
+  }
+  'machine.spaces': {
+    spaces: readonly {
+      space: string
+      user: string
+      is_here: boolean
+      in_use: boolean
+      archived: boolean
+      running: boolean
+      about: string
+      words: readonly string[]
+      paths: readonly string[]
+      created_at: number
+      shared: readonly { from: string; folder: string; memory: string; copy: string; read_only: boolean }[]
+      file_bytes: number | null
+      store_bytes: number | null
     }[]
   }
   'machine.users': {
@@ -2213,7 +2234,7 @@ interface CallOutputs {
   }
   'skill.trust': { path: string; name: string }
   'space.clear': { memories: number; files: number }
-  'space.derived': { sessions: readonly { id: SessionId; title: string }[]; files: readonly string[] }
+  'space.derived': { sessions: readonly { id: SessionId; title: string }[]; memories: readonly string[]; files: readonly string[] }
   'space.pack': {
     lines: readonly string[]
     next: string | null

@@ -71,10 +71,13 @@ export function addShare(place: FolderPlace, real: string, { name, readOnly, spa
   return changeFolders(place, () => added(place, real, name, readOnly, space))
 }
 
-/** @returns the configuration of a guest that is shown folders of other spaces: what is read of them is private, and a person is asked before it leaves */
-export function withShares(config: Config, folders: readonly HostFolder[]): Config {
+/**
+ * @param hasMemories of other spaces
+ * @returns the configuration of a guest that other spaces share something with: what is read of it is private, and a person is asked before it leaves
+ */
+export function withShares(config: Config, folders: readonly HostFolder[], hasMemories: boolean): Config {
   const shares = folders.filter(({ space }) => space !== undefined)
-  if (shares.length === 0) return config
+  if (shares.length === 0 && !hasMemories) return config
   const { flow } = config
   const rules = shares.map(({ name }) => ({ path: `/shared/${name}/**`, labels: ['private' as const] }))
   return { ...config, flow: { ...flow, private: flow.private === 'allow' ? 'ask' : flow.private, source: [...flow.source, ...rules] } }

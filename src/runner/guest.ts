@@ -24,6 +24,8 @@ import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestT
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 import { whileChanging } from './upgrade/change.ts'
 import { assertOpen } from './spaces/space-list.ts'
+import { settleMoves } from './spaces/space-moves.ts'
+import { hasMemoryShares } from './spaces/space-shares.ts'
 import { signRestoreOf } from './system/own-seal.ts'
 
 /** What is needed to find or start a user's guest. */
@@ -40,6 +42,8 @@ export interface GuestSetup {
   readonly env: HostEnv
   /** Called with warnings for the person, such as a journal that is behind a signed head. */
   readonly warn: (text: string) => void
+  /** Takes back or finishes moves between spaces that were cut off. Null: this program is about to. Default: they keep a guest from starting. */
+  readonly settle?: (() => Promise<void>) | null
   /** Default: the guest program next to this code. */
   readonly program?: GuestProgram
   /** Signs the heads of the journal. Default: the key of the home; in system mode root has the key. */
@@ -72,6 +76,7 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   await whileChanging(options.home, options.env)
   assertOpen(options.home, options.workspace.user)
   let found = await findGuest(options.workspace)
+  if (found === null && options.settle !== null) await settleMoves(options.home, options.workspace.user, options.settle)
   for (let tries = 1; found === null; tries += 1) {
     try {
       return await startUsable(options)
@@ -135,7 +140,7 @@ function mastersOf({ home, workspace: { user }, config, env }: Omit<GuestSetup, 
 
 async function startOwned(asked: GuestSetup): Promise<RunningGuest> {
   const { home, workspace, env } = asked
-  const options = { ...asked, config: withShares(asked.config, listFolders(home, workspace.user)) }
+  const options = { ...asked, config: withShares(asked.config, listFolders(home, workspace.user), hasMemoryShares(home, workspace.user)) }
   if (home.system !== null && options.signer === undefined) throw keptByDaemon(home.system)
   const program = options.program ?? ownGuestProgram()
   const plugins = (await pluginLister(options))?.(options.config)

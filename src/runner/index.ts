@@ -44,6 +44,7 @@ export { checkHome } from './home-checks.ts'
 export { keepGuest } from './keep-guest.ts'
 export { chosenWorkspace, defaultSpace, isSpace, spaceOf, workspaceName } from './spaces/space-names.ts'
 export {
+  claimMove,
   doneMoves,
   endMove,
   freePath,
@@ -54,10 +55,13 @@ export {
   type SpaceMove,
   writeMove,
 } from './spaces/space-moves.ts'
+export { sharedWith, spaceViews } from './spaces/space-view.ts'
+export { addMemoryShares, dropMemoryShares, hasMemoryShares, memoryShares, type MemoryShare, sharedAs } from './spaces/space-shares.ts'
 export {
   assertKnown,
   assertOpen,
   findSpace,
+  makeRestored,
   newSpace,
   setArchived,
   type Space,

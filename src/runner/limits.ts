@@ -86,5 +86,7 @@ export const maxShownLogBytes: number = 1024 * 1024
 export const maxShownLogLine = 4_000
 /** Spaces of a person. Each is a workspace, and a list of more nobody reads. */
 export const maxSpaces = 2_000
+/** Files whose sizes a list of spaces adds up, some 100 ms: of a space with more the size is not told. */
+export const maxSizedFiles = 20_000
 /** Moves between spaces that can be taken back. */
 export const maxKeptMoves = 100

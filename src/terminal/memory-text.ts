@@ -93,9 +93,10 @@ function hitText(hit: ShownHit, withWhy: boolean): string {
 }
 
 function sourceText({ source, author }: Pick<ShownHit, 'source' | 'author'>): string {
+  const [, kind, name = ''] = /^(plugin|space):(.+)$/s.exec(author) ?? []
+  if (kind === 'space') return `shared by the space ${plainLine(name, 60)}`
   if (source === 'document') return plainLine(author, 60)
-  const plugin = /^plugin:(.+)$/s.exec(author)?.[1]
-  const who = author === 'user' ? 'you' : plugin === undefined ? 'the agent' : `the plugin ${plainLine(plugin, 60)}`
+  const who = author === 'user' ? 'you' : kind === undefined ? 'the agent' : `the plugin ${plainLine(name, 60)}`
   return source === 'conversation' ? `said by ${who}` : source === 'summary' ? 'summary' : `noted by ${who}`
 }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import fc from 'fast-check'
 import { assertNever } from '../../src/base/index.ts'
-import { moveFiles } from '../../src/runner/index.ts'
+import { moveFiles, sharedAs } from '../../src/runner/index.ts'
 import { seed } from '../support/scale.ts'
 import { type OpenSpace, openSpaces, person } from './spaces-fixture.ts'
 
@@ -42,24 +42,26 @@ const reads: readonly (readonly [string, (canary: string, session: string) => ob
 ]
 
 const puts = ['note', 'file', 'state', 'schedule', 'session', 'say'] as const
-const moves = ['move', 'moveFile', 'export'] as const
+const moves = ['move', 'moveFile', 'export', 'share', 'unshare'] as const
 
 const operation = fc.record({
   space: fc.nat({ max: names.length }),
   other: fc.nat({ max: names.length }),
   what: fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...puts) },
-    { weight: 1, arbitrary: fc.constantFrom(...moves) },
+    { weight: 2, arbitrary: fc.constantFrom(...moves) },
     { weight: 5, arbitrary: fc.nat({ max: reads.length - 1 }) },
   ),
 })
 
 type Put = (typeof puts)[number]
+/** A note that a space has a copy of. */
+type Share = { readonly copy: string; readonly canary: string; readonly to: number }
 type Found = { readonly id: string; readonly canary: string; at: number }
 
-/** Throws where a text has a word that is not in the space. */
-function assertOwn(text: string, { name }: OpenSpace, held: ReadonlySet<string>, what: string): void {
-  const foreign = [...new Set(text.match(canaryPattern))].filter((word) => !held.has(word))
+/** Throws where a text has a word that is not in the space. @param taken words that were shared with it */
+function assertOwn(text: string, { name }: OpenSpace, held: ReadonlySet<string>, what: string, taken?: ReadonlySet<string>): void {
+  const foreign = [...new Set(text.match(canaryPattern))].filter((word) => !held.has(word) || taken?.has(word) === true)
   assert.deepEqual(foreign, [], `${what} of ${name} shows what is in another space`)
 }
 
@@ -99,19 +101,42 @@ export async function runSeries(t: TestContext, count: number, store: object = {
   for (const [at, { shared }] of spaces.entries()) symlinkSync(spaces[(at + 1) % spaces.length]!.shared, join(shared, 'link'))
   const notes: Found[] = []
   const files: Found[] = []
+  const shares: Share[] = []
+  /** What each space was shown, and is not any more. */
+  const taken: readonly Set<string>[] = spaces.map(() => new Set())
   const answered = new Set<number>()
-  let [seen, shown, moved] = [0, 0, 0]
+  let [seen, shown, moved, unshared] = [0, 0, 0, 0]
   const workspace = (at: number): string => (spaces[at]!.name === 'default' ? person : `${person}~${spaces[at]!.name}`)
   const move = async (from: number, to: number, what: 'move' | 'moveFile'): Promise<void> => {
     const found = (what === 'move' ? notes : files).find(({ at }) => at === from)
     if (found === undefined || from === to) return
     held[to]!.add(found.canary)
+    taken[to]!.delete(found.canary)
     found.at = to
     moved += 1
     if (what === 'moveFile') return moveFiles(home, { from: workspace(from), to: workspace(to), files: [[found.id, found.id]] })
     const { output } = JSON.parse(await spaces[from]!.ask('space.pack', { ids: [found.id] })) as { output: { lines: string[] } }
     assert.match(await spaces[to]!.ask('space.place', { lines: output.lines }), ok)
     assert.match(await spaces[from]!.ask('space.clear', { ids: [found.id] }), ok)
+  }
+  const share = async (from: number, to: number): Promise<void> => {
+    const found = notes.find(({ at, canary }) => at === from && !held[to]!.has(canary))
+    if (found === undefined || from === to) return
+    const name = spaces[from]!.name
+    const copy = sharedAs(name, found.id)
+    const { output } = JSON.parse(await spaces[from]!.ask('space.pack', { ids: [found.id] })) as { output: { lines: string[] } }
+    held[to]!.add(found.canary)
+    shares.push({ copy, canary: found.canary, to })
+    assert.match(await spaces[to]!.ask('space.place', { lines: output.lines, shared: { space: name, as: [[found.id, copy]] } }), ok)
+  }
+  const unshare = async (at: number): Promise<void> => {
+    const index = shares.findIndex(({ to }) => to === at)
+    if (index === -1) return
+    const [{ copy, canary }] = shares.splice(index, 1) as [Share]
+    await takeAway(spaces[at]!, copy)
+    // The note itself may have been moved there meanwhile.
+    if (!notes.some((note) => note.canary === canary && note.at === at)) taken[at]!.add(canary)
+    unshared += 1
   }
   for (const [n, { space, other, what }] of fc.sample(operation, { numRuns: count, seed }).entries()) {
     const [one, words, canary] = [spaces[space]!, held[space]!, canaryOf(n)]
@@ -121,9 +146,12 @@ export async function runSeries(t: TestContext, count: number, store: object = {
       const answer = await one.ask(call, input(wanted, one.session))
       if (ok.test(answer)) answered.add(what)
       if (answer.match(canaryPattern) !== null) shown += 1
-      assertOwn(answer, one, words, call)
-    } else if (what === 'export') assertOwn(await one.ask('session.export', { session: one.session }), one, words, 'an exported session')
+      assertOwn(answer, one, words, call, taken[space])
+    } else if (what === 'export')
+      assertOwn(await one.ask('session.export', { session: one.session }), one, words, 'an exported session', taken[space])
     else if (what === 'move' || what === 'moveFile') await move(space, other, what)
+    else if (what === 'share') await share(space, other)
+    else if (what === 'unshare') await unshare(space)
     else {
       words.add(canary)
       const answer = await putIn(one, what, canary)
@@ -131,7 +159,7 @@ export async function runSeries(t: TestContext, count: number, store: object = {
       assert.match(answer, what === 'schedule' ? /^\{"status":"ok"|limit_reached/ : ok)
       if (what === 'note') notes.push({ id: /note-[0-9a-f]{16}/.exec(answer)![0], canary, at: space })
       if (what === 'file') files.push({ id: `/shared/${canary} lives here.txt`, canary, at: space })
-      for (const request of model.requests.slice(seen)) assertOwn(JSON.stringify(request), one, words, 'a prompt')
+      for (const request of model.requests.slice(seen)) assertOwn(JSON.stringify(request), one, words, 'a prompt', taken[space])
       seen = model.requests.length
     }
   }
@@ -140,9 +168,22 @@ export async function runSeries(t: TestContext, count: number, store: object = {
     [...answered].sort((a, b) => a - b),
     reads.slice(0, -1).map((_, at) => at),
   )
-  assert.ok(shown > count / 10, `reads show words of their own space (${shown})`)
+  assert.ok(shown > count / 12, `reads show words of their own space (${shown})`)
   for (const [at, one] of spaces.entries()) assertOnDisk(one, held[at]!)
-  t.diagnostic(`${count} operations, ${shown} answers with words of their own space, ${moved} moves, ${seen} prompts`)
+  t.diagnostic(
+    `${count} operations, ${shown} answers with words of their own space, ${moved} moves, ${unshared} shares taken away, ${seen} prompts`,
+  )
+}
+
+/** As `space unshare` does it. */
+async function takeAway(one: OpenSpace, copy: string): Promise<void> {
+  const { output } = JSON.parse(await one.ask('space.derived', { memories: [copy] })) as {
+    output: { sessions: { id: string }[]; memories: string[]; files: string[] }
+  }
+  assert.match(await one.ask('space.clear', { ids: [copy, ...output.memories] }), ok)
+  for (const path of output.files) await one.ask('file.delete', { path, recursive: true })
+  if (output.sessions.some(({ id }) => id === one.session)) await one.begin()
+  for (const { id } of output.sessions) assert.match(await one.ask('session.delete', { session: id }), ok)
 }
 
 /** Databases, logs and files. */

@@ -6,29 +6,13 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
-import { openWorkspace, workspaceName } from '../../src/runner/index.ts'
 import { program } from '../support/built.ts'
 import { scaled, seed } from '../support/scale.ts'
-import { newHome } from './spaces-fixture.ts'
+import { openCli } from './spaces-fixture.ts'
 
-const made = newHome([])
-after(made.remove)
-openWorkspace(made.home, workspaceName('default', 'default'))
-const { root } = made.home
-const env = { PATH: process.env['PATH'], HOME: root, OXBOW_HOME: root, OXBOW_SYSTEM_ROOT: join(root, 'none') }
-
-function oxbow(...args: readonly string[]): { readonly exit: number | null; readonly out: string; readonly err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { env, cwd: root, encoding: 'utf8' })
-  return { exit: status, out: stdout, err: stderr }
-}
-
-function ran(...args: readonly string[]): string {
-  const { exit, out, err } = oxbow(...args)
-  assert.equal(exit, 0, `oxbow ${args.join(' ')}: ${out}${err}`)
-  return out
-}
-
-const sharedOf = (space: string): string => join(root, 'users', space === 'default' ? 'default' : `default~${space}`, 'shared')
+const cli = openCli()
+after(cli.remove)
+const { env, oxbow, ran, root, sharedOf } = cli
 
 /** What of the three things is in a space: a note, a session and a folder. */
 function thingsIn(space: string): readonly string[] {
@@ -88,6 +72,31 @@ test('a move that is killed anywhere is whole or as before, and the next verb sa
   }
   for (const space of ['default', 'taxes']) assert.match(ran('audit', 'verify', '--space', space), /verifies/)
   t.diagnostic(`${kills.length} kills: ${ends.whole} whole, ${ends.before} as before, ${ends.late} over already`)
+})
+
+test('a guest that starts again by itself settles a move that was cut off before it opens', { timeout: 600_000 }, async () => {
+  ran('space', 'new', 'served')
+  const [note] = /note-[0-9a-f]+/.exec(ran('memory', 'add', 'The kingfisher is at the weir.', '--space', 'default'))!
+  const pid = (): number => Number((JSON.parse(ran('start', '--space', 'served', '--json')) as { pid: number }).pid)
+  const before = pid()
+  const open = join(root, 'runner', 'spaces', 'moves', 'open')
+  const child = spawn(process.execPath, [program, 'space', 'move', note, '--from', 'default', '--to', 'served', '--yes'], {
+    env,
+    cwd: root,
+    stdio: 'ignore',
+  })
+  const over = new Promise((resolve) => child.once('close', resolve))
+  while (child.exitCode === null && phaseIn(open) === '') await sleep(1)
+  child.kill('SIGKILL')
+  await over
+  assert.equal(readdirSync(open).length, 1, 'it is cut off')
+  // Nobody types anything: the server starts the guest again.
+  process.kill(before, 'SIGKILL')
+  while (readdirSync(open).length > 0) await sleep(50)
+  assert.notEqual(pid(), before)
+  const found = ['default', 'served'].filter((space) => ran('memory', 'search', 'kingfisher', '--space', space).includes('at the weir'))
+  assert.equal(found.length, 1, `the note is in ${found.join()}`)
+  ran('stop', '--space', 'served')
 })
 
 test('merge moves everything and archives, undo brings it back; a name that is taken is kept', () => {

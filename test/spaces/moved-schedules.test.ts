@@ -1,7 +1,8 @@
 /** The schedules of a move, between two guests. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { finishSchedules, movableSchedule, placeSchedule, schedulesOf } from '../../src/cli/spaces/move-schedules.ts'
+import { finishSchedules, movableSchedule, placeSchedule } from '../../src/cli/spaces/move-schedules.ts'
+import { allSchedules } from '../../src/cli/spaces/space-asks.ts'
 import type { GatewayPort } from '../../src/cli/guest-connection.ts'
 import type { JsonObject, SessionId } from '../../src/base/index.ts'
 import { type Fixture, openFixture } from '../../src/kernel/kernel-fixture.ts'
@@ -23,7 +24,7 @@ test('a moved schedule keeps the labels of whoever wrote it, and stays paused; a
   for (let n = 0; n < 21; n++) await add(`n${n}`)
   await add('private', { labels: ['private'] })
   await add('paused')
-  const all = await schedulesOf(from)
+  const all = await allSchedules(from)
   assert.equal(all.length, 23)
   const paused = all.find(({ name }) => name === 'paused')!
   await here.kernel.call('schedule.edit', { id: paused.id, status: 'paused' }, '' as SessionId)
@@ -34,8 +35,8 @@ test('a moved schedule keeps the labels of whoever wrote it, and stays paused; a
   await finishSchedules(from, to, placed, mark)
   // A move that was cut off here is finished once more.
   await finishSchedules(from, to, placed, mark)
-  assert.deepEqual(await schedulesOf(from), [])
-  const moved = new Map((await schedulesOf(to)).map((one) => [one.name, one]))
+  assert.deepEqual(await allSchedules(from), [])
+  const moved = new Map((await allSchedules(to)).map((one) => [one.name, one]))
   assert.equal(moved.size, 23)
   assert.deepEqual([moved.get('private')!.labels, moved.get('private')!.status], [['private'], 'active'])
   assert.deepEqual([moved.get('paused')!.labels, moved.get('paused')!.status], [[], 'paused'])

@@ -10,6 +10,6 @@ test(
   { skip: postgresSkip(), timeout: 3_600_000 },
   async (t) => {
     await using database = await postgres.database()
-    await runSeries(t, scaled(1_000, 200), { url: database.url, pool: 2 })
+    await runSeries(t, scaled(2_000, 200), { url: database.url, pool: 2 })
   },
 )

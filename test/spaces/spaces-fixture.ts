@@ -1,18 +1,24 @@
 /** Several spaces of one person, each as its runner opens it, over one model that remembers what it was sent. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import assert from 'node:assert/strict'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Guest, startGuest } from '../../src/guest/guest.ts'
 import { type Space, newSpace, openHome, spaceOf, spacesOf, workspaceName, openWorkspace, type Home } from '../../src/runner/index.ts'
 import { parseConfig } from '../../src/services/index.ts'
 import { createIdMaker, type SessionId, systemClock, systemRandom, type CallId } from '../../src/base/index.ts'
+import { program } from '../support/built.ts'
 import { startModel, type TestModel } from '../support/model.ts'
 
 export interface OpenSpace {
   readonly name: string
   readonly guest: Guest
   readonly shared: string
+  /** In which it is spoken. */
   readonly session: SessionId
+  /** Begins another one. */
+  begin(): Promise<void>
   /** Makes a call as the person. @returns all of its outcome, as a text */
   ask(call: string, input: object): Promise<string>
   /** Sends a message and waits for the end of its turn. */
@@ -70,12 +76,17 @@ async function openSpace(home: Home, user: Space['user'], config: object): Promi
     keys: { OPENAI_API_KEY: 'sk-test' },
   })
   const { kernel } = guest
-  const { id: session } = await kernel.createSession('Canaries')
+  let { id: session } = await kernel.createSession('Canaries')
   const space: OpenSpace = {
     name: spaceOf(user).space,
     guest,
     shared,
-    session,
+    get session() {
+      return session
+    },
+    async begin() {
+      session = (await kernel.createSession('Canaries')).id
+    },
     ask: async (call, input) => JSON.stringify(await kernel.call(call, input as never, session)),
     async say(text) {
       const ended = Promise.withResolvers<void>()
@@ -88,4 +99,47 @@ async function openSpace(home: Home, user: Space['user'], config: object): Promi
     },
   }
   return space
+}
+
+interface Ran {
+  readonly exit: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** The program that people start, in a new home. */
+export interface SpacesCli {
+  readonly root: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  oxbow(...args: readonly string[]): Ran
+  /** @returns what it prints @throws where it fails */
+  ran(...args: readonly string[]): string
+  sharedOf(space: string): string
+  write(space: string, name: string, text: string): void
+  remove(): void
+}
+
+export function openCli(): SpacesCli {
+  const made = newHome([])
+  openWorkspace(made.home, workspaceName('default', 'default'))
+  const { root } = made.home
+  const env = { PATH: process.env['PATH'], HOME: root, OXBOW_HOME: root, OXBOW_SYSTEM_ROOT: join(root, 'none') }
+  const oxbow: SpacesCli['oxbow'] = (...args) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { env, cwd: root, encoding: 'utf8' })
+    return { exit: status, out: stdout, err: stderr }
+  }
+  const sharedOf = (space: string): string => join(root, 'users', space === 'default' ? 'default' : `default~${space}`, 'shared')
+  return {
+    root,
+    env,
+    oxbow,
+    sharedOf,
+    ran(...args) {
+      const { exit, out, err } = oxbow(...args)
+      assert.equal(exit, 0, `oxbow ${args.join(' ')}: ${out}${err}`)
+      return out
+    },
+    write: (space, name, text) => writeFileSync(join(sharedOf(space), name), text),
+    remove: made.remove,
+  }
 }

@@ -79,7 +79,8 @@ export function buildInto(root: string, version: (typeof versions)[number]): voi
   const work = mkdtempSync(join(tmpdir(), 'oxbow-version-'))
   try {
     build(work, version)
-    for (const name of ['bin', 'dist', 'programs', 'skills', 'LICENSE', 'package.json']) cpSync(join(work, name), join(root, name), { recursive: true })
+    for (const name of ['bin', 'dist', 'programs', 'skills', 'LICENSE', 'package.json'])
+      cpSync(join(work, name), join(root, name), { recursive: true })
   } finally {
     rmSync(work, { recursive: true, force: true })
   }

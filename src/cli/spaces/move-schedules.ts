@@ -1,33 +1,22 @@
 /** The schedules of a move: what they do, and the labels of whoever wrote that, go along; each runs in one space at a time. */
-import { isOxbowError, OxbowError } from '../../base/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { OutputOf } from '../../client/index.ts'
 import type { SpaceMove } from '../../runner/index.ts'
 import { plainLine } from '../../terminal/index.ts'
-import { type GatewayPort, outcomeOf, outputOf } from '../guest-connection.ts'
+import { outcomeOf, outputOf } from '../guest-connection.ts'
+import { allSchedules, type Gateway, ifThere } from './space-asks.ts'
 
-type Gateway = Pick<GatewayPort, 'call'>
 type Item = SpaceMove['schedules'][number]
 type ScheduleOf = OutputOf<'schedule.search'>['schedules'][number]
 
 /** Characters of a name or a title that are shown. */
 export const titleChars = 60
-/** As many as `schedule.search` shows at once. */
-const maxAtOnce = 100
 /** Of the mark of a move, in the name of what it has placed. */
 const markChars = 20
 
-export async function schedulesOf(gateway: Gateway): Promise<readonly ScheduleOf[]> {
-  const found: ScheduleOf[] = []
-  for (;;) {
-    const { schedules, total } = await outputOf(gateway, 'schedule.search', { limit: maxAtOnce, offset: found.length })
-    found.push(...schedules)
-    if (found.length >= total || schedules.length === 0) return found
-  }
-}
-
 /** @throws OxbowError `not_found`, and as `movableSchedule` */
 export async function scheduleNamed(from: Gateway, id: string): Promise<Item> {
-  const found = (await schedulesOf(from)).find((one) => one.id.startsWith(id) && one.source === 'call')
+  const found = (await allSchedules(from)).find((one) => one.id.startsWith(id) && one.source === 'call')
   if (found === undefined)
     throw new OxbowError('not_found', `there is no schedule ${id} in this space`, {
       hint: '`oxbow schedule list` shows the schedules; lines of a configuration file are moved with an editor.',
@@ -45,7 +34,7 @@ export function movableSchedule({ id, name, as }: ScheduleOf): Item {
 
 /** @returns its id in the other space, where it is active */
 export async function placeSchedule(from: Gateway, to: Gateway, { id, name }: Item, mark: string): Promise<string> {
-  const found = (await schedulesOf(from)).find((one) => one.id === id)
+  const found = (await allSchedules(from)).find((one) => one.id === id)
   if (found === undefined) throw new OxbowError('not_found', `the schedule ${name} is gone`, { hint: 'Begin again.' })
   const { goal, cadence, context, model, misfire, grace_s, overlap, retries, timeout_s, notify, budget, labels } = found
   const made = await outputOf(to, 'schedule.create', {
@@ -70,8 +59,8 @@ export const isMarked = (name: string, mark: string): boolean => name.endsWith(m
 
 /** Each step can be done again. One that was paused stays paused. */
 export async function finishSchedules(from: Gateway, to: Gateway, moved: readonly Item[], mark: string): Promise<void> {
-  const left = new Map((await schedulesOf(from)).map((one) => [one.id, one.status]))
-  const placed = new Map((await schedulesOf(to)).map((one) => [one.id, one.name]))
+  const left = new Map((await allSchedules(from)).map((one) => [one.id, one.status]))
+  const placed = new Map((await allSchedules(to)).map((one) => [one.id, one.name]))
   for (const { id, name, placed: there } of moved) {
     const change = async (status: object): Promise<void> => {
       if (isMarked(placed.get(there) ?? '', mark)) await ifThere(outcomeOf(to, 'schedule.edit', { id: there, name, ...status } as never))
@@ -81,11 +70,4 @@ export async function finishSchedules(from: Gateway, to: Gateway, moved: readonl
     await ifThere(outcomeOf(from, 'schedule.delete', { id }))
     if (left.get(id) !== 'paused') await change({ status: 'active' })
   }
-}
-
-/** What is gone was done before. */
-export async function ifThere(asked: Promise<unknown>): Promise<void> {
-  await asked.catch((error: unknown) => {
-    if (!isOxbowError(error, 'not_found')) throw error
-  })
 }

@@ -4,6 +4,7 @@
  */
 import { systemClock, systemRandom, createIdMaker, isOxbowError, OxbowError, plural, toFailure } from '../../base/index.ts'
 import {
+  claimMove,
   doneMoves,
   endMove,
   findSpace,
@@ -21,19 +22,11 @@ import {
   writeMove,
 } from '../../runner/index.ts'
 import { plainLine } from '../../terminal/index.ts'
-import { type GatewayPort, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
+import { outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
-import { isInteractive, printAnswer, printNotice, printPreview, type Terminal } from '../terminal.ts'
-import {
-  finishSchedules,
-  ifThere,
-  isMarked,
-  movableSchedule,
-  placeSchedule,
-  scheduleNamed,
-  schedulesOf,
-  titleChars,
-} from './move-schedules.ts'
+import { isInteractive, printAnswer, printNotice, printOnce, printPreview, type Terminal } from '../terminal.ts'
+import { finishSchedules, isMarked, movableSchedule, placeSchedule, scheduleNamed, titleChars } from './move-schedules.ts'
+import { allSchedules, allSessions, chunks, type Gateway, ifThere } from './space-asks.ts'
 import { personOf, type SpaceOptions } from './spaces.ts'
 
 export interface MoveOptions extends SpaceOptions {
@@ -41,8 +34,6 @@ export interface MoveOptions extends SpaceOptions {
   readonly from?: string | undefined
   readonly yes?: boolean | undefined
 }
-
-type Gateway = Pick<GatewayPort, 'call'>
 
 interface Sides {
   readonly from: Gateway
@@ -53,8 +44,6 @@ interface Sides {
 type Item = SpaceMove['sessions'][number]
 
 const maxListed = 1_000
-/** As much as `memory.import` takes at once. */
-const maxLinesAtOnce = 200
 
 export async function spaceMove(items: readonly string[], options: MoveOptions, terminal: Terminal): Promise<number> {
   const { from, to } = sidesOf(options, terminal)
@@ -149,7 +138,11 @@ async function planOf({ from }: Sides, items: readonly string[], empty: SpaceMov
           hint: 'Add the folder in the other space: oxbow folder add PATH --space NAME',
         })
       files.push([item, freePath(home, empty.to, item, empty.from)])
-    } else if (item.startsWith('schedule:')) schedules.push(await scheduleNamed(from, item.slice('schedule:'.length)))
+    } else if (item.startsWith('secret:'))
+      throw new OxbowError('bad_input', 'a secret does not move: nothing reads a stored one back', {
+        hint: `Set it there, and remove it here: oxbow secret set ${item.slice('secret:'.length)} --space ${spaceOf(empty.to).space}`,
+      })
+    else if (item.startsWith('schedule:')) schedules.push(await scheduleNamed(from, item.slice('schedule:'.length)))
     else if (/^[0-9a-f][0-9a-f-]{3,35}$/.test(item)) sessions.push(await sessionNamed(from, item))
     else memories.push(item)
   }
@@ -185,11 +178,11 @@ async function planOfAll({ from }: Sides, empty: SpaceMove, { env }: Terminal): 
     memories.push(...page.lines.map((line) => (JSON.parse(line) as { id: string }).id))
     after = page.next
   }
-  const sessions = await outputOf(from, 'session.list', { limit: maxListed, archived: true })
+  const sessions = await allSessions(from)
   const busy = sessions.find((one) => one.busy)
   if (busy !== undefined)
     throw new OxbowError('bad_input', `a turn of the session ${busy.title} is running`, { hint: 'Wait for it, or cancel it.' })
-  const schedules = await schedulesOf(from)
+  const schedules = await allSchedules(from)
   const mounts = listFolders(home, parseUser(empty.from)).map(({ name }) => name)
   return {
     ...empty,
@@ -336,27 +329,29 @@ async function takeBack(move: SpaceMove, { to, terminal }: Sides): Promise<void>
   const sessions = await outputOf(to, 'session.list', { limit: maxListed, archived: true, search: move.id })
   for (const { id } of sessions.filter(({ title }) => title.includes(markOf(move))))
     await ifThere(outcomeOf(to, 'session.delete', { session: id }))
-  for (const { id, name } of await schedulesOf(to))
+  for (const { id, name } of await allSchedules(to))
     if (isMarked(name, markOf(move))) await ifThere(outcomeOf(to, 'schedule.delete', { id }))
   endMove(openHome(terminal.env), move, 'undone')
 }
 
-function chunks(ids: readonly string[]): readonly (readonly string[])[] {
-  return Array.from({ length: Math.ceil(ids.length / maxLinesAtOnce) }, (_, i) => ids.slice(i * maxLinesAtOnce, (i + 1) * maxLinesAtOnce))
-}
-
 /** Takes back or finishes what processes have left. */
-export async function finishLeft(terminal: Terminal): Promise<void> {
-  for (const move of leftMoves(openHome(terminal.env))) {
+export async function finishLeft(given: Terminal): Promise<void> {
+  const terminal = { ...given, isSettling: true, begun: null }
+  const home = openHome(terminal.env)
+  for (const { id } of leftMoves(home)) {
+    const move = claimMove(home, { id })
+    if (move === null) continue
     const words = `a move between the spaces ${spaceOf(move.from).space} and ${spaceOf(move.to).space} that was cut off`
     try {
+      // A merge archives its space before it is over.
+      if (move.kind === 'merge' && move.phase === 'clearing') setArchived(home, spaceOf(move.from).person, spaceOf(move.from).space, 0)
       await withBoth(move.from, move.to, terminal, async (sides) => {
         await (move.phase === 'placing' ? takeBack(move, sides) : finish(move, sides))
         return 0
       })
       printNotice(terminal, `notice: ${words} is ${move.phase === 'placing' ? 'taken back: all is as before' : 'finished'}`)
     } catch (error) {
-      printNotice(terminal, `notice: ${words} is not settled yet: ${toFailure(error, 'internal_failure', '').message}`)
+      printOnce(terminal, `notice: ${words} is not settled yet: ${toFailure(error, 'internal_failure', '').message}`)
     }
   }
 }

@@ -1,19 +1,28 @@
 /**
- * `oxbow space share` and `unshare`: a folder of one space, mounted in the sandbox of another. What agents read of it there is private, with the
- * folder as its origin; by that, what comes from it is found again when it is taken away.
+ * `oxbow space share` and `unshare`. A folder of one space is mounted in the sandbox of another; of a note, a fact or a document the other space
+ * gets a copy. What agents read of either there is private, with what is shared as its origin; by that, what comes from it is found again when it
+ * is taken away.
  */
 import { lstatSync } from 'node:fs'
 import { basename, posix } from 'node:path'
 import {
+  addMemoryShares,
   addShare,
+  dropMemoryShares,
   findFolder,
   findGuest,
   findSpace,
+  hasMemoryShares,
+  type Home,
+  memoryShares,
+  type MemoryShare,
   openHome,
   removeFolder,
+  sharedAs,
   sharedFile,
   spaceOf,
   spaceWorkspace,
+  type Workspace,
 } from '../../runner/index.ts'
 import { isOxbowError, OxbowError, plural } from '../../base/index.ts'
 import { originOf } from '../../protocol/index.ts'
@@ -21,6 +30,7 @@ import { plainLine } from '../../terminal/index.ts'
 import { outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
 import { isInteractive, printAnswer, printNotice, printPreview, type Terminal } from '../terminal.ts'
+import { allSchedules, chunks, deleteSessions, type Gateway, ifThere } from './space-asks.ts'
 import { personOf, type SpaceOptions } from './spaces.ts'
 
 interface ShareOptions extends SpaceOptions {
@@ -31,11 +41,13 @@ interface ShareOptions extends SpaceOptions {
   readonly yes?: boolean | undefined
 }
 
+/** @param path of a folder in /shared, or the id of a memory */
 export async function spaceShare(path: string, options: ShareOptions, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const from = options.from === undefined ? options.user : findSpace(home, personOf(options), options.from).user
   const workspace = spaceWorkspace(home, personOf(options), options.to)
   if (from === workspace.user) throw new OxbowError('bad_input', 'both are the same space', { hint: 'Name another one: --to SPACE.' })
+  if (isMemory(path)) return shareMemory(path, { home, from, workspace }, options, terminal)
   const real = sharedFile(home, from, path)
   if (!lstatSync(real).isDirectory())
     throw new OxbowError('bad_input', `${path} is not a folder`, {
@@ -59,24 +71,81 @@ async function markShared(user: string, path: string, terminal: Terminal): Promi
   await withGuest({ user }, terminal, ({ gateway }) => outputOf(gateway, 'space.place', { lines: [], files: [labelled] } as never))
 }
 
+const isMemory = (item: string): boolean => /^(?:note|fact)-[0-9a-f]+$|^document:[0-9a-f]+:\d+$/.test(item)
+
+interface Between {
+  readonly home: Home
+  /** A workspace. */
+  readonly from: string
+  /** Of the other space. */
+  readonly workspace: Workspace
+}
+
+async function shareMemory(id: string, { home, from, workspace }: Between, options: ShareOptions, terminal: Terminal): Promise<number> {
+  const { space, person } = spaceOf(from)
+  if (options.write === true || options.as !== undefined)
+    throw new OxbowError('bad_input', 'a memory is shared to be read, under an id of its own', { hint: 'Leave out --write and --as.' })
+  const guest = hasMemoryShares(home, workspace.user) ? null : await findGuest(workspace)
+  if (guest !== null)
+    throw new OxbowError('workspace_busy', `Oxbow runs in the space ${options.to} without asking before private data leaves it`, {
+      hint: `Stop it, and share again; later ones need no stop: oxbow stop --space ${options.to}`,
+    })
+  const lines = await withGuest({ user: from }, terminal, async ({ gateway }) => packWhole(gateway, id))
+  const shares = lines.map((line): MemoryShare => {
+    const { id: own } = JSON.parse(line) as { readonly id: string }
+    return { from: space, to: options.to, id: own, copy: sharedAs(space, own), at: Date.now() }
+  })
+  addMemoryShares(home, person, shares)
+  const as = shares.map((one): [string, string] => [one.id, one.copy])
+  await withGuest({ user: workspace.user }, terminal, ({ gateway }) =>
+    outputOf(gateway, 'space.place', { lines: [...lines], shared: { space, as } }),
+  )
+  const [{ copy } = { copy: '' }] = shares
+  const text = `Agents of the space ${options.to} may read it as ${copy}, as it is now.\nTake it away: oxbow space unshare ${copy} --to ${options.to}`
+  return printAnswer({ memory: id, copy, from: space, to: options.to, read_only: true }, text, options, terminal)
+}
+
+/** @returns the memory; of a document all sections @throws OxbowError `not_found` */
+async function packWhole(gateway: Gateway, id: string): Promise<readonly string[]> {
+  const { lines } = await outputOf(gateway, 'space.pack', { ids: [id] })
+  const [, address] = /^(document:[0-9a-f]+):\d+$/.exec(id) ?? []
+  if (address === undefined) return lines
+  const { extra } = JSON.parse(lines[0]!) as { readonly extra: string }
+  const { sections = 1 } = JSON.parse(extra === '' ? '{}' : extra) as { readonly sections?: number }
+  const all: string[] = []
+  for (let at = 0; at < sections; at += 1)
+    all.push(...(await outputOf(gateway, 'space.pack', { ids: [`${address}:${at}`] }).catch(none)).lines)
+  return all
+}
+
+/** A section that was forgotten. */
+function none(error: unknown): { readonly lines: readonly string[] } {
+  if (!isOxbowError(error, 'not_found')) throw error
+  return { lines: [] }
+}
+
+/** What is taken away. */
+interface Shared {
+  /** For people. */
+  readonly what: string
+  readonly path: string
+  readonly memories: readonly string[]
+  /** First, so that nobody reads it while what was read goes. */
+  readonly takeAway: (gateway: Gateway) => Promise<void>
+  /** Last: until then it can be taken away again. */
+  readonly forget: () => void
+}
+
 export async function spaceUnshare(name: string, options: ShareOptions, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const workspace = spaceWorkspace(home, personOf(options), options.to)
-  const folder = findFolder({ home, workspace }, name)
-  if (folder.space === undefined)
-    throw new OxbowError('bad_input', `${name} is a folder of yours, which no space shares`, {
-      hint: `oxbow folder remove ${name} --space ${options.to}`,
-    })
-  const path = `/shared/${folder.name}`
+  const shared = isMemory(name) ? sharedMemory(name, home, options) : sharedFolder(name, { home, workspace }, options, terminal)
   return withGuest({ user: workspace.user }, terminal, async ({ gateway }) => {
-    const { sessions, files } = await outputOf(gateway, 'space.derived', { path })
-    const titles = sessions.slice(0, 3).map(({ title }) => plainLine(title, 60))
-    const parts = [
-      ...(sessions.length > 0 ? [`delete ${plural(sessions.length, 'session')} that may have read it (${titles.join('; ')})`] : []),
-      ...(files.length > 0 ? [`delete ${plural(files.length, 'file')} that came from it (${files.slice(0, 3).join(', ')})`] : []),
-    ]
-    const would = `take ${path} away from the space ${options.to}${parts.length === 0 ? '' : `, and ${parts.join(' and ')}`}`
-    if (options.dryRun === true) return printPreview({ would, target: { path, sessions, files } }, options, terminal)
+    const derived = await derivedFrom(gateway, shared)
+    const would = described(shared, derived, options)
+    const { path, memories } = shared
+    const gone = { ...(path === '' ? {} : { path }), copies: memories, ...derived }
+    if (options.dryRun === true) return printPreview({ would, target: gone }, options, terminal)
     if (options.yes !== true) {
       if (!isInteractive(terminal))
         throw new OxbowError('bad_input', 'nobody can be asked here whether that is meant', { hint: `It would ${would}. Add --yes.` })
@@ -85,17 +154,103 @@ export async function spaceUnshare(name: string, options: ShareOptions, terminal
         return 0
       }
     }
-    // First, so that nobody reads it while what was read goes.
-    removeFolder({ home, workspace }, name)
-    await outputOf(gateway, 'folder.sync', {}).catch((error: unknown) => {
-      if (!isOxbowError(error, 'workspace_busy')) throw error
-      printNotice(terminal, `notice: a program still sees it; oxbow restart --space ${options.to} ends it`)
-    })
-    for (const { id } of sessions) await outcomeOf(gateway, 'session.delete', { session: id })
-    for (const file of files)
-      await outcomeOf(gateway, 'file.delete', { path: file, recursive: true }).catch((error: unknown) => {
-        if (!isOxbowError(error, 'not_found')) throw error
-      })
-    return printAnswer({ path, sessions, files }, `Done: ${would}.`, options, terminal)
+    await shared.takeAway(gateway)
+    await removeDerived(gateway, derived)
+    shared.forget()
+    return printAnswer(gone, `Done: ${would}.`, options, terminal)
   })
+}
+
+function sharedFolder(
+  name: string,
+  place: { readonly home: Home; readonly workspace: Workspace },
+  options: ShareOptions,
+  terminal: Terminal,
+): Shared {
+  const folder = findFolder(place, name)
+  if (folder.space === undefined)
+    throw new OxbowError('bad_input', `${name} is a folder of yours, which no space shares`, {
+      hint: `oxbow folder remove ${name} --space ${options.to}`,
+    })
+  const path = `/shared/${folder.name}`
+  return {
+    what: path,
+    path,
+    memories: [],
+    async takeAway(gateway) {
+      removeFolder(place, name)
+      await outputOf(gateway, 'folder.sync', {}).catch((error: unknown) => {
+        if (!isOxbowError(error, 'workspace_busy')) throw error
+        printNotice(terminal, `notice: a program still sees it; oxbow restart --space ${options.to} ends it`)
+      })
+    },
+    forget: () => {},
+  }
+}
+
+/** @param id of the memory, or of its copy; of a document any section @throws OxbowError `not_found` */
+function sharedMemory(id: string, home: Home, options: ShareOptions): Shared {
+  const person = personOf(options)
+  const whole = (one: string): string => one.replace(/^(document:[0-9a-f]+):\d+$/, '$1')
+  const found = memoryShares(home, person).filter(
+    (one) => one.to === options.to && (whole(one.copy) === whole(id) || whole(one.id) === whole(id)),
+  )
+  if (found.length === 0)
+    throw new OxbowError('not_found', `no space shares ${id} with the space ${options.to}`, {
+      hint: '`oxbow space list --json` shows what is shared.',
+    })
+  const copies = found.map(({ copy }) => copy)
+  return {
+    what: `the copy ${copies[0]}`,
+    path: '',
+    memories: copies,
+    takeAway: async (gateway) => void (await outputOf(gateway, 'space.clear', { ids: copies })),
+    forget: () => dropMemoryShares(home, person, found),
+  }
+}
+
+interface Derived {
+  readonly sessions: readonly { readonly id: string; readonly title: string }[]
+  readonly memories: readonly string[]
+  readonly schedules: readonly { readonly id: string; readonly name: string }[]
+  readonly files: readonly string[]
+}
+
+async function derivedFrom(gateway: Gateway, { path, memories }: Shared): Promise<Derived> {
+  const all = await allSchedules(gateway)
+  // Runs of a schedule read what the session knew that made it: until no schedule is added.
+  for (let schedules: readonly (typeof all)[number][] = []; ;) {
+    const found = await outputOf(gateway, 'space.derived', { path, memories: [...memories], schedules: schedules.map(({ name }) => name) })
+    const sessions = new Set<string>(found.sessions.map(({ id }) => id))
+    const made = all.filter(({ origin }) => sessions.has(origin))
+    if (made.length === schedules.length) return { ...found, schedules: made.map(({ id, name }) => ({ id, name })) }
+    schedules = made
+  }
+}
+
+/** In words. */
+function described({ what }: Shared, { sessions, memories, schedules, files }: Derived, { to }: ShareOptions): string {
+  const few = (texts: readonly string[], between: string): string =>
+    texts
+      .slice(0, 3)
+      .map((text) => plainLine(text, 60))
+      .join(between)
+  const titles = sessions.map(({ title }) => title)
+  const parts = [
+    ...(sessions.length > 0 ? [`delete ${plural(sessions.length, 'session')} that may have read it (${few(titles, '; ')})`] : []),
+    ...(memories.length > 0 ? [`erase ${plural(memories.length, 'memory', 'memories')} that they made`] : []),
+    ...(schedules.length > 0 ? [`delete ${plural(schedules.length, 'schedule')} that they made`] : []),
+    ...(files.length > 0 ? [`delete ${plural(files.length, 'file')} that came from it (${few(files, ', ')})`] : []),
+  ]
+  return `take ${what} away from the space ${to}${parts.length === 0 ? '' : `, and ${new Intl.ListFormat('en').format(parts)}`}`
+}
+
+async function removeDerived(gateway: Gateway, { sessions, memories, schedules, files }: Derived): Promise<void> {
+  for (const { id } of schedules) await ifThere(outcomeOf(gateway, 'schedule.delete', { id }))
+  for (const ids of chunks(memories)) await outputOf(gateway, 'space.clear', { ids: [...ids] })
+  await deleteSessions(
+    gateway,
+    sessions.map(({ id }) => id),
+  )
+  for (const path of files) await ifThere(outcomeOf(gateway, 'file.delete', { path, recursive: true }))
 }

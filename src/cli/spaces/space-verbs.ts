@@ -82,18 +82,25 @@ const addCrossing: AddVerbs = (space, terminal, choose) => {
     .addHelpText('after', examples('oxbow space undo --dry-run'))
     .action((id, options) => choose(async () => (await moving()).spaceUndo(id, options, terminal)))
   const sharing = () => import('./share.ts')
-  spaceVerb(space.command('share <folder>'), 'show a folder of a space to the agents of another; what they read of it is private')
+  spaceVerb(
+    space.command('share <path-or-memory>'),
+    'show a folder, a note or a document to the agents of another space; what they read of it is private',
+  )
     .option('--to <space>', 'space that may see it')
     .option(...from)
     .option('--write', 'its agents may also change it')
-    .option('--as <name>', 'its name in /shared there; default: the last part of the path')
+    .option('--as <name>', 'of a folder, its name in /shared there; default: the last part of its path')
     .option(...json)
     .addHelpText(
       'after',
-      examples('oxbow space share /shared/figures --from taxes --to work', 'oxbow space share /shared/site --to work --write'),
+      examples(
+        'oxbow space share /shared/figures --from taxes --to work',
+        'oxbow space share note-84b8b784413c7e13 --to work',
+        'oxbow space share /shared/site --to work --write',
+      ),
     )
     .action((path, options) => choose(async () => (await sharing()).spaceShare(path, towards(options), terminal)))
-  spaceVerb(space.command('unshare <shared-folder>'), 'take a shared folder away, with the sessions and files that come from it')
+  spaceVerb(space.command('unshare <shared-item>'), 'take away what is shared, with the sessions, memories and files that come from it')
     .option('--to <space>', 'space that sees it')
     .option(...dryRunOption)
     .option('--yes', 'do not ask')

@@ -9,6 +9,7 @@ import {
   openHome,
   openWorkspace,
   setArchived,
+  sharedWith,
   type Space,
   spaceOf,
   spacesOf,
@@ -16,7 +17,8 @@ import {
   useSpace,
   parseUser,
 } from '../../runner/index.ts'
-import { OxbowError } from '../../base/index.ts'
+import { OxbowError, plural } from '../../base/index.ts'
+import type { SharedItem } from '../../protocol/index.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { printAnswer, printList, printPreview, type Terminal } from '../terminal.ts'
 
@@ -69,15 +71,30 @@ const shown = ({ user, name, about, isCurrent, created_at, archived_at, words, p
 })
 
 export async function spaceList(options: SpaceOptions, terminal: Terminal): Promise<number> {
-  const all = spacesOf(openHome(terminal.env), personOf(options))
-  const rows = all.map(({ name, isCurrent, archived_at, created_at, about }) => [
-    isCurrent ? '*' : '',
-    name,
-    archived_at === 0 ? '' : 'archived',
+  const home = openHome(terminal.env)
+  const all = spacesOf(home, personOf(options)).map((space) => ({ ...shown(space), shared: sharedWith(home, space) }))
+  const rows = all.map(({ space, in_use, archived, created_at, about, shared }) => [
+    in_use ? '*' : '',
+    space,
+    archived ? 'archived' : '',
     created_at === 0 ? '' : formatTime(created_at),
-    plainLine(about, aboutChars),
+    [about, ...sharedText(shared)]
+      .map((text) => plainLine(text, aboutChars))
+      .filter((text) => text !== '')
+      .join('; '),
   ])
-  return printList(all.map(shown), { text: () => table(rows) }, options, terminal)
+  return printList(all, { text: () => table(rows) }, options, terminal)
+}
+
+/** In words, by space. */
+function sharedText(shared: readonly SharedItem[]): readonly string[] {
+  const bySpace = Object.entries(Object.groupBy(shared, ({ from }) => from))
+  return bySpace.map(([from, all = []]) => {
+    const folders = all.flatMap(({ folder }) => (folder === '' ? [] : [folder]))
+    const count = all.length - folders.length
+    const parts = [...folders, ...(count > 0 ? [plural(count, 'memory', 'memories')] : [])]
+    return `sees ${new Intl.ListFormat('en').format(parts)} of ${from}`
+  })
 }
 
 export async function spaceUse(name: string, options: SpaceOptions, terminal: Terminal): Promise<number> {

@@ -2,7 +2,18 @@
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { askOffline, fileKeys, findGuest, listFolders, loadPlugins, lockPath, type TakenKey } from '../../runner/index.ts'
+import {
+  askOffline,
+  fileKeys,
+  findGuest,
+  listFolders,
+  loadPlugins,
+  lockPath,
+  makeRestored,
+  openHome,
+  parseUser,
+  type TakenKey,
+} from '../../runner/index.ts'
 import { ownValue, OxbowError } from '../../base/index.ts'
 import type {
   FileKeys,
@@ -88,6 +99,7 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
     })
   }
   const { replace = false, acceptDamage = false } = options
+  makeRestored(openHome(terminal.env), parseUser(options.user))
   const { files, taken } = keysOf(options, terminal)
   const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), files, databaseOnly: options.databaseOnly === true }
   const question = { ask: 'restore', ...restore } as const

@@ -11,6 +11,7 @@ import {
   checkConfigChange,
   checkConfigText,
   checkStartOf,
+  chosenWorkspace,
   configFileIn,
   configOfKept,
   configVersion,
@@ -366,7 +367,7 @@ export async function configReload(options: ConfigOptions & { readonly now?: boo
   if ((await findGuest(workspace)) === null)
     return printAnswer({ reloaded: false }, 'No guest is running; the next one starts with the files as they are.', options, terminal)
   const { outputOf, withGuest } = await import('../guest-connection.ts')
-  return withGuest({ user: options.user ?? defaultUser }, terminal, async ({ gateway }) => {
+  return withGuest({ user: options.user ?? chosenWorkspace(terminal.env, defaultUser) }, terminal, async ({ gateway }) => {
     const { applied, waiting, generation } = await outputOf(gateway, 'config.reload', {})
     const schema = waiting.length === 0 ? {} : fileSchema()
     const ofProcess = waiting.filter((key) => effectOf(schema, keyParts(key)) === 'process')

@@ -1,6 +1,7 @@
 /** `oxbow config list`, `get`, `explain`, `diff`, `history`, `validate` and `schema`: what shows the configuration and changes nothing. */
 import {
   checkConfigText,
+  chosenWorkspace,
   configFileIn,
   configFiles,
   configOfKept,
@@ -49,7 +50,7 @@ export interface Place {
 
 export function configPlace({ user }: ConfigOptions, terminal: Pick<Terminal, 'env'>): Place {
   const home = openHome(terminal.env)
-  const workspace = openWorkspace(home, parseUser(user ?? defaultUser))
+  const workspace = openWorkspace(home, parseUser(user ?? chosenWorkspace(terminal.env, defaultUser)))
   const files = configFiles(home, workspace)
   return { home, workspace, files, file: configFileIn(user === undefined ? home : workspace) }
 }

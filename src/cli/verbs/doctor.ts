@@ -10,6 +10,7 @@ import {
   checkPort,
   configFiles,
   findGuest,
+  spaceOf,
   type GuestSetup,
   type HostCheck,
   loadConfig,
@@ -291,7 +292,14 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
     if (options.json === true) {
       printLine(
         terminal,
-        JSON.stringify({ ...guestStatus, workspace: workspace.root, running: !guest.owned, loosened, version_change: versionChange }),
+        JSON.stringify({
+          ...guestStatus,
+          space: spaceOf(workspace.user).space,
+          workspace: workspace.root,
+          running: !guest.owned,
+          loosened,
+          version_change: versionChange,
+        }),
       )
       return 0
     }
@@ -303,6 +311,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
     const rows = [
       ['version', terminal.version],
       ['node', process.version],
+      ['space', spaceOf(workspace.user).space],
       ['workspace', workspace.root],
       ['guest', guest.owned ? 'not running (started to answer this)' : `running, pid ${guest.pid}, ${guest.url}`],
       ...files.map((path) => ['config', path]),

@@ -31,6 +31,7 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
   const verb = (usage: string, summary: string, ...lines: readonly string[]) =>
     plainVerb(config.command(usage), summary)
       .option('--user <user>', 'of one user, not of all')
+      .option('--space <space>', 'of one space, not of all')
       .addHelpText('after', examples(...lines))
   verb('list', 'list the keys that differ from their defaults', 'oxbow config list', 'oxbow config list --all --json')
     .option('--all', 'list every key')
@@ -197,6 +198,7 @@ export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
     .action((name, options) => choose(async () => (await import('./embed.ts')).embedPull(name, options, terminal)))
   plainVerb(embed.command('use <embedder>'), 'choose the embedding model: set memory.embedder in config.toml')
     .option('--user <user>', 'set it for one user only')
+    .option('--space <space>', 'set it for one space only')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

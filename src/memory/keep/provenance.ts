@@ -3,7 +3,7 @@
  */
 import { OxbowError } from '../../base/index.ts'
 import { type MemoryEntry, type MemoryItem, parseErased, personaPrefix } from '../../store/index.ts'
-import type { CallContext, JournalRecord, Label } from '../../protocol/index.ts'
+import { type CallContext, type DataOrigin, type JournalRecord, type Label, originOf as dataOrigin } from '../../protocol/index.ts'
 import { heldLabels } from './message-record.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import type { Provenance, RecordOf, Related } from '../memory-schemas.ts'
@@ -110,9 +110,13 @@ export function mayRecall(author: string, persona: string | undefined): boolean 
   return persona === undefined || author === persona || !author.startsWith(personaPrefix)
 }
 
-/** @throws OxbowError `not_found` where the caller does not know of the memory, `denied` for a persona that changes what is not its own */
+/** @throws OxbowError `not_found` where the caller does not know of the memory, `denied` for what another space shares, and for a persona that changes what is not its own */
 export function assertReached({ id, author }: Pick<MemoryEntry, 'id' | 'author'>, caller: Viewer, changes: boolean): void {
   if (!mayRecall(author, reachOf(caller).persona)) throw noMemory(id)
+  if (changes && isByOtherSpace(author))
+    throw new OxbowError('denied', `${id} is a copy of what the space ${author.slice(spacePrefix.length)} shares, to be read only.`, {
+      hint: 'Change it there and share it again, or note here what is true (memory_save).',
+    })
   const own = personaOf(caller)
   if (!changes || own === '' || author === own) return
   throw new OxbowError('denied', `${id} is no note of this persona, which changes only its own.`, {
@@ -146,7 +150,33 @@ export function apartOf(author: string): string {
 }
 
 function isApart(author: string): boolean {
-  return isByPlugin(author) || author.startsWith(personaPrefix)
+  return isByPlugin(author) || isByOtherSpace(author) || author.startsWith(personaPrefix)
+}
+
+/** Author of the copy of a memory that another space shares is `space:NAME`. */
+const spacePrefix = 'space:'
+
+function isByOtherSpace(author: string): boolean {
+  return author.startsWith(spacePrefix)
+}
+
+/**
+ * @returns where what is private among these comes from: another space that shares it, or the session in which it was said or noted. By that,
+ * what was derived from a shared memory is found again. `call`: what has no such source
+ */
+export function sourcesOf(
+  entries: readonly Pick<MemoryEntry, 'id' | 'author' | 'labels' | 'session' | 'extra'>[],
+  call: string,
+): readonly DataOrigin[] {
+  const from = entries
+    .filter(({ labels }) => labels.length > 0)
+    .map((entry) => {
+      const session = entry.session || extraOf(entry).session
+      if (!entry.labels.includes('private')) return dataOrigin('call', call)
+      if (isByOtherSpace(entry.author)) return dataOrigin('space', `${entry.author.slice(spacePrefix.length)}/${entry.id}`)
+      return session ? dataOrigin('session', session) : dataOrigin('call', call)
+    })
+  return [...new Set(from)]
 }
 
 /** Distinct labels, sorted. */

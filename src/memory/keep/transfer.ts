@@ -11,6 +11,7 @@ import { wholeText } from './memory-item.ts'
 import { mayRecall, reachOf } from './provenance.ts'
 import { byItsPlugin } from './plugin-notes.ts'
 import { maxNameCharacters, maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
+import { eraseEntries } from '../forget/erase-entries.ts'
 import { memoryTypes } from '../tidy/decay.ts'
 
 export const exportPage = z.strictObject({
@@ -47,6 +48,8 @@ export interface Transfer {
     how: { readonly overwrite: boolean; readonly untrusted: boolean },
     caller: Caller,
   ): Promise<Imported>
+  /** Erases entries whole; unknown ids are left out. @returns how many there were */
+  remove(ids: readonly string[]): Promise<number>
 }
 
 const time = z.int().min(-8.64e15).max(8.64e15)
@@ -139,6 +142,11 @@ export function createTransfer(deps: KeepDeps): Transfer {
       deps.changed({ put })
       const replaced = put.filter((entry) => known.has(entry.id)).length
       return { added: put.length - replaced, replaced, unchanged, conflicts, refused }
+    },
+    async remove(ids) {
+      const items = await memory.items(ids)
+      await eraseEntries(deps, items)
+      return items.length
     },
   }
 }

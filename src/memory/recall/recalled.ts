@@ -92,14 +92,16 @@ export function describeRecalled({ id, text, passage: { entry }, holds }: Recall
 
 function sourceOf({ kind, author }: { readonly kind: string; readonly author: string }): string {
   if (kind === 'message') return author === 'user' ? 'the person said' : 'you said'
-  if (kind === 'document') return `document ${author}`
+  if (kind === 'document') return author.startsWith('space:') ? `document of ${writerOf(author)}` : `document ${author}`
   return kind === 'note' ? `note by ${writerOf(author)}` : kind
 }
 
 /** An import can name anybody. */
 function writerOf(author: string): string {
   if (author === 'user') return 'the person'
-  return author === 'agent' ? 'you' : /^plugin:[\w-]{1,100}$/.test(author) ? `the plugin ${author.slice('plugin:'.length)}` : 'others'
+  if (author === 'agent') return 'you'
+  const [, kind, name] = /^(plugin|space):([\w-]{1,100})$/.exec(author) ?? []
+  return kind === undefined ? 'others' : `the ${kind} ${name}`
 }
 
 const minute = 60_000

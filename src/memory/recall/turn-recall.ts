@@ -4,10 +4,10 @@
  */
 import type { MemoryFilter } from '../../store/index.ts'
 import { type CallId, createRecentMap, type SessionId } from '../../base/index.ts'
-import type { Label } from '../../protocol/index.ts'
+import { type DataOrigin, type Label, recallCall } from '../../protocol/index.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
-import { joinedLabels } from '../keep/provenance.ts'
+import { joinedLabels, sourcesOf } from '../keep/provenance.ts'
 import { messageId } from '../keep/message-record.ts'
 import { lookedThrough } from './recall-limits.ts'
 import { describeRecalled, type Recall, type Recalled } from './recalled.ts'
@@ -36,6 +36,8 @@ export interface TurnMemory {
   readonly text: string
   readonly ids: readonly string[]
   readonly labels: readonly Label[]
+  /** Where what is private comes from; see `sourcesOf`. */
+  readonly from: readonly DataOrigin[]
 }
 
 export interface TurnRecall {
@@ -56,7 +58,7 @@ interface TurnRecallOptions {
   readonly tokens: number
 }
 
-const nothing: TurnMemory = { text: '', ids: [], labels: [] }
+const nothing: TurnMemory = { text: '', ids: [], labels: [], from: [] }
 /** Characters of a message that are asked with: beyond it, it is material and no question. */
 const askedCharacters = 2_000
 
@@ -91,8 +93,13 @@ function first(most: number, found: readonly Recalled[], isWanted: (each: Recall
 }
 
 function describeAll(fresh: readonly Recalled[], now: number): TurnMemory {
-  const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
-  return { text: fresh.map((each) => describeRecalled(each, now)).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
+  const entries = fresh.map(({ passage }) => passage.entry)
+  return {
+    text: fresh.map((each) => describeRecalled(each, now)).join('\n\n'),
+    ids: fresh.map(({ id }) => id),
+    labels: joinedLabels(...entries.map(({ labels }) => labels)),
+    from: sourcesOf(entries, recallCall),
+  }
 }
 
 function tell(shownBefore: Told, fresh: readonly Recalled[]): void {

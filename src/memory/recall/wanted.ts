@@ -4,11 +4,11 @@
  */
 import type { MemoryEntry, MemoryItem, MemoryPatch, MemoryStore } from '../../store/index.ts'
 import { type Clock, createRecentMap, type SessionId } from '../../base/index.ts'
-import type { Label } from '../../protocol/index.ts'
+import { type DataOrigin, type Label, recallCall } from '../../protocol/index.ts'
 import type { ExclusiveWriter } from '../keep/exclusive-writer.ts'
 import { maxSessions } from '../keep/keep-limits.ts'
 import { extraOf, holdsAt, wholeText } from '../keep/memory-item.ts'
-import { joinedLabels } from '../keep/provenance.ts'
+import { joinedLabels, sourcesOf } from '../keep/provenance.ts'
 import type { TurnMemory, TurnQuestion } from './turn-recall.ts'
 import { accessDelayMs, hotEntries, hotFreshMs, maxHeldAccesses, maxHotSessions } from '../tidy/tidy-limits.ts'
 import { nearEnough, type Recall } from './recalled.ts'
@@ -48,6 +48,7 @@ export function createWanted({ memory, run }: ExclusiveWriter, clock: Clock): Wa
         text: [shown.text, recalled.text].filter((text) => text !== '').join('\n\n'),
         ids: [...new Set([...shown.ids, ...recalled.ids])],
         labels: joinedLabels(shown.labels, recalled.labels),
+        from: [...new Set([...shown.from, ...recalled.from])],
       }
     },
     close: () => accesses.flush().catch(() => {}),
@@ -59,6 +60,7 @@ export interface HotText {
   readonly text: string
   readonly ids: readonly string[]
   readonly labels: readonly Label[]
+  readonly from: readonly DataOrigin[]
 }
 
 export interface HotEntries {
@@ -102,6 +104,10 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
         text: fresh.map(({ passages }) => `- ${wholeText(passages)}`).join('\n'),
         ids: fresh.map(({ entry }) => entry.id),
         labels: joinedLabels(...fresh.map(({ entry }) => entry.labels)),
+        from: sourcesOf(
+          fresh.map(({ entry }) => entry),
+          recallCall,
+        ),
       }
     },
   }

@@ -101,6 +101,32 @@ export const hostUser = z.strictObject({
 })
 export type HostUser = z.infer<typeof hostUser>
 
+const sharedItem = z.strictObject({
+  from: z.string().describe('The space that shares it.'),
+  folder: z.string().describe('As agents see it; empty: a memory.'),
+  memory: z.string().describe('Its id there; empty: a folder.'),
+  copy: z.string().describe('Its id here.'),
+  read_only: z.boolean(),
+})
+export type SharedItem = z.infer<typeof sharedItem>
+
+export const spaceView = z.strictObject({
+  space: z.string(),
+  user: z.string().describe('Its workspace.'),
+  is_here: z.boolean().describe('It is the one that was asked.'),
+  in_use: z.boolean().describe('Verbs use it that name no other.'),
+  archived: z.boolean(),
+  running: z.boolean(),
+  about: z.string(),
+  words: z.array(z.string()).readonly().describe('Words that suggest it.'),
+  paths: z.array(z.string()).readonly().describe('Folders that suggest it.'),
+  created_at: z.number().describe('Unix milliseconds; 0: not known.'),
+  shared: z.array(sharedItem).readonly().describe('What other spaces share with it.'),
+  file_bytes: z.number().nullable().describe('Of `/shared`; null: too many files to add up.'),
+  store_bytes: z.number().nullable().describe('Of its store, versions and branches; null as before.'),
+})
+export type SpaceView = z.infer<typeof spaceView>
+
 // Logs, wherever they are shown: by verbs, pages and the control socket.
 
 export const logWish = z.strictObject({

@@ -39,6 +39,7 @@ import { checkConfigText, fileSchema, readConfigFile } from '../config/config-te
 import { changeText } from '../config/toml-change.ts'
 import { watchConfig } from '../config/watch-config.ts'
 import { listFolders, withShares } from '../folders.ts'
+import { hasMemoryShares } from '../spaces/space-shares.ts'
 import { type KeptConfig, lastGood, rememberGood, textsNow } from '../config/good-config.ts'
 import type { ArchiveFiles } from '../heads/archive-files.ts'
 import { signCard } from '../heads/head-signing.ts'
@@ -208,7 +209,7 @@ async function foldersOf({ home, workspace, sandboxFolders, config: { flow } }: 
 
 /** The files as they are now. @throws OxbowError `bad_config` */
 const configOf = ({ home, workspace, overrides }: HostSideDeps): Config =>
-  withShares(loadConfig(home, workspace, overrides), listFolders(home, workspace.user))
+  withShares(loadConfig(home, workspace, overrides), listFolders(home, workspace.user), hasMemoryShares(home, workspace.user))
 
 /** Why the files cannot be used; empty: they can. */
 function problemOf(deps: HostSideDeps): string {

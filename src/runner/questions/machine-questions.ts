@@ -38,6 +38,7 @@ type MachineQuestion = Extract<
       | 'uninstall_server'
       | 'found_servers'
       | 'users'
+      | 'spaces'
       | 'log'
       | 'stop'
   }
@@ -49,6 +50,7 @@ export function createMachineSide(deps: MachineSideDeps): (question: MachineQues
   const plugins = once(async () => (await import('../plugins/plugin-questions.ts')).createPluginQuestions(deps))
   const programs = once(async () => (await import('../programs/program-questions.ts')).answerProgram)
   const servers = once(async () => (await import('../packages/server-questions.ts')).createServerQuestions(deps))
+  const spaces = () => import('../spaces/space-view.ts')
   const unlocked = async <Questions, Result>(
     of: () => Promise<Questions>,
     ask: (questions: Questions) => Promise<Result>,
@@ -90,6 +92,8 @@ export function createMachineSide(deps: MachineSideDeps): (question: MachineQues
         return unlocked(servers, (questions) => questions.found())
       case 'users':
         return hostUsers(home, workspace.user)
+      case 'spaces':
+        return unlocked(spaces, ({ spaceViews }) => spaceViews(home, workspace.user))
       case 'log':
         return { folder: workspace.logs, lines: shownLog(logsFor(deps), question.wish, maxShownLogBytes) }
       case 'stop':

@@ -7,6 +7,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSy
 import { dirname, join, posix, relative, sep } from 'node:path'
 import { z } from 'zod'
 import { isAlive, OxbowError, writeWhole } from '../../base/index.ts'
+import { asOwner } from '../file-owner.ts'
 import { type Home, hostFiles, makeFolder, openWorkspace } from '../home.ts'
 import { maxKeptMoves } from '../limits.ts'
 import { spaceOf } from './space-names.ts'
@@ -57,6 +58,36 @@ function movesIn(home: Place, state: State): readonly SpaceMove[] {
 export function leftMoves(home: Place): readonly SpaceMove[] {
   if (!existsSync(folderOf(home, 'open'))) return []
   return movesIn(home, 'open').filter(({ pid }) => pid === process.pid || !isAlive(pid))
+}
+
+/**
+ * Before a guest opens a workspace: one that restarts by itself may be the first to come after a crash.
+ * @param settle takes back or finishes moves that processes have left behind; absent: nothing here can
+ * @throws OxbowError `workspace_busy` where one of this workspace is left: what is in it may be in another space, too
+ */
+export async function settleMoves(home: Place, user: string, settle?: () => Promise<void>): Promise<void> {
+  if (leftMoves(home).length === 0) return
+  await settle?.()
+  const left = leftMoves(home).find(({ from, to }) => from === user || to === user)
+  if (left === undefined) return
+  throw new OxbowError(
+    'workspace_busy',
+    `a move between the spaces ${spaceOf(left.from).space} and ${spaceOf(left.to).space} was cut off`,
+    {
+      hint: 'Every verb settles it first, and says what keeps it from that: oxbow space list',
+    },
+  )
+}
+
+/** @returns the move as it is now, for this process to settle; null where another one does or has */
+export function claimMove(home: Place, { id }: Pick<SpaceMove, 'id'>): SpaceMove | null {
+  return asOwner(folderOf(home, 'open'), 'the moves between spaces', () => {
+    const left = leftMoves(home).find((one) => one.id === id)
+    if (left === undefined) return null
+    const claimed = { ...left, pid: process.pid }
+    writeMove(home, claimed)
+    return claimed
+  })
 }
 
 /** @returns the moves that are over, the newest first */

@@ -63,11 +63,11 @@ async function openHeart(message: (results: readonly string[]) => string, acts =
   /** A goal of somebody who has read private data, which waits. */
   const openGoal = async (request: string): Promise<void> => {
     const { id } = (await ask('session.create', {})) as unknown as { id: SessionId }
-    for (const [name, input] of [
+    const calls: readonly (readonly [name: string, input: JsonObject])[] = [
       ['test.secret', {}],
       ['goal.start', { request, review: true, seed: { goal: 'g', criteria: [{ text: 't' }] } }],
-    ] as const)
-      assert.equal((await guest.kernel.call(name, input, id)).status, 'ok')
+    ]
+    for (const [name, input] of calls) assert.equal((await guest.kernel.call(name, input, id)).status, 'ok')
   }
   const refused = async (name: string, input: JsonObject): Promise<string> => JSON.stringify(await guest.kernel.call(name, input))
   return { state, ask, refused, later, until, openGoal, labelsOfAgents, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() }

@@ -12,6 +12,7 @@ import {
   logPage,
   logWish,
   pluginChanges,
+  spaceView,
   stagedPluginView,
 } from '../../protocol/index.ts'
 import { type HostPort, maxManifest, maxSource } from '../../config/index.ts'
@@ -32,6 +33,7 @@ export function machineCalls({ host }: Pick<Core, 'host'>): readonly Call[] {
     changeCall(port),
     ...packages,
     usersCall(port),
+    spacesCall(port),
     logCall(port),
     stopCall(port),
   ]
@@ -128,6 +130,19 @@ function usersCall(port: Port): Call {
     example: {},
     recordOutput: ({ users }) => ({ users: users.length }),
     run: async () => ({ output: { users: await port().users() } }),
+  })
+}
+
+function spacesCall(port: Port): Call {
+  return defineCall({
+    ...reads,
+    name: 'machine.spaces',
+    summary: 'Lists the spaces of the person: names, sizes and what they share. Nothing of what is in them.',
+    input: z.strictObject({}),
+    output: z.strictObject({ spaces: z.array(spaceView).readonly() }),
+    example: {},
+    recordOutput: ({ spaces }) => ({ spaces: spaces.length }),
+    run: async () => ({ output: { spaces: await port().spaces() } }),
   })
 }
 

@@ -3,10 +3,11 @@
  * of their own for that (`session.export`, `schedule.create`). None is offered to a model.
  */
 import { z } from 'zod'
-import { type Core, historyOf, maxSessionsRead } from '../../kernel/index.ts'
+import type { Core } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, idSchema, type LabelOrigin, labelSchema, parseOrigins, writeOrigins } from '../../protocol/index.ts'
+import { type Call, defineCall, idSchema, type Label, labelSchema, parseOrigins, writeOrigins } from '../../protocol/index.ts'
 import type { Flow } from '../flow/service.ts'
+import { derivedFrom, derivedOf, derivedOutput } from './derived.ts'
 import { maxSpaceLines, maxSpacePaths, spaceTimeoutMs } from './limits.ts'
 
 type SpaceCallDeps = Pick<Core, 'memory' | 'store'> & { readonly flow: () => Promise<Flow> }
@@ -19,6 +20,8 @@ const shared = {
   timeoutMs: spaceTimeoutMs,
 } as const satisfies Partial<Call>
 
+const memoryId = z.string().min(1).max(200)
+
 const labelled = z.strictObject({
   path: z.string().max(4_096).describe('A file or folder, as agents see it.'),
   labels: z.array(labelSchema()).max(2),
@@ -28,11 +31,22 @@ const labelled = z.strictObject({
     .describe('Where the data with these labels comes from.'),
 })
 
-/** Messages belong to their session, and summaries to what they sum up. */
-const movable: ReadonlySet<string> = new Set(['note', 'fact', 'document'])
+/** Messages belong to their session, and summaries to what they sum up. What another space shares stays a matter of that space. */
+const isMovable = ({ kind, author }: MemoryLine): boolean => ['note', 'fact', 'document'].includes(kind) && !author.startsWith('space:')
+
+/** What is read here of a line of `memory.export`. */
+interface MemoryLine {
+  readonly id: string
+  readonly kind: string
+  readonly author: string
+  readonly tags: readonly string[]
+  readonly labels: readonly Label[]
+}
+
+const parseLine = (line: string): MemoryLine => JSON.parse(line) as MemoryLine
 
 export function spaceCalls(deps: SpaceCallDeps): readonly Call[] {
-  return [pack(deps), place(deps), clear(deps), derived(deps)]
+  return [pack(deps), place(deps), clear(deps), derivedCall(deps)]
 }
 
 const packed = z.strictObject({
@@ -47,11 +61,7 @@ function pack({ memory, flow }: SpaceCallDeps): Call {
     name: 'space.pack',
     summary: 'Writes down memories, and the labels of files, so that they can be placed in another space. Changes nothing.',
     input: z.strictObject({
-      ids: z
-        .array(z.string().min(1).max(200))
-        .max(maxSpaceLines)
-        .optional()
-        .describe('Notes, facts and documents. Absent: all, page by page.'),
+      ids: z.array(memoryId).max(maxSpaceLines).optional().describe('Notes, facts and documents. Absent: all, page by page.'),
       after: z.string().max(300).default('').describe('`next` of the previous page.'),
       paths: z.array(z.string().max(4_096)).max(maxSpacePaths).default([]).describe('Files and folders, as agents see them.'),
     }),
@@ -68,7 +78,7 @@ function pack({ memory, flow }: SpaceCallDeps): Call {
         ids === undefined
           ? await transfer?.exportPage(after, caller)
           : { lines: (await transfer?.exportItems(ids, caller)) ?? [], next: null }
-      const lines = (page?.lines ?? []).filter((line) => movable.has((JSON.parse(line) as { kind: string }).kind))
+      const lines = (page?.lines ?? []).filter((line) => isMovable(parseLine(line)))
       if (ids !== undefined) assertAll(ids, lines)
       const { files } = await flow()
       const found = paths.map((path) => ({ path, held: files.at(path, { below: true }) }))
@@ -86,11 +96,11 @@ function pack({ memory, flow }: SpaceCallDeps): Call {
 }
 
 function assertAll(ids: readonly string[], lines: readonly string[]): void {
-  const found = new Set(lines.map((line) => (JSON.parse(line) as { id: string }).id))
+  const found = new Set(lines.map((line) => parseLine(line).id))
   const missing = ids.filter((id) => !found.has(id))
   if (missing.length === 0) return
   throw new OxbowError('not_found', `There is no note, fact or document ${missing.slice(0, 3).join(', ')} in this space.`, {
-    hint: '`oxbow memory search` shows ids. What was said belongs to its session: move that.',
+    hint: '`oxbow memory search` shows ids. What was said belongs to its session: move that. What another space shares is shared or moved from there.',
   })
 }
 
@@ -102,19 +112,31 @@ function place({ memory, flow }: SpaceCallDeps): Call {
     input: z.strictObject({
       lines: z.array(z.string()).max(maxSpaceLines).describe('Memories of another space.'),
       files: z.array(labelled).max(maxSpacePaths).default([]).describe('Labels of files, by their paths here.'),
+      shared: z
+        .strictObject({ space: z.string().min(1).max(100), as: z.array(z.tuple([memoryId, memoryId])).max(maxSpaceLines) })
+        .optional()
+        .describe('The space that shares these, and under which id the copy of each is kept. Absent: they move.'),
     }),
     output: z.strictObject({ memories: z.int(), files: z.int() }),
     example: { lines: [], files: [] },
     labels: { adds: [], sink: false },
-    recordInput: ({ lines, files }) => ({ lines: lines.length, files: files.map(({ path }) => path) }),
-    async run({ lines, files }, { id: call, caller }) {
+    recordInput: ({ lines, files, shared: by }) => ({
+      lines: lines.length,
+      files: files.map(({ path }) => path),
+      ...(by !== undefined && { shared: by.space, ids: by.as.map(([, copy]) => copy) }),
+    }),
+    async run({ lines, files, shared: by }, { id: call, caller }) {
       if (files.length > 0) {
         const guard = await flow()
         for (const { path, labels, from } of files)
           await guard.files.mark({ caller, call, name: 'space.place' }, [path], { labels, from: parseOrigins(from) }, true)
       }
       const transfer = lines.length === 0 ? undefined : await memory?.transfer()
-      const done = await transfer?.importLines(lines.map(ofNoRecord), { overwrite: true, untrusted: false }, caller)
+      const done = await transfer?.importLines(
+        lines.map(by === undefined ? ofNoRecord : copyFor(by)),
+        { overwrite: true, untrusted: false },
+        caller,
+      )
       const refused = done?.refused[0]
       if (refused !== undefined)
         throw new OxbowError('bad_input', `A memory cannot be placed: ${refused.why}.`, { hint: 'Nothing of it was moved.' })
@@ -128,59 +150,67 @@ function ofNoRecord(line: string): string {
   return JSON.stringify({ ...(JSON.parse(line) as object), session: '', seq: 0 })
 }
 
-function clear({ store, flow }: SpaceCallDeps): Call {
+/** Of another space, so private; its relations are to memories that are not here, and nothing of it is the person's word here. */
+function copyFor({ space, as }: { readonly space: string; readonly as: readonly (readonly [string, string])[] }): (line: string) => string {
+  const copies = new Map(as)
+  return (line) => {
+    const { id, tags, labels } = parseLine(line)
+    return JSON.stringify({
+      ...(JSON.parse(ofNoRecord(line)) as object),
+      id: copies.get(id),
+      author: `space:${space}`,
+      stream: '',
+      tags: tags.filter((tag) => tag !== 'pin' && !tag.startsWith('plugin.')),
+      labels: [...new Set<Label>([...labels, 'private'])].sort(),
+      superseded_by: '',
+      contradicts: [],
+      confirmed_by: [],
+      tier: 'warm',
+      protection: 'high',
+      extra: '',
+    })
+  }
+}
+
+function clear({ memory, flow }: SpaceCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'space.clear',
     summary: 'Removes memories that are in another space now, and the labels of files that went there.',
     input: z.strictObject({
-      ids: z.array(z.string().min(1).max(200)).max(maxSpaceLines).describe('Memories.'),
+      ids: z.array(memoryId).max(maxSpaceLines).describe('Memories.'),
       paths: z.array(z.string().max(4_096)).max(maxSpacePaths).default([]).describe('Files and folders.'),
     }),
     output: z.strictObject({ memories: z.int(), files: z.int() }),
     example: { ids: ['note-0198'], paths: [] },
     labels: { adds: [], sink: false },
     async run({ ids, paths }, { id: call, caller }) {
-      const there = await store.memory.items(ids)
-      for (const { entry } of there) await store.memory.change([{ change: 'erase', id: entry.id }])
+      const there = ids.length === 0 ? 0 : ((await (await memory?.transfer())?.remove(ids)) ?? 0)
       if (paths.length > 0) await (await flow()).files.setPast({ caller, call, name: 'space.clear' }, paths, true)
-      return { output: { memories: there.length, files: paths.length } }
+      return { output: { memories: there, files: paths.length } }
     },
   })
 }
 
-const derivedOutput = z.strictObject({
-  sessions: z.array(z.strictObject({ id: idSchema('SessionId'), title: z.string() })).readonly(),
-  files: z.array(z.string()).readonly(),
-})
-
-function derived({ store, flow }: SpaceCallDeps): Call {
+function derivedCall(deps: SpaceCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'space.derived',
-    summary:
-      'Lists what follows from a folder that another space shares: sessions that have read it, with their memories, and files they wrote.',
-    input: z.strictObject({ path: z.string().min(1).max(4_096).describe('The folder, as agents see it.') }),
+    summary: 'Lists what follows from what another space shares: sessions that have read it, and the memories and files they made.',
+    input: derivedFrom,
     output: derivedOutput,
-    example: { path: '/shared/taxes' },
+    example: { path: '/shared/taxes', memories: [], schedules: [] },
     tier: 'read_only',
     effect: 'none',
     labels: { adds: ['untrusted', 'private'], sink: false },
-    recordOutput: ({ sessions, files }) => ({ sessions: sessions.length, files: files.length }),
-    async run({ path }) {
-      const rows = await store.sessions(maxSessionsRead)
-      const isFrom = (from: readonly LabelOrigin[]): boolean => from.some((one) => one.label === 'private' && mayBeOf(one.from, path))
-      const read = rows.filter((row) => row.deleted === 0 && isFrom(historyOf(row).from))
-      const { files } = await flow()
-      const written = files.list().filter((file) => isFrom(file.from) && file.path !== path && !file.path.startsWith(`${path}/`))
-      return { output: { sessions: read.map(({ id, title }) => ({ id, title })), files: written.map((file) => file.path) } }
+    recordOutput: ({ sessions, memories, files }) => ({
+      sessions: sessions.length,
+      memories: memories.length,
+      files: files.length,
+    }),
+    async run(from) {
+      await deps.memory?.caughtUp()
+      return { output: await derivedOf({ store: deps.store, files: (await deps.flow()).files }, from) }
     },
   })
-}
-
-/** A command has read all that it could see: its origin is a folder above, or the call. What may be of it counts, for it is to be gone. */
-function mayBeOf(origin: string, path: string): boolean {
-  const [kind, name] = [origin.slice(0, origin.indexOf(':')), origin.slice(origin.indexOf(':') + 1)]
-  if (kind === 'call') return true
-  return kind === 'path' && (name === path || name.startsWith(`${path}/`) || name === '/' || path.startsWith(`${name}/`))
 }

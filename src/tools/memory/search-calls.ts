@@ -1,6 +1,6 @@
 /** `memory.search` and `memory.recall`: search notes, documents and conversations, and show why each result matches. */
 import { z } from 'zod'
-import { cleanTag, describeRecalled, type Memory, nearEnough, reachOf, type Recalled, recallReason } from '../../memory/index.ts'
+import { cleanTag, describeRecalled, type Memory, nearEnough, reachOf, type Recalled, recallReason, sourcesOf } from '../../memory/index.ts'
 import type { CallId, Json, SessionId } from '../../base/index.ts'
 import {
   type Call,
@@ -85,7 +85,17 @@ export function searchCall(memory: Memory): Call {
         ...(weak.length > 0 ? ['Weak matches, perhaps about something else:', ...tell(weak)] : []),
       ]
       const output = [...strong.map((each) => hitOf(each, false)), ...weak.map((each) => hitOf(each, true))]
-      return { output, text: parts.join('\n\n'), labels }
+      return {
+        output,
+        text: parts.join('\n\n'),
+        labels,
+        ...(labels.includes('private') && {
+          origins: sourcesOf(
+            found.map(({ passage }) => passage.entry),
+            searchMemoryCall,
+          ),
+        }),
+      }
     },
     async planned(input, plan, context) {
       const found: Done<readonly SearchHit[]> = await searchCall(memory).run(input, context)
@@ -183,7 +193,8 @@ export function recallingCall(memory: Memory): Call {
         ...reachOf(caller),
       }
       const found = await memory.recallForTurn(question)
-      return { output: { ids: found.ids, before }, text: found.text, labels: found.labels }
+      const { labels, from } = found
+      return { output: { ids: found.ids, before }, text: found.text, labels, ...(labels.includes('private') && { origins: from }) }
     },
   })
 }

@@ -4,6 +4,7 @@ import {
   Blocks,
   BookOpen,
   Bot,
+  Boxes,
   Brain,
   CalendarClock,
   FileCode,
@@ -52,6 +53,7 @@ const work: readonly PageEntry[] = [
   { path: 'goals', title: 'Goals', icon: Target, component: lazy(() => import('../pages/goals/goals-page.tsx')) },
   { path: 'memory', title: 'Memory', icon: Brain, component: lazy(() => import('../pages/memory/memory-page.tsx')) },
   { path: 'schedules', title: 'Schedules', icon: CalendarClock, component: lazy(() => import('../pages/schedules/schedules-page.tsx')) },
+  { path: 'spaces', title: 'Spaces', icon: Boxes, component: lazy(() => import('../pages/spaces/spaces-page.tsx')) },
 ]
 
 const extend: readonly PageEntry[] = [
