@@ -110,7 +110,7 @@ const finding = {
 }
 
 const review: Subject = {
-  wholeMs: 3_000,
+  wholeMs: 1_000,
   files: shop,
   answers: { '/shared/NAME/src': { findings: [finding] } },
   input: { target: '/shared/NAME/src' },
@@ -135,7 +135,7 @@ const written = {
 }
 
 const creator: Subject = {
-  wholeMs: 4_000,
+  wholeMs: 2_000,
   files: { 'README.md': 'A folder for programs.\n' },
   answers: { 'Which of them does it need?': { name: 'NAME', calls: ['file.read'] }, 'Write the program NAME': written },
   input: { request: 'Count the lines of a file.', name: 'NAME', folder: '/shared/NAME' },
