@@ -419,6 +419,7 @@ type ScheduleCreate = {
   goal: string
   cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
   status: 'active' | 'paused' | 'completed' | 'disabled'
+  labels: readonly ('untrusted' | 'private')[]
   author: string
   origin: SessionId | ''
   context: 'keep' | 'fresh'
@@ -921,6 +922,7 @@ interface CallInputs {
     timeout_s?: number | undefined
     notify?: 'always' | 'conditional' | 'never' | undefined
     budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+    labels?: readonly ('untrusted' | 'private')[] | undefined
   }
   'schedule.delete': { id: string }
   'schedule.edit': {
