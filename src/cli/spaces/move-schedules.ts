@@ -62,8 +62,8 @@ export async function finishSchedules(from: Gateway, to: Gateway, moved: readonl
   const left = new Map((await allSchedules(from)).map((one) => [one.id, one.status]))
   const placed = new Map((await allSchedules(to)).map((one) => [one.id, one.name]))
   for (const { id, name, placed: there } of moved) {
-    const change = async (status: object): Promise<void> => {
-      if (isMarked(placed.get(there) ?? '', mark)) await ifThere(outcomeOf(to, 'schedule.edit', { id: there, name, ...status } as never))
+    const change = async (status: { readonly status?: 'active' }): Promise<void> => {
+      if (isMarked(placed.get(there) ?? '', mark)) await ifThere(outcomeOf(to, 'schedule.edit', { id: there, name, ...status }))
     }
     // Its new name says that it is done: after that its state in the first space is not known any more.
     if (left.get(id) === 'paused') await change({})

@@ -2,7 +2,7 @@
  * `oxbow space move`, `merge` and `undo`: what a person takes from one space into another. The guests of both are asked; the runner's folder
  * remembers how far it is (`src/runner/spaces/space-moves.ts`), so that a move that was cut off is whole or as before.
  */
-import { systemClock, systemRandom, createIdMaker, isOxbowError, OxbowError, plural, toFailure } from '../../base/index.ts'
+import { systemClock, systemRandom, createIdMaker, OxbowError, plural, toFailure } from '../../base/index.ts'
 import {
   claimMove,
   doneMoves,

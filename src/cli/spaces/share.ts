@@ -55,7 +55,7 @@ export async function spaceShare(path: string, options: ShareOptions, terminal: 
     })
   const { space } = spaceOf(from)
   const shared = { name: options.as ?? basename(real), readOnly: options.write !== true, space }
-  if (shared.readOnly === false) await markShared(from, path, terminal)
+  if (!shared.readOnly) await markShared(from, path, terminal)
   const folder = addShare({ home, workspace, env: terminal.env }, real, shared)
   const guest = await findGuest(workspace)
   const when = guest === null ? '' : `, once Oxbow is started again there: oxbow restart --space ${options.to}`

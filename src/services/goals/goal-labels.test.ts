@@ -1,7 +1,7 @@
 /** Labels and files of goals, against whoever works on them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { allowing, command, openGoals, seedWith } from './goal-fixture.ts'
+import { allowing, openGoals, seedWith } from './goal-fixture.ts'
 
 const secretly = { ...allowing, flow: { source: [{ path: '/shared/secret.txt', labels: ['private'] }] } }
 

@@ -101,7 +101,7 @@ function showCall(load: Load, now: () => number): Call {
       const port = await load()
       const hasLooked = ({ last, forced }: Heartbeat): boolean => !forced && (last?.at ?? 0) !== seen
       if (seconds > 0) await port.until(hasLooked, seconds * 1_000, signal)
-      return viewOf(await port.read(), now())
+      return { ...(await viewOf(await port.read(), now())), labels: await port.labels() }
     },
   })
 }

@@ -190,11 +190,12 @@ test('after the clock was set far back it looks when its interval has passed aga
 })
 
 test('who reads the requests of goals has the labels of those who wrote them', async () => {
-  await using heart = await openHeart(() => '')
+  await using heart = await openHeart(() => 'canary is due')
   await heart.openGoal('Send canary to the tax office.')
   await heart.ask('heartbeat.now')
-  await heart.until(({ last }) => last?.came_to === 'nothing')
+  await heart.until(({ last }) => last?.came_to === 'message')
   assert.match(heart.state.asked.at(-1)!, /canary/)
   const [labels] = await heart.labelsOfAgents()
   assert.ok(labels!.includes('private'), JSON.stringify(labels))
+  assert.match(await heart.refused('heartbeat.show', {}), /"labels":\[[^\]]*"private"/)
 })

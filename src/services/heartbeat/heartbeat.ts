@@ -36,6 +36,8 @@ import { isQuiet, localTime, quietUntil } from './quiet-hours.ts'
 export interface HeartbeatPort {
   load(): Promise<void>
   read(): Promise<Heartbeat>
+  /** Labels of what it has read, which its messages may tell. */
+  labels(): Promise<Labels>
   /** Resolves when it has changed in this way, or the time is over. */
   until(fits: (heart: Heartbeat) => boolean, ms: number, signal: AbortSignal): Promise<void>
   change(
@@ -44,7 +46,7 @@ export interface HeartbeatPort {
   ): Promise<Heartbeat>
 }
 
-interface HeartbeatDeps extends Pick<Core, 'user' | 'documents' | 'clock' | 'gate' | 'noteEvent' | 'newId'> {
+interface HeartbeatDeps extends Pick<Core, 'user' | 'documents' | 'clock' | 'gate' | 'noteEvent' | 'newId' | 'sessions'> {
   readonly runs: RunsPort
   readonly agents: Agents
   readonly goals: Pick<GoalDesk, 'runs'>
@@ -100,6 +102,7 @@ export function createHeartbeat(deps: HeartbeatDeps): HeartbeatPort {
       void watchClock().catch(() => {})
     },
     read,
+    labels: async () => ((await read()).messages.length === 0 ? [] : deps.sessions.loadHeld(session)),
     async until(fits, ms, signal) {
       const fitsNow = async (): Promise<true | null> => (fits(await read()) ? true : null)
       await runs.until(topic, fitsNow, { signal, until: deps.clock.now() + ms })

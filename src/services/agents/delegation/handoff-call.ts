@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Core, Handoff, Handoffs, RunningTurns } from '../../../kernel/index.ts'
 import type { RunsPort } from '../../../runs/index.ts'
 import { type CallId, derivedId, isDerived, OxbowError, type SessionId, type TurnId } from '../../../base/index.ts'
-import { type Call, defineCall, type Sandbox } from '../../../protocol/index.ts'
+import { type Call, type Caller, defineCall, type Sandbox } from '../../../protocol/index.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { AgentsConfig } from '../config.ts'
 import { parseAgentDefinition } from './agent-definition.ts'
@@ -57,7 +57,11 @@ export function handoffCall(deps: HandoffDeps): Call {
       const held = deps.handoffs.held.get(session) ?? []
       // After a crash, it may be done already.
       const isDone = held.at(-1)?.call === call
-      const next = isDone ? held : input.agent === 'back' ? back(held) : [...held, await handedTo(deps, held, input.agent, call, caller)]
+      const next = isDone
+        ? held
+        : input.agent === 'back'
+          ? back(held, caller)
+          : [...held, await handedTo(deps, held, input.agent, call, caller)]
       if (!isDone) await deps.handoffs.put({ caller, call, name: 'agent.handoff' }, session, next)
       const agent = next.at(-1)?.profile.name ?? 'the agent of this conversation'
       if (caller.turn !== '') deps.runningTurns.handOver(caller.turn, agent)
@@ -98,9 +102,14 @@ export function sessionAgentCall(deps: HandoffDeps): Call {
   })
 }
 
-/** @throws OxbowError `bad_input` */
-function back(held: readonly Handoff[]): readonly Handoff[] {
-  if (held.length > 0) return held.slice(0, -1)
+/** @throws OxbowError `bad_input`; `denied` for an agent that a person has chosen: whom they left may have more rights */
+function back(held: readonly Handoff[], { audience }: Pick<Caller, 'audience'>): readonly Handoff[] {
+  const last = held.at(-1)
+  if (last !== undefined && audience === 'model' && !last.from.startsWith('agent:'))
+    throw new OxbowError('denied', `The person has chosen ${last.profile.name} for this conversation.`, {
+      hint: 'Go on with it. The person can choose another one: /agent.',
+    })
+  if (last !== undefined) return held.slice(0, -1)
   throw new OxbowError('bad_input', 'Nobody had this conversation before.', { hint: 'Go on with it, or name another agent.' })
 }
 

@@ -94,3 +94,19 @@ test('a handoff survives a restart, and a person takes the session back', async 
   const none = await second.kernel.call('agent.handoff', { agent: 'back', goal: 'x' }, session)
   assert.equal(none.status === 'failed' && none.failure.code, 'bad_input')
 })
+
+test('an agent that a person has chosen does not hand the conversation back to the one with more rights', async () => {
+  const written: string[] = []
+  const write = testCall('test.write', async (_, { caller }) => (written.push(caller.actor), done('written')))
+  const play: Play = (request) => {
+    if (request.messages.at(-1)!.role === 'tool') return says('done')
+    return nameOf(request) === 'reviewer' ? asks(['agent_handoff', { agent: 'back', goal: 'Write it.' }]) : asks(['test_write', {}])
+  }
+  await using guest = await openFixture({ play, calls: [write], host, config: { approval: { mode: 'auto' } } })
+  assert.equal((await guest.kernel.call('session.agent', { agent: 'reviewer' }, guest.session)).status, 'ok')
+  const { reply } = await guest.turn('Review it.')
+  assert.equal(reply, 'done')
+  const { body } = await guest.record(({ name, phase }) => name === 'agent.handoff' && phase === 'outcome')
+  assert.match(JSON.stringify(body), /The person has chosen reviewer/)
+  assert.deepEqual(written, [])
+})
