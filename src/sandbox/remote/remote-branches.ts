@@ -24,7 +24,7 @@ const branchFiles = z.strictObject({ kind: z.enum(['overlay', 'copy']), why: z.s
 const branchChange = z.strictObject({ path: z.string(), kind: z.enum(['file', 'gone', 'folder', 'new_folder']) })
 const answer = z.union([
   z.strictObject({ made: branchFiles }),
-  z.strictObject({ changes: z.array(branchChange).nullable() }),
+  z.strictObject({ changes: z.array(branchChange).readonly().nullable() }),
   z.strictObject({}),
   failedAnswer,
 ])
