@@ -1,5 +1,5 @@
 /** The overlay of one branch: over the workspace, and over each folder of the person that agents may change. */
-import { chmod, chown, mkdir, stat } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
@@ -33,6 +33,18 @@ export async function makeLayers(place: string, made: BranchMade): Promise<void>
     await chmod(upper, mode & 0o7777)
     if (process.getuid?.() === 0) await chown(upper, uid === 0 ? sandboxUid : uid, gid === 0 ? sandboxUid : gid)
   }
+}
+
+/** The kernel lets nobody but root look into a folder that it makes there, which then could not be removed. Never throws. */
+export async function unlock(place: string): Promise<void> {
+  const names = await readdir(place).catch(() => [])
+  for (const name of names.filter((one) => one.endsWith('.work'))) await chmod(join(place, name, 'work'), 0o700).catch(() => {})
+}
+
+/** Removes a branch, or what is left of one. @throws a system error */
+export async function removeFolders(place: string): Promise<void> {
+  await unlock(place)
+  await rm(place, { recursive: true, force: true })
 }
 
 /** @param mounts folders of the person now: one that was taken away is not shown any more */

@@ -4,7 +4,7 @@
  * folders borrows a process sandbox for that, or passes an archive from one sandbox to the other. A copy has its name last: one that a crash interrupted is made again.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Failure, OxbowError, toError } from '../../base/index.ts'
 import { type BranchFiles, type Hands, isBranchName, type Sandbox, type SandboxStatus } from '../../protocol/index.ts'
@@ -12,7 +12,7 @@ import { bubblewrapTier } from '../bubblewrap/bubblewrap-tier.ts'
 import { keepHands, type KeptBranches } from '../keep-hands.ts'
 import { branchCopyMs, branchPieceBytes, maxBranches, maxCopiedBytes } from '../limits.ts'
 import type { TierOptions, TierPlan, WorkspaceFolders } from '../tier-plan.ts'
-import { branchMade, type BranchMade, layersIn, makeLayers, openOverlay, overlayChanges, overlayOf } from './branch-overlay.ts'
+import { branchMade, type BranchMade, layersIn, makeLayers, openOverlay, overlayChanges, overlayOf, removeFolders, unlock } from './branch-overlay.ts'
 import { mountOverlay } from './overlay.ts'
 
 type BranchPlan = Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts' | 'shell'>>
@@ -65,13 +65,13 @@ export function keepBranches(deps: BranchesDeps): KeptBranches {
             hint: 'Merge or drop one: oxbow branch list.',
           })
         const draft = `${place}${draftEnd}`
-        await rm(draft, { recursive: true, force: true })
+        await removeFolders(draft)
         try {
           const made = await makeFiles(deps, draft, signal)
           await rename(draft, place)
           return filesOf(made)
         } catch (error) {
-          await rm(draft, { recursive: true, force: true })
+          await removeFolders(draft)
           throw error
         }
       })
@@ -97,9 +97,9 @@ export function keepBranches(deps: BranchesDeps): KeptBranches {
         await rest(name)
         // Renamed first: what a crash leaves of it is no branch.
         const draft = `${place}${draftEnd}`
-        await rm(draft, { recursive: true, force: true })
+        await removeFolders(draft)
         if (existsSync(place)) await rename(place, draft)
-        await rm(draft, { recursive: true, force: true })
+        await removeFolders(draft)
       })
     },
     async close() {
@@ -157,6 +157,7 @@ async function openBranch(deps: BranchesDeps, place: string): Promise<Sandbox> {
     async close() {
       await own.close()
       overlay?.close()
+      await unlock(place)
     },
   }
 }
@@ -174,7 +175,7 @@ async function makeFiles(deps: BranchesDeps, draft: string, signal: AbortSignal)
   const overlay = await makeOverlay(deps, draft)
   const made: BranchMade = typeof overlay === 'string' ? { kind: 'copy', why: overlay, layers: [] } : overlay
   if (made.kind === 'copy') {
-    await rm(draft, { recursive: true, force: true })
+    await removeFolders(draft)
     await copyWorkspace(deps, draft, signal)
   }
   await writeFile(madeFile(draft), JSON.stringify(made))

@@ -37,7 +37,8 @@ export async function mountOverlay(layers: readonly OverlayLayer[], searchPath: 
   const [mnt, user] = opened
   const held = (descriptor: number): string => `/proc/${process.pid}/fd/${descriptor}`
   return {
-    enter: [nsenter, ...(user === undefined ? [] : [`--user=${held(user)}`]), `--mount=${held(mnt!)}`, '--'],
+    // It is the root of the user namespace already, and may not change that.
+    enter: [nsenter, ...(user === undefined ? [] : [`--user=${held(user)}`, '--preserve-credentials']), `--mount=${held(mnt!)}`, '--'],
     close: () => closeAll(opened),
   }
 }
