@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
 import { type BranchChange, fitsAnyName, isRepositoryName } from '../../protocol/index.ts'
 import { type FolderMount, sandboxUid, type WorkspaceFolders } from '../tier-plan.ts'
-import { closeAll, type MountedOverlay, mountOverlay, openMerged, type OverlayLayer } from './overlay.ts'
+import { closeAll, layerAt, type MountedOverlay, mountOverlay, openMerged, type OverlayLayer } from './overlay.ts'
 import { upperChanges } from './upper-changes.ts'
 
 /** What a branch is made of, in a file of its folder. Branches of earlier releases have none, and are copies. */
@@ -53,8 +53,7 @@ export function layersIn(place: string, { layers }: BranchMade, mounts?: readonl
     inside === '/shared' || mounts === undefined || mounts.some((one) => one.inside === inside && one.host === lower && one.writable)
   return layers.flatMap((layer, n) => {
     if (!isThere(layer)) return []
-    const name = n === 0 ? 'shared' : `mounted-${n}`
-    return { lower: layer.lower, upper: join(place, `${name}.upper`), work: join(place, `${name}.work`), place: join(place, name) }
+    return layerAt(place, n === 0 ? 'shared' : `mounted-${n}`, layer.lower)
   })
 }
 

@@ -31,7 +31,7 @@ interface BranchesDeps {
   readonly enters: boolean
 }
 
-export function keepBranches(deps: BranchesDeps): KeptBranches {
+export function keepBranches(deps: BranchesDeps): Omit<KeptBranches, 'how'> {
   const { folder } = deps
   const open = new Map<string, Promise<Sandbox>>()
   const placeOf = (name: string): string => join(folder, named(name))

@@ -5,6 +5,7 @@
  * each other's changes). See docs/decisions/2026-11-27-branches-as-overlays.md.
  */
 import { closeSync, constants, openSync } from 'node:fs'
+import { join } from 'node:path'
 import { findProgram } from '../host-programs.ts'
 import { overlayMountMs } from '../limits.ts'
 
@@ -17,6 +18,11 @@ export interface OverlayLayer {
   readonly work: string
   /** An empty folder, in which both are seen as one inside the namespace. */
   readonly place: string
+}
+
+/** @returns the layers of an overlay over a folder, in folders below `place` that exist */
+export function layerAt(place: string, name: string, lower: string): OverlayLayer {
+  return { lower, upper: join(place, `${name}.upper`), work: join(place, `${name}.work`), place: join(place, name) }
 }
 
 export interface MountedOverlay {
