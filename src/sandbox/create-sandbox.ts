@@ -102,20 +102,17 @@ function keepWithBranches({ status, plan, again, options, root, book }: Kept): S
       options,
       plan: again,
       enters: plan.enters === true,
+      tell: (text) => void (how = text),
     }),
   )
-  let how = plan.enters === true ? 'overlays where this machine can mount them (oxbow doctor tries it)' : 'copies, in this tier'
+  let how = plan.enters === true ? 'overlays' : 'copies'
   const kept = keepHands(status, plan, options.logger, {
     book,
     branches: {
       get how() {
         return how
       },
-      async create(name, signal) {
-        const made = await (await branches()).create(name, signal)
-        how = made.kind === 'overlay' ? 'overlays' : `copies${made.why === '' ? '' : `: ${made.why}`}`
-        return made
-      },
+      create: async (name, signal) => (await branches()).create(name, signal),
       changes: async (name, ignore, signal) => (await branches()).changes(name, ignore, signal),
       open: async (name) => (await branches()).open(name),
       rest: async (name) => (await branches.made())?.rest(name),

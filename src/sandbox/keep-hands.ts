@@ -25,7 +25,6 @@ import { refuseUnseen } from './unseen-folders.ts'
 export interface KeptBranches extends SandboxBranches {
   /** How branches have their files, for people. */
   readonly how: string
-
   close(): Promise<void>
 }
 
@@ -65,9 +64,12 @@ export function keepHands(
     get status() {
       const unseen = parts?.book.unseen ?? []
       if (parts === undefined || status.tier === 'none') return status
-      const limits = [...status.limits, `branches of files: ${parts.branches.how}`]
-      if (unseen.length === 0) return { ...status, limits }
-      return { ...status, limits, degraded: [...status.degraded, ...unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)] }
+      const limits = [...status.limits, `branches: ${parts.branches.how}`]
+      return {
+        ...status,
+        limits,
+        degraded: [...status.degraded, ...unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)],
+      }
     },
     async hands(profile) {
       if (closed) throw closedFailure()

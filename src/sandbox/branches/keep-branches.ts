@@ -12,7 +12,17 @@ import { bubblewrapTier } from '../bubblewrap/bubblewrap-tier.ts'
 import { keepHands, type KeptBranches } from '../keep-hands.ts'
 import { branchCopyMs, branchPieceBytes, maxBranches, maxCopiedBytes } from '../limits.ts'
 import type { TierOptions, TierPlan, WorkspaceFolders } from '../tier-plan.ts'
-import { branchMade, type BranchMade, layersIn, makeLayers, openOverlay, overlayChanges, overlayOf, removeFolders, unlock } from './branch-overlay.ts'
+import {
+  branchMade,
+  type BranchMade,
+  layersIn,
+  makeLayers,
+  openOverlay,
+  overlayChanges,
+  overlayOf,
+  removeFolders,
+  unlock,
+} from './branch-overlay.ts'
 import { mountOverlay } from './overlay.ts'
 
 type BranchPlan = Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts' | 'shell'>>
@@ -29,6 +39,8 @@ interface BranchesDeps {
   readonly plan: (options: TierOptions) => Promise<BranchPlan | Failure>
   /** See TierPlan. */
   readonly enters: boolean
+  /** Is told how a new branch has its files, for people. */
+  readonly tell: (how: string) => void
 }
 
 export function keepBranches(deps: BranchesDeps): Omit<KeptBranches, 'how'> {
@@ -179,6 +191,7 @@ async function makeFiles(deps: BranchesDeps, draft: string, signal: AbortSignal)
     await copyWorkspace(deps, draft, signal)
   }
   await writeFile(madeFile(draft), JSON.stringify(made))
+  deps.tell(made.kind === 'overlay' ? 'overlays' : `copies: ${made.why}`)
   return made
 }
 

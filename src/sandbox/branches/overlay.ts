@@ -38,7 +38,9 @@ export async function mountOverlay(layers: readonly OverlayLayer[], searchPath: 
   if (nsenter === null) return 'nsenter is not installed (package util-linux)'
   const options = ({ lower, upper, work }: OverlayLayer): string => `lowerdir=${lower},upperdir=${upper},workdir=${work}`
   const kinds = isRoot() ? (['mnt'] as const) : (['mnt', 'user'] as const)
-  const opened = await openInside(layers, options, searchPath, (process) => kinds.map((kind) => ({ path: `${process}/ns/${kind}`, flags: 0 })))
+  const opened = await openInside(layers, options, searchPath, (process) =>
+    kinds.map((kind) => ({ path: `${process}/ns/${kind}`, flags: 0 })),
+  )
   if (typeof opened === 'string') return opened
   const [mnt, user] = opened
   const held = (descriptor: number): string => `/proc/${process.pid}/fd/${descriptor}`
@@ -55,7 +57,9 @@ export async function mountOverlay(layers: readonly OverlayLayer[], searchPath: 
  */
 export function openMerged(layers: readonly OverlayLayer[], searchPath: string): Promise<readonly number[] | string> {
   const options = ({ lower, upper }: OverlayLayer): string => `lowerdir=${upper}:${lower}`
-  return openInside(layers, options, searchPath, (process) => layers.map(({ place }) => ({ path: `${process}/root${place}`, flags: folderFlags })))
+  return openInside(layers, options, searchPath, (process) =>
+    layers.map(({ place }) => ({ path: `${process}/root${place}`, flags: folderFlags })),
+  )
 }
 
 export function closeAll(descriptors: readonly number[]): void {
@@ -97,7 +101,11 @@ async function openInside(
   return openOf(unshare, [...own, '--mount', '--propagation', 'private', '--', sh, '-ec', script, mount], wanted)
 }
 
-function openOf(file: string, args: readonly string[], wanted: (process: string) => readonly Wanted[]): Promise<readonly number[] | string> {
+function openOf(
+  file: string,
+  args: readonly string[],
+  wanted: (process: string) => readonly Wanted[],
+): Promise<readonly number[] | string> {
   const { spawn } = process.getBuiltinModule('node:child_process')
   return new Promise((resolve) => {
     const child = spawn(file, args, { stdio: 'pipe', env: {}, cwd: '/', timeout: overlayMountMs, killSignal: 'SIGKILL' })

@@ -55,7 +55,10 @@ export function branchesAttempt(shared: string, tier: SandboxTier, searchPath: s
     async run() {
       const why = tier === 'process' ? await whyNoOverlay(shared, searchPath) : `the tier ${tier} shows folders of this machine as they are`
       if (why === '') return ok('overlays: a branch of files copies nothing')
-      return weak(`copies of up to ${maxCopiedBytes / 1024 ** 3} GiB: ${why}`, 'What is large and can be made again need not be in the workspace.')
+      return weak(
+        `copies of up to ${maxCopiedBytes / 1024 ** 3} GiB: ${why}`,
+        'What is large and can be made again need not be in the workspace.',
+      )
     },
   }
 }

@@ -144,7 +144,10 @@ export function createVersions(deps: VersionsDeps): Versions {
 }
 
 /** One commit after the other. */
-function createCommits(deps: VersionsDeps, ask: Ask): Pick<Versions, 'commit' | 'commitBranch' | 'pointBranch' | 'merge' | 'undo' | 'forget'> {
+function createCommits(
+  deps: VersionsDeps,
+  ask: Ask,
+): Pick<Versions, 'commit' | 'commitBranch' | 'pointBranch' | 'merge' | 'undo' | 'forget'> {
   const { sandbox, documentsChanged } = deps
   const read = readerOf(deps)
   const { take, takeOver, takeNamed: takeByName, drop } = createTaker(deps, ask)

@@ -119,7 +119,8 @@ function listCall(deps: BranchCallDeps): Call {
       }
       found.sort((a, b) => a.created_at - b.created_at)
       const lines = found.map(
-        ({ name, state, by, version, over }) => `${name}: ${state}, ${over === '' ? 'a copy' : 'an overlay'} of ${version.slice(0, 8)}, by ${by}`,
+        ({ name, state, by, version, over }) =>
+          `${name}: ${state}, ${over === '' ? 'a copy' : 'an overlay'} of ${version.slice(0, 8)}, by ${by}`,
       )
       const text = lines.join('\n') || 'There are no branches of files.'
       return { output: { branches: found }, text, labels: found.reduce<Labels>((all, { labels }) => joinLabels(all, labels), []) }

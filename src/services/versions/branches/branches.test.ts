@@ -31,28 +31,26 @@ async function withBranches(run: (place: Place) => Promise<void>, options: Fixtu
   await using guest = await openFixture({ sandbox: bench.sandbox, versionsFolder: join(root, 'internal', 'versions'), ...options })
   const at = (name: string): string => join(root, 'shared', name)
   const call = (name: string, input: Json): Promise<CallOutcome> => guest.kernel.call(name, input)
-  await run(
-    {
-      write(name, text) {
-        mkdirSync(join(at(name), '..'), { recursive: true })
-        writeFileSync(at(name), text)
-        chmodSync(at(name), 0o666)
-      },
-      read: (name) => readFileSync(at(name), 'utf8'),
-      async inBranch(branch, command) {
-        const input = { command, cwd: '/shared', stdin: '', timeoutMs: 5_000, maxOutputBytes: 1_000 }
-        const hands = await (await bench.sandbox.branches!.open(branch)).hands('work')
-        return (await hands.ask('exec', input, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })).stdout
-      },
-      has: (name) => existsSync(join(root, name)),
-      call,
-      async ok<Output>(name: string, input: Json) {
-        const outcome = await call(name, input)
-        assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
-        return (outcome as CallOutcome & { status: 'ok' }).output as Output
-      },
+  await run({
+    write(name, text) {
+      mkdirSync(join(at(name), '..'), { recursive: true })
+      writeFileSync(at(name), text)
+      chmodSync(at(name), 0o666)
     },
-  )
+    read: (name) => readFileSync(at(name), 'utf8'),
+    async inBranch(branch, command) {
+      const input = { command, cwd: '/shared', stdin: '', timeoutMs: 5_000, maxOutputBytes: 1_000 }
+      const hands = await (await bench.sandbox.branches!.open(branch)).hands('work')
+      return (await hands.ask('exec', input, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })).stdout
+    },
+    has: (name) => existsSync(join(root, name)),
+    call,
+    async ok<Output>(name: string, input: Json) {
+      const outcome = await call(name, input)
+      assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+      return (outcome as CallOutcome & { status: 'ok' }).output as Output
+    },
+  })
 }
 
 const lines = (...some: readonly string[]): string => some.map((line) => `${line}\n`).join('')

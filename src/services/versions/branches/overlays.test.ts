@@ -69,7 +69,12 @@ const deeds: readonly (readonly [command: string, ...changes: string[]])[] = [
   ['echo 1 > new.txt; rm new.txt'],
   ['rm -r d', 'deleted d/deep/y.txt', 'deleted d/x.txt', 'deleted d/z.txt'],
   ['rm -r d; mkdir d', 'deleted d/deep/y.txt', 'deleted d/x.txt', 'deleted d/z.txt'],
-  ['rm -r d; mkdir -p d/deep; echo 1 > d/deep/w.txt; printf d/x.txt > d/x.txt', 'added d/deep/w.txt', 'deleted d/deep/y.txt', 'deleted d/z.txt'],
+  [
+    'rm -r d; mkdir -p d/deep; echo 1 > d/deep/w.txt; printf d/x.txt > d/x.txt',
+    'added d/deep/w.txt',
+    'deleted d/deep/y.txt',
+    'deleted d/z.txt',
+  ],
   ['rm -r d/deep; mkdir d/deep', 'deleted d/deep/y.txt'],
   ['rm -r d; echo 1 > d', 'added d', 'deleted d/deep/y.txt', 'deleted d/x.txt', 'deleted d/z.txt'],
   ['rm a.txt; mkdir a.txt; echo 1 > a.txt/in', 'added a.txt/in', 'deleted a.txt'],
