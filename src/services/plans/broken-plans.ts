@@ -40,8 +40,8 @@ export async function applyBrokenPlans(count: number, seed = 31): Promise<number
       const forged: JsonObject = { ...broken, ...holder }
       if (!(field in holder)) delete (forged as Record<string, unknown>)[field]
       // A damage that is none: the plan is the same.
-      if (JSON.stringify(forged) === JSON.stringify(record)) forged['text'] = `${String(record.text)} ${n}`
-      await put(guest, record.id, forged)
+      const isSame = JSON.stringify(forged) === JSON.stringify(record)
+      await put(guest, record.id, isSame ? { ...forged, text: `${record.text} ${n}` } : forged)
       const looks = [
         ['plan.list', {}],
         ['plan.show', { plan: record.id }],
@@ -77,7 +77,7 @@ function damage(holder: JsonObject, way: readonly number[], how: string, value: 
     }
     if (how === 'replace') (at as Record<string, unknown>)[key] = value
     else if (how === 'remove' && !Array.isArray(at)) delete at[key]
-    else if (how === 'remove') (at as unknown[]).splice(turn % keys.length, 1)
+    else if (how === 'remove') (at as unknown as unknown[]).splice(turn % keys.length, 1)
     else if (how === 'add' && !Array.isArray(at)) at[`more${turn}`] = value
     else (Array.isArray(at) ? at : [at]).push(structuredClone(below) as never)
     return

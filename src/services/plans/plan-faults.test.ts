@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Json, systemClock } from '../../base/index.ts'
 import { openMemoryStore } from '../../store/index.ts'
-import { createMemory } from '../../memory/index.ts'
+import { createMemory, type MemoryHost } from '../../memory/index.ts'
 import { memoryCalls } from '../../tools/index.ts'
 import { configSchema } from '../index.ts'
 import { user } from '../../kernel/kernel-fixture.ts'
@@ -17,7 +17,7 @@ test('broken plans are refused with a reason, and nothing of them is done', asyn
 test('a plan sees the notes that it changes, which are there once it is applied', async () => {
   const store = await openMemoryStore({ user })
   const memory = {
-    make: (host: Parameters<typeof createMemory>[0]['host']) =>
+    make: (host: MemoryHost) =>
       createMemory({ store, host, config: configSchema.parse({ memory: { embedder: 'none' } }).memory, clock: systemClock }),
     calls: memoryCalls,
   }

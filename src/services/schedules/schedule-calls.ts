@@ -99,7 +99,7 @@ function createCall({ documents, config, schedules, sessions, agents }: Schedule
       })
     return {
       ...input,
-      ...(await boundsOf(agents, input.as, call, caller)),
+      ...(await boundsOf(agents, input.as ?? '', call, caller)),
       id: call,
       status: 'active',
       labels: sessions.held(caller),
