@@ -79,6 +79,8 @@ type BranchCreate = {
   by: string
   version: string
   base: string
+  over: string
+  copied: string
   state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
   labels: readonly ('untrusted' | 'private')[]
   merge: { commit: string; before: string } | null

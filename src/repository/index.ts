@@ -3,4 +3,4 @@ export { createLargeFiles, type LargeFiles, unversioned } from './large-files.ts
 export { maxLogScan } from './limits.ts'
 export { objectId } from './pack-file.ts'
 export { type CommitFacts, type NewCommit, openRepository, type Repository } from './repository.ts'
-export { createWorkTree, type FileMode, folderMode, readStamps, type TreeEntry, type WorkTree } from './work-tree.ts'
+export { createWorkTree, encodeTree, type FileMode, folderMode, readStamps, type TreeEntry, type WorkTree } from './work-tree.ts'

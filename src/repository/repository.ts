@@ -48,6 +48,8 @@ export interface Repository {
   drop(): void
   /** Writes a commit with all added objects, and points the branch to it. @returns its id */
   commit(commit: NewCommit, branch?: string): string
+  /** Begins a branch of files with a commit that there is. */
+  point(branch: string, commit: string): void
   /** Forgets a branch of files. Its objects stay, and nothing names them. */
   remove(branch: string): void
   /** @throws OxbowError `bad_input` if the name is invalid or taken */
@@ -102,6 +104,10 @@ export async function openRepository(folder: string): Promise<Repository> {
       writeRef(join(folder, refOf(branch)), oid)
       if (joinPacks(packs)) forget()
       return oid
+    },
+    point(branch, commit) {
+      fs.mkdirSync(join(folder, 'refs/heads/files'), { recursive: true })
+      writeRef(join(folder, refOf(branch)), commit)
     },
     remove: (branch) => fs.rmSync(join(folder, refOf(branch)), { force: true }),
     tag(name, commit, message, author, at) {

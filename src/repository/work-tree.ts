@@ -118,7 +118,7 @@ function writeFolder(folder: Folder, writeTree: (content: Buffer) => string): st
 }
 
 /** Git sorts a folder as if its name ended with a slash. */
-function encodeTree(entries: readonly TreeEntry[]): Buffer {
+export function encodeTree(entries: readonly TreeEntry[]): Buffer {
   const sorted = entries
     .map((entry) => ({ ...entry, key: Buffer.from(entry.mode === folderMode ? `${entry.name}/` : entry.name) }))
     .sort((a, b) => Buffer.compare(a.key, b.key))

@@ -72,7 +72,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   return withoutHands(problems[0]!, limits.tier)
 }
 
-type KeptPlan = Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts'>>
+type KeptPlan = Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts' | 'enters'>>
 type PlanAgain = (options: TierOptions) => Promise<KeptPlan | Failure>
 
 interface Kept {
@@ -95,12 +95,25 @@ function branchesFolder(workspaceRoot: string, { limits, diskProblem }: TierOpti
 /** Most workspaces have no branches: what keeps them is loaded with the first. */
 function keepWithBranches({ status, plan, again, options, root, book }: Kept): Sandbox {
   const branches = once(async () =>
-    (await import('./branches/keep-branches.ts')).keepBranches({ folder: root, main: kept, status, options, plan: again }),
+    (await import('./branches/keep-branches.ts')).keepBranches({
+      folder: root,
+      main: kept,
+      status,
+      options,
+      plan: again,
+      enters: plan.enters === true,
+      tell: (text) => void (how = text),
+    }),
   )
+  let how = plan.enters === true ? 'overlays' : 'copies'
   const kept = keepHands(status, plan, options.logger, {
     book,
     branches: {
+      get how() {
+        return how
+      },
       create: async (name, signal) => (await branches()).create(name, signal),
+      changes: async (name, ignore, signal) => (await branches()).changes(name, ignore, signal),
       open: async (name) => (await branches()).open(name),
       rest: async (name) => (await branches.made())?.rest(name),
       drop: async (name) => (await branches()).drop(name),

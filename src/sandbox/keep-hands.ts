@@ -23,6 +23,8 @@ import { refuseUnseen } from './unseen-folders.ts'
 
 /** Branches of files, which are closed with the sandbox. */
 export interface KeptBranches extends SandboxBranches {
+  /** How branches have their files, for people. */
+  readonly how: string
   close(): Promise<void>
 }
 
@@ -61,8 +63,13 @@ export function keepHands(
   return {
     get status() {
       const unseen = parts?.book.unseen ?? []
-      if (unseen.length === 0 || status.tier === 'none') return status
-      return { ...status, degraded: [...status.degraded, ...unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)] }
+      if (parts === undefined || status.tier === 'none') return status
+      const limits = [...status.limits, `branches: ${parts.branches.how}`]
+      return {
+        ...status,
+        limits,
+        degraded: [...status.degraded, ...unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)],
+      }
     },
     async hands(profile) {
       if (closed) throw closedFailure()

@@ -32,6 +32,12 @@ export const maxFailureText = 4_000
 export const maxBranches = 64
 /** The copy of a workspace. Measured: 1 GB on a slow disk takes 20 s, 20 000 small files 2 s. */
 export const branchCopyMs = 120_000
+/** A copy where neither overlays nor shared blocks are possible: more of it would fill a disk that nobody has looked at. */
+export const maxCopiedBytes: number = 1024 * mib
+/** To mount the overlays of a branch: two programs, some milliseconds each. */
+export const overlayMountMs = 10_000
+/** Folders in folders of a branch that are looked at, as many as hands look at. */
+export const maxOverlayDepth = 64
 /** Of an archive on its way from one sandbox to another. */
 export const branchPieceBytes: number = 4 * mib
 
@@ -268,6 +274,8 @@ export const maxServedPasses = 200
 export const maxPassHosts = 50
 /** Fifty hosts in a request; all rows of a log in a reply. */
 export const maxPassLineBytes: number = 1024 * 1024
+/** What a branch has changed: some hundred thousand paths. */
+export const maxChangesLineBytes: number = 16 * 1024 * 1024
 /** Between two processes of one machine. */
 export const passAnswerMs = 10_000
 

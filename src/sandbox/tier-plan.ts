@@ -75,6 +75,8 @@ export interface TierOptions {
   /** Folder on the host for what all workspaces share: images of machines, and snapshots of them. */
   readonly imageFolder: string
   readonly logger: (message: string) => void
+  /** A command behind these words runs where the folders are mounted; absent: they are there for everybody. See branches/overlay.ts. */
+  readonly enter?: readonly string[]
 }
 
 /** A tier that this machine seems to have. Whether it works is known when hands have greeted. */
@@ -87,6 +89,8 @@ export interface TierPlan {
   readonly degraded: readonly string[]
   /** Which folders of the person can be shown: all, or those that agents may change; absent: none. */
   readonly mounts?: true | 'writable'
+  /** Whether it starts hands behind `TierOptions.enter`. */
+  readonly enters?: boolean
   /** False where nothing could end all that a command has started: then there are file calls only. */
   readonly shell?: boolean
   /** Each start is a new process over the same folders. @throws OxbowError `sandbox_missing`, `sandbox_failed` */

@@ -105,7 +105,7 @@ test('a dry run of what is over, refused or not there answers as the run does', 
   await json('branch', 'drop', 'gone')
   await json('branch', 'create', 'torn')
   writeFileSync(join(users, 'shared/torn.txt'), 'mine')
-  writeFileSync(join(users, 'branches/torn/shared/torn.txt'), 'theirs')
+  writeFileSync(join(users, 'branches/torn/shared.upper/torn.txt'), 'theirs')
   const definitions = join(users, 'shared/.oxbow/agents')
   mkdirSync(definitions, { recursive: true })
   writeFileSync(join(definitions, 'reviewer.toml'), 'description = "reads"\n')

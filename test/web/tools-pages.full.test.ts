@@ -184,7 +184,7 @@ async function changeOnBranch(rig: OwnerRig, branch: string): Promise<void> {
   const { branches } = await rig.call<{ branches: { name: string }[] }>('branch.list', {})
   assert.ok(branches.some(({ name }) => name === branch))
   const { globSync } = await import('node:fs')
-  const [file] = globSync(join(rig.workspace.root, '**/branches/**/notes.txt'))
-  assert.ok(file !== undefined, 'the copy is found')
-  writeFileSync(file, 'one\ntwo\nthree\n')
+  const [folder] = globSync(join(rig.workspace.root, '**/branches', branch, 'shared.upper'))
+  assert.ok(folder !== undefined, 'what the branch changes is found')
+  writeFileSync(join(folder, 'notes.txt'), 'one\ntwo\nthree\n')
 }

@@ -157,16 +157,37 @@ export interface ServerProcess {
   kill(): Promise<void>
 }
 
+/** How a branch has its files. */
+export interface BranchFiles {
+  /** `overlay`: files that it has not changed are the workspace's own. */
+  readonly kind: 'overlay' | 'copy'
+  /** Why it is a copy; empty for an overlay. */
+  readonly why: string
+}
+
+/** `new_folder`: nothing of what was in the folder is there. */
+export interface BranchChange {
+  readonly path: string
+  readonly kind: 'file' | 'gone' | 'folder' | 'new_folder'
+}
+
 /**
- * Branches of files: copies of the workspace, each with a sandbox of its own that sees the copy as `/shared`. Folders of the person are
- * copied too; read-only folders are shown, not copied. `isBranchName` checks names.
+ * Branches of files: each has a sandbox of its own that sees it as `/shared`, with the folders of the person; read-only ones are shown as
+ * they are. `isBranchName` checks names.
  */
 export interface SandboxBranches {
   /**
-   * Copies what is in the workspace now, with copy-on-write where the file system has it. Safe to repeat: a copy that exists stays.
+   * Makes a branch of what is in the workspace now: an overlay, else a copy. Safe to repeat: a branch that exists stays.
    * @throws OxbowError `sandbox_failed`, `limit_reached`, `bad_input` for the name
    */
-  create(name: string, signal: AbortSignal): Promise<void>
+  create(name: string, signal: AbortSignal): Promise<BranchFiles>
+  /**
+   * What an overlay has changed since it was made, and what it may have; a content may be as it was. Paths are from `/shared`, folders
+   * before what is in them. Null for a copy: all of it has to be looked at.
+   * @param ignore names of files and folders that are left out, as `fitsAnyName` takes them
+   * @throws OxbowError `not_found`, `sandbox_failed`
+   */
+  changes(name: string, ignore: readonly string[], signal: AbortSignal): Promise<readonly BranchChange[] | null>
   /** The profiles `work` and `online` and its servers see the copy; other profiles see the workspace. @throws OxbowError `not_found` */
   open(name: string): Promise<Sandbox>
   /** Ends every process of the branch and keeps its files. */

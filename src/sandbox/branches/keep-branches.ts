@@ -1,17 +1,29 @@
 /**
- * Branches of files: copies of the workspace in folders next to it, each with a sandbox of the same tier over it. A copy is made by a
- * command in a sandbox that sees the workspace read-only, so that nothing in it can lead the copy outside; a tier that cannot show two
+ * Branches of files: overlays over the workspace in folders next to it, each with a sandbox of the same tier over it; copies where the tier
+ * or the machine has no overlays. A copy is made by a command in a sandbox that sees the workspace read-only, so that nothing in it can lead the copy outside; a tier that cannot show two
  * folders borrows a process sandbox for that, or passes an archive from one sandbox to the other. A copy has its name last: one that a crash interrupted is made again.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Failure, OxbowError, toError } from '../../base/index.ts'
-import { type Hands, isBranchName, type Sandbox, type SandboxStatus } from '../../protocol/index.ts'
+import { type BranchFiles, type Hands, isBranchName, type Sandbox, type SandboxStatus } from '../../protocol/index.ts'
 import { bubblewrapTier } from '../bubblewrap/bubblewrap-tier.ts'
 import { keepHands, type KeptBranches } from '../keep-hands.ts'
-import { branchCopyMs, branchPieceBytes, maxBranches } from '../limits.ts'
+import { branchCopyMs, branchPieceBytes, maxBranches, maxCopiedBytes } from '../limits.ts'
 import type { TierOptions, TierPlan, WorkspaceFolders } from '../tier-plan.ts'
+import {
+  branchMade,
+  type BranchMade,
+  layersIn,
+  makeLayers,
+  openOverlay,
+  overlayChanges,
+  overlayOf,
+  removeFolders,
+  unlock,
+} from './branch-overlay.ts'
+import { mountOverlay } from './overlay.ts'
 
 type BranchPlan = Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts' | 'shell'>>
 
@@ -25,9 +37,13 @@ interface BranchesDeps {
   readonly options: TierOptions
   /** Plans the tier of the workspace over other folders. */
   readonly plan: (options: TierOptions) => Promise<BranchPlan | Failure>
+  /** See TierPlan. */
+  readonly enters: boolean
+  /** Is told how a new branch has its files, for people. */
+  readonly tell: (how: string) => void
 }
 
-export function keepBranches(deps: BranchesDeps): KeptBranches {
+export function keepBranches(deps: BranchesDeps): Omit<KeptBranches, 'how'> {
   const { folder } = deps
   const open = new Map<string, Promise<Sandbox>>()
   const placeOf = (name: string): string => join(folder, named(name))
@@ -38,6 +54,11 @@ export function keepBranches(deps: BranchesDeps): KeptBranches {
     last = next.catch(() => {})
     return next
   }
+  const existingPlace = (name: string): string => {
+    const place = placeOf(name)
+    if (existsSync(place)) return place
+    throw new OxbowError('not_found', `There is no branch of files ${name}.`, { hint: 'It was merged or dropped: oxbow branch list.' })
+  }
   const rest = async (name: string): Promise<void> => {
     const opened = open.get(name)
     open.delete(name)
@@ -47,7 +68,7 @@ export function keepBranches(deps: BranchesDeps): KeptBranches {
     create: (name, signal) => {
       const place = placeOf(name)
       return inTurn(async () => {
-        if (existsSync(place)) return
+        if (existsSync(place)) return filesOf(await readMade(place))
         signal.throwIfAborted()
         await mkdir(folder, { recursive: true, mode: 0o711 })
         const others = (await readdir(folder)).filter((other) => !other.endsWith(draftEnd))
@@ -56,24 +77,30 @@ export function keepBranches(deps: BranchesDeps): KeptBranches {
             hint: 'Merge or drop one: oxbow branch list.',
           })
         const draft = `${place}${draftEnd}`
-        await rm(draft, { recursive: true, force: true })
+        await removeFolders(draft)
         try {
-          await copyWorkspace(deps, draft, signal)
+          const made = await makeFiles(deps, draft, signal)
           await rename(draft, place)
+          return filesOf(made)
         } catch (error) {
-          await rm(draft, { recursive: true, force: true })
+          await removeFolders(draft)
           throw error
         }
       })
     },
     async open(name) {
-      const place = placeOf(name)
-      if (!existsSync(place))
-        throw new OxbowError('not_found', `There is no branch of files ${name}.`, { hint: 'It was merged or dropped: oxbow branch list.' })
+      const place = existingPlace(name)
       let opened = open.get(name)
       if (opened === undefined) open.set(name, (opened = openBranch(deps, place)))
       opened.catch(() => open.delete(name))
       return opened
+    },
+    async changes(name, ignore, signal) {
+      const place = existingPlace(name)
+      const made = await readMade(place)
+      if (made.kind === 'copy') return null
+      const { folders, searchPath } = deps.options
+      return overlayChanges(place, made, { ignore, mounts: folders.mounts ?? [], searchPath, signal })
     },
     rest,
     drop: (name) => {
@@ -82,9 +109,9 @@ export function keepBranches(deps: BranchesDeps): KeptBranches {
         await rest(name)
         // Renamed first: what a crash leaves of it is no branch.
         const draft = `${place}${draftEnd}`
-        await rm(draft, { recursive: true, force: true })
+        await removeFolders(draft)
         if (existsSync(place)) await rename(place, draft)
-        await rm(draft, { recursive: true, force: true })
+        await removeFolders(draft)
       })
     },
     async close() {
@@ -115,23 +142,70 @@ async function foldersOf({ options }: BranchesDeps, place: string): Promise<Work
   return { shared: shared!, tmp: tmp!, vault: options.folders.vault }
 }
 
-async function planOver({ options, plan, status }: BranchesDeps, place: string, folders: WorkspaceFolders): Promise<BranchPlan> {
+async function planOver(
+  { options, plan, status }: BranchesDeps,
+  place: string,
+  folders: WorkspaceFolders,
+  enter?: readonly string[],
+): Promise<BranchPlan> {
   // A machine keeps its disk there; others share what they keep.
   const cacheFolder = status.tier === 'micro_vm' ? join(place, 'internal') : options.cacheFolder
-  const found = await plan({ ...options, folders, cacheFolder })
+  const found = await plan({ ...options, folders, cacheFolder, ...(enter !== undefined && { enter }) })
   if ('start' in found) return found
   throw toError(found)
 }
 
 async function openBranch(deps: BranchesDeps, place: string): Promise<Sandbox> {
   const { main, status, options } = deps
-  const readOnly = (options.folders.mounts ?? []).filter(({ writable }) => !writable)
-  const folders = { ...(await foldersOf(deps, place)), mounts: readOnly }
-  const own = keepHands(status, await planOver(deps, place, folders), options.logger)
+  const mounts = options.folders.mounts ?? []
+  const made = await readMade(place)
+  const overlay = made.kind === 'copy' ? null : await openOverlay(place, made, mounts, options.searchPath)
+  const shown = [...(overlay?.mounts ?? []), ...mounts.filter(({ writable }) => !writable)]
+  const folders = { ...(await foldersOf(deps, place)), mounts: shown }
+  const own = keepHands(status, await planOver(deps, place, folders, overlay?.enter), options.logger)
   return {
     ...own,
     hands: (profile) => (profile === 'work' || profile === 'online' ? own.hands(profile) : main.hands(profile)),
+    async close() {
+      await own.close()
+      overlay?.close()
+      await unlock(place)
+    },
   }
+}
+
+const madeFile = (place: string): string => join(place, 'made.json')
+
+async function readMade(place: string): Promise<BranchMade> {
+  const text = await readFile(madeFile(place), 'utf8').catch(() => null)
+  return text === null ? { kind: 'copy', why: '', layers: [] } : branchMade.parse(JSON.parse(text))
+}
+
+const filesOf = ({ kind, why }: BranchMade): BranchFiles => ({ kind, why })
+
+async function makeFiles(deps: BranchesDeps, draft: string, signal: AbortSignal): Promise<BranchMade> {
+  const overlay = await makeOverlay(deps, draft)
+  const made: BranchMade = typeof overlay === 'string' ? { kind: 'copy', why: overlay, layers: [] } : overlay
+  if (made.kind === 'copy') {
+    await removeFolders(draft)
+    await copyWorkspace(deps, draft, signal)
+  }
+  await writeFile(madeFile(draft), JSON.stringify(made))
+  deps.tell(made.kind === 'overlay' ? 'overlays' : `copies: ${made.why}`)
+  return made
+}
+
+/** @returns why it has to be a copy */
+async function makeOverlay({ main, enters, options, status }: BranchesDeps, draft: string): Promise<BranchMade | string> {
+  if (!enters) return `the tier ${status.tier} shows folders of this machine as they are`
+  // So that what is in the workspace belongs to whoever works in the branch.
+  await main.hands('work')
+  const made = overlayOf(options.folders)
+  await makeLayers(draft, made)
+  const tried = await mountOverlay(layersIn(draft, made), options.searchPath)
+  if (typeof tried === 'string') return tried
+  tried.close()
+  return made
 }
 
 async function copyWorkspace(deps: BranchesDeps, draft: string, signal: AbortSignal): Promise<void> {
@@ -175,12 +249,25 @@ async function planCopier(deps: BranchesDeps, draft: string, target: WorkspaceFo
 /** Where the sandbox that makes a copy sees the workspace. */
 const insideOriginal = '/original'
 
-// Not every `cp` has copy-on-write.
-const copyCommand = `if cp --reflink=auto --version >/dev/null 2>&1; then set -- --reflink=auto; fi; exec cp -a "$@" ${insideOriginal}/. /shared/`
+const probe = '/shared/.oxbow-probe'
+/** Its exit code where there is too much. */
+const tooMuch = 9
+
+// Not every `cp` has copy-on-write. Where blocks are shared, a copy takes no space, however large it is.
+const copyCommand = `
+if cp --reflink=auto --version >/dev/null 2>&1; then set -- --reflink=auto; fi
+one=$(find ${insideOriginal} -type f -size +0 2>/dev/null | head -n 1)
+if [ -n "$one" ] && ! cp --reflink=always "$one" ${probe} 2>/dev/null; then
+  size=$(du -sk ${insideOriginal} 2>/dev/null | cut -f 1)
+  if [ "$size" -gt ${maxCopiedBytes / 1024} ]; then exit ${tooMuch}; fi
+fi
+rm -f ${probe}
+exec cp -a "$@" ${insideOriginal}/. /shared/`
 
 async function copyByCommand(hands: Hands, signal: AbortSignal): Promise<void> {
   const input = { command: copyCommand, cwd: '/tmp', stdin: '', timeoutMs: branchCopyMs, maxOutputBytes: 64 * 1024 }
   const { exitCode, stderr, timedOut } = await hands.ask('exec', input, { signal, timeoutMs: branchCopyMs + 5_000 })
+  if (exitCode === tooMuch) throw tooLarge()
   if (timedOut) throw copyFailed(`it took longer than ${branchCopyMs / 1_000} s`)
   // What hands cannot read, agents cannot either.
   const faults = stderr.split('\n').filter((line) => line !== '' && !line.endsWith('Permission denied'))
@@ -195,7 +282,14 @@ async function copyByArchive(from: Hands, to: Hands, signal: AbortSignal): Promi
     done = piece.done
     await to.ask('unpack', { path: '/shared', transfer, offset, content: piece.content, last: done, overwrite: false }, options)
     offset += piece.content.length
+    if (offset > maxCopiedBytes) throw tooLarge()
   }
+}
+
+function tooLarge(): OxbowError {
+  return new OxbowError('limit_reached', `The workspace has more than ${maxCopiedBytes / 1024 ** 3} GiB, too much for a copy.`, {
+    hint: 'oxbow doctor says why this machine has no overlays, which copy nothing; or move what is large out of the workspace.',
+  })
 }
 
 function copyFailed(why: string): OxbowError {

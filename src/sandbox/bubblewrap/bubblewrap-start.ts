@@ -127,6 +127,7 @@ async function launch<Started>(
       node: realpathSync(process.execPath),
       cgroupEntries: group.entries,
       cgroupCommand: group.command,
+      enter: options.enter ?? [],
       memoryByCgroup: holds(plan.cgroups, 'memory'),
       files: [...view.files, ...accounts(asRoot)],
     })

@@ -20,6 +20,7 @@ function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
     provider: 'bubblewrap',
     ...profilesOf(options),
     mounts: true,
+    enters: true,
     limits: limitsInForce(plan, options),
     degraded: [...plan.degraded, ...notInForce(plan, options)],
     start: async (profile) => (await starter()).hands(profile),

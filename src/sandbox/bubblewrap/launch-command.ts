@@ -24,6 +24,8 @@ export interface LaunchPlan {
   readonly cgroupEntries: readonly string[]
   /** Prefix of the command, if systemd creates the control group. */
   readonly cgroupCommand: readonly string[]
+  /** Prefix of the command that enters the mount namespace of its folders; see branches/overlay.ts. */
+  readonly enter?: readonly string[]
   readonly memoryMb: number
   readonly memoryByCgroup: boolean
   /** Where no control group bounds the memory of `program`: the most for each of its processes. */
@@ -64,6 +66,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
   const filesAt = firstDescriptor + 2
   const inner = [
     isolation,
+    ownIds(plan),
     systemFolders(plan.devices ?? []),
     folders.flatMap(({ host, inside, writable }) => [writable ? '--bind' : '--ro-bind', host, inside]),
     folders.some(({ inside }) => inside === '/tmp') ? [] : ['--size', String(maxSharedMemoryBytes), '--tmpfs', '/tmp'],
@@ -91,12 +94,18 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     ? inShell(plan, `${hidden.script}\n${enterGroups(plan)}`, [plan.tools.setpriv, ...stepDown(plan.devices ?? []), ...launcher])
     : inShell(plan, enterGroups(plan), launcher)
   const apart = hidden.script === '' ? [] : [plan.tools.unshare, '--mount', '--propagation', 'private', '--']
-  const [file, ...args] = [...plan.cgroupCommand, ...apart, ...started]
+  const [file, ...args] = [...plan.cgroupCommand, ...(plan.enter ?? []), ...apart, ...started]
   return { file: file!, args, data }
 }
 
 /** Without `--disable-userns`: it needs bubblewrap 0.8, and the filter refuses new namespaces of every kind. */
 const isolation = ['--unshare-all', '--unshare-user', '--die-with-parent', '--new-session', '--hostname', 'oxbow', '--clearenv']
+
+/** Whoever has entered a user namespace is its root, which is this user outside. */
+function ownIds({ asRoot, enter = [] }: LaunchPlan): string[] {
+  if (asRoot || enter.length === 0) return []
+  return ['--uid', String(process.getuid?.() ?? sandboxUid), '--gid', String(process.getgid?.() ?? sandboxUid)]
+}
 
 /** @returns whether a group other than root's may read and write a device */
 export function opensByGroup({ mode, gid }: Pick<Stats, 'mode' | 'gid'>): boolean {

@@ -17,7 +17,7 @@ import { bootId, keptAnswer } from '../kept-files.ts'
 import { kvmUsers } from '../micro-vm/accelerator.ts'
 import { handsMark, imagesName } from '../micro-vm/qemu-command.ts'
 import { startTimeoutMs } from './limits.ts'
-import { diskAttempt, workspaceAttempt } from './workspace-attempts.ts'
+import { branchesAttempt, diskAttempt, workspaceAttempt } from './workspace-attempts.ts'
 import { browserAttempt, insideAttempts, limitsAttempt, wasmAttempt } from './inside-attempts.ts'
 import { attempt, type Attempt, type Machine, processTier, tierAttempts } from './tier-attempts.ts'
 
@@ -54,6 +54,7 @@ export async function* runDoctor({ config, shared, ...places }: DoctorOptions): 
     yield await tryOut(browserAttempt(machine))
     yield await attempt(wasmAttempt)
     yield await attempt(diskAttempt(shared, config.sandbox.disk_mb))
+    yield await attempt(branchesAttempt(shared, config.sandbox.tier, places.searchPath ?? ownSearchPath()))
     yield await attempt(workspaceAttempt(shared))
   } finally {
     await proxy.close()

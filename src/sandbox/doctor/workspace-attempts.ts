@@ -5,9 +5,13 @@
  * The folder is hostile: links are not followed, only plain files are read, and only their beginning.
  */
 import { constants } from 'node:fs'
-import { lstat, open, opendir } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, open, opendir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import type { SandboxTier } from '../../protocol/index.ts'
+import { removeFolders } from '../branches/branch-overlay.ts'
+import { layerAt, mountOverlay } from '../branches/overlay.ts'
 import { findDiskLimit } from '../disk.ts'
+import { maxCopiedBytes } from '../limits.ts'
 import { commandTimeoutMs, maxLookedAt, maxReadBytes, maxTold, startTimeoutMs } from './limits.ts'
 import { type Attempt, ok, weak } from './tier-attempts.ts'
 
@@ -40,6 +44,37 @@ export function diskAttempt(shared: string, diskMb: number | null): Attempt {
         missing.length === 0 ? ok(text) : weak(text, 'Set sandbox.disk = "image" and start as root: docs/isolation.md, “Disk”.'),
       )
     },
+  }
+}
+
+/** @param shared folder of the workspace that agents write; an overlay over it is tried out next to it */
+export function branchesAttempt(shared: string, tier: SandboxTier, searchPath: string): Attempt {
+  return {
+    name: 'branches',
+    timeoutMs: commandTimeoutMs,
+    async run() {
+      const why = tier === 'process' ? await whyNoOverlay(shared, searchPath) : `the tier ${tier} shows folders of this machine as they are`
+      if (why === '') return ok('overlays: a branch of files copies nothing')
+      return weak(
+        `copies of up to ${maxCopiedBytes / 1024 ** 3} GiB: ${why}`,
+        'What is large and can be made again need not be in the workspace.',
+      )
+    },
+  }
+}
+
+async function whyNoOverlay(shared: string, searchPath: string): Promise<string> {
+  const draft = await mkdtemp(join(dirname(shared), 'tried-')).catch(() => null)
+  if (draft === null) return 'the folder of the workspace cannot be written'
+  try {
+    const layer = layerAt(draft, 'shared', shared)
+    for (const folder of [layer.upper, layer.work, layer.place]) await mkdir(folder)
+    const tried = await mountOverlay([layer], searchPath)
+    if (typeof tried === 'string') return tried
+    tried.close()
+    return ''
+  } finally {
+    await removeFolders(draft)
   }
 }
 

@@ -4,9 +4,10 @@
  */
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Profile, type Sandbox, type SandboxBranches, type SandboxStatus } from '../../protocol/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type BranchChange, type Profile, type Sandbox, type SandboxBranches, type SandboxStatus } from '../../protocol/index.ts'
 import { keepHands } from '../keep-hands.ts'
-import { maxPassLineBytes, maxServedBranchConnections } from '../limits.ts'
+import { maxChangesLineBytes, maxPassLineBytes, maxServedBranchConnections } from '../limits.ts'
 import { askRunner, failedAnswer, failedAnswerTo, type Listening, listenAt, readLine } from './local-socket.ts'
 import { connectHands, relayHands } from './remote-hands.ts'
 import { connectPrograms } from './remote-servers.ts'
@@ -14,11 +15,19 @@ import { connectPrograms } from './remote-servers.ts'
 const name = z.string().max(100)
 const question = z.union([
   z.strictObject({ ask: z.enum(['create', 'open', 'rest', 'drop']), name }),
+  z.strictObject({ ask: z.literal('changes'), name, ignore: z.array(z.string()) }),
   z.strictObject({ hands: z.enum(['work', 'online']), name }),
 ])
 type Question = z.infer<typeof question>
 
-const answer = z.union([z.strictObject({}), failedAnswer])
+const branchFiles = z.strictObject({ kind: z.enum(['overlay', 'copy']), why: z.string() })
+const branchChange = z.strictObject({ path: z.string(), kind: z.enum(['file', 'gone', 'folder', 'new_folder']) })
+const answer = z.union([
+  z.strictObject({ made: branchFiles }),
+  z.strictObject({ changes: z.array(branchChange).readonly().nullable() }),
+  z.strictObject({}),
+  failedAnswer,
+])
 
 const branchesSocket = (folder: string): string => join(folder, 'branches.sock')
 
@@ -42,13 +51,28 @@ export function serveBranches(branches: SandboxBranches, folder: string): Promis
   })
 }
 
+/** @throws OxbowError `limit_reached` */
+async function changesOf(
+  branches: SandboxBranches,
+  { name: branch, ignore }: Extract<Question, { ask: 'changes' }>,
+  signal: AbortSignal,
+): Promise<readonly BranchChange[] | null> {
+  const changes = await branches.changes(branch, ignore, signal)
+  if (changes === null || JSON.stringify(changes).length < maxChangesLineBytes) return changes
+  throw new OxbowError('limit_reached', `The branch ${branch} has changed ${changes.length} files and folders, too many to list.`, {
+    hint: 'Name what can be made again in versions.ignore, or remove it in the branch.',
+  })
+}
+
 async function answerTo(
   branches: SandboxBranches,
-  { ask, name: branch }: Extract<Question, { ask: unknown }>,
+  asked: Extract<Question, { ask: unknown }>,
   signal: AbortSignal,
 ): Promise<z.infer<typeof answer>> {
   try {
-    await (ask === 'create' ? branches.create(branch, signal) : branches[ask](branch))
+    if (asked.ask === 'create') return { made: await branches.create(asked.name, signal) }
+    if (asked.ask === 'changes') return { changes: await changesOf(branches, asked, signal) }
+    await branches[asked.ask](asked.name)
     return {}
   } catch (error) {
     return failedAnswerTo(error, 'sandbox_failed')
@@ -58,16 +82,22 @@ async function answerTo(
 /** The guest's end. @param main the sandbox of the workspace, which has the profiles that see no copy */
 export function connectBranches(folder: string, status: SandboxStatus, main: () => Sandbox): SandboxBranches {
   const open = new Map<string, Sandbox>()
-  const ask = async (asked: Question, signal?: AbortSignal): Promise<void> => {
-    await askRunner(branchesSocket(folder), asked, answer, 'branches of files', { maxBytes: maxPassLineBytes, signal })
-  }
+  const ask = (asked: Question, signal?: AbortSignal, maxBytes = maxPassLineBytes) =>
+    askRunner(branchesSocket(folder), asked, answer, 'branches of files', { maxBytes, signal })
   const forget = async (branch: string): Promise<void> => {
     const opened = open.get(branch)
     open.delete(branch)
     await opened?.close()
   }
   return {
-    create: (branch, signal) => ask({ ask: 'create', name: branch }, signal),
+    async create(branch, signal) {
+      const made = await ask({ ask: 'create', name: branch }, signal)
+      return 'made' in made ? made.made : { kind: 'copy', why: '' }
+    },
+    async changes(branch, ignore, signal) {
+      const found = await ask({ ask: 'changes', name: branch, ignore: [...ignore] }, signal, maxChangesLineBytes)
+      return 'changes' in found ? found.changes : null
+    },
     async open(branch) {
       await ask({ ask: 'open', name: branch })
       const opened = open.get(branch) ?? connectBranch(folder, status, main, branch)

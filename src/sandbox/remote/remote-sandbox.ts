@@ -47,6 +47,7 @@ export function connectSandbox(folder: string, status: SandboxStatus): Sandbox {
     lockOf,
     branches: {
       create: async (name, signal) => (await branches()).create(name, signal),
+      changes: async (name, ignore, signal) => (await branches()).changes(name, ignore, signal),
       open: async (name) => (await branches()).open(name),
       rest: async (name) => (await branches()).rest(name),
       drop: async (name) => (await branches()).drop(name),

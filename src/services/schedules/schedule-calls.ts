@@ -1,7 +1,7 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
-import { OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, evident, joinLabels, type Labels, labelSchema, limitsSchema } from '../../protocol/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
+import { type Call, type Caller, defineCall, evident, joinLabels, type Labels, labelSchema, limitsSchema } from '../../protocol/index.ts'
 import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence } from '../../runs/index.ts'
 import { sectionOf } from '../../config/index.ts'
@@ -89,6 +89,31 @@ export function scheduleCalls(deps: ScheduleCallDeps): readonly Call[] {
 }
 
 function createCall({ documents, config, schedules, sessions, agents }: ScheduleCallDeps): Call {
+  const checked = async (input: NewSchedule, call: CallId, caller: Caller, now: number): Promise<Schedule> => {
+    const { min_interval_s, max_schedules } = sectionOf(schedulesConfig, config)
+    await checkCadence(input.cadence, now, min_interval_s)
+    const others = await documents.all<Schedule>(scheduleCategory)
+    if (others.length >= max_schedules && others.every(({ name }) => name !== call))
+      throw new OxbowError('limit_reached', `There are ${others.length} schedules; at most ${max_schedules} are allowed.`, {
+        hint: 'Delete one, or raise `schedules.max_schedules` in config.toml.',
+      })
+    return {
+      ...input,
+      ...(await boundsOf(agents, input.as ?? '', call, caller)),
+      id: call,
+      status: 'active',
+      labels: joinLabels(sessions.held(caller), input.labels ?? []),
+      author: caller.actor,
+      origin: caller.session,
+      created_at: now,
+      ...(await begun(input, now)),
+      deleted_sessions: 0,
+    }
+  }
+  const made = (schedule: Schedule) => ({
+    output: viewOf(schedule),
+    text: `Scheduled ${schedule.name} (${schedule.id}): ${describe(schedule)}`,
+  })
   return defineCall({
     ...writes,
     name: 'schedule.create',
@@ -114,34 +139,22 @@ function createCall({ documents, config, schedules, sessions, agents }: Schedule
     }),
     output: scheduleView,
     example: { ...defaults, name: 'Morning report', goal: 'Summarise what changed in /shared since yesterday.', cadence: dailyAtSeven },
+    planned: async (input, plan, { caller, clock }) => made(await checked(input, plan.newId() as CallId, caller, clock.now())),
     async run(input, { id: call, caller, clock }) {
-      const now = clock.now()
-      const { min_interval_s, max_schedules } = sectionOf(schedulesConfig, config)
-      await checkCadence(input.cadence, now, min_interval_s)
-      const others = await documents.all<Schedule>(scheduleCategory)
-      if (others.length >= max_schedules && others.every(({ name }) => name !== call))
-        throw new OxbowError('limit_reached', `There are ${others.length} schedules; at most ${max_schedules} are allowed.`, {
-          hint: 'Delete one, or raise `schedules.max_schedules` in config.toml.',
-        })
-      const schedule: Schedule = {
-        ...input,
-        ...(await boundsOf(agents, input.as, call, caller)),
-        id: call,
-        status: 'active',
-        labels: joinLabels(sessions.held(caller), input.labels ?? []),
-        author: caller.actor,
-        origin: caller.session,
-        created_at: now,
-        ...(await begun(input, now)),
-        deleted_sessions: 0,
-      }
+      const schedule = await checked(input, call, caller, clock.now())
       await documents.put({ caller, call, name: 'schedule.create' }, [{ category: scheduleCategory, name: call, value: schedule }])
       // The first one opens the service, which goes on with it.
       await schedules()
-      return { output: viewOf(schedule), text: `Scheduled ${schedule.name} (${schedule.id}): ${describe(schedule)}` }
+      return made(schedule)
     },
   })
 }
+
+/** What whoever schedules says of it. */
+type NewSchedule = Pick<
+  Schedule,
+  'name' | 'goal' | 'cadence' | 'context' | 'model' | 'as' | 'misfire' | 'grace_s' | 'overlap' | 'retries' | 'timeout_s' | 'notify'
+> & { readonly budget?: Schedule['budget'] | undefined; readonly labels?: Schedule['labels'] | undefined }
 
 const dailyAtSeven: Cadence = { type: 'cron', expression: '0 7 * * *', time_zone: 'Europe/Berlin' }
 

@@ -47,7 +47,8 @@ export async function restoreFiles(place: Place, restore: Restore): Promise<read
   const taken: string[] = []
   for (const path of written) {
     const below = removed.filter((gone) => gone.startsWith(`${path}/`))
-    // It takes the place of a folder, which is empty now unless somebody has put a file there.
+    // It takes the place of a folder, which has no files now unless somebody has put one there.
+    for (const folder of foldersBetween(path, below)) await remove(folder)
     const why = below.length === 0 ? null : await remove(path)
     if (why === null) taken.push(path)
     else keep(path, why)
@@ -60,6 +61,14 @@ export async function restoreFiles(place: Place, restore: Restore): Promise<read
     if (one !== undefined) keep(path, await putLarge(place, restore, one, hashes.get(path)!))
   }
   return kept
+}
+
+/** @returns the folders below a path that these files were in, the deepest first */
+function foldersBetween(top: string, paths: readonly string[]): readonly string[] {
+  const found = new Set<string>()
+  for (const path of paths)
+    for (let at = path.lastIndexOf('/'); at > top.length; at = path.lastIndexOf('/', at - 1)) found.add(path.slice(0, at))
+  return [...found].sort((a, b) => b.length - a.length)
 }
 
 function remover({ hands }: Place, { signal, madeSinceMs }: Restore): (path: string, ifHash?: string) => Promise<NotDone> {

@@ -1,6 +1,6 @@
 /** Passes what hands report of the workspace to the thread of the versions: all that has changed, or files by name. */
 import { OxbowError } from '../../base/index.ts'
-import { type Hands, maxSnapshotEntries } from '../../protocol/index.ts'
+import { type BranchChange, type Hands, maxSnapshotEntries } from '../../protocol/index.ts'
 import type { VersionsConfig } from './config.ts'
 import type { Ask } from './thread/version-questions.ts'
 import { maxCollectedBytes, maxLargeFileBytes, snapshotTimeoutMs } from './limits.ts'
@@ -44,6 +44,13 @@ export async function takeAll(take: WholeTake): Promise<string> {
 export async function takeNamed(take: FilesToTake, paths: readonly string[]): Promise<void> {
   await take.ask('begin', { branch: take.branch, whole: false, except: [] })
   await collect(take, paths)
+}
+
+/** Takes what an overlay has changed over a version. */
+export async function takeOverlay(take: FilesToTake, commit: string, changes: readonly BranchChange[]): Promise<void> {
+  await take.ask('begin', { branch: take.branch, whole: false, except: [], over: { commit, changes } })
+  const paths = changes.flatMap(({ path, kind }) => (kind === 'file' ? [path] : []))
+  for (let at = 0; at < paths.length; at += maxSnapshotEntries) await collect(take, paths.slice(at, at + maxSnapshotEntries))
 }
 
 function sizeAndNames({ max_file_mb: megabytes, ignore }: VersionsConfig): {

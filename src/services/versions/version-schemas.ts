@@ -131,6 +131,8 @@ export const branchRecord = z.strictObject({
   by: z.string(),
   version: z.string().describe('Version of the workspace that it is a copy of.'),
   base: z.string().describe('Its own first commit, with which its changes are compared.'),
+  over: z.string().default('').describe('The version that its overlay lies over; empty: it is a copy.'),
+  copied: z.string().default('').describe('Why it is a copy; empty for an overlay, and where nothing is known.'),
   state: z
     .enum(['making', 'open', 'merging', 'merged', 'dropped'])
     .describe('`making`: a crash interrupted its copy. `merged` and `dropped`: its files are gone.'),

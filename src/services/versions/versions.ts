@@ -13,7 +13,7 @@ import type { StateText } from './thread/checkpoint.ts'
 import type { MergedTree, MergeRequest } from './thread/merge-trees.ts'
 import { type Restore, restoreFiles } from './restore-files.ts'
 import { inFolders, leftOutBy } from './thread/left-out.ts'
-import { takeAll, takeNamed } from './take-files.ts'
+import { takeAll, takeNamed, takeOverlay } from './take-files.ts'
 import type { Ask, CommitBy, VersionAnswers, VersionQuestion } from './thread/version-questions.ts'
 import type { UndoneTurn, UndoRequest } from './thread/undo-turn.ts'
 import type { VerifyStep } from './thread/verify-versions.ts'
@@ -24,6 +24,8 @@ import type { Committed, Conflict } from './version-schemas.ts'
 interface VersionedBranch {
   readonly name: string
   readonly sandbox: Sandbox
+  /** The version that its overlay lies over; empty: it is a copy. */
+  readonly over?: string
 }
 
 /** Which files a commit takes: by name, from /shared; absent: all, except the ones in `except`. */
@@ -49,6 +51,8 @@ export interface Versions extends Pick<
   verify(signal: AbortSignal): Promise<VerifyStep>
   /** Commits what has changed. @param by is called when its turn has come @throws OxbowError as hands and the thread do */
   commit(by: () => Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
+  /** Begins a branch of files with a version. */
+  pointBranch(name: string, commit: string): Promise<void>
   /** Commits what has changed in a branch of files. */
   commitBranch(branch: VersionedBranch, by: CommitBy, signal: AbortSignal): Promise<Committed>
   /** Writes the commit in which the changes of a branch of files are merged; the workspace is as before. */
@@ -140,10 +144,13 @@ export function createVersions(deps: VersionsDeps): Versions {
 }
 
 /** One commit after the other. */
-function createCommits(deps: VersionsDeps, ask: Ask): Pick<Versions, 'commit' | 'commitBranch' | 'merge' | 'undo' | 'forget'> {
+function createCommits(
+  deps: VersionsDeps,
+  ask: Ask,
+): Pick<Versions, 'commit' | 'commitBranch' | 'pointBranch' | 'merge' | 'undo' | 'forget'> {
   const { sandbox, documentsChanged } = deps
   const read = readerOf(deps)
-  const { take, takeNamed: takeByName, drop } = createTaker(deps, ask)
+  const { take, takeOver, takeNamed: takeByName, drop } = createTaker(deps, ask)
   let newest: Promise<unknown> = Promise.resolve()
   const inTurn = <Value>(run: () => Promise<Value>): Promise<Value> => {
     const mine = newest.then(run, run)
@@ -181,9 +188,10 @@ function createCommits(deps: VersionsDeps, ask: Ask): Pick<Versions, 'commit' | 
         taken.onCommitted?.()
         return committed
       }),
+    pointBranch: (name, commit) => inTurn(() => ask('point', { branch: name, commit })),
     commitBranch: (branch, by, signal) =>
       inTurn(async () => {
-        const hold = await take(branch, signal, {})
+        const hold = branch.over ? await takeOver(branch, branch.over, signal) : await take(branch, signal, {})
         const committed = await ask('commit', { branch: branch.name, facts: by, state: null, always: false })
         hold()
         return committed
@@ -201,6 +209,8 @@ function createCommits(deps: VersionsDeps, ask: Ask): Pick<Versions, 'commit' | 
 interface Taker {
   /** Takes all that has changed. @returns is called once it is committed */
   take(branch: VersionedBranch, signal: AbortSignal, taken: Taken): Promise<() => void>
+  /** Takes what an overlay has changed. @returns as `take` */
+  takeOver(branch: VersionedBranch, commit: string, signal: AbortSignal): Promise<() => void>
   /** Takes files of the workspace by name. */
   takeNamed(paths: readonly string[], signal: AbortSignal): Promise<void>
   /** Forgets what is committed of a branch: all its files are listed again. */
@@ -223,6 +233,11 @@ function createTaker({ config, sandbox }: VersionsDeps, ask: Ask): Taker {
       const held = await takeAll({ ask, branch: name, hands, config, signal, since, also, except: taken.except?.() ?? [] })
       if (taken.also !== undefined) extras = null
       return () => void snapshots.set(name, held)
+    },
+    async takeOver({ name, sandbox: from }, commit, signal) {
+      const changes = (await sandbox.branches?.changes(name, config.ignore, signal)) ?? []
+      await takeOverlay({ ask, branch: name, hands: await from.hands('work'), config, signal }, commit, changes)
+      return () => {}
     },
     async takeNamed(paths, signal) {
       if (paths.some(isLeftOut)) extras = null

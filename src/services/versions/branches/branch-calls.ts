@@ -80,7 +80,7 @@ function createCall(deps: BranchCallDeps): Call {
     ...writes,
     name: 'branch.create',
     does: [],
-    summary: 'Copies the workspace, as it is or was in a version, to a branch of files.',
+    summary: 'Makes a branch of files of the workspace, as it is or was in a version.',
     input: z.strictObject({
       name: z.string().refine(isBranchName, 'must be a plain name'),
       at: z.string().max(200).default('').describe('A version; empty: as it is now.'),
@@ -96,7 +96,7 @@ function createCall(deps: BranchCallDeps): Call {
           hint: `Choose another name, or remove it: oxbow branch drop ${name}`,
         })
       const made = await branches.create(byOf(context, 'branch.create'), { name, at, base, session: '' })
-      return { output: made, text: `Branch ${name} is a copy of ${made.version.slice(0, 8)}.` }
+      return { output: made, text: `Branch ${name} begins with ${made.version.slice(0, 8)}.` }
     },
   })
 }
@@ -112,10 +112,16 @@ function listCall(deps: BranchCallDeps): Call {
     recordOutput: ({ branches }) => ({ branches: branches.length }),
     async run({ ended }, { caller }) {
       const found: BranchRecord[] = []
-      for (const one of await (await deps.branches()).all())
+      for (const record of await (await deps.branches()).all()) {
+        // Records of earlier releases are of copies.
+        const one = { ...record, over: record.over ?? '', copied: record.copied ?? '' }
         if ((ended || !isEnded(one)) && (await mayUse(deps, caller, one))) found.push(one)
+      }
       found.sort((a, b) => a.created_at - b.created_at)
-      const lines = found.map(({ name, state, by, version }) => `${name}: ${state}, of ${version.slice(0, 8)}, by ${by}`)
+      const lines = found.map(
+        ({ name, state, by, version, over }) =>
+          `${name}: ${state}, ${over === '' ? 'a copy' : 'an overlay'} of ${version.slice(0, 8)}, by ${by}`,
+      )
       const text = lines.join('\n') || 'There are no branches of files.'
       return { output: { branches: found }, text, labels: found.reduce<Labels>((all, { labels }) => joinLabels(all, labels), []) }
     },

@@ -1,4 +1,4 @@
-/** `oxbow branch`: copies of the workspace on which agents work. */
+/** `oxbow branch`: branches of the workspace on which agents work. */
 import { formatTime, mergedText, plainLine, plainText, table } from '../../../terminal/index.ts'
 import { textIn } from '../../../base/index.ts'
 import type { AskCall, ServiceVerb } from '../../../protocol/index.ts'
@@ -7,22 +7,25 @@ import { changeLines, differenceText, shortLength } from '../version-text.ts'
 
 const nameOf = ({ name }: BranchRecord): string => plainLine(name, 100)
 
+const filesText = ({ over, copied }: BranchRecord): string =>
+  over !== '' ? 'overlay' : copied === '' ? 'copy' : `copy: ${plainLine(copied, 100)}`
+
 const dryRun = { '--dry-run': { field: 'dry_run', value: true, help: 'show what would happen and change nothing' } } as const
 
 export const branchVerbs: readonly ServiceVerb[] = [
   {
     words: 'branch',
-    summary: 'copies of the workspace on which agents work: see what changed, merge or drop it',
+    summary: 'branches of the workspace on which agents work: see what changed, merge or drop it',
     examples: ['oxbow branch list', 'oxbow branch merge 0199d2c4'],
   },
   {
     words: 'branch create <name>',
-    summary: 'copy the workspace to a branch',
+    summary: 'make a branch of the workspace',
     examples: ['oxbow branch create try-1', 'oxbow branch create try-2 --at HEAD~3'],
     call: 'branch.create',
     typed: { '--at <version>': { field: 'at', help: 'as it was in this version' } },
     omit: true,
-    show: (made: BranchRecord) => `Branch ${nameOf(made)} is a copy of ${made.version.slice(0, shortLength)}.`,
+    show: (made: BranchRecord) => `Branch ${nameOf(made)} begins with ${made.version.slice(0, shortLength)}.`,
   },
   {
     words: 'branch list',
@@ -41,6 +44,7 @@ export const branchVerbs: readonly ServiceVerb[] = [
           formatTime(branch.created_at),
           branch.version.slice(0, shortLength),
           plainLine(branch.by, 40),
+          filesText(branch),
         ]),
       ),
   },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench } from '../../../sandbox/sandbox-fixture.ts'
@@ -14,52 +14,54 @@ import type { BranchRecord, MergedBranch } from '../version-schemas.ts'
 const probeReadName: string = 'probe.read'
 
 interface Place {
-  /** Files on the host: of the workspace, and of a branch. */
-  write(name: string, text: string, branch?: string): void
-  read(name: string, branch?: string): string
+  /** Files of the workspace on the host. */
+  write(name: string, text: string): void
+  read(name: string): string
+  /** Runs a command in a branch. @returns what it says */
+  inBranch(branch: string, command: string): Promise<string>
   has(name: string): boolean
   call(name: string, input: Json): Promise<CallOutcome>
   ok<Output>(name: string, input: Json): Promise<Output>
 }
 
-async function withBranches(run: (place: Place, root: string) => Promise<void>, options: FixtureOptions = {}): Promise<void> {
+async function withBranches(run: (place: Place) => Promise<void>, options: FixtureOptions = {}): Promise<void> {
   await using bench = await makeWorkbench()
   const { root } = bench
   chmodSync(root, 0o755)
   await using guest = await openFixture({ sandbox: bench.sandbox, versionsFolder: join(root, 'internal', 'versions'), ...options })
-  const at = (name: string, branch = ''): string => join(root, branch === '' ? '' : `branches/${branch}`, 'shared', name)
+  const at = (name: string): string => join(root, 'shared', name)
   const call = (name: string, input: Json): Promise<CallOutcome> => guest.kernel.call(name, input)
-  await run(
-    {
-      write(name, text, branch) {
-        mkdirSync(join(at(name, branch), '..'), { recursive: true })
-        writeFileSync(at(name, branch), text)
-        chmodSync(at(name, branch), 0o666)
-      },
-      read: (name, branch) => readFileSync(at(name, branch), 'utf8'),
-      has: (name) => existsSync(join(root, name)),
-      call,
-      async ok<Output>(name: string, input: Json) {
-        const outcome = await call(name, input)
-        assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
-        return (outcome as CallOutcome & { status: 'ok' }).output as Output
-      },
+  await run({
+    write(name, text) {
+      mkdirSync(join(at(name), '..'), { recursive: true })
+      writeFileSync(at(name), text)
+      chmodSync(at(name), 0o666)
     },
-    root,
-  )
+    read: (name) => readFileSync(at(name), 'utf8'),
+    async inBranch(branch, command) {
+      const input = { command, cwd: '/shared', stdin: '', timeoutMs: 5_000, maxOutputBytes: 1_000 }
+      const hands = await (await bench.sandbox.branches!.open(branch)).hands('work')
+      return (await hands.ask('exec', input, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })).stdout
+    },
+    has: (name) => existsSync(join(root, name)),
+    call,
+    async ok<Output>(name: string, input: Json) {
+      const outcome = await call(name, input)
+      assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+      return (outcome as CallOutcome & { status: 'ok' }).output as Output
+    },
+  })
 }
 
 const lines = (...some: readonly string[]): string => some.map((line) => `${line}\n`).join('')
 
 test('a branch is merged as a diff: its changes come into the workspace, what both changed apart is joined, and the merge can be undone', async () => {
-  await withBranches(async ({ write, read, has, call, ok }, root) => {
+  await withBranches(async ({ write, read, has, call, ok, inBranch }) => {
     write('both.txt', lines('a', 'b', 'c', 'd', 'e'))
     write('mine.txt', 'old')
     write('gone.txt', 'x')
     const made = await ok<BranchRecord>('branch.create', { name: 'try-1' })
-    write('both.txt', lines('a', 'b', 'c', 'd', 'E'), 'try-1')
-    write('new/deep.txt', 'new', 'try-1')
-    rmSync(join(root, 'branches/try-1/shared/gone.txt'))
+    await inBranch('try-1', 'sed -i s/e/E/ both.txt; mkdir new; printf new > new/deep.txt; rm gone.txt')
     write('both.txt', lines('A', 'b', 'c', 'd', 'e'))
     write('mine.txt', 'mine')
     const diff = await ok<{ changes: { path: string; change: string }[]; text: string }>('branch.diff', { branch: 'try' })
@@ -90,13 +92,11 @@ test('a branch is merged as a diff: its changes come into the workspace, what bo
 })
 
 test('a conflict merges nothing unless a side is named, and names why', async () => {
-  await withBranches(async ({ write, read, call, ok }) => {
+  await withBranches(async ({ write, read, call, ok, inBranch }) => {
     write('a.txt', 'one\n')
     write('free.txt', 'old')
     await ok('branch.create', { name: 'b' })
-    write('a.txt', 'theirs\n', 'b')
-    write('free.txt', 'new', 'b')
-    write('both-added', '1', 'b')
+    await inBranch('b', 'echo theirs > a.txt; printf new > free.txt; printf 1 > both-added')
     write('a.txt', 'ours\n')
     write('both-added', '2')
     const refused = (await call('branch.merge', { branch: 'b' })) as CallOutcome & { status: 'ok' }
@@ -106,18 +106,17 @@ test('a conflict merges nothing unless a side is named, and names why', async ()
     await ok('branch.merge', { branch: 'b', conflicts: 'branch' })
     assert.deepEqual([read('a.txt'), read('free.txt'), read('both-added')], ['theirs\n', 'new', '1'])
     await ok('branch.create', { name: 'c', at: 'HEAD~1' })
-    assert.equal(read('a.txt', 'c'), 'ours\n', 'a branch can begin with an older version')
-    write('a.txt', 'third\n', 'c')
+    assert.equal(await inBranch('c', 'cat a.txt; echo third > a.txt'), 'ours\n', 'a branch can begin with an older version')
     await ok('branch.merge', { branch: 'c', conflicts: 'workspace' })
     assert.equal(read('a.txt'), 'theirs\n')
   })
 })
 
 test('a folder where the other side has a file is a conflict, and a dropped branch changes nothing', async () => {
-  await withBranches(async ({ write, read, has, call, ok }) => {
+  await withBranches(async ({ write, read, has, call, ok, inBranch }) => {
     write('x.txt', 'x')
     await ok('branch.create', { name: 'b' })
-    write('place/deep.txt', '1', 'b')
+    await inBranch('b', 'mkdir place; printf 1 > place/deep.txt')
     write('place', '2')
     for (const conflicts of ['none', 'branch']) {
       const refused = (await call('branch.merge', { branch: 'b', conflicts })) as CallOutcome & { status: 'ok' }
@@ -194,7 +193,7 @@ test('an agent and its own agents work on its branch, cannot change the workspac
     return steps[Math.max(0, results.length - 1)]!
   }
   await withBranches(
-    async ({ write: put, read, ok }) => {
+    async ({ write: put, read, ok, inBranch }) => {
       put('a.txt', 'old\n')
       const rights = ['file.write', 'version.write', 'agent.spawn', 'agent.use']
       const { id } = await ok<{ id: string }>('agent.spawn', { task: 'be the child', name: 'child', rights, files: 'branch' })
@@ -202,7 +201,7 @@ test('an agent and its own agents work on its branch, cannot change the workspac
       assert.equal(agents[0]!.state, 'done', JSON.stringify(agents))
       assert.match(refused.join('\n'), /denied.*would change the workspace[^]*denied.*would change the workspace/)
       assert.equal(read('a.txt'), 'old\n')
-      assert.equal(read('a.txt', id), 'old\nchild\ngrandchild\n')
+      assert.equal(await inBranch(id, 'cat a.txt'), 'old\nchild\ngrandchild\n')
       await ok('branch.merge', { branch: id })
       assert.equal(read('a.txt'), 'old\nchild\ngrandchild\n')
     },

@@ -1,6 +1,6 @@
 /**
  * Branches of files: what is remembered of each, how its changes become a difference, and how they are merged into the workspace. A branch
- * is a copy that a sandbox keeps (`SandboxBranches`); its versions are commits in addition to the workspace's. What is merged, and what it
+ * is an overlay or a copy that a sandbox keeps (`SandboxBranches`); its versions are commits in addition to the workspace's. What is merged, and what it
  * replaces, are versions of the workspace, so that a merge can be taken back.
  */
 import {
@@ -17,12 +17,13 @@ import { type Caller, type Sandbox, type SandboxBranches, joinLabels, type Label
 import { trailersOf } from '../thread/message-labels.ts'
 import type { MergedTree, MergeRequest } from '../thread/merge-trees.ts'
 import { fileName, shownPath } from '../thread/checkpoint.ts'
+import { createSteadyOverlays } from './steady-overlay.ts'
 import type { Versions } from '../versions.ts'
 import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
 import type { BranchRecord, Committed, Conflict, Difference, MergedBranch } from '../version-schemas.ts'
 
 export interface Branches extends FileCopies {
-  /** Copies the workspace. Safe to repeat with the same name. @throws OxbowError as the sandbox and the versions do */
+  /** Branches off the workspace. Safe to repeat with the same name. @throws OxbowError as the sandbox and the versions do */
   create(by: BranchBy, branch: NewBranch): Promise<BranchRecord>
   /** @throws OxbowError `not_found` */
   sandbox(name: string): Promise<Sandbox>
@@ -94,11 +95,21 @@ export function createBranches(deps: BranchesDeps): Branches {
     return mine
   }
   const copies = (): SandboxBranches => copiesOf(deps)
+  const steady = createSteadyOverlays(() => versionsOf(deps))
   return {
     find,
     all,
-    create: (by, branch) => inTurn(branch.name, () => create(deps, by, branch)),
-    sandbox: (name) => copies().open(name),
+    create: (by, branch) =>
+      inTurn(branch.name, () => {
+        steady.forget(branch.name)
+        return create(deps, by, branch)
+      }),
+    async sandbox(name) {
+      const opened = await copies().open(name)
+      const record = (await documents.get<BranchRecord>(branchCategory, name))?.value
+      if (record !== undefined && record.state === 'open' && isOverlay(record)) await inTurn(name, () => steady.keep(record, opened))
+      return opened
+    },
     diff: (by, name, path) => inTurn(name, async () => diff(deps, by, openOnly(await find(name)), path)),
     merge: (by, name, how) => inTurn(name, async () => merge(deps, by, await find(name), how)),
     drop: (by, name, isDry) =>
@@ -112,6 +123,9 @@ export function createBranches(deps: BranchesDeps): Branches {
     rest: (name) => copies().rest(name),
   }
 }
+
+/** Records of earlier releases do not say, and are of copies. */
+const isOverlay = ({ over }: { readonly over?: string }): boolean => over !== undefined && over !== ''
 
 export function isEnded({ state }: Pick<BranchRecord, 'state'>): boolean {
   return state === 'merged' || state === 'dropped'
@@ -170,6 +184,8 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, base: mergeB
     by: by.caller.actor,
     version: target || version,
     base: '',
+    over: '',
+    copied: '',
     state: 'making',
     labels: heldLabels(by.caller),
     merge: null,
@@ -177,23 +193,26 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, base: mergeB
     ended_at: null,
   }
   await save(deps, by, record)
-  await copies.create(name, signal)
-  const branch = { name, sandbox: await copies.open(name) }
+  const { kind, why } = await copies.create(name, signal)
+  const over = kind === 'overlay' ? version : ''
+  if (over !== '') await versions.pointBranch(name, over)
+  const branch = { name, sandbox: await copies.open(name), over }
   const commit = async (): Promise<string> => (await versions.commitBranch(branch, factsOf(deps, by, `Branch ${name}`), signal)).commit!
-  let base = await commit()
+  // An overlay that nothing has worked on is the version itself.
+  let base = over || (await commit())
   if (target !== '') {
     const { changes } = await versions.compare({ from: base, to: target, path: 'shared', text: false, limit: Infinity })
     await versions.restoreFiles({ commit: target, before: base, changes, call: by.call, signal }, branch.sandbox)
     base = await commit()
   }
-  const made: BranchRecord = { ...record, base: against || base, state: 'open' }
+  const made: BranchRecord = { ...record, base: against || base, over, copied: why, state: 'open' }
   await save(deps, by, made)
   return made
 }
 
 /** @returns its newest commit */
-async function commitOf(deps: BranchesDeps, by: BranchBy, { name, labels }: BranchRecord): Promise<string> {
-  const branch = { name, sandbox: await copiesOf(deps).open(name) }
+async function commitOf(deps: BranchesDeps, by: BranchBy, { name, labels, over = '' }: BranchRecord): Promise<string> {
+  const branch = { name, sandbox: await copiesOf(deps).open(name), over }
   const { commit } = await (await versionsOf(deps)).commitBranch(branch, factsOf(deps, by, `Changes of ${name}`, labels), by.signal)
   return commit!
 }

@@ -133,7 +133,7 @@ function remove(draft: Draft, path: string): void {
 }
 
 /** What hands report of files. */
-function takeInto(draft: Draft, repository: Repository): Pick<Checkpoints, 'match' | 'put' | 'putPointer'> {
+export function takeInto(draft: Draft, repository: Repository): Pick<Checkpoints, 'match' | 'put' | 'putPointer'> {
   const set = (path: string, file: NewFile): void => {
     if (setFile(draft.work, repository, `${files}/${treeName(path)}`, file)) draft.changes += 1
   }

@@ -1,5 +1,5 @@
 /** What the thread of the versions is asked, and what it answers. */
-import type { HandsOps, SnapshotEntry } from '../../../protocol/index.ts'
+import type { BranchChange, HandsOps, SnapshotEntry } from '../../../protocol/index.ts'
 import type { StateText, Wanted } from './checkpoint.ts'
 import type { ArchivePiece, Comparison, LargeFile } from './history.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'
@@ -14,7 +14,15 @@ export type CommitBy = Omit<NewCommit, 'tree' | 'parents'>
 /** What the thread answers, by the name of the question. */
 export interface VersionAnswers {
   // `branch`: of files; '': the workspace.
-  begin(ask: { readonly branch: string; readonly whole: boolean; readonly except: readonly string[] }): Promise<void>
+  /** @param ask `over`: of an overlay, of which the changes are listed */
+  begin(ask: {
+    readonly branch: string
+    readonly whole: boolean
+    readonly except: readonly string[]
+    readonly over?: { readonly commit: string; readonly changes: readonly BranchChange[] }
+  }): Promise<void>
+  /** Begins a branch of files with a version. */
+  point(ask: { readonly branch: string; readonly commit: string }): Promise<void>
   match(ask: { readonly branch: string; readonly entries: readonly SnapshotEntry[] }): Promise<Wanted>
   put(ask: { readonly branch: string; readonly paths: readonly string[] } & HandsOps['collect']['output']): Promise<void>
   /** Keeps what makes the next start quick. */

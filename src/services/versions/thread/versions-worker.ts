@@ -16,6 +16,7 @@ import {
   taggedIn,
 } from './history.ts'
 import { createLargeFiles, type LargeFiles, openRepository, type Repository, folderMode } from '../../../repository/index.ts'
+import { createOverlayCheckpoint } from './overlay-checkpoint.ts'
 import { mergeTrees } from './merge-trees.ts'
 import { leftOutBy } from './left-out.ts'
 import { listTurns, undoTurn } from './undo-turn.ts'
@@ -33,7 +34,7 @@ function createAnswers(folder: string): VersionAnswers {
   return { ...checkpointAnswers(opened), ...pastAnswers(opened), ...changeAnswers(opened) }
 }
 
-type CheckpointQuestion = 'begin' | 'match' | 'put' | 'commit' | 'keep' | 'large' | 'extras' | 'forget'
+type CheckpointQuestion = 'begin' | 'point' | 'match' | 'put' | 'commit' | 'keep' | 'large' | 'extras' | 'forget'
 
 function checkpointAnswers({ folder, repository, large }: Opened): Pick<VersionAnswers, CheckpointQuestion> {
   const ofBranches = new Map<string, Promise<Checkpoints>>()
@@ -43,7 +44,16 @@ function checkpointAnswers({ folder, repository, large }: Opened): Pick<VersionA
     return found
   }
   return {
-    begin: async ({ branch, whole, except }) => (await checkpoints(branch)).begin(whole, except),
+    async begin({ branch, whole, except, over }) {
+      if (over === undefined) return (await checkpoints(branch)).begin(whole, except)
+      const opened = await repository()
+      // What another checkpoint has begun and not committed.
+      opened.drop()
+      const made = createOverlayCheckpoint(opened, branch, over.commit, over.changes)
+      ofBranches.set(branch, made)
+      await made
+    },
+    point: async ({ branch, commit }) => (await repository()).point(branch, commit),
     match: async ({ branch, entries }) => (await checkpoints(branch)).match(entries),
     put: async ({ branch, paths, files: collected, content }) =>
       (await checkpoints(branch)).put(paths, collected, Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
