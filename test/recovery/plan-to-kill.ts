@@ -35,7 +35,7 @@ const guest = await openFixture({
   store: await openSqliteStore({ user, path: join(folder, 'store.sqlite'), durability: 'normal' }),
   versionsFolder: join(root, 'internal', 'versions'),
   play: () => steps.shift() ?? says('done'),
-  config: { agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.read', 'state.write', 'mail.send'] } } as never,
+  config: { agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.read', 'state.write', 'mail.send'] } },
   calls: [...builtinCalls({ files: true, shell: true }), send],
 })
 const ok = async (name: string, input: object): Promise<PlanView> => {

@@ -1,6 +1,6 @@
 /** `oxbow space` as a person runs it: a move that is killed anywhere is whole or as before; a share ends with all that came from it. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -77,7 +77,7 @@ test('a move that is killed anywhere is whole or as before, and the next verb sa
 test('a guest that starts again by itself settles a move that was cut off before it opens', { timeout: 600_000 }, async () => {
   ran('space', 'new', 'served')
   const [note] = /note-[0-9a-f]+/.exec(ran('memory', 'add', 'The kingfisher is at the weir.', '--space', 'default'))!
-  const pid = (): number => Number((JSON.parse(ran('start', '--space', 'served', '--json')) as { pid: number }).pid)
+  const pid = (): number => (JSON.parse(ran('start', '--space', 'served', '--json')) as { pid: number }).pid
   const before = pid()
   const open = join(root, 'runner', 'spaces', 'moves', 'open')
   const child = spawn(process.execPath, [program, 'space', 'move', note, '--from', 'default', '--to', 'served', '--yes'], {

@@ -35,7 +35,7 @@ test('what cannot be the name of a space makes nothing, wherever a space is name
     const { exit, err } = oxbow('space', 'new', '--', name)
     assert.equal(exit, 2, `space new ${name.slice(0, 40)}: ${err}`)
     assert.match(err, /cannot be the name of a space/)
-    assert.ok(err.length < 500 && !/[\u0007\u202e]/.test(err), 'the name is cut and escaped')
+    assert.ok(err.length < 500 && !err.includes('\u0007') && !err.includes('\u202e'), 'the name is cut and escaped')
     assert.notEqual(oxbow('config', 'get', 'model.name', `--space=${name}`).exit, 0)
   }
   assert.match(oxbow('config', 'get', 'model.name', '--space', 'nowhere').err, /there is no space "nowhere"/)

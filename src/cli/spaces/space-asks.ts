@@ -50,7 +50,7 @@ export async function deleteSessions(gateway: Gateway, ids: readonly string[]): 
     const left: string[] = []
     let failure: unknown
     for (const session of rest)
-      await ifThere(outcomeOf(gateway, 'session.delete', { session: session as Sessions[number]['id'] })).catch((error: unknown) => {
+      await ifThere(outcomeOf(gateway, 'session.delete', { session: session })).catch((error: unknown) => {
         failure = error
         left.push(session)
       })

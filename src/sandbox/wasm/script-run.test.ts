@@ -18,6 +18,6 @@ void test('the interpreter ends a tool that spins by itself, without a keeper th
     signal: output,
     waits: false,
   }
-  const answer = engine.run(job as ToolJob, [], { callHost: () => 'null', waitedMs: () => 0 })
+  const answer = engine.run(job, [], { callHost: () => 'null', waitedMs: () => 0 })
   assert.equal('failure' in answer && answer.failure.code, 'timeout')
 })

@@ -65,17 +65,17 @@ export async function applyBrokenPlans(count: number, seed = 31): Promise<number
 }
 
 function damage(holder: JsonObject, way: readonly number[], how: string, value: Json): void {
-  let at: Record<string, unknown> | unknown[] = holder as Record<string, unknown>
+  let at: Record<string, unknown> | unknown[] = holder
   for (const [depth, turn] of way.entries()) {
     const keys = Object.keys(at)
     const key = keys[turn % Math.max(1, keys.length)]
     if (key === undefined) return
-    const below = (at as Record<string, unknown>)[key]
+    const below = at[key]
     if (depth < way.length - 1 && typeof below === 'object' && below !== null) {
       at = below as Record<string, unknown>
       continue
     }
-    if (how === 'replace') (at as Record<string, unknown>)[key] = value
+    if (how === 'replace') at[key] = value
     else if (how === 'remove' && !Array.isArray(at)) delete at[key]
     else if (how === 'remove') (at as unknown as unknown[]).splice(turn % keys.length, 1)
     else if (how === 'add' && !Array.isArray(at)) at[`more${turn}`] = value

@@ -46,7 +46,7 @@ test('a plan sees the notes that it changes, which are there once it is applied'
       assert.match(after, /Mo\.[^]*red|red[^]*Mo\./)
       assert.doesNotMatch(after, /Bo/)
     },
-    { store, memory, config: { agent: { rights } } as never },
+    { store, memory, config: { agent: { rights } } },
   )
 })
 
@@ -64,7 +64,7 @@ test('a plan that schedules shows the schedule, and makes it when it is applied'
       assert.equal((await all()).length, 1)
       assert.equal(sent.length, 1)
     },
-    { config: { agent: { rights } } as never },
+    { config: { agent: { rights } } },
   )
 })
 

@@ -211,7 +211,7 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, base: mergeB
 }
 
 /** @returns its newest commit */
-async function commitOf(deps: BranchesDeps, by: BranchBy, { name, labels, over = '' }: BranchRecord): Promise<string> {
+async function commitOf(deps: BranchesDeps, by: BranchBy, { name, labels, over }: BranchRecord): Promise<string> {
   const branch = { name, sandbox: await copiesOf(deps).open(name), over }
   const { commit } = await (await versionsOf(deps)).commitBranch(branch, factsOf(deps, by, `Changes of ${name}`, labels), by.signal)
   return commit!
