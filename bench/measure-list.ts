@@ -34,6 +34,7 @@ import { stream } from './measures/stream.ts'
 import { skills } from './texts/skills.ts'
 import { text } from './texts/text.ts'
 import { turns } from './measures/turns.ts'
+import { undo } from './measures/undo.ts'
 import { watched } from './measures/watched.ts'
 import { wires } from './measures/wires.ts'
 
@@ -58,6 +59,7 @@ export const measures: readonly Measure[] = [
   replay,
   hands,
   versions,
+  undo,
   mcp,
   providers,
   activePlugins,

@@ -7,7 +7,8 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import git from 'isomorphic-git'
 import { OxbowError, writeWhole } from '../base/index.ts'
-import { maxLogScan, maxPendingPackBytes } from './limits.ts'
+import { maxCachedBlobBytes, maxCachedTreeEntries, maxLogScan, maxPendingPackBytes } from './limits.ts'
+import { createObjectCache } from './object-cache.ts'
 import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
 import { decodeTree, type TreeEntry } from './work-tree.ts'
 
@@ -75,6 +76,8 @@ export async function openRepository(folder: string): Promise<Repository> {
   const head = (branch = ''): string | null => readRef(join(folder, refOf(branch)))
   /** A log or an undo goes through thousands of commits, and a pack is slow to read. */
   const known = new Map<string, CommitFacts>()
+  const trees = createObjectCache<readonly TreeEntry[]>(maxCachedTreeEntries)
+  const blobs = createObjectCache<Buffer>(maxCachedBlobBytes)
   const note = (oid: string, text: string): CommitFacts => {
     const facts = decodeCommit(oid, text)
     if (known.size >= maxLogScan) known.clear()
@@ -85,10 +88,24 @@ export async function openRepository(folder: string): Promise<Repository> {
   return {
     head,
     commitFacts,
-    tree: async (oid) => decodeTree(await read(oid, 'tree')),
-    blob: (oid) => read(oid, 'blob'),
+    async tree(oid) {
+      const cached = trees.get(oid)
+      if (cached !== undefined) return cached
+      const tree = decodeTree(await read(oid, 'tree'))
+      trees.put(oid, tree, tree.length)
+      return tree
+    },
+    async blob(oid) {
+      const cached = blobs.get(oid)
+      if (cached !== undefined) return cached
+      const blob = await read(oid, 'blob')
+      blobs.put(oid, blob, blob.length)
+      return blob
+    },
     reread() {
       known.clear()
+      trees.clear()
+      blobs.clear()
       forget()
     },
     add,

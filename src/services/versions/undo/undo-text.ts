@@ -2,6 +2,7 @@
 import { OxbowError, plural } from '../../../base/index.ts'
 import { compensationCommand } from '../../../terminal/index.ts'
 import { shownPath } from '../thread/checkpoint.ts'
+import { fullWhy } from '../restore-files.ts'
 import type { UndoneTurn } from '../thread/undo-turn.ts'
 import { maxListedChanges } from '../limits.ts'
 import type { Conflict, Undone } from '../version-schemas.ts'
@@ -81,6 +82,11 @@ const named = (conflicts: readonly Conflict[]): string => {
 
 /** An undo that is asked to stop at conflicts. */
 export function inTheWay({ conflicts, total }: Pick<Shown, 'conflicts' | 'total'>): OxbowError {
+  const full = conflicts.filter(({ why }) => why === fullWhy)
+  if (full.length > 0)
+    return new OxbowError('store_full', `Nothing was changed, because the disk is full: ${named(full)}.`, {
+      hint: 'Free some space on the disk of the workspace, and undo it again.',
+    })
   return new OxbowError('tool_failed', `Nothing was changed, because this was changed since or cannot be changed: ${named(conflicts)}.`, {
     hint:
       total === 0
