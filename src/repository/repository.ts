@@ -76,8 +76,7 @@ export async function openRepository(folder: string): Promise<Repository> {
   const head = (branch = ''): string | null => readRef(join(folder, refOf(branch)))
   /** A log or an undo goes through thousands of commits, and a pack is slow to read. */
   const known = new Map<string, CommitFacts>()
-  const trees = createObjectCache<readonly TreeEntry[]>(maxCachedTreeEntries)
-  const blobs = createObjectCache<Buffer>(maxCachedBlobBytes)
+  const { tree, blob, forgetRead } = createKeptReads(read)
   const note = (oid: string, text: string): CommitFacts => {
     const facts = decodeCommit(oid, text)
     if (known.size >= maxLogScan) known.clear()
@@ -88,24 +87,11 @@ export async function openRepository(folder: string): Promise<Repository> {
   return {
     head,
     commitFacts,
-    async tree(oid) {
-      const cached = trees.get(oid)
-      if (cached !== undefined) return cached
-      const tree = decodeTree(await read(oid, 'tree'))
-      trees.put(oid, tree, tree.length)
-      return tree
-    },
-    async blob(oid) {
-      const cached = blobs.get(oid)
-      if (cached !== undefined) return cached
-      const blob = await read(oid, 'blob')
-      blobs.put(oid, blob, blob.length)
-      return blob
-    },
+    tree,
+    blob,
     reread() {
       known.clear()
-      trees.clear()
-      blobs.clear()
+      forgetRead()
       forget()
     },
     add,
@@ -139,6 +125,32 @@ export async function openRepository(folder: string): Promise<Repository> {
       const oid = tagged?.commit ?? (name === 'HEAD' ? head() : await expand(name))
       if (oid === null) throw missing(name)
       return oid
+    },
+  }
+}
+
+/** Reads folders and contents; those that were asked for lately come from memory. */
+function createKeptReads(read: Reader['read']): Pick<Repository, 'tree' | 'blob'> & { readonly forgetRead: () => void } {
+  const trees = createObjectCache<readonly TreeEntry[]>(maxCachedTreeEntries)
+  const blobs = createObjectCache<Buffer>(maxCachedBlobBytes)
+  return {
+    async tree(oid) {
+      const kept = trees.get(oid)
+      if (kept !== undefined) return kept
+      const tree = decodeTree(await read(oid, 'tree'))
+      trees.put(oid, tree, tree.length)
+      return tree
+    },
+    async blob(oid) {
+      const kept = blobs.get(oid)
+      if (kept !== undefined) return kept
+      const blob = await read(oid, 'blob')
+      blobs.put(oid, blob, blob.length)
+      return blob
+    },
+    forgetRead() {
+      trees.clear()
+      blobs.clear()
     },
   }
 }
