@@ -11,7 +11,7 @@ import { delegation } from './measures/delegation.ts'
 import { graphs } from './measures/graphs.ts'
 import { crowd } from './measures/crowd.ts'
 import { hands } from './measures/hands.ts'
-import { versions } from './measures/versions.ts'
+import { versions } from './versions/versions.ts'
 import { hooks } from './plugins/hooks.ts'
 import { history } from './measures/history.ts'
 import { loadAlike } from './alike/load-alike.ts'
@@ -36,6 +36,7 @@ import { stream } from './measures/stream.ts'
 import { skills } from './texts/skills.ts'
 import { text } from './texts/text.ts'
 import { turns } from './measures/turns.ts'
+import { undo } from './versions/undo.ts'
 import { watched } from './measures/watched.ts'
 import { wires } from './measures/wires.ts'
 
@@ -62,6 +63,7 @@ export const measures: readonly Measure[] = [
   replay,
   hands,
   versions,
+  undo,
   mcp,
   providers,
   activePlugins,

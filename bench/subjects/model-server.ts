@@ -16,9 +16,14 @@ export const prompts = {
   busy: 'bench: busy',
   /** As many one-word chunks as was asked for. */
   long: 'bench: long',
+  /** Writes a file, or changes `changedFiles` files by a command. */
+  oneFile: 'bench: one file',
+  manyFiles: 'bench: many files',
   /** No answer at all. */
   stall: 'bench: stall',
 } as const
+
+export const changedFiles = 1_000
 
 /** Chunks of a short answer. */
 const shortAnswerChunks = 20
@@ -73,6 +78,7 @@ function scenario(longTokens: number): object {
   const ask = (place: number): object => ({
     events: [{ tool_call: { name: 'time_now', arguments: `{${' '.repeat(place)}}`, id: `call_${place}` } }],
   })
+  const tool = (name: string, input: object): object => ({ events: [{ tool_call: { name, arguments: input } }] })
   const turn = (match: string, ...steps: object[]): object => ({ match, steps })
   return {
     turns: [
@@ -81,6 +87,14 @@ function scenario(longTokens: number): object {
       turn(prompts.fiveTools, ...[0, 1, 2, 3, 4].map(ask), answer),
       turn(prompts.busy, ask(0), { events: [{ delay_ms: busyPauseMs }, ...answer.events] }),
       turn(prompts.long, { events: [{ text: 'word ', count: longTokens }] }),
+      turn(prompts.oneFile, tool('shell_exec', { command: 'echo "$RANDOM$RANDOM" >> /shared/log.txt' }), answer),
+      turn(
+        prompts.manyFiles,
+        tool('shell_exec', {
+          command: `for i in $(seq 0 ${changedFiles - 1}); do echo "$RANDOM$RANDOM" >> /shared/d$((i % 100))/f$i.txt; done`,
+        }),
+        answer,
+      ),
       turn(prompts.stall, { events: [{ stall: true }] }),
       turn(toolMarks.fiveTools, ...[0, 1, 2, 3, 4].map(ask), answer),
       turn(toolMarks.oneTool, ask(0), answer),

@@ -66,13 +66,26 @@ async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
 /**
  * Asks in the terminal. Ctrl+C, Ctrl+D and a terminal that is gone all mean no.
  * @param question without its ` [y/N] `
- * @param of what is shown before it, since what was typed until then is no answer to it, and when nobody needs the answer any more
  */
-export async function isYes(
+export async function isYes(question: string, terminal: Pick<Terminal, 'input' | 'errors'>, of: Asking = {}): Promise<boolean> {
+  return /^y(es)?$/i.test(await askLine(`${question} [y/N] `, terminal, of))
+}
+
+interface Asking {
+  readonly shown?: string
+  readonly over?: AbortSignal
+}
+
+/**
+ * Asks in the terminal.
+ * @param of what is shown before it, since what was typed until then is no answer to it, and when nobody needs the answer any more
+ * @returns what was typed; empty for Ctrl+C, Ctrl+D and a terminal that is gone
+ */
+export async function askLine(
   question: string,
   { input, errors }: Pick<Terminal, 'input' | 'errors'>,
-  { shown = '', over }: { readonly shown?: string; readonly over?: AbortSignal } = {},
-): Promise<boolean> {
+  { shown = '', over }: Asking = {},
+): Promise<string> {
   await dropTypedAhead(input)
   if (shown !== '') printNotice({ errors }, shown)
   const gone = new AbortController()
@@ -80,9 +93,9 @@ export async function isYes(
   const lines = createInterface({ input, output: errors })
   for (const end of ['SIGINT', 'close']) lines.once(end, () => gone.abort())
   try {
-    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim())
+    return (await lines.question(question, { signal })).trim()
   } catch (error) {
-    if (signal.aborted) return false
+    if (signal.aborted) return ''
     throw error
   } finally {
     lines.close()

@@ -91,3 +91,7 @@ export const knowledgePieceBytes: number = 768 * 1024
 /** A guest that restarts ends its connections 150 ms after its answer; it is asked so often whether it is back, for so long. */
 export const restartPollMs = 400
 export const restartWaitMs = 20_000
+/** Lines of a difference that `/undo` shows in a chat line by line. */
+export const maxDiffLines = 60
+/** Turns that `/undo list` lists. */
+export const maxListedUndos = 20

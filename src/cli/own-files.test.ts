@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { readCommand } from '../terminal/index.ts'
 import { readCharacterText } from './characters/character-file.ts'
 import { obey } from './chat/chat-commands.ts'
+import { createAskUndo } from './chat/chat-undo.ts'
 import { createConversation } from './chat/conversation.ts'
 import type { GatewayPort } from './guest-connection.ts'
 import { assertFile, findLocalFile, readNamed, uploadFiles } from './own-files.ts'
@@ -52,7 +53,9 @@ function startChat() {
   })
   const type = (line: string): Promise<void> => {
     const command = readCommand(line)
-    return command === null ? conversation.send(line) : obey(command, { gateway, conversation, screen, leave: () => {} })
+    return command === null
+      ? conversation.send(line)
+      : obey(command, { gateway, conversation, screen, leave: () => {}, askUndo: createAskUndo(gateway) })
   }
   return { type, pieces, sent, said, state }
 }

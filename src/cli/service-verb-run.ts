@@ -4,10 +4,10 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
 import { plainLine, plainText } from '../terminal/index.ts'
 import { errorTable, isOxbowError, type JsonObject, OxbowError, ownValue, toError } from '../base/index.ts'
-import type { AskCall, OutputOf, ServiceVerb } from '../protocol/index.ts'
+import type { AgreementQuestion, AskCall, OutputOf, ServiceVerb } from '../protocol/index.ts'
 import { openHome, sharedPathOf } from '../runner/index.ts'
 import { type GuestChoice, userWorkspace, withGuest, outputOf } from './guest-connection.ts'
-import { isYes } from './input.ts'
+import { askLine, isYes } from './input.ts'
 import { type DryRunOptions, forPeople } from './kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from './terminal.ts'
 import { argumentsOf, type Field, inputOf, nameOf } from './verb-fields.ts'
@@ -62,12 +62,13 @@ function typedAs(field: string, fields: readonly Field[]): string {
 
 /** @returns the input with what the person has seen and agreed to; null: they did not. @throws OxbowError `bad_input` where nobody can be asked */
 async function agreed(
-  { agree, words }: ServiceVerb,
+  verb: ServiceVerb,
   input: JsonObject,
   { fields, name, options, ask }: Pick<Given, 'fields' | 'options'> & { readonly name: string; readonly ask: AskCall },
   terminal: Terminal,
 ): Promise<JsonObject | null> {
-  const { by, field, yes, question, declined, settled } = agree!
+  const { words } = verb
+  const { by, field, yes, question, answers, declined, settled } = verb.agree!
   if (ownValue(input, yes ?? field) !== undefined) return input
   const named = Object.fromEntries(
     fields.flatMap(({ usage, path: [at = ''] }) => (usage.startsWith('--') ? [] : [[at, ownValue(input, at)!]])),
@@ -79,9 +80,10 @@ async function agreed(
     return null
   }
   printText({ output: terminal.errors }, await by.show!(seen as never, { input, name, text: '', options, ask }))
+  const asked = answers?.(input, seen as never)
   if (!isInteractive(terminal) && yes !== undefined)
     throw new OxbowError('bad_input', 'Nobody can be asked here, so nothing was changed.', {
-      hint: `Add --yes to do what is shown above; --dry-run shows it without asking.`,
+      hint: asked?.unasked ?? 'Add --yes to do what is shown above; --dry-run shows it without asking.',
     })
   if (!isInteractive(terminal)) {
     const verbOf = (all: string): string => `oxbow ${all.replace(/ <.*/, '')} ${name}`
@@ -89,9 +91,20 @@ async function agreed(
       hint: `${verbOf(by.words)} --json shows it; then: ${verbOf(words)} --${field} ${field.toUpperCase()}`,
     })
   }
-  if (await isYes(question(name), terminal)) return { ...input, ...(yes !== undefined && { [yes]: true }), [field]: ownValue(seen, field)! }
+  if (asked !== undefined) {
+    const answer = await chosen(asked, terminal)
+    if (answer !== undefined) return agreed(verb, { ...input, ...answer.input }, { fields, name, options, ask }, terminal)
+  } else if (await isYes(question(name), terminal))
+    return { ...input, ...(yes !== undefined && { [yes]: true }), [field]: ownValue(seen, field)! }
   printNotice(terminal, declined)
   return null
+}
+
+/** @returns undefined: none, so no */
+async function chosen({ text, answers }: AgreementQuestion, terminal: Terminal): Promise<AgreementQuestion['answers'][number] | undefined> {
+  const shown = answers.map(({ word, does }) => `  ${word[0]}  ${does}`).join('\n')
+  const said = (await askLine(`${text} [${answers.map(({ word }) => word[0]).join('/')}/N] `, terminal, { shown })).toLowerCase()
+  return answers.find(({ word }) => said === word || said === word[0])
 }
 
 /** @returns how agents see a file or folder of this machine */

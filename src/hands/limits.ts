@@ -227,3 +227,5 @@ export const keptFingerprints = 8
 export const maxNamedChanges = 20
 /** Bytes of the files in one reply of `collect`. */
 export const maxCollectBytes: number = 8 * mib
+/** Files that are put into place at the same time when an archive is unpacked over expected ones: each is a dozen short calls of the system. */
+export const mergedAtOnce = 8

@@ -92,10 +92,23 @@ interface Agreement {
   readonly yes?: string
   /** @param name what was typed first */
   question(name: string): string
+  /** @returns what is asked instead, where what was seen leaves more to answer than yes and no */
+  answers?(input: JsonObject, shown: never): AgreementQuestion | undefined
   /** Said where the answer is no. */
   readonly declined: string
   /** @returns what is said where there is nothing to agree to; else empty */
   settled?(shown: never, name: string): string
+}
+
+/**
+ * What is asked instead of yes or no. Each word, or its first letter, agrees to the call with its input; where that does not say yes, it is another
+ * look, which is shown and asked about again.
+ */
+export interface AgreementQuestion {
+  readonly text: string
+  /** What to do where nobody can be asked. */
+  readonly unasked: string
+  readonly answers: readonly { readonly word: string; readonly does: string; readonly input: JsonObject }[]
 }
 
 export interface Typed {

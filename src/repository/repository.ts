@@ -7,7 +7,8 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import git from 'isomorphic-git'
 import { OxbowError, writeWhole } from '../base/index.ts'
-import { maxLogScan, maxPendingPackBytes } from './limits.ts'
+import { maxCachedBlobBytes, maxCachedTreeEntries, maxLogScan, maxPendingPackBytes } from './limits.ts'
+import { createObjectCache } from './object-cache.ts'
 import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
 import { decodeTree, type TreeEntry } from './work-tree.ts'
 
@@ -77,6 +78,7 @@ export async function openRepository(folder: string): Promise<Repository> {
   const head = (branch = ''): string | null => readRef(join(folder, refOf(branch)))
   /** A log or an undo goes through thousands of commits, and a pack is slow to read. */
   const known = new Map<string, CommitFacts>()
+  const { tree, blob, forgetRead } = createKeptReads(read)
   const note = (oid: string, text: string): CommitFacts => {
     const facts = decodeCommit(oid, text)
     if (known.size >= maxLogScan) known.clear()
@@ -87,10 +89,11 @@ export async function openRepository(folder: string): Promise<Repository> {
   return {
     head,
     commitFacts,
-    tree: async (oid) => decodeTree(await read(oid, 'tree')),
-    blob: (oid) => read(oid, 'blob'),
+    tree,
+    blob,
     reread() {
       known.clear()
+      forgetRead()
       forget()
     },
     add,
@@ -128,6 +131,32 @@ export async function openRepository(folder: string): Promise<Repository> {
       const oid = tagged?.commit ?? (name === 'HEAD' ? head() : await expand(name))
       if (oid === null) throw missing(name)
       return oid
+    },
+  }
+}
+
+/** Reads folders and contents; those that were asked for lately come from memory. */
+function createKeptReads(read: Reader['read']): Pick<Repository, 'tree' | 'blob'> & { readonly forgetRead: () => void } {
+  const trees = createObjectCache<readonly TreeEntry[]>(maxCachedTreeEntries)
+  const blobs = createObjectCache<Buffer>(maxCachedBlobBytes)
+  return {
+    async tree(oid) {
+      const kept = trees.get(oid)
+      if (kept !== undefined) return kept
+      const tree = decodeTree(await read(oid, 'tree'))
+      trees.put(oid, tree, tree.length)
+      return tree
+    },
+    async blob(oid) {
+      const kept = blobs.get(oid)
+      if (kept !== undefined) return kept
+      const blob = await read(oid, 'blob')
+      blobs.put(oid, blob, blob.length)
+      return blob
+    },
+    forgetRead() {
+      trees.clear()
+      blobs.clear()
     },
   }
 }

@@ -23,6 +23,16 @@ export {
   type SlashCommand,
   slashCommands,
 } from './slash-commands.ts'
+export {
+  compensationCommand,
+  type UndoAnswer,
+  undoAnswer,
+  type UndoInput,
+  undoKeys,
+  type UndoQuestion,
+  undoQuestion,
+  wayBack,
+} from './undo-answers.ts'
 export { inRecordOrder } from './record-order.ts'
 export {
   exactInput,

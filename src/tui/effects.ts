@@ -21,6 +21,8 @@ import {
   statusRows,
   table,
   screenCommands,
+  undoQuestion,
+  wayBack,
 } from '../terminal/index.ts'
 import { assertNever, type CallId, OxbowError, toError, toFailure, nearestNames } from '../base/index.ts'
 import type { SessionInfo, InputOf, MadeCall, OutputOf } from '../protocol/index.ts'
@@ -118,7 +120,6 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
     case 'list_turns':
     case 'preview_undo':
     case 'undo':
-    case 'redo':
       return undo(effect, doing)
     case 'fork':
     case 'rename':
@@ -246,34 +247,32 @@ async function readLabels(doing: Doing): Promise<void> {
   doing.dispatch({ type: 'labels', session, labels: labelBadges(read.output), mode: modeBadge(strictness.output) })
 }
 
-type UndoEffect = Extract<Effect, { type: 'list_turns' | 'preview_undo' | 'undo' | 'redo' }>
+type UndoEffect = Extract<Effect, { type: 'list_turns' | 'preview_undo' | 'undo' }>
 
 async function undo(effect: UndoEffect, doing: Doing): Promise<void> {
   const { dispatch } = doing
-  if (effect.type === 'undo' || effect.type === 'redo') {
-    const isRedo = effect.type === 'redo'
-    const { text } = await ask(doing, 'version.undo', { ...(isRedo ? { redo: true } : { turn: effect.turn }), apply: true })
-    return dispatch({
-      type: 'note',
-      tone: 'info',
-      text: plainText(`${text}\n${isRedo ? '/undo takes it back again.' : '/redo brings it back.'}`),
-    })
+  if (effect.type === 'undo') {
+    const { text } = await ask(doing, 'version.undo', effect.input)
+    const next = wayBack(effect.input.redo === true, (words) => `/${words}`)
+    return dispatch({ type: 'note', tone: 'info', text: plainText(`${text}\n${next}`) })
   }
   if (effect.type === 'list_turns') {
     const { turns } = (await ask(doing, 'version.turns', { limit: maxVersions })).output
     const rows = turns
       .filter(({ undone }) => !undone)
       .map(({ turn, at, author, subject }) => ({ id: turn, label: subject, detail: `${formatTime(at)}  ${author}` }))
-    if (rows.length === 0) return dispatch({ type: 'say', text: 'There is no turn to undo: none has changed files or saved documents.' })
+    if (rows.length === 0)
+      return dispatch({
+        type: 'say',
+        text: 'There is no turn to undo: none has changed anything that an undo takes back, or all are undone.',
+      })
     return dispatch({ type: 'dialog', dialog: newPicker('turns', 'Undo a turn', rows) })
   }
-  const { output, text } = await ask(doing, 'version.undo', { turn: effect.turn })
-  const { diff } = output as { readonly diff: string }
-  const lines = plainText(`${text}\n\n${diff}`.trim()).split('\n')
-  dispatch({
-    type: 'dialog',
-    dialog: { kind: 'preview', title: `Undo: ${plainLine(effect.title, 60)}`, lines, turn: effect.turn, scroll: 0 },
-  })
+  const { output, text } = await ask(doing, 'version.undo', effect.input)
+  const lines = plainText(`${text}\n\n${output.diff}`.trim()).split('\n')
+  const verb = effect.input.redo === true ? 'Redo' : 'Undo'
+  const title = `${verb}: ${plainLine(effect.title || output.subject, 60)}`
+  dispatch({ type: 'dialog', dialog: { kind: 'preview', title, lines, question: undoQuestion(effect.input, output), scroll: 0 } })
 }
 
 type SessionEffect = Extract<Effect, { type: 'fork' | 'rename' | 'archive' | 'compact' }>

@@ -1,5 +1,5 @@
 /** What each key does, by what is open: a question, a dialog, the search, a list of completions, and else the editor. Pure. */
-import { isCommand, readCommand, readMessage } from '../terminal/index.ts'
+import { isCommand, readCommand, readMessage, undoAnswer } from '../terminal/index.ts'
 import { assertNever, ownValue } from '../base/index.ts'
 import { answerTo } from '../protocol/index.ts'
 import { answerKey, draftText, type Question } from './question.ts'
@@ -39,7 +39,9 @@ export function takeText(state: State, text: string, isPasted: boolean, around: 
     return answered ?? [state, []]
   }
   const touched = { ...state, lastKeyAt: state.now, selected: null }
-  if (dialog !== null) return [dialog.kind === 'picker' ? { ...touched, dialog: pickerText(dialog, text) } : touched, []]
+  if (dialog?.kind === 'picker') return [{ ...touched, dialog: pickerText(dialog, text) }, []]
+  // A pasted text answers nothing.
+  if (dialog !== null) return isPasted ? [touched, []] : answerPreview(touched, dialog, text)
   if (search !== null) return showMatch(searchFor(touched, search.query + text.replace(/\s+/g, ' '), around), 0, around)
   const editor = isPasted ? paste(touched.editor, text) : insert(touched.editor, text)
   if (editor === null)
@@ -108,13 +110,22 @@ function questionKey(state: State, question: Question, key: string): Step | null
 function dialogKey(state: State, dialog: Picker | Preview, key: string): Step {
   if (key === 'escape') return [{ ...state, dialog: null }, []]
   if (dialog.kind === 'preview') {
-    if (key === 'enter') return [{ ...state, dialog: null }, [{ type: 'undo', turn: dialog.turn }]]
+    if (key === 'enter') return answerPreview(state, dialog, 'yes')
     const by = ownValue({ up: -1, down: 1, pageUp: -10, pageDown: 10 }, key)
     if (by === undefined) return [state, []]
     return [{ ...state, dialog: { ...dialog, scroll: Math.max(0, Math.min(dialog.lines.length - 1, dialog.scroll + by)) } }, []]
   }
   if (key === 'enter') return choosePicked(state, dialog)
   return [{ ...state, dialog: pickerKey(dialog, key, state.columns) ?? dialog }, []]
+}
+
+/** Does what was answered; `n` closes it, as Escape does. */
+function answerPreview(state: State, { question }: Preview, typed: string): Step {
+  if (/^no?$/i.test(typed)) return [{ ...state, dialog: null }, []]
+  const answer = undoAnswer(question, typed)
+  if (answer === undefined) return [state, []]
+  const { input } = answer
+  return [{ ...state, dialog: null }, [input.apply === true ? { type: 'undo', input } : { type: 'preview_undo', input, title: '' }]]
 }
 
 function choosePicked(state: State, picker: Picker): Step {
@@ -131,7 +142,7 @@ function choosePicked(state: State, picker: Picker): Step {
     case 'definitions':
       return [closed, [{ type: 'choose_agent', agent: row.id }]]
     case 'turns':
-      return [closed, [{ type: 'preview_undo', turn: row.id, title: row.label }]]
+      return [closed, [{ type: 'preview_undo', input: { turn: row.id }, title: row.label }]]
     default:
       return assertNever(picker.purpose)
   }

@@ -1,4 +1,5 @@
 /** Dialogs in which a person chooses from a list, and one that shows what would happen before it does. */
+import type { UndoQuestion } from '../terminal/index.ts'
 import { type Editor, editKey, emptyEditor, insert } from './editor.ts'
 
 export interface PickerRow {
@@ -23,8 +24,8 @@ export interface Preview {
   readonly kind: 'preview'
   readonly title: string
   readonly lines: readonly string[]
-  /** The turn to undo. */
-  readonly turn: string
+  /** What can be answered; each is bound to what is shown. */
+  readonly question: UndoQuestion
   readonly scroll: number
 }
 

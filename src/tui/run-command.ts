@@ -36,9 +36,9 @@ export function runCommand(state: State, { name, argument }: Entered, around: Su
     case 'kill':
       return agentCommand(state, name, argument)
     case 'undo':
-      return does({ type: 'list_turns' })
+      return does(argument === '' ? { type: 'list_turns' } : { type: 'preview_undo', input: { turn: argument }, title: '' })
     case 'redo':
-      return does({ type: 'redo' })
+      return does({ type: 'preview_undo', input: { redo: true }, title: '' })
     case 'approve':
       return state.question === null
         ? does({ type: 'list_approvals' })

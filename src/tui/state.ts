@@ -1,5 +1,5 @@
 /** Everything that the full-screen terminal shows, what can happen to it, and what it asks to be done. Plain values. */
-import { type SlashCommand } from '../terminal/index.ts'
+import type { SlashCommand, UndoInput } from '../terminal/index.ts'
 import type { ConnectionState, FollowEvent } from '../client/index.ts'
 import type { CallId, Failure, SessionId } from '../base/index.ts'
 import type { GuestStatus, RecordView, SessionInfo } from '../protocol/index.ts'
@@ -140,9 +140,8 @@ export type Effect =
   /** Empty: the usual one. */
   | { readonly type: 'choose_agent'; readonly agent: string }
   | { readonly type: 'list_turns' }
-  | { readonly type: 'preview_undo'; readonly turn: string; readonly title: string }
-  | { readonly type: 'undo'; readonly turn: string }
-  | { readonly type: 'redo' }
+  | { readonly type: 'preview_undo'; readonly input: UndoInput; readonly title: string }
+  | { readonly type: 'undo'; readonly input: UndoInput }
   | { readonly type: 'fork'; readonly message: number | null }
   | { readonly type: 'rename'; readonly title: string }
   | { readonly type: 'archive' }

@@ -29,6 +29,7 @@ import {
 } from '../../terminal/index.ts'
 import { failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
+import type { AskUndo } from './chat-undo.ts'
 
 const help = (own: readonly SlashCommand[]): string => `${commandHelp(own)}
 Ctrl+C clears the line and stops the running turn. A message sent while a turn runs is read at its next step.
@@ -39,6 +40,7 @@ interface Obeying {
   readonly conversation: Conversation
   readonly screen: Screen
   readonly leave: () => void
+  readonly askUndo: AskUndo
 }
 
 const maxNameChars = 40
@@ -79,7 +81,10 @@ async function keepSession(
 }
 
 /** Sends a prompt as a message. It is read in the session, which has read untrusted text from then on. */
-async function sendPrompt(words: readonly string[], { gateway, conversation, screen }: Omit<Obeying, 'leave'>): Promise<void> {
+async function sendPrompt(
+  words: readonly string[],
+  { gateway, conversation, screen }: Pick<Obeying, 'gateway' | 'conversation' | 'screen'>,
+): Promise<void> {
   const [call, input] = promptCall(words)
   const { id } = await conversation.begin()
   const outcome = await gateway.call(call, input, id)
@@ -89,7 +94,10 @@ async function sendPrompt(words: readonly string[], { gateway, conversation, scr
 }
 
 /** Sends the text of a command of the person, or of a folder that they trust. */
-async function sendCommand({ name, line }: Entered, { gateway, conversation, screen }: Omit<Obeying, 'leave'>): Promise<void> {
+async function sendCommand(
+  { name, line }: Entered,
+  { gateway, conversation, screen }: Pick<Obeying, 'gateway' | 'conversation' | 'screen'>,
+): Promise<void> {
   const asked = commandCall(line)
   const outcome = asked === null ? null : await gateway.call(...asked)
   if (outcome?.status === 'ok') return conversation.send(outcome.text)
@@ -99,7 +107,7 @@ async function sendCommand({ name, line }: Entered, { gateway, conversation, scr
 }
 
 /** @throws OxbowError of the gateway. */
-export async function obey(command: Entered, { gateway, conversation, screen, leave }: Obeying): Promise<void> {
+export async function obey(command: Entered, { gateway, conversation, screen, leave, askUndo }: Obeying): Promise<void> {
   const session = conversation.current()
   const { name, argument } = command
   switch (name) {
@@ -117,6 +125,9 @@ export async function obey(command: Entered, { gateway, conversation, screen, le
     case 'archive':
     case 'fork':
       return screen.line(`  ${plainLine(await keepSession(command, session?.id ?? null, gateway, conversation), maxNoteChars)}`)
+    case 'undo':
+    case 'redo':
+      return screen.line(await askUndo(name, argument))
     case 'memory':
       return screen.line(await askMemory(gateway, argument))
     case 'agent':

@@ -3,6 +3,7 @@ import { OxbowError, toFailure } from '../../base/index.ts'
 import type { CallId, Failure } from '../../base/index.ts'
 import { doubleInterruptMs } from '../limits.ts'
 import { obey } from './chat-commands.ts'
+import { type AskUndo, createAskUndo } from './chat-undo.ts'
 import type { Screen, ScreenEvents } from '../screen/screen.ts'
 import { failureLines, messagePrompt } from './turn-printer.ts'
 import { createConversation } from './conversation.ts'
@@ -26,6 +27,7 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
   const left = Promise.withResolvers<Failure | null>()
   let interruptedAt = -Infinity
   let leaving = false
+  const askUndo = createAskUndo(deps.gateway)
 
   const leave = (): void => {
     leaving = true
@@ -42,7 +44,7 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
     const line = raw.includes('\n') ? raw.trimEnd() : raw.trim()
     if (line === '' || leaving) return
     try {
-      await takeLine(line, { deps, conversation, screen, leave })
+      await takeLine(line, { deps, conversation, screen, leave, askUndo })
     } catch (error) {
       report(error)
     }
@@ -78,12 +80,13 @@ interface Chat {
   readonly conversation: Conversation
   readonly screen: Screen
   readonly leave: () => void
+  readonly askUndo: AskUndo
 }
 
 /** Handles a command, an answer to an open approval, or a message. */
-async function takeLine(line: string, { deps, conversation, screen, leave }: Chat): Promise<void> {
+async function takeLine(line: string, { deps, conversation, screen, leave, askUndo }: Chat): Promise<void> {
   const command = readCommand(line)
-  if (command !== null) return obey(command, { gateway: deps.gateway, conversation, screen, leave })
+  if (command !== null) return obey(command, { gateway: deps.gateway, conversation, screen, leave, askUndo })
   const asked = conversation.current()?.asked() ?? null
   if (asked === null) return conversation.send(readMessage(line))
   const unseen = conversation.current()?.cameUnseen() === true

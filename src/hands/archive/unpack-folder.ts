@@ -8,7 +8,7 @@ import { createPathLocks, type PathLocks } from '../files/path-locks.ts'
 import { type ExpectedHash, replaceExpected } from '../files/expected-file.ts'
 import { type Place, refuseGuarded, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { makeFolderFor, renameToFree, syncFolder, temporaryBeside } from '../files/write-file.ts'
-import { maxTransfers, transferIdleMs } from '../limits.ts'
+import { maxTransfers, mergedAtOnce, transferIdleMs } from '../limits.ts'
 import { checkPiece } from '../transfer/put-file.ts'
 import { createTransfers, noteUpload, type Transfer } from '../transfer/transfers.ts'
 import { createPacker } from './pack-folder.ts'
@@ -157,17 +157,21 @@ async function mergeFolder(staged: string, target: Place, overwrite: boolean): P
 /** File by file: each replaces only the expected content, and a failed write stops no other. @returns files that were not written */
 async function mergeExpected(staged: string, target: Place, replaces: ReadonlyMap<string, ExpectedHash>): Promise<Kept> {
   const kept: Kept = []
-  for (const [path, hash] of replaces) {
-    try {
-      const [from, to] = [`${staged}/${path}`, `${target.real}/${path}`]
-      const isThere = (await madeFolder(target.real, posix.dirname(path))) && (await keepsMode(from, to))
-      if (!isThere || !(await replaceExpected(from, to, hash))) kept.push({ path, why: 'changed' })
-    } catch (error) {
-      kept.push({ path, why: whyNot(fromSystemError(error, path)) })
+  const left = replaces.entries()
+  const mergeNext = async (): Promise<void> => {
+    for (const [path, hash] of left) {
+      try {
+        const [from, to] = [`${staged}/${path}`, `${target.real}/${path}`]
+        const isThere = (await madeFolder(target.real, posix.dirname(path))) && (await keepsMode(from, to))
+        if (!isThere || !(await replaceExpected(from, to, hash))) kept.push({ path, why: 'changed' })
+      } catch (error) {
+        kept.push({ path, why: whyNot(fromSystemError(error, path)) })
+      }
     }
   }
+  await Promise.all(Array.from({ length: mergedAtOnce }, mergeNext))
   await syncFolder(target.real)
-  return kept
+  return kept.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
 /** What replaces a file can be read and written by whom that could: a version knows only whether it is a program. @returns whether there is a file */

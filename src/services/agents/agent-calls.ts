@@ -109,6 +109,8 @@ function spawnCall(deps: SpawnDeps): Call {
     right: 'agent.spawn',
     effect: 'idempotent',
     recordOutput: ({ id, session, depth }) => ({ agent: id, agent_session: session, depth }),
+    // Others end with their answer, and are undone with the turn.
+    compensation: ({ id, input: { keep } }) => (keep === true ? { call: 'agent.kill', input: { agent: id } } : null),
     async run(input, { id: call, caller, signal }) {
       const supervisor = await deps.supervisor()
       if (input.as !== '') {

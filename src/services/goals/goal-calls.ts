@@ -72,6 +72,7 @@ function startCall(load: Load): Call {
     right: 'agent.spawn',
     effect: 'idempotent',
     recordOutput: recorded,
+    compensation: ({ id }) => ({ call: 'goal.stop', input: { goal: id } }),
     async run(input, { id, caller }) {
       const desk = await load()
       return shown(await desk.view(await desk.start(caller, id, input)))

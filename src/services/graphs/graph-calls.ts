@@ -89,6 +89,7 @@ function runCall(load: Load): Call {
     effect: 'idempotent',
     timeoutMs: Infinity,
     recordOutput: recorded,
+    compensation: ({ id, input: { wait } }) => (wait === false ? { call: 'graph.cancel', input: { run: id } } : null),
     async run(input, { id, caller, signal }) {
       return shown(await (await load()).run(caller, id, input, signal))
     },

@@ -152,6 +152,7 @@ function subscribeCall({ eventBus, documents, sessions }: EventCallDeps): Call {
     tier: 'side_effecting',
     does: [],
     effect: 'idempotent',
+    compensation: ({ input: { name = '' } }) => ({ call: 'events.unsubscribe', input: { name } }),
     async run({ name, ...filter }, { caller, id }) {
       const cursor = await (await eventBus()).now()
       const key = await keyOf(documents, caller.actor, name)

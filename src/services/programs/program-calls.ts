@@ -105,6 +105,7 @@ function runCall(load: Load): Call {
     effect: 'idempotent',
     timeoutMs: Infinity,
     recordOutput: recorded,
+    compensation: ({ id, input: { wait } }) => (wait === false ? { call: 'program.cancel', input: { run: id } } : null),
     async run(input, { id, caller, signal }) {
       return shown(await (await load()).run({ caller, call: id }, input, signal))
     },

@@ -86,11 +86,14 @@ type NotDone = keyof typeof notDone | null
 /** Why a file is left that somebody has changed between a look at it and the write. */
 export const changedWhy = 'it was changed at the same moment'
 
+/** Why a file is left that the disk has no space for. */
+export const fullWhy = 'there is no space for it'
+
 /** As a person reads it. */
 const notDone = {
   changed: changedWhy,
   refused: 'agents may not change it there',
-  full: 'there is no space for it',
+  full: fullWhy,
   failed: 'it cannot be written',
 } as const
 

@@ -1,8 +1,9 @@
 /** `oxbow log`, `diff`, `tag`, `undo` and `redo`: the versions of the workspace. */
-import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
+import { formatTime, plainLine, plainText, table, undoQuestion, wayBack } from '../../terminal/index.ts'
 import { type JsonObject, textIn } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { diffOf, diffText, foundPoint, isPoint } from '../session-points.ts'
+import type { Conflicts } from './undo/undo-parts.ts'
 import { planText } from './undo/undo-text.ts'
 import type { Difference, LoggedCommit, VersionedTurn } from './version-schemas.ts'
 import { differenceText, shortLength } from './version-text.ts'
@@ -24,11 +25,17 @@ const agreeToUndo = (isRedo: boolean): NonNullable<ServiceVerb['agree']> => ({
     examples: [],
     call: 'version.undo',
     fixed: { redo: isRedo },
-    show: (output: { readonly diff: string } & Parameters<typeof planText>[0]) => plainText(planText(output)),
+    show: (output: Parameters<typeof planText>[0], { input }) => plainText(planText(output, (input['conflicts'] ?? 'stop') as Conflicts)),
   },
   field: 'digest',
   yes: 'apply',
   question: () => (isRedo ? 'Bring this back?' : 'Undo this?'),
+  answers(input, shown: Parameters<typeof undoQuestion>[1]) {
+    const { text, answers } = undoQuestion({ ...input, redo: isRedo }, shown)
+    if (answers.some(({ word }) => word === 'yes')) return undefined
+    const options = answers.map(({ word }) => (word === 'keep' ? '--keep-later --yes' : '--overwrite --yes'))
+    return { text, answers, unasked: `Add ${options.join(' or ')}; --dry-run shows it without asking.` }
+  },
   declined: 'Nothing was changed.',
 })
 
@@ -113,8 +120,7 @@ function logRow({ commit, at, author, subject, tags }: LoggedCommit): readonly s
 
 function undoText(output: Undone, { input, text }: { readonly input: JsonObject; readonly text: string }): string {
   if ('turns' in output) return output.turns.length === 0 ? text : table(output.turns.map(turnRow))
-  const back = input['redo'] === true ? '`oxbow undo` takes it back again.' : '`oxbow redo` brings it back.'
-  const next = input['apply'] === true ? `\n${back}` : ''
+  const next = input['apply'] === true ? `\n${wayBack(input['redo'] === true, (words) => `\`oxbow ${words}\``)}` : ''
   return plainText(`${text}${next}${output.diff === '' ? '' : `\n\n${output.diff}`}`)
 }
 

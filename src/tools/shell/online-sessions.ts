@@ -11,7 +11,7 @@ import { commandGraceMs, maxCommandSeconds, maxHostEntries, maxShownHosts, maxWa
 import { toWorkspacePath } from '../workspace-arguments.ts'
 import { execArguments, execFields, inShell, runCommand } from './exec-call.ts'
 import { backgroundArguments, backgroundOutput, beginningOf, openArguments, openedText, openOutput, type OpenOutput } from './open-calls.ts'
-import { askOnline, isOnline, onlinePrefix, outputShape, ownerOf } from './session-arguments.ts'
+import { askOnline, closedLater, isOnline, onlinePrefix, outputShape, ownerOf } from './session-arguments.ts'
 import { typeInto, writeArguments } from './talk-calls.ts'
 
 const hostsArgument: z.ZodDefault<z.ZodArray<z.ZodString>> = z
@@ -112,6 +112,7 @@ function openCall(begin: Begin): Call {
     input: z.strictObject({ ...openArguments, hosts: hostsArgument }),
     output: openOutput,
     example: { cwd: '/shared', terminal: false, columns: 120, rows: 30, hosts: ['github.com', '*.githubusercontent.com'] },
+    ...closedLater,
     timeoutMs: commandGraceMs + 2 * sessionGraceMs,
     starts: ({ cwd }) => inShell({ command: '', cwd }),
     async run({ cwd, terminal, columns, rows, hosts }, context) {
@@ -130,6 +131,7 @@ function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call {
     input: z.strictObject({ ...backgroundArguments, hosts: hostsArgument }),
     output: backgroundOutput,
     example: { command: 'npm ci', cwd: '/shared', wait_s: 1, hosts: ['registry.npmjs.org'] },
+    ...closedLater,
     timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + 2 * sessionGraceMs,
     starts: inShell,
     async run({ command, cwd, wait_s, hosts }, context) {

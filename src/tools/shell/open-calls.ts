@@ -17,6 +17,7 @@ import { pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
 import {
   askSession,
   cellsArgument,
+  closedLater,
   isFine,
   outputFacts,
   outputShape,
@@ -51,6 +52,7 @@ export const sessionOpen = defineCall({
   example: { cwd: '/shared', terminal: true, columns: 120, rows: 30 },
   tier: 'privileged',
   effect: 'once',
+  ...closedLater,
   timeoutMs: commandGraceMs + sessionGraceMs,
   starts: ({ cwd }) => inShell({ command: '', cwd }),
   async run({ cwd, terminal, columns, rows }, context) {
@@ -91,6 +93,7 @@ export const shellBackground = defineCall({
   example: { command: 'make -j2 all', cwd: '/shared', wait_s: 1 },
   tier: 'privileged',
   effect: 'once',
+  ...closedLater,
   timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + sessionGraceMs,
   starts: inShell,
   async run({ command, cwd, wait_s }, context) {

@@ -56,6 +56,12 @@ export const sessionCall: Pick<Call, 'right' | 'files' | 'audience' | 'labels'> 
   labels: { adds: ['untrusted'], sink: false },
 }
 
+/** Of a call that begins a session or a job, which outlives the turn. */
+export const closedLater: Pick<Call<never, { readonly id: string }>, 'recordOutput' | 'compensation'> = {
+  recordOutput: ({ id }) => ({ shell: id }),
+  compensation: ({ outcome: { shell } }) => (typeof shell === 'string' ? { call: 'shell.session_close', input: { id: shell } } : null),
+}
+
 /** A conversation has its own sessions. A person outside of any conversation has all of them. */
 export function ownerOf({ caller }: CallContext): string {
   if (caller.session !== '') return caller.session

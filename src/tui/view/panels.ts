@@ -1,5 +1,5 @@
 /** What stands above the editor: a question, a list to choose from, a preview, completions. Each is lines, and knows how many it may take. */
-import { exactText, formatBytes, plainLine, plainText } from '../../terminal/index.ts'
+import { exactText, formatBytes, plainLine, plainText, undoKeys } from '../../terminal/index.ts'
 import { type Editor, layOut, rowOf } from '../editor.ts'
 import { completionRows, maxTitleChars } from '../limits.ts'
 import { chosenRow, type Picker, type Preview, shownRows } from '../picker.ts'
@@ -65,16 +65,17 @@ export function pickerPanel(picker: Picker, { theme, width, rows }: PanelDrawing
 }
 
 export function previewPanel(preview: Preview, { theme, width, rows }: PanelDrawing): Panel {
-  const available = Math.max(1, rows - 3)
+  const keys = wrapPlain(`${undoKeys(preview.question).replace(/^y /, 'Enter ')} · Esc changes nothing`, width - 2)
+  const available = Math.max(1, rows - 2 - keys.length)
   const from = Math.min(preview.scroll, Math.max(0, preview.lines.length - available))
   const lines = preview.lines.slice(from, from + available).map((line) => diffStyled(clipPlain(line, width - 2)[0] ?? '', theme))
   const below = preview.lines.length - from - lines.length
-  const keys = 'Enter undoes it · Esc leaves everything as it is'
   return {
     lines: [
       titled(preview.title, theme, width, theme.warning),
       ...lines.map((line) => `  ${line}`),
-      theme.muted(clip(`  ${keys}${below > 0 ? ` · ${below} more lines: Down` : ''}`, width)),
+      ...(below > 0 ? [theme.muted(clip(`  ${below} more lines: Down`, width))] : []),
+      ...keys.map((line) => theme.muted(`  ${line}`)),
     ],
     cursor: null,
   }

@@ -89,6 +89,7 @@ function createCall(deps: BranchCallDeps): Call {
     output: branchRecord,
     example: { name: exampleName, at: '', base: '' },
     recordOutput: ({ name, version, base }) => ({ branch: name, version, base }),
+    compensation: ({ input: { name = '' } }) => ({ call: 'branch.drop', input: { branch: name } }),
     async run({ name, at, base }, context) {
       const branches = await deps.branches()
       if ((await branches.all()).some((one) => one.name === name && !isEnded(one) && one.state !== 'making'))

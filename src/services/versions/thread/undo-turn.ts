@@ -4,6 +4,7 @@
  * gets its old content; in a text that others have changed elsewhere only the turn's lines are taken back; everything else is left as it is,
  * and named. An undo is a commit with a turn of its own, so that it is undone in the same way.
  */
+import { createHash } from 'node:crypto'
 import {
   maxLogScan,
   type LargeFiles,
@@ -45,6 +46,8 @@ export interface UndoneTurn {
   /** From the workspace to that commit. */
   readonly changes: readonly FileChange[]
   readonly conflicts: readonly Conflict[]
+  /** Hash of what these paths have now and of what they get: '' where nothing changes. */
+  readonly content: string
 }
 
 /** One change of a path that a turn has made. */
@@ -75,9 +78,11 @@ export async function undoTurn(
       conflicts.set(path, movedFolder(path, trailers, covered) || 'somebody else may have changed it at the same time')
   }
   const writes: Write[] = []
+  const present = new Map<string, TreeEntry | null>()
   for (const [path, taken] of steps) {
     if (conflicts.has(path)) continue
     const now = await entryAt(repository, ourTree, path)
+    present.set(path, now)
     const merged = await takeBack(repository, large, now, [path, taken])
     const found = overwrites && typeof merged === 'string' ? await oldest(repository, large, [path, taken], merged) : merged
     if (typeof found === 'string') conflicts.set(path, found)
@@ -94,11 +99,13 @@ export async function undoTurn(
   const subject = own[0]?.subject ?? shared[0]?.subject ?? ''
   if (tree === ourTree) {
     repository.drop()
-    return { subject, commit: null, changes: [], conflicts: left }
+    return { subject, commit: null, changes: [], conflicts: left, content: '' }
   }
   const commit = repository.commit({ ...facts, tree, parents: [ours] }, branch)
   const { changes } = await compare(repository, { from: ours, to: commit, path: '', text: false, limit: Infinity })
-  return { subject, commit, changes, conflicts: left }
+  const contents = kept.map(({ path, entry }) => [path, present.get(path)?.oid, entry?.oid, entry?.mode])
+  const content = createHash('sha256').update(JSON.stringify(contents)).digest('hex')
+  return { subject, commit, changes, conflicts: left, content }
 }
 
 interface TurnCommits {

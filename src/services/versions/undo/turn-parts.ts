@@ -119,7 +119,7 @@ async function callsOf(deps: TurnPartsDeps, turn: string): Promise<TurnCalls> {
   const outcomes = (await store.records({ ...asked, phases: ['outcome'], hydrate: true })).filter(own)
   for (const { call: id, name, body } of outcomes) {
     const call = registry.find(name)
-    const isOther = isOfOthers(call) && !versionedRights.has(call.right)
+    const isOther = isOfOthers(call) && (call.compensation !== undefined || !versionedRights.has(call.right))
     const outcome = JSON.parse(body) as JsonObject
     calls.set(id, { name, spend: spendIn(body), other: isOther ? { id, input: inputs.get(id) ?? {}, outcome } : null })
   }

@@ -185,15 +185,16 @@ async function takeBackTurn(deps: UndoDeps, found: Found, input: UndoInput, cont
   const chosen = choose(planned, input.conflicts)
   const mayLack = planned.some(({ changes }) => changes.length > 0)
   try {
-    const none: UndoneTurn = { subject: '', commit: null, changes: [], conflicts: [] }
+    const none: UndoneTurn = { subject: '', commit: null, changes: [], conflicts: [], content: '' }
     const asked = { turns: parts.turns, branch, facts, overwrites: input.conflicts === 'overwrite', mayLack }
     const plan = ours === null ? none : await versions.undo({ ...asked, ours })
     const subject = (plan.subject || parts.subject).replace(/^(?:Undo|Redo): /, '')
     const by = { ...facts, subject: `${isRedo ? 'Redo' : 'Undo'}: ${subject}` }
     const undoing = { deps, versions, parts, isRedo, planned, chosen, plan: { ...plan, subject }, by, branch, input, context }
     const shown = shownPlan(plan, chosen)
-    if (shown.total === 0) throw nothingToUndo(shown.conflicts, isRedo)
-    const digest = digestOf(turn, shown, input)
+    const isInTheWay = input.conflicts === 'stop' && shown.conflicts.length > 0
+    if (shown.total === 0 && !isInTheWay) throw nothingToUndo(shown.conflicts, isRedo)
+    const digest = digestOf(turn, plan, chosen)
     const { others, outside } = isRedo ? { others: [], outside: [] } : leftOf(undoing)
     const output = { undo: '', turn, subject, ...shown, others, outside, diff: '', digest }
     if (!input.apply) {
@@ -202,11 +203,11 @@ async function takeBackTurn(deps: UndoDeps, found: Found, input: UndoInput, cont
       const diff = [files, partsDiff(chosen)].filter((text) => text !== '').join('\n')
       return {
         output: { ...output, diff: diff.slice(0, maxDiffBytes) },
-        text: [...previewLines(shown), ...leftLines(shown, others, input.conflicts)].join('\n'),
+        text: [...previewLines(shown), ...leftLines({ ...shown, others, outside }, input.conflicts)].join('\n'),
       }
     }
     if (input.digest !== '' && input.digest !== digest) throw otherPlan
-    if (input.conflicts === 'stop' && shown.conflicts.length > 0) throw inTheWay(shown.conflicts)
+    if (isInTheWay) throw inTheWay(shown)
     const kept = await apply(undoing)
     if (kept === null) return null
     const left = withoutKept(plan, kept)
@@ -214,7 +215,10 @@ async function takeBackTurn(deps: UndoDeps, found: Found, input: UndoInput, cont
     if (done.total === 0) throw nothingToUndo(done.conflicts, isRedo)
     return {
       output: { ...output, ...done, undo: id },
-      text: [summary(done, isRedo), ...leftLines(done, others, input.conflicts === 'stop' ? 'keep_later' : input.conflicts)].join('\n'),
+      text: [
+        summary(done, isRedo),
+        ...leftLines({ ...done, others, outside }, input.conflicts === 'stop' ? 'keep_later' : input.conflicts),
+      ].join('\n'),
     }
   } catch (error) {
     if (error === changedMeanwhile) return null
@@ -269,7 +273,11 @@ async function apply(undoing: Undoing): Promise<readonly Conflict[] | null> {
     context,
   )
   if (isBack && kept.every(({ why }) => why === changedWhy)) return null
-  if (isBack) throw inTheWay(shownPlan({ changes: [], conflicts: kept }, { planned: [], changes: [], conflicts: [] }).conflicts)
+  if (isBack)
+    throw inTheWay({
+      ...shownPlan({ changes: [], conflicts: kept }, { planned: [], changes: [], conflicts: [] }),
+      total: plan.changes.length,
+    })
   if (hasFiles(plan.changes)) await deps.documents.put(of, [pendingChange(context.id, null)])
   return kept
 }
@@ -307,18 +315,15 @@ function stillRunning(what: string): OxbowError {
   return new OxbowError('tool_failed', `${what} still running: nothing was changed.`, { hint: 'Stop it, or wait for its end.' })
 }
 
-/** Calls that no part takes back, as a person reads them, and what would make up for each as far as its call says so. */
+/** Calls that no part takes back, counted as a person reads them, and each with what would make up for it as far as its call says so. */
 function leftOf({ deps, parts, planned }: Undoing): { readonly others: readonly string[]; readonly outside: readonly OutsideCall[] } {
   const taken = new Set(planned.flatMap(({ changes }) => changes.flatMap(({ calls }) => calls)))
   const outside = parts.others.filter(({ id }) => !taken.has(id)).map((call) => outsideOf(deps, call))
   const counts = new Map<string, number>()
   for (const { call } of outside) counts.set(call, (counts.get(call) ?? 0) + 1)
   const calls = [...counts].map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`))
-  const made = outside.flatMap(({ call, compensation }) =>
-    compensation === null ? [] : [`\`oxbow call ${compensation.call} '${JSON.stringify(compensation.input)}'\` makes up for ${call}`],
-  )
   const { microDollars } = parts.spent
-  return { others: [...calls, ...(microDollars === 0 ? [] : [`models for ${dollarsText(microDollars)}`]), ...made], outside }
+  return { others: [...calls, ...(microDollars === 0 ? [] : [`models for ${dollarsText(microDollars)}`])], outside }
 }
 
 function outsideOf({ registry }: UndoDeps, { id, name, input, outcome }: OtherCall): OutsideCall {
@@ -326,9 +331,11 @@ function outsideOf({ registry }: UndoDeps, { id, name, input, outcome }: OtherCa
   return { id, call: name, compensation }
 }
 
-function digestOf(turn: string, { changes, conflicts }: Pick<Undone, 'changes' | 'conflicts'>, { conflicts: how }: UndoInput): string {
+/** Of all that the undo changes and leaves, with the contents: whatever was chosen about conflicts, nobody agrees to what they have not seen. */
+function digestOf(turn: string, { content, conflicts }: UndoneTurn, chosen: ChosenChanges): string {
+  const parts = chosen.changes.map(({ path, change, now, restored }) => [path, change, now, restored])
   return createHash('sha256')
-    .update(JSON.stringify([turn, changes, conflicts, how]))
+    .update(JSON.stringify([turn, content, conflicts, parts, chosen.conflicts]))
     .digest('hex')
     .slice(0, 16)
 }

@@ -110,7 +110,7 @@ test('what the person changed before, during and after a turn survives its undo,
     assert.match((await undo()).text, /^Restored 2 files/)
     assert.deepEqual([read('a.txt'), read('mine.txt'), read('later.txt')], ['ONE\ntwo\nthree\nfour\nFIVE\n', 'of the person', 'later'])
     write('a.txt', 'ONE\ntwo\nthree\nfour\nmy own five\n')
-    assert.match(await fails({ turn: first, apply: true }), /Nothing was changed: .* a\.txt: the same part has been changed since/)
+    assert.match(await fails({ turn: first, apply: true }), /Nothing was changed, because .* a\.txt: the same part has been changed since/)
     assert.equal(read('a.txt'), 'ONE\ntwo\nthree\nfour\nmy own five\n')
   })
 })
