@@ -52,7 +52,8 @@ test(
         )
         assert.equal(goal.generations.at(-1)!.review?.judges.length, 3, told)
         assert.equal(new Set(effects).size, effects.length, told)
-        for (const part of ['one', 'two']) assert.equal(readFileSync(join(folder, 'workspace', 'shared', part), 'utf8'), part, told)
+        for (const part of ['one', 'two', 'three'])
+          assert.equal(readFileSync(join(folder, 'workspace', 'shared', part), 'utf8'), part, told)
       } finally {
         rmSync(folder, { recursive: true, force: true })
       }

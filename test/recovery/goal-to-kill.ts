@@ -24,12 +24,16 @@ const effect = testCall(
   },
   { effect: 'once' },
 )
-const content = seedWith([command('Both are there.', 'test -f one && test -f two'), { text: 'They are good.', check: null }], {
-  tasks: [
-    { id: 'one', goal: 'Make the file one.', needs: [] },
-    { id: 'two', goal: 'Make the file two.', needs: ['one'] },
-  ],
-})
+const content = seedWith(
+  [command('All are there.', 'test -f one && test -f two && test -f three'), { text: 'They are good.', check: null }],
+  {
+    tasks: [
+      { id: 'one', goal: 'Make the file one.', needs: [] },
+      { id: 'two', goal: 'Make the file two.', needs: [] },
+      { id: 'three', goal: 'Make the file three.', needs: ['one', 'two'] },
+    ],
+  },
+)
 const { play } = playing({
   interview: (text) =>
     text.includes('Answer: yes')
@@ -37,7 +41,7 @@ const { play } = playing({
       : {
           ...clear,
           scores: { goal: 0.2, constraints: 0.2, success: 0.2 },
-          questions: [{ type: 'yes_no', text: 'Both?', choices: [] }],
+          questions: [{ type: 'yes_no', text: 'All?', choices: [] }],
         },
   seed: () => content,
   evolve: () => content,
@@ -60,7 +64,7 @@ const guest = await openFixture({
 })
 const made = existsSync(join(folder, 'begun'))
   ? null
-  : await guest.kernel.call('goal.start', { request: 'Make both files.' }, undefined, call)
+  : await guest.kernel.call('goal.start', { request: 'Make the files.' }, undefined, call)
 if (made?.status === 'ok') appendFileSync(join(folder, 'begun'), (made.output as unknown as GoalView).id)
 for (;;) {
   const outcome = await guest.kernel.call('goal.list', { all: true, limit: 1 })
