@@ -66,6 +66,12 @@ const made = existsSync(join(folder, 'begun'))
   ? null
   : await guest.kernel.call('goal.start', { request: 'Make the files.' }, undefined, call)
 if (made?.status === 'ok') appendFileSync(join(folder, 'begun'), (made.output as unknown as GoalView).id)
+// Where it takes too long, the test asks where it is.
+process.once('SIGTERM', () => {
+  void guest.kernel.call('goal.list', { all: true, limit: 1 }).then((listed) => {
+    process.stderr.write(`it has not ended: ${JSON.stringify(listed)}\n`, () => process.exit(1))
+  })
+})
 for (;;) {
   const outcome = await guest.kernel.call('goal.list', { all: true, limit: 1 })
   const [goal] = (outcome as unknown as { output: { goals: readonly { id: string; status: string; waiting_for: string }[] } }).output.goals
