@@ -83,7 +83,7 @@ type BranchCreate = {
   copied: string
   state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
   labels: readonly ('untrusted' | 'private')[]
-  merge: { commit: string; before: string } | null
+  merge: { commit: string; before: string; into?: string } | null
   created_at: number
   ended_at: number | null
 }
@@ -524,6 +524,7 @@ interface CallInputs {
     key_facts?: readonly string[] | undefined
     result?: JsonObject | undefined
     budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+    branch?: string | undefined
     max_turns?: number | undefined
     deadline_s?: number | undefined
     wait?: boolean | undefined
@@ -535,6 +536,7 @@ interface CallInputs {
       key_facts?: readonly string[] | undefined
       result?: JsonObject | undefined
       budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+      branch?: string | undefined
       max_turns?: number | undefined
       deadline_s?: number | undefined
       id: string
@@ -549,6 +551,7 @@ interface CallInputs {
       key_facts?: readonly string[] | undefined
       result?: JsonObject | undefined
       budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+      branch?: string | undefined
       max_turns?: number | undefined
       deadline_s?: number | undefined
     } | undefined
@@ -614,7 +617,7 @@ interface CallInputs {
   'branch.diff': { branch: string; path?: string | undefined }
   'branch.drop': { branch: string; dry_run?: boolean | undefined }
   'branch.list': { ended?: boolean | undefined }
-  'branch.merge': { branch: string; conflicts?: 'none' | 'workspace' | 'branch' | undefined; dry_run?: boolean | undefined }
+  'branch.merge': { branch: string; into?: string | undefined; conflicts?: 'none' | 'workspace' | 'branch' | undefined; dry_run?: boolean | undefined }
   'browser.act': {
     action: 'press' | 'select' | 'hover' | 'scroll' | 'back' | 'forward' | 'reload'
     tab?: string | undefined

@@ -14,14 +14,14 @@ const kills = scaled(60, 6)
 const killsOfAGoal = 6
 
 /** @returns what it printed; '' where it was killed before */
-function live(folder: string, killAfterMs: number): Promise<string> {
+function live(folder: string, killAfterMs: number, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, folder], { stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     let errors = ''
     child.stdout.on('data', (chunk) => (said += String(chunk)))
     child.stderr.on('data', (chunk) => (errors += String(chunk)))
-    const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs)
+    const timer = setTimeout(() => child.kill(signal), killAfterMs)
     child.on('exit', (code) => {
       clearTimeout(timer)
       if (code !== 0 && code !== null) reject(new Error(`it failed with ${code}: ${errors}`))
@@ -40,7 +40,7 @@ test(
       try {
         let said = ''
         for (let kill = 0; kill < killsOfAGoal && said === ''; kill++) said = await live(folder, 400 + next() * 3_000)
-        if (said === '') said = await live(folder, 200_000)
+        if (said === '') said = await live(folder, 200_000, 'SIGTERM')
         const goal = JSON.parse(said) as GoalView
         const effects = existsSync(join(folder, 'effects')) ? readFileSync(join(folder, 'effects'), 'utf8').trim().split('\n') : []
         const told = `seed ${seed}: ${JSON.stringify(goal.end)} ${effects.join(', ')}`
@@ -52,7 +52,8 @@ test(
         )
         assert.equal(goal.generations.at(-1)!.review?.judges.length, 3, told)
         assert.equal(new Set(effects).size, effects.length, told)
-        for (const part of ['one', 'two']) assert.equal(readFileSync(join(folder, 'workspace', 'shared', part), 'utf8'), part, told)
+        for (const part of ['one', 'two', 'three'])
+          assert.equal(readFileSync(join(folder, 'workspace', 'shared', part), 'utf8'), part, told)
       } finally {
         rmSync(folder, { recursive: true, force: true })
       }

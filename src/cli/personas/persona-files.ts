@@ -10,7 +10,9 @@ import { changeText, openHome, readDefinitionTable, writePlainDefinition } from 
 import { OxbowError, ownValue, writeWhole } from '../../base/index.ts'
 import { type ConfigChange, definitionName } from '../../config/index.ts'
 import { expandRights, wrongAgentRights } from '../../protocol/index.ts'
+import { guestSetup } from '../guest-connection.ts'
 import { editorOf, printAnswer, printPreview, type Terminal } from '../terminal.ts'
+import { defaultUser } from '../verb-parts.ts'
 import { personaTemplates } from './persona-templates.ts'
 
 interface PersonaFields {
@@ -65,12 +67,20 @@ function assertFields({ description, style = '', right = [], memory }: PersonaFi
     throw new OxbowError('bad_input', `there is no memory ${JSON.stringify(memory.slice(0, 60))}`, { hint: `Choose ${scopes.join(', ')}.` })
 }
 
+/** Rights that a person names; those of templates are known. */
+async function assertRights({ right = [] }: PersonaFields, terminal: Terminal): Promise<void> {
+  if (right.length === 0) return
+  const { assertKnownRights } = await import('../verbs/known-names.ts')
+  await assertKnownRights(guestSetup({ user: defaultUser }, terminal), right)
+}
+
 /** A persona that was deleted leaves notes under its id: another one of its name has another id, and does not recall them. */
 export async function personaNew(name: string, options: NewOptions, terminal: Terminal): Promise<number> {
   const files = filesOf(terminal, name)
   assertFields(options)
   if (existsSync(files.toml))
     throw new OxbowError('bad_input', `there is an agent ${name} already`, { hint: `Change it: oxbow persona edit ${name}` })
+  await assertRights(options, terminal)
   const wanted = options.template ?? (ownValue(personaTemplates, name as 'dev') === undefined ? 'plain' : name)
   const template = ownValue(personaTemplates, wanted as 'dev')
   if (template === undefined)
@@ -111,6 +121,7 @@ export async function personaEdit(name: string, options: EditOptions, terminal: 
     throw new OxbowError('not_found', `you have no persona ${name}`, {
       hint: `Make it: oxbow persona new ${name}. \`oxbow persona list\` shows all.`,
     })
+  await assertRights(options, terminal)
   const table = readDefinitionTable(files.toml)
   const changes = changesOf(table, options)
   if (changes.length > 0) {

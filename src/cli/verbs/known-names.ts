@@ -1,7 +1,7 @@
 /** Names of calls and rights in the configuration: a rule for a misspelt one has no effect, which is easy to miss. */
 import { askOffline, type GuestSetup, loadPlugins } from '../../runner/index.ts'
 import { plainText } from '../../terminal/index.ts'
-import { didYouMean } from '../../base/index.ts'
+import { didYouMean, nearestNames, OxbowError } from '../../base/index.ts'
 import { type DoctorCheck, expandRights, pluginRight } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import { configSchema } from '../../services/index.ts'
@@ -49,6 +49,29 @@ export async function warnOfNames(setup: Place, terminal: Terminal, listed?: () 
   if (state !== 'ok') printOnce(terminal, `warning: ${plainText(says)}. ${fix}.`)
 }
 
+/** @throws OxbowError `bad_input` for a right that there is not, with the nearest names */
+export async function assertKnownRights(setup: Place, entries: readonly string[]): Promise<void> {
+  const { readLock } = await loadPlugins()
+  const plugins = readLock(setup.home).plugins.map(({ manifest }) => manifest.name)
+  const rights = knownRights(await offlineCalls(setup), plugins)
+  for (const entry of expandRights(entries)) {
+    const name = rightOf(entry)
+    if (rights.has(name) || ofConnections.test(name)) continue
+    const near = nearestNames(name, rights, maxEdits).slice(0, 3)
+    const family = [...rights].filter((right) => right.split('.')[0] === name.split('.')[0]).toSorted()
+    const meant = near.length > 0 ? near : family
+    throw new OxbowError('bad_input', `There is no right ${name}.`, {
+      hint: `${meant.length === 0 ? '' : `Did you mean ${meant.join(', ')}? `}\`oxbow calls\` lists calls and their rights.`,
+    })
+  }
+}
+
+/** Of an entry, which may deny it or limit it to resources. */
+const rightOf = (entry: string): string => entry.replace(/^!/, '').replace(/:.*$/s, '')
+
+const knownRights = (calls: readonly KnownCall[], plugins: readonly string[]): ReadonlySet<string> =>
+  new Set([...calls.map(({ right }) => right), ...plugins.map(pluginRight), '*', 'secret.use', 'model.use'])
+
 /** Of the agents that others may ask. */
 const rightsOf = ({ agents }: Config['a2a']): readonly string[] => Object.values(agents).flatMap(({ rights }) => expandRights(rights))
 
@@ -64,8 +87,8 @@ export function checkNames(
   plugins: readonly string[] = [],
 ): DoctorCheck {
   const names = new Set(calls.map(({ name }) => name))
-  const rights = new Set([...calls.map(({ right }) => right), ...plugins.map(pluginRight), '*', 'secret.use', 'model.use'])
-  const isRight = (entry: string): boolean => rights.has(entry.replace(/^!/, '').replace(/:.*$/s, ''))
+  const rights = knownRights(calls, plugins)
+  const isRight = (entry: string): boolean => rights.has(rightOf(entry))
   const isCall = (name: string): boolean => names.has(name) || plugins.some((plugin) => name.startsWith(`${plugin}.`))
   const unknown = (key: string, used: readonly string[], isKnown: (name: string) => boolean): readonly string[] =>
     used

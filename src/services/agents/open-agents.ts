@@ -1,8 +1,8 @@
 /** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
 import type { AgentProfile, Core } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import { type CallId, OxbowError } from '../../base/index.ts'
-import type { Caller } from '../../protocol/index.ts'
+import { type CallId, isOxbowError, OxbowError } from '../../base/index.ts'
+import type { Caller, Limits } from '../../protocol/index.ts'
 import type { Access } from '../access/service.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { sectionOf } from '../../config/index.ts'
@@ -24,6 +24,8 @@ export interface Agents {
    * @throws OxbowError `not_found`, `denied` or `bad_config` for the definition
    */
   readonly profileAs: (name: string, delegable: readonly string[], agent: CallId) => Promise<AgentProfile>
+  /** The stricter of a budget and of that of a definition; one that cannot be used adds none: its run says why. */
+  readonly budgetAs: (name: string, budget: Limits | undefined) => Promise<Limits | undefined>
   /** What a caller can pass on. */
   readonly parentOf: (caller: Caller) => Promise<Parent>
   /** @param listener called with each agent that has ended, as often as its record changes */
@@ -81,6 +83,18 @@ export async function openAgents(core: Core, runs: RunsPort, { access, versions 
           hint: 'Spawn it, or delegate to it.',
         })
       return profileBy(core, definition, parentOfEntries(core, delegable), { agent, home: '', spawner: '' })
+    },
+    async budgetAs(name, budget) {
+      const [{ parseAgentDefinition }, { smaller }] = await Promise.all([
+        import('./delegation/agent-definition.ts'),
+        import('./delegation/delegate.ts'),
+      ])
+      try {
+        return smaller(parseAgentDefinition(await definitions.find('agents', name)).budget, budget)
+      } catch (error) {
+        if (isOxbowError(error)) return budget
+        throw error
+      }
     },
     parentOf: (caller) => parentOf(core, caller),
     onOver(listener) {

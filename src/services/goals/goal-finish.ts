@@ -86,13 +86,12 @@ function evidenceText({ checks, review, changed, notes }: Generation): string {
     if (review.judges.length > 0)
       lines.push(`- judges: ${passed} passed, ${failed} failed, ${silent} silent; ${review.quorum} had to pass it`)
   }
-  if (checks.length === 0 || checks.some(({ status }) => status !== 'passed'))
-    lines.push(
-      ...notes
-        .filter((note) => !checks.some(({ text }) => note.startsWith(`${text}: `)))
-        .slice(0, 10)
-        .map((note) => `- note: ${note.split('\n', 1)[0]}`),
-    )
+  lines.push(
+    ...notes
+      .filter((note) => !checks.some(({ text }) => note.startsWith(`${text}: `)))
+      .slice(0, 10)
+      .map((note) => `- note: ${note.split('\n', 1)[0]}`),
+  )
   const files =
     changed.length === 0 ? 'No file was changed.' : `Changed: ${changed.slice(0, 20).join(', ')}${changed.length > 20 ? ', …' : ''}`
   return [...new Set(lines), files].join('\n')

@@ -98,7 +98,7 @@ export async function openGoals(roles: Roles, options: FixtureOptions = {}): Pro
   }
   const at = (name: string): string => join(bench.root, 'shared', name)
   const until: GoalPlace['until'] = async (goal, fits) => {
-    for (let left = 600; left > 0; left--) {
+    for (let left = 3_000; left > 0; left--) {
       const view = await ok<GoalView>('goal.show', { goal, wait_s: 0 })
       if (fits(view)) return view
       await new Promise((resolve) => setTimeout(resolve, 20))

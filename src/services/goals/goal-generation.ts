@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto'
 import { textIn, isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
 import { editedTests, runCheck, type Answered, type CheckPlace, type CheckResult } from './goal-checks.ts'
-import { judgeName, reviewerName, workerName } from './goal-agents.ts'
 import { evaluate, quorumOf, type Review, verdictForm, verdictIn } from './goal-judging.ts'
-import { evolvePrompt, judgeText, workText } from './goal-prompts.ts'
-import { branchOf, type Generation, generationChange, type Goal, seedChange, stepCall, type TaskEnd } from './goal-record.ts'
+import { evolvePrompt, judgeText } from './goal-prompts.ts'
+import { branchOf, type Generation, generationChange, type Goal, seedChange, stepCall } from './goal-record.ts'
 import { type Advance, objectOf, type StepDeps } from './goal-steps.ts'
+import { judgeName, reviewerName, workOn } from './goal-work.ts'
 import { maxTasksAtOnce } from './limits.ts'
 import { type Check, type Criterion, evolved, judgedOf, readSeed, type Seed, seedHash } from './seed.ts'
 import { bestOf, endAfter, type Outcome } from './stop-rules.ts'
@@ -48,24 +48,16 @@ export async function execute(deps: GenerationDeps, goal: Goal, signal: AbortSig
   const from = best === null ? '' : best.commit
   const made = await makeBranch(deps, goal, branch, { at: from, base }, signal)
   const before = goal.generation === 0 ? null : await deps.generation(goal, goal.generation - 1)
-  const tasks = seed.tasks.length > 0 ? seed.tasks : [{ id: 'all', goal: '', needs: [] }]
-  const call = stepCall(goal, 'work')
-  const input = {
-    tasks: tasks.map(({ id, goal: part, needs }) => ({
-      id,
-      agent: workerName,
-      goal: workText(seed, part === '' ? null : part, before, call),
-      key_facts: [],
-      needs: [...needs],
-    })),
-    until: 'all',
-    on_failure: 'continue',
-    at_once: maxTasksAtOnce,
+  const place = {
+    call: (part: string, name: string, input: JsonObject) =>
+      deps.call(goal, { part, name, input, signal, ...(name === 'agent.fan_out' && { branch, delegates: true }) }),
+    branch,
+    makeBranch: (name: string, at: string) => makeBranch(deps, goal, name, { at, base: '' }, signal),
+    merge: (name: string) => mergePart(deps, goal, name, signal),
+    dropBranch: (name: string) => dropBranch(deps, goal, name, signal),
+    version: async (part: string) => (await diff(deps, goal, branch, part, signal)).to,
   }
-  const { output } = await deps.call(goal, { part: 'work', name: 'agent.fan_out', input, signal, branch, delegates: true })
-  const ends = (objectOf(output)['tasks'] as readonly JsonObject[]).map(endOf)
-  for (const { status, reason } of ends)
-    if (status === 'budget_exhausted') throw new OxbowError('budget_exhausted', reason, { hint: 'Raise the budget of the goal.' })
+  const { tasks, notes } = await workOn(place, goal, { seed, before })
   const generation: Generation = {
     goal: goal.id,
     number: goal.generation,
@@ -74,21 +66,31 @@ export async function execute(deps: GenerationDeps, goal: Goal, signal: AbortSig
     from,
     base: base || made,
     commit: '',
-    tasks: ends,
+    tasks,
     changed: [],
     checks: [],
     review: null,
     outcome: null,
-    notes: [],
+    notes,
     began_at: began,
     ended_at: null,
   }
   return { patch: { phase: 'check' }, changes: [generationChange(generation)] }
 }
 
-function endOf(end: JsonObject): TaskEnd {
-  const text = (name: string): string => textIn(end, name)
-  return { task: text('task'), status: text('status'), session: text('session'), reason: text('reason') }
+/** @returns what of it conflicts with the branch of the generation, and was not merged; empty: it is merged */
+async function mergePart(deps: GenerationDeps, goal: Goal, name: string, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    const input = { branch: name, into: branchOf(goal), conflicts: 'none' }
+    const { output } = await deps.call(goal, { part: `merge ${name}`, name: 'branch.merge', input, signal })
+    const { before, conflicts } = objectOf(output)
+    const clashes = (conflicts as readonly JsonObject[]).map((one) => `${textIn(one, 'path')}: ${textIn(one, 'why')}`)
+    return before === '' ? clashes : []
+  } catch (error) {
+    // A try that a crash has hidden has merged it.
+    if (isOxbowError(error, 'not_found') && !(await deps.ownBranches(goal)).includes(name)) return []
+    throw error
+  }
 }
 
 /** Safe to repeat. @returns the version that a merge compares with */
@@ -138,7 +140,8 @@ export async function check(deps: GenerationDeps, goal: Goal, signal: AbortSigna
   const runnable = seed.criteria.flatMap(({ text, check: run }) => (run === null ? [] : [{ text, check: run }]))
   if (runnable.length > 0) checks.push(...(await onCleanBranch(deps, goal, commit, runnable, signal)))
   const lost = generation.tasks.filter(({ status }) => status !== 'success')
-  const notes = lost.map(({ task, status, reason }) => `The part ${task} ended with ${status}. ${reason}`.trim())
+  const ended = lost.map(({ task, status, reason }) => `The part ${task} ended with ${status}. ${reason}`.trim())
+  const notes = [...generation.notes, ...ended]
   const next: Generation = { ...generation, commit, changed, checks, notes }
   return { patch: { phase: 'judge' }, changes: [generationChange(next)] }
 }

@@ -96,7 +96,7 @@ const seedSystem = [
   'You write the seed of a goal: what is to be reached, what must be kept, and how that is checked. Others work towards it and are judged with it.',
   `Each criterion is one sentence with a check that can be run, wherever there is one:\n${checkKinds.join('\n')}`,
   'Only what no check can tell has "check": null, and is judged by a model. Commands run in /shared without network. `tests` are files of tests that exist and must not be changed.',
-  '`tasks` are parts of the work that different agents do at once; one that builds on others names them in `needs`, as do two that would change the same file. Leave it empty where one agent does it all. Answer with one JSON value.',
+  '`tasks` are parts of the work that different agents do at once; one that builds on others names them in `needs`, as do two that would change the same lines. Leave it empty where one agent does it all. Answer with one JSON value.',
 ].join('\n')
 
 const evolveSystem = [

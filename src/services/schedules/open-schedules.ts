@@ -29,6 +29,7 @@ export function openSchedules(core: Core, runs: RunsPort, agents: () => Promise<
     cancelTurn: (session) => void lanes.cancel(session),
     labelsOf: sessions.loadHeld,
     profileAs: async (...asked) => (await agents()).profileAs(...asked),
+    budgetAs: async (...asked) => (await agents()).budgetAs(...asked),
   })
   let taking = Promise.resolve()
   const take = (): Promise<void> =>

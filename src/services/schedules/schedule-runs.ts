@@ -41,6 +41,7 @@ export interface ScheduleDeps {
   /** Labels of what the session of a run has read. */
   readonly labelsOf: (session: SessionId) => Promise<Labels>
   readonly profileAs: Agents['profileAs']
+  readonly budgetAs: Agents['budgetAs']
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   readonly forecast: (schedule: Schedule) => Promise<Forecast>
@@ -239,8 +240,10 @@ export async function beginDue(
 /** Records runs with their budgets, or skips runs that the budgets do not cover. */
 async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun> {
   const { schedule, begins, skipped = [] } = decision
-  const { id, name, budget } = schedule
-  const expected = begins.length === 0 ? null : await deps.forecast(schedule)
+  const { id, name } = schedule
+  // Of the schedule and of the definition as which it runs, the stricter one, as of a delegation.
+  const budget = begins.length === 0 || !schedule.as ? schedule.budget : await deps.budgetAs(schedule.as, schedule.budget)
+  const expected = begins.length === 0 ? null : await deps.forecast({ ...schedule, budget })
   if (expected !== null && expected.refused !== '') return skipRuns(deps, decision, expected)
   const runs: ScheduleRun[] = []
   for (const { dueAt, attempt } of begins) {

@@ -138,9 +138,9 @@ export const branchRecord = z.strictObject({
     .describe('`making`: a crash interrupted its copy. `merged` and `dropped`: its files are gone.'),
   labels: z.array(labelSchema()).readonly().describe('Labels of what those who changed it had read.'),
   merge: z
-    .strictObject({ commit: z.string(), before: z.string() })
+    .strictObject({ commit: z.string(), before: z.string(), into: z.string().optional() })
     .nullable()
-    .describe('The merge that has begun: its commit, and the version of the workspace before it.'),
+    .describe('The merge that has begun: its commit, the version before it, and the branch into which it is; without one: the workspace.'),
   created_at: z.number(),
   ended_at: z.number().nullable(),
 })
@@ -148,11 +148,11 @@ export const branchRecord = z.strictObject({
 export type BranchRecord = Readonly<z.infer<typeof branchRecord>>
 
 export const mergedBranch = z.strictObject({
-  changes: z.array(fileChange).readonly().describe('From the workspace to the merge; of many, the first.'),
+  changes: z.array(fileChange).readonly().describe('From the workspace, or the other branch, to the merge; of many, the first.'),
   total: z.int(),
   conflicts: z.array(conflict).readonly(),
-  before: z.string().describe('Version of the workspace before the merge; empty: nothing was merged.'),
-  after: z.string().describe('Version of the workspace after the merge; empty: nothing was merged, or it was a dry run.'),
+  before: z.string().describe('Version before the merge; empty: nothing was merged.'),
+  after: z.string().describe('Version after the merge; empty: nothing was merged, or it was a dry run.'),
 })
 
 export type MergedBranch = z.infer<typeof mergedBranch>

@@ -15,6 +15,8 @@ export interface DelegateRequest {
   readonly budget?: Limits | undefined
   readonly max_turns?: number | undefined
   readonly deadline_s?: number | undefined
+  /** A branch of files that the session of its parent has made, on which it works. */
+  readonly branch?: string | undefined
   /** False: returns at once, and the end comes as mail. */
   readonly wait: boolean
   /** Labels of what the goal contains besides what the caller has read. */
@@ -44,6 +46,7 @@ export const delegateFields = {
     .meta(evident('What it has to know, a fact each.')),
   result: z.record(z.string(), z.json()).optional().describe('JSON Schema that its answer must match.'),
   budget: limitsSchema.optional().meta(evident('How much of your budget it may use.')),
+  branch: z.string().min(1).max(100).optional().meta(evident('A branch of files that you have made, on which it works.')),
   max_turns: z.int().min(1).max(1_000).optional().meta(evident('The most requests to a model.')),
   deadline_s: z
     .int()

@@ -36,6 +36,7 @@ export async function delegate(deps: DelegateDeps, by: Delegating, request: Dele
   if (agent === undefined) {
     try {
       const remote = await remoteOf(deps, request.agent)
+      if (remote !== undefined && request.branch !== undefined) throw notThere(request.agent)
       if (remote !== undefined) return await delegateRemotely(deps, by, remote, request, signal)
       agent = await start(deps, supervisor, by, request, signal)
     } catch (error) {
@@ -45,6 +46,10 @@ export async function delegate(deps: DelegateDeps, by: Delegating, request: Dele
   }
   if (request.wait) await waitFor(supervisor, by, agent.id, signal)
   return delegatedOf(deps, supervisor.find(by.call) ?? agent)
+}
+
+function notThere(name: string): OxbowError {
+  return new OxbowError('bad_input', `${name} works elsewhere, and not on a branch of files.`, { hint: 'Leave the branch out.' })
 }
 
 /** A name without a definition names a remote agent. */
@@ -91,6 +96,7 @@ async function start(
     awaited: request.wait,
     deadlineS: request.deadline_s,
     maxTurns: request.max_turns,
+    on: request.branch,
   })
 }
 
@@ -105,6 +111,8 @@ export interface Beginning extends Pick<SpawnRequest, 'name' | 'task' | 'instruc
   readonly awaited?: boolean | undefined
   readonly deadlineS?: number | undefined
   readonly maxTurns?: number | undefined
+  /** Branch of files on which it works, of those that the session of its caller has made. Absent: as its definition says. */
+  readonly on?: string | undefined
   /** Empty: the definition's. */
   readonly model?: string
   /** It has these of its rights. Absent: all. */
@@ -134,9 +142,10 @@ export async function begin(
     book.assertCovers(caller, carvedOf(budget))
   }
   const deadlineS = least(definition.deadlineS, how.deadlineS)
+  const own = how.on === undefined ? undefined : await ownBranch(deps, caller, how.on)
   // Whoever works on a branch delegates on it: what it sees is a copy already.
-  const isBranched = definition.files === 'branch' && caller.branch === undefined
-  const branch = isBranched ? await branchFor(deps, { ...by, call: by.within ?? by.call, signal }, by.call) : caller.branch
+  const isBranched = own === undefined && definition.files === 'branch' && caller.branch === undefined
+  const branch = isBranched ? await branchFor(deps, { ...by, call: by.within ?? by.call, signal }, by.call) : (own?.name ?? caller.branch)
   return supervisor.spawn(by, {
     name,
     task,
@@ -146,7 +155,7 @@ export async function begin(
     priority,
     keep,
     orphans,
-    labels: joinLabels(deps.heldLabels(caller), labels),
+    labels: joinLabels(joinLabels(deps.heldLabels(caller), labels), own?.labels ?? []),
     budget,
     branch,
     delegation: {
@@ -168,12 +177,19 @@ export async function begin(
   })
 }
 
+/** @throws OxbowError `not_found` */
+async function ownBranch({ versions }: Pick<BeginDeps, 'versions'>, { session }: Caller, name: string) {
+  const found = (await (await (await versions()).branches()).all()).find((one) => one.name === name)
+  if (found?.state === 'open' && found.home === session) return found
+  throw new OxbowError('not_found', `You have made no branch of files ${name} that is open.`, { hint: 'Make it: branch.create.' })
+}
+
 function least(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
 }
 
 /** The stricter of two budgets, kind by kind. 0 is no limit. */
-function smaller(a: Limits = {}, b: Limits = {}): Limits | undefined {
+export function smaller(a: Limits = {}, b: Limits = {}): Limits | undefined {
   const kinds = ['tokens', 'micro_dollars', 'calls', 'seconds'] as const
   const both = kinds.flatMap((kind) => {
     const limit = least(a[kind] || undefined, b[kind] || undefined)

@@ -2,10 +2,10 @@
 import type { AgentRecord } from '../agent-record.ts'
 import type { SpawnRequest } from '../agent-table.ts'
 import type { Supervisor } from '../supervisor.ts'
-import type { CallReference } from '../../../kernel/index.ts'
+import { type CallReference, lost } from '../../../kernel/index.ts'
 import { expandRights, type Limits } from '../../../protocol/index.ts'
 import { OxbowError } from '../../../base/index.ts'
-import { parseAgentDefinition } from './agent-definition.ts'
+import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import type { BeginDeps } from './delegate.ts'
 import { briefOf, type Delegating } from './brief.ts'
 
@@ -24,7 +24,7 @@ interface SpawnAs extends Pick<SpawnRequest, 'task' | 'instructions' | 'priority
 
 /**
  * The agent has what its definition says, what its caller can pass on, and of this what was asked for: never more.
- * @throws OxbowError `not_found` or `denied` for the definition, and as `begin` does
+ * @throws OxbowError `not_found` or `denied` for the definition, `denied` for a right that it does not have, and as `begin` does
  */
 export async function spawnAs(
   deps: SpawnAsDeps,
@@ -39,6 +39,7 @@ export async function spawnAs(
     throw new OxbowError('bad_input', `The definition ${input.as} says on which files it works: ${definition.files}.`, {
       hint: 'Leave `files` out, or write files = "branch" in its file.',
     })
+  assertHas(definition, input)
   const { begin } = await import('./delegate.ts')
   const { task, name = definition.name, priority, keep, orphans, budget, model } = input
   return begin(deps, supervisor, by, definition, {
@@ -53,6 +54,15 @@ export async function spawnAs(
     model,
     result: definition.result,
     only: input.rights === undefined && !input.read_only ? undefined : asked(deps, definition.rights, input),
+  })
+}
+
+/** @throws OxbowError `denied` where more is asked for than the definition has, with what it has */
+function assertHas({ name, rights }: AgentDefinition, input: SpawnAs): void {
+  const beyond = input.rights === undefined ? [] : lost(input.rights, rights)
+  if (beyond.length === 0) return
+  throw new OxbowError('denied', `The agent ${name} does not have ${beyond.join(', ')}.`, {
+    hint: `It has: ${rights.length === 0 ? 'no right' : rights.join(', ')}. Ask for some of these, or let a person add to the line \`rights\` of its file.`,
   })
 }
 

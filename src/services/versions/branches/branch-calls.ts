@@ -170,6 +170,7 @@ function mergeCall(deps: BranchCallDeps): Call {
     summary: 'Merges what has changed in a branch of files into the workspace and drops the branch. With conflicts nothing is merged.',
     input: z.strictObject({
       branch,
+      into: z.string().max(100).default('').meta(evident('Another branch, into which it is merged instead.')),
       conflicts: z
         .enum(['none', 'workspace', 'branch'])
         .default('none')
@@ -177,11 +178,15 @@ function mergeCall(deps: BranchCallDeps): Call {
       dry_run: dryRun,
     }),
     output: mergedBranch,
-    example: { branch: exampleName, conflicts: 'none', dry_run: false },
+    example: { branch: exampleName, into: '', conflicts: 'none', dry_run: false },
     recordOutput: ({ total, conflicts, before, after }) => ({ files: total, conflicts: conflicts.length, before, after }),
-    async run({ branch: ref, conflicts, dry_run: isDry }, context): Promise<Done<MergedBranch>> {
+    async run({ branch: ref, into, conflicts, dry_run: isDry }, context): Promise<Done<MergedBranch>> {
       const record = await find(deps, context.caller, ref)
-      const merged = await (await deps.branches()).merge(byOf(context, 'branch.merge'), record.name, { conflicts, isDry })
+      const other = into === '' ? null : await find(deps, context.caller, into)
+      const branches = await deps.branches()
+      const by = byOf(context, 'branch.merge')
+      const how = { conflicts, isDry }
+      const merged = await (other === null ? branches.merge(by, record.name, how) : branches.mergeInto(by, record.name, other.name, how))
       const shown = {
         ...merged,
         changes: merged.changes.map((one) => ({ ...one, path: `/${one.path}` })),

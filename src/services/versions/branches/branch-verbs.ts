@@ -62,6 +62,7 @@ export const branchVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow branch merge try-1 --dry-run', 'oxbow branch merge try-1', 'oxbow branch merge try-1 --conflicts branch'],
     call: 'branch.merge',
     typed: {
+      '--into <branch>': { field: 'into', help: 'another branch, into which it is merged instead' },
       '--conflicts <side>': { field: 'conflicts', help: 'whose file to take where both have changed the same part' },
       ...dryRun,
     },

@@ -132,6 +132,39 @@ test('a folder where the other side has a file is a conflict, and a dropped bran
   })
 })
 
+test('a branch is merged into another one, the workspace stays, and a conflict leaves both as they are', async () => {
+  await withBranches(async ({ write, read, call, ok }) => {
+    write('both.txt', lines('a', 'b', 'c', 'd', 'e'))
+    const { base: at } = await ok<BranchRecord>('branch.create', { name: 'whole' })
+    for (const name of ['one', 'two', 'three']) await ok('branch.create', { name, at })
+    write('both.txt', lines('A', 'b', 'c', 'd', 'e'), 'one')
+    write('both.txt', lines('a', 'b', 'c', 'd', 'E'), 'two')
+    write('both.txt', lines('x', 'b', 'c', 'd', 'e'), 'three')
+    await ok('branch.merge', { branch: 'one', into: 'whole' })
+    await ok('branch.merge', { branch: 'two', into: 'whole' })
+    assert.equal(read('both.txt', 'whole'), lines('A', 'b', 'c', 'd', 'E'))
+    const refused = await ok<MergedBranch>('branch.merge', { branch: 'three', into: 'whole' })
+    assert.deepEqual(
+      [refused.before, refused.conflicts.map(({ path, why }) => `${path}: ${why}`)],
+      ['', ['/shared/both.txt: both have changed the same part']],
+    )
+    assert.deepEqual(
+      [read('both.txt', 'whole'), read('both.txt', 'three')],
+      [lines('A', 'b', 'c', 'd', 'E'), lines('x', 'b', 'c', 'd', 'e')],
+    )
+    assert.equal(read('both.txt'), lines('a', 'b', 'c', 'd', 'e'))
+    for (const [into, why] of [
+      ['three', /cannot be merged into itself/],
+      ['one', /one is merged/],
+      ['nothing', /There is no branch of files nothing/],
+    ] as const)
+      assert.match((await call('branch.merge', { branch: 'three', into })).text, why)
+    await ok('branch.merge', { branch: 'three', into: 'whole', conflicts: 'workspace' })
+    await ok('branch.merge', { branch: 'whole' })
+    assert.equal(read('both.txt'), lines('A', 'b', 'c', 'd', 'E'))
+  })
+})
+
 test('a call that asks for a branch works on it, and so do the calls that it makes', async () => {
   const probe = testCall(
     'probe.run',

@@ -34,6 +34,8 @@ export interface Branches extends FileCopies {
   diff(by: BranchBy, name: string, path: string): Promise<Difference>
   /** Merges what has changed in it into the workspace, and drops it. With conflicts nothing is merged unless `conflicts` says what is taken. */
   merge(by: BranchBy, name: string, how: Merging): Promise<MergedBranch>
+  /** As `merge`, into another branch that is open. @throws OxbowError `bad_input` where that is not */
+  mergeInto(by: BranchBy, name: string, into: string, how: Pick<Merging, 'conflicts' | 'isDry'>): Promise<MergedBranch>
   /** Safe to repeat. @param isDry only to fail where it would */
   drop(by: BranchBy, name: string, isDry: boolean): Promise<BranchRecord>
   /** Ends its processes; its files stay. */
@@ -112,6 +114,11 @@ export function createBranches(deps: BranchesDeps): Branches {
     },
     diff: (by, name, path) => inTurn(name, async () => diff(deps, by, openOnly(await find(name)), path)),
     merge: (by, name, how) => inTurn(name, async () => merge(deps, by, await find(name), how)),
+    mergeInto(by, name, into, how) {
+      if (name === into) throw new OxbowError('bad_input', `${name} cannot be merged into itself.`, { hint: 'Name another branch.' })
+      const [first, second] = [name, into].toSorted()
+      return inTurn(first!, () => inTurn(second!, async () => mergeInto(deps, by, await find(name), await find(into), how)))
+    },
     drop: (by, name, isDry) =>
       inTurn(name, async () => {
         assertNoBranch(by.caller)
@@ -226,6 +233,7 @@ async function diff(deps: BranchesDeps, by: BranchBy, record: BranchRecord, path
 async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { conflicts, isDry, whole }: Merging): Promise<MergedBranch> {
   assertNoBranch(by.caller)
   const record = openOnly(found)
+  assertSameMerge(record, undefined)
   const versions = await versionsOf(deps)
   const ours = (await deps.versioning.sync()).commit!
   if (whole !== undefined && record.merge === null) await assertWhole(deps, by, record, ours, whole)
@@ -258,6 +266,49 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
   }
   await end(deps, by, record, 'merged')
   return { ...listed, before, after }
+}
+
+/** @throws OxbowError `bad_input` where one that has begun goes elsewhere */
+function assertSameMerge({ name, merge: begun }: BranchRecord, into: string | undefined): void {
+  if (begun === null || begun.into === into) return
+  throw new OxbowError('bad_input', `${name} is being merged into ${begun.into ?? 'the workspace'}.`, { hint: 'Merge it there again.' })
+}
+
+/** Nobody works on the branch into which it is merged: what is there is committed first, and is part of the merge. */
+async function mergeInto(
+  deps: BranchesDeps,
+  by: BranchBy,
+  found: BranchRecord,
+  into: BranchRecord,
+  { conflicts, isDry }: Pick<Merging, 'conflicts' | 'isDry'>,
+): Promise<MergedBranch> {
+  assertNoBranch(by.caller)
+  const record = openOnly(found)
+  if (into.state !== 'open')
+    throw new OxbowError('bad_input', `The branch of files ${into.name} is ${into.state}.`, { hint: 'Name one that is open.' })
+  assertSameMerge(record, into.name)
+  const versions = await versionsOf(deps)
+  const ours = await commitOf(deps, by, into)
+  const planned = record.merge === null ? await plan(deps, by, record, ours, conflicts) : await planAgain(versions, record.merge, ours)
+  const { commit, changes } = planned
+  const clashes = planned.conflicts.map((one) => ({ ...one, why: one.why.replace('the workspace', `the branch ${into.name}`) }))
+  const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: clashes }
+  if (planned.refused) return { ...listed, before: '', after: '' }
+  if (isDry) return { ...listed, before: ours, after: '' }
+  if (commit === null) {
+    await end(deps, by, record, 'merged')
+    return { ...listed, before: ours, after: ours }
+  }
+  const read = record.session === '' ? [] : await deps.loadHeld(record.session)
+  const labels = [record.labels, read, deps.heldLabels(by.caller)].reduce(joinLabels, into.labels)
+  const begun: BranchRecord = { ...record, state: 'merging', merge: { commit, before: planned.before, into: into.name } }
+  if (record.merge === null) await save(deps, by, begun, [{ category: branchCategory, name: into.name, value: { ...into, labels } }])
+  const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
+  const kept = await versions.restoreFiles({ commit, before: ours, changes, call: by.call, signal }, await copiesOf(deps).open(into.name))
+  if (kept.length > 0) throw keptMeanwhile(record.name, kept)
+  const after = await commitOf(deps, by, { ...into, labels })
+  await end(deps, by, record, 'merged')
+  return { ...listed, before: ours, after }
 }
 
 async function assertWhole(deps: BranchesDeps, by: BranchBy, record: BranchRecord, ours: string, whole: WholeMerge): Promise<void> {
