@@ -133,7 +133,7 @@ export function checkSeed(value: unknown): Read<SeedContent> {
 export function problemsOf({ issues }: z.ZodError): string {
   return issues
     .slice(0, 5)
-    .map(({ path: at, message }) => `${at.join('.') || 'the answer'}: ${message}`)
+    .map(({ path: at, message }) => `${at.join('.') || 'as a whole'}: ${message}`)
     .join('; ')
 }
 
