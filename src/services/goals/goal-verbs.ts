@@ -1,11 +1,10 @@
 /** `oxbow goal`: goals that are worked on until they are reached. */
 import { readFileSync } from 'node:fs'
-import { formatMoney, formatTime, plainLine, plainText, shortId, stopGoal, table } from '../../terminal/index.ts'
+import { checkText, formatMoney, formatTime, plainLine, plainText, shortId, stopGoal, table } from '../../terminal/index.ts'
 import { isObject, type Json, type JsonObject, OxbowError, plural } from '../../base/index.ts'
 import type { AskCall, OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
 import { choicesText } from './goal-steps.ts'
-import { checkText } from './seed.ts'
 
 type GoalView = OutputOf<'goal.show'>
 
@@ -210,7 +209,7 @@ function seedLines(seed: NonNullable<GoalView['seed']>): readonly string[] {
   return [
     goal,
     ...constraints.map((each) => `  keep: ${each}`),
-    ...criteria.map(({ text, check }) => `  - ${text} (${checkText(check as never)})`),
+    ...criteria.map(({ text, check }) => `  - ${text} (${checkText(check)})`),
     ...assumptions.map((each) => `  assumed: ${each}`),
   ]
 }
