@@ -121,6 +121,8 @@ export const programVerbs: readonly ServiceVerb[] = [
     call: 'program.show',
     omit: true,
     show: (run: ProgramRunView) => runText(run),
+    // It has shown what was asked for, however the run ended.
+    fails: () => null,
   },
   {
     words: 'program cancel <run>',

@@ -260,12 +260,13 @@ test('the list tells programs that are on from those that only run when a person
     { ...program, name: 'b', enabled: true, active: false },
     { ...program, name: 'c', enabled: false, active: false },
   ]
-  const shown = String(verb('program list').show!({ programs } as never, { options: {} } as never))
+  const shown = verb('program list').show!({ programs } as never, { options: {} } as never) as string
   assert.deepEqual(
     shown.split('\n').map((line) => line.trim().split(/ {2,}/)[4]),
     ['STATE', 'on', 'ready', 'off'],
   )
-  const none = (all: boolean) => verb('program runs').show!({ runs: [] } as never, { options: { all } } as never)
-  assert.match(String(none(false)), /--all/)
-  assert.doesNotMatch(String(none(true)), /--all/)
+  assert.equal(verb('program show <run>').fails!({ status: 'failed' } as never), null)
+  const none = (all: boolean) => verb('program runs').show!({ runs: [] } as never, { options: { all } } as never) as string
+  assert.match(none(false), /--all/)
+  assert.doesNotMatch(none(true), /--all/)
 })
