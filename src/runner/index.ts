@@ -61,7 +61,6 @@ export {
   assertKnown,
   assertOpen,
   findSpace,
-  makeRestored,
   newSpace,
   setArchived,
   type Space,

@@ -46,6 +46,7 @@ export const depthRules: DepthRules = {
     'src/config/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file next to it',
+    'src/terminal/goal-text.ts': 'the only code of its module about goals, for services and the page',
     'src/terminal/agent-tree.ts': 'the only code of its module about agents, for the terminal and the page',
     'src/terminal/offer-lines.ts':
       'how programs of others are shown, for the verbs of `connect` and the pages; deeds.ts has what a person does',

@@ -58,7 +58,7 @@ test('the question names the plugin that demands it, and its reason; a yes lets 
   await terminal.typeUntil('y', () => terminal.rows().some((row) => row.includes('They are written.')))
   terminal.type('\u0015')
   terminal.type('/agent nobody\r')
-  await terminal.see('There is no definition agents/nobody')
+  await terminal.see('There is no agent nobody')
   terminal.type('/agent alfred\r')
   await terminal.see('alfred answers from the next message on.')
   terminal.type('Good morning\r')

@@ -140,3 +140,19 @@ test('a restore that is refused leaves the home its key', async () => {
   assert.equal(readFileSync(at('third', 'users', 'default', 'shared', 'a.txt'), 'utf8'), 'first')
   await ok('third', ['run', 'what time is it'])
 })
+
+test('a space comes back in a home that has nothing of it, and a mistyped name makes none', async () => {
+  await ok('first', ['space', 'new', 'taxes'])
+  await ok('first', ['run', '--yes', '--space', 'taxes', "write 'tax' to t.txt"])
+  const file = at('taxes.oxbow-backup')
+  assert.match(await ok('first', ['space', 'export', 'taxes', file]), /To restore it: oxbow restore --user default~taxes \//)
+  mkdirSync(at('elsewhere'))
+  chmodSync(at('elsewhere'), 0o755)
+  const rest = [file, '--key', keyOf('first')]
+  await refused('elsewhere', ['restore', '--user', 'default~taxse', ...rest], /Use `oxbow restore --user default~taxes`/)
+  await ok('elsewhere', ['restore', '--user', 'default~taxes', '--dry-run', ...rest])
+  assert.doesNotMatch(await ok('elsewhere', ['space', 'list']), /tax/)
+  await ok('elsewhere', ['restore', '--user', 'default~taxes', ...rest])
+  assert.match(await ok('elsewhere', ['space', 'list']), /taxes/)
+  assert.ok(existsSync(at('elsewhere', 'users', 'default~taxes', 'shared', 't.txt')))
+})

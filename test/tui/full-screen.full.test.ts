@@ -217,7 +217,7 @@ void describe('the full-screen terminal', () => {
 
   void it('ends with the reason where the agent, or the session, that was asked for is not there, and leaves no session behind', async () => {
     for (const [args, said] of [
-      [['--agent', 'nonesuch'], /error: There is no definition agents\/nonesuch/],
+      [['--agent', 'nonesuch'], /error: There is no agent nonesuch/],
       [['--session', 'nonesuch'], /error: .*nonesuch/],
     ] as const) {
       terminal = openTerminal({ home, args })

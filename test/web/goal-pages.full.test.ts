@@ -74,7 +74,10 @@ describe('the page of goals', { skip: noChromium }, () => {
     await screenshot(page, 'goals-questions')
     await press('Answer')
     await page.getByText('Below is how it is checked. Work on it?').waitFor()
-    await page.getByText(/There are at least 3\. \(wc -l < members\.csv\)/).waitFor()
+    // The same words as in the terminal, with all that a check compares.
+    const seed = page.getByLabel(/^How it is checked, seed/)
+    await seed.filter({ hasText: 'There are at least 3. (`wc -l < members.csv` gives a number ≥ 3)' }).waitFor()
+    await seed.filter({ hasText: '/shared/members.csv matches /^name/' }).waitFor()
     await press('Pause')
     await press('Resume')
     await press('Work on it')
@@ -88,9 +91,12 @@ describe('the page of goals', { skip: noChromium }, () => {
 
   it('stops a goal that waits', async () => {
     await press('New goal')
-    await dialog().getByLabel('What is to be reached').fill('Make another list.')
+    await dialog().getByLabel('What is to be reached').fill('Make another list, a long one. '.repeat(40))
     await agree('Start')
     await page.getByLabel('In which format?').waitFor()
+    // What is asked and what can be done stand above the whole of a long request.
+    assert.ok((await page.locator('.thing h2').innerText()).length <= 120)
+    await page.getByLabel('Request', { exact: true }).waitFor()
     await press('Stop the goal')
     await dialog().getByText(stopGoal('').means).waitFor()
     await agree('Stop the goal')

@@ -55,3 +55,13 @@ void test('a session begins with its first message, whatever was chosen for it b
   end()
   await over
 })
+
+void test('/continue without a session says what to do in a chat', async () => {
+  const fake = fakeGateway()
+  fake.gateway.listSessions = async () => []
+  const { type, shown, end, over } = startChat(fake)
+  await type('/continue')
+  assert.match(shown.text, /no session to continue\nhint: Send a message to start one\./)
+  end()
+  await over
+})

@@ -114,7 +114,7 @@ export async function obey(command: Entered, { gateway, conversation, screen, le
     case 'new':
       return conversation.leave(argument)
     case 'continue':
-      return conversation.reopen((await newestSession(gateway)).id)
+      return conversation.reopen((await newestSession(gateway, 'Send a message to start one.')).id)
     case 'switch':
       return conversation.reopen(argument)
     case 'sessions': {

@@ -16,7 +16,10 @@ const shownChars = 60
 export async function personaUse(persona: string | undefined, options: UseOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const { session: prefix } = options
-    const session = prefix === undefined ? await newestSession(gateway) : await findSession(gateway, prefix)
+    const session =
+      prefix === undefined
+        ? await newestSession(gateway, `Start one: oxbow chat${persona === undefined ? '' : ` --agent ${persona}`}`)
+        : await findSession(gateway, prefix)
     const said = await chooseAgent(gateway, session.id, persona ?? '')
     const text = `${said.replace(/\.$/, '')}, in ${session.id} ${plainLine(session.title, shownChars)}`.trim()
     return printAnswer({ session: session.id, persona: persona ?? '' }, text, options, terminal)

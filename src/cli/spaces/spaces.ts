@@ -1,5 +1,5 @@
 /** `oxbow space`: makes, lists, chooses and puts away spaces. What goes from one to another is in `move.ts` and `share.ts`. */
-import { realpathSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
   defaultSpace,
@@ -53,10 +53,18 @@ export async function spaceNew(name: string, options: NewOptions, terminal: Term
     name,
     about,
     words,
-    paths: paths.map((path) => realpathSync(resolve(path))),
+    paths: paths.map(folderNamed),
     created_at: Date.now(),
   })
   return printAnswer(shown(made), `The space ${name} is made. Work in it: oxbow space use ${name}`, options, terminal)
+}
+
+/** @throws OxbowError `not_found` */
+function folderNamed(path: string): string {
+  const found = resolve(path)
+  if (!(statSync(found, { throwIfNoEntry: false })?.isDirectory() ?? false))
+    throw new OxbowError('not_found', `there is no folder ${found}`, { hint: 'Make it first, or leave --path out.' })
+  return realpathSync(found)
 }
 
 const shown = ({ user, name, about, isCurrent, created_at, archived_at, words, paths }: Space) => ({
@@ -99,7 +107,8 @@ function sharedText(shared: readonly SharedItem[]): readonly string[] {
 
 export async function spaceUse(name: string, options: SpaceOptions, terminal: Terminal): Promise<number> {
   const used = useSpace(openHome(terminal.env), personOf(options), name)
-  return printAnswer(shown(used), `Verbs work in the space ${name} from now on. Back: oxbow space use ${defaultSpace}`, options, terminal)
+  const back = name === defaultSpace ? '' : ` Back: oxbow space use ${defaultSpace}`
+  return printAnswer(shown(used), `Verbs work in the space ${name} from now on.${back}`, options, terminal)
 }
 
 export async function spaceArchive(name: string, options: SpaceOptions, terminal: Terminal): Promise<number> {

@@ -16,6 +16,7 @@ import type {
   VacuumReport,
 } from '../../config/index.ts'
 import { columnsOf, printNotice, type Terminal } from '../terminal.ts'
+import { defaultUser } from '../verb-parts.ts'
 import { formatBytes, formatMs, formatTime, plainLine, table } from '../../terminal/index.ts'
 
 const states: Readonly<Record<string, string>> = {
@@ -77,15 +78,17 @@ export function describeBackup({
     ...folders.map((folder) => `  not in it: ${folder.path}, your folder that agents see as /shared/${folder.name}: copy it yourself`),
     ...removed.map((old) => `  removed ${old}`),
     ...(problems.length === 0
-      ? [`To restore it: oxbow restore ${path}`]
+      ? [`To restore it: ${restoring(manifest)} ${path}`]
       : [
           'WARNING: the journal in this backup does not verify:',
           ...problems.map((problem) => `  ${problem}`),
           'Keep your older backups: none was removed. `oxbow audit verify` says more about the store itself.',
-          `To restore it as it is: oxbow restore ${path} --accept-damage`,
+          `To restore it as it is: ${restoring(manifest)} ${path} --accept-damage`,
         ]),
   ].join('\n')
 }
+
+const restoring = ({ user }: BackupManifest): string => `oxbow restore${user === defaultUser ? '' : ` --user ${user}`}`
 
 export function describeBackupPreview({ path, removed }: BackupPreview): string {
   return [`Would write ${path}.`, ...removed.map((old) => `Would remove ${old}.`), 'Nothing is changed.'].join('\n')

@@ -1,16 +1,18 @@
 /** `oxbow store`, `backup` and `restore`: runs an operation offline in a guest program, and shows its progress and report. */
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import {
   askOffline,
   fileKeys,
   findGuest,
+  hasWorkspace,
+  isSpace,
   listFolders,
   loadPlugins,
   lockPath,
-  makeRestored,
   openHome,
+  openWorkspace,
   parseUser,
   type TakenKey,
 } from '../../runner/index.ts'
@@ -92,14 +94,32 @@ export interface RestoreOptions extends StoreOptions {
 }
 
 /** Previews what will change before changing anything. @throws OxbowError `not_found` */
-export async function storeRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+export function storeRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  return withSpace(options, terminal, () => restoreFrom(path, options, terminal))
+}
+
+/** A space that is not here yet comes with its backup: where that does not come, nothing is left of it. */
+async function withSpace(options: RestoreOptions, terminal: Terminal, restore: () => Promise<number>): Promise<number> {
+  const [home, user] = [openHome(terminal.env), parseUser(options.user)]
+  if (!isSpace(user) || home.system !== null || hasWorkspace(home, user)) return restore()
+  const { root } = openWorkspace(home, user)
+  let isThere = false
+  try {
+    const exit = await restore()
+    isThere = options.dryRun !== true
+    return exit
+  } finally {
+    if (!isThere) rmSync(root, { recursive: true, force: true })
+  }
+}
+
+async function restoreFrom(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
   if (!existsSync(path)) {
     throw new OxbowError('not_found', `there is no backup ${path}`, {
       hint: '`oxbow store status` lists the backups. To bring back a file of the workspace, add --to VERSION: `oxbow log` lists them.',
     })
   }
   const { replace = false, acceptDamage = false } = options
-  makeRestored(openHome(terminal.env), parseUser(options.user))
   const { files, taken } = keysOf(options, terminal)
   const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), files, databaseOnly: options.databaseOnly === true }
   const question = { ask: 'restore', ...restore } as const

@@ -136,11 +136,14 @@ export async function findSession(gateway: GatewayPort, prefix: string, listing:
   return sessionNamed(await listSessions(gateway, maxListedSessions, listing), prefix, undoHint)
 }
 
-/** @returns the conversation that was used last. @throws OxbowError `not_found` */
-export async function newestSession(gateway: Pick<GatewayPort, 'listSessions'>): Promise<SessionInfo> {
+/** @returns the conversation that was used last. @param hint what to do where there is no conversation @throws OxbowError `not_found` */
+export async function newestSession(
+  gateway: Pick<GatewayPort, 'listSessions'>,
+  hint = 'Omit --continue to start one.',
+): Promise<SessionInfo> {
   const newest = newestConversation(await gateway.listSessions(maxListedSessions))
   if (newest !== undefined) return newest
-  throw new OxbowError('not_found', 'there is no session to continue', { hint: 'Omit --continue to start one.' })
+  throw new OxbowError('not_found', 'there is no session to continue', { hint })
 }
 
 const quotedTitleChars = 60

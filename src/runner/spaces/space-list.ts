@@ -108,13 +108,6 @@ export function newSpace(home: Home, person: string, wanted: Omit<SpaceEntry, 'a
   return findSpace(home, person, name)
 }
 
-/** Makes the workspace of a space that a backup is to fill. @throws OxbowError as `newSpace` */
-export function makeRestored(home: Home, user: UserId): void {
-  if (!isSpace(user) || hasWorkspace(home, user)) return
-  const { person, space } = spaceOf(user)
-  newSpace(home, person, { name: space, about: '', words: [], paths: [], created_at: 0 })
-}
-
 /** From now on verbs that name no space use this one. @throws OxbowError `not_found`, or `denied` for an archived one */
 export function useSpace(home: Place, person: string, name: string): Space {
   assertOpen(home, findSpace(home, person, name).user)

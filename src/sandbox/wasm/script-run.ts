@@ -153,13 +153,17 @@ function settle(context: QuickJSContext, evaluated: Evaluated, script: Script): 
 function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages, job }: Script): Failed {
   const { name, message, code } = describe(context, error)
   // What a call of a durable script failed with, and nothing caught.
-  if (job.waits && isErrorCode(code)) return failed(code, message, 'The script did not catch it: its program says what to do then.')
+  if (job.waits && isErrorCode(code)) return failed(code, message, 'The program ended there.')
   const text = quoted(`${name}: ${message}`)
   if (isFull(memory, pages) || /out of memory/.test(message)) {
     return failed('limit_reached', 'The tool used all of its memory and stopped.', 'Give it less to do, or a higher memory limit.')
   }
   if (/stack overflow/.test(message))
     return failed('limit_reached', `The tool's stack overflowed: ${text}.`, 'Its recursion may be infinite.')
+  if (job.waits) {
+    const said = name === 'Error' ? quoted(message) : text
+    return failed('tool_failed', `The program failed: ${/[.?!]$/.test(said) ? said : `${said}.`}`, 'What it printed may explain it.')
+  }
   return failed('tool_failed', `The tool threw ${text}.`, 'This is an error of the tool; its console output may explain it.')
 }
 

@@ -16,7 +16,8 @@ import {
 import { expandRights } from '../../protocol/index.ts'
 import { maxEvidenceCharacters, maxMatchedCharacters } from './limits.ts'
 import type { GenerationView } from './goal-view.ts'
-import { type Check, checkText, type Criterion } from './seed.ts'
+import type { Check, Criterion } from './seed.ts'
+import { checkText } from '../../terminal/index.ts'
 
 /** `passed` and `failed`: all its runs agree. `flaky`: they do not. `error`: it could not be run. */
 export type CheckResult = GenerationView['checks'][number]

@@ -4,7 +4,8 @@ import { fenced, truncate } from '../../base/index.ts'
 import type { CheckResult } from './goal-checks.ts'
 import { maxEvidenceCharacters, maxJudgedCharacters } from './limits.ts'
 import type { Generation, Goal } from './goal-record.ts'
-import { checkText, judgedOf, type Seed } from './seed.ts'
+import { judgedOf, type Seed } from './seed.ts'
+import { checkText } from '../../terminal/index.ts'
 
 export interface Prompt {
   readonly system: string

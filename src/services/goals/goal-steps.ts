@@ -8,7 +8,8 @@ import { interviewPrompt, type Prompt, seedPrompt } from './goal-prompts.ts'
 import { type Goal, seedChange } from './goal-record.ts'
 import { ambiguityOf, generic, type Interview, isClear, isImpatient, isSmallTalk, type Question, readInterview } from './interview.ts'
 import { maxRounds } from './limits.ts'
-import { checkText, type Read, readSeed, type Seed, type SeedContent, seedHash } from './seed.ts'
+import { checkText } from '../../terminal/index.ts'
+import { type Read, readSeed, type Seed, type SeedContent, seedHash } from './seed.ts'
 
 /** What a step does to the goal. */
 export interface Advance {

@@ -1,11 +1,10 @@
 /** `oxbow goal`: goals that are worked on until they are reached. */
 import { readFileSync } from 'node:fs'
-import { formatMoney, formatTime, plainLine, plainText, shortId, stopGoal, table } from '../../terminal/index.ts'
-import { type Json, OxbowError, plural } from '../../base/index.ts'
+import { checkText, formatMoney, formatTime, plainLine, plainText, shortId, stopGoal, table } from '../../terminal/index.ts'
+import { isObject, type Json, type JsonObject, OxbowError, plural } from '../../base/index.ts'
 import type { AskCall, OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
 import { choicesText } from './goal-steps.ts'
-import { checkText } from './seed.ts'
 
 type GoalView = OutputOf<'goal.show'>
 
@@ -28,9 +27,9 @@ export const goalVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow goal start "make the tests pass"'],
   },
   {
-    words: 'goal start <request...>',
+    words: 'goal start [request...]',
     summary: 'begin to work on a goal',
-    examples: ['oxbow goal start "write a summary of notes.md to summary.md"', 'oxbow goal start --seed goal.json "make the tests pass"'],
+    examples: ['oxbow goal start "write a summary of notes.md to summary.md"', 'oxbow goal start --seed goal.json'],
     call: 'goal.start',
     typed: {
       request: 'request',
@@ -44,7 +43,7 @@ export const goalVerbs: readonly ServiceVerb[] = [
       '--background': background,
     },
     omit: ['seed'],
-    input: (input, { options: { seed } }) => (typeof seed === 'string' ? { ...input, seed: seedIn(seed) } : input),
+    input: (input, { options: { seed } }) => withSeed(input, seed),
     ...following,
     show: (goal: GoalView) => resultText(goal),
   },
@@ -144,6 +143,15 @@ export const goalVerbs: readonly ServiceVerb[] = [
 ]
 
 /** @throws OxbowError `not_found`, `bad_input` */
+/** A seed says what is to be reached, too. @throws OxbowError */
+function withSeed(input: JsonObject, file: unknown): JsonObject {
+  const seed = typeof file === 'string' ? seedIn(file) : undefined
+  const said = input['request'] ?? (isObject(seed) ? seed['goal'] : undefined)
+  if (said === undefined)
+    throw new OxbowError('bad_input', 'What is to be reached?', { hint: 'Say it: oxbow goal start "…", or bring a seed: --seed FILE' })
+  return { ...input, request: said, ...(seed !== undefined && { seed }) }
+}
+
 function seedIn(path: string): Json {
   let text: string
   try {
@@ -201,7 +209,7 @@ function seedLines(seed: NonNullable<GoalView['seed']>): readonly string[] {
   return [
     goal,
     ...constraints.map((each) => `  keep: ${each}`),
-    ...criteria.map(({ text, check }) => `  - ${text} (${checkText(check as never)})`),
+    ...criteria.map(({ text, check }) => `  - ${text} (${checkText(check)})`),
     ...assumptions.map((each) => `  assumed: ${each}`),
   ]
 }

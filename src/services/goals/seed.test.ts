@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { scaled } from '../../../test/support/scale.ts'
+import { goalVerbs } from './goal-verbs.ts'
 import { editedTests, numberIn } from './goal-checks.ts'
 import { disagreement, evaluate, quorumOf, verdictIn } from './goal-judging.ts'
 import { ambiguityOf, isClear, isImpatient, isSmallTalk, readAnswer, readInterview } from './interview.ts'
@@ -163,4 +167,17 @@ test('a number is found in what a command prints', async () => {
   assert.equal(await numberIn('coverage: 81.5 %, 3 files', 'coverage: ([0-9.]+)'), 81.5)
   assert.equal(await numberIn('nothing', undefined), null)
   assert.equal(await numberIn(`${'a'.repeat(100_000)}!`, '(a+)+$'), null)
+})
+
+test('a seed says what is to be reached where nobody else does', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-seed-'))
+  const file = join(folder, 'seed.json')
+  writeFileSync(file, JSON.stringify({ goal: 'The list is clean.', criteria: [] }))
+  const start = goalVerbs.find(({ words }) => words.startsWith('goal start'))!
+  const inputOf = (input: object, seed?: string) =>
+    start.input!(input as never, { args: {}, options: { seed } } as never) as { request: string }
+  assert.equal(inputOf({}, file).request, 'The list is clean.')
+  assert.equal(inputOf({ request: 'Clean it.' }, file).request, 'Clean it.')
+  assert.throws(() => inputOf({}), { code: 'bad_input', hint: /--seed FILE/ })
+  rmSync(folder, { recursive: true })
 })

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { assertNever, type Json, jsonIn, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
+import { type Json, jsonIn, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
 import { maxCheckRuns, maxCheckSeconds, maxConstraints, maxCriteria, maxPatternCharacters, maxSeedBytes, maxTasks } from './limits.ts'
 
 const sentence = z.string().trim().min(1).max(2_000)
@@ -133,7 +133,7 @@ export function checkSeed(value: unknown): Read<SeedContent> {
 export function problemsOf({ issues }: z.ZodError): string {
   return issues
     .slice(0, 5)
-    .map(({ path: at, message }) => `${at.join('.') || 'the answer'}: ${message}`)
+    .map(({ path: at, message }) => `${at.join('.') || 'as a whole'}: ${message}`)
     .join('; ')
 }
 
@@ -161,24 +161,3 @@ export function evolved(parent: Seed, next: SeedContent): SeedContent {
 
 export const judgedOf = ({ criteria }: Pick<SeedContent, 'criteria'>): readonly Criterion[] =>
   criteria.filter(({ check }) => check === null)
-
-/** A check in one line. */
-export function checkText(check: Check | null): string {
-  if (check === null) return 'judged by a model'
-  switch (check.kind) {
-    case 'command':
-      return `\`${check.command}\` exits with ${check.exit_code}`
-    case 'file':
-      return `${check.path} ${check.exists ? 'exists' : 'does not exist'}${check.contains === '' ? '' : ` and contains ${JSON.stringify(check.contains)}`}`
-    case 'pattern':
-      return `${check.path} ${check.matches ? 'matches' : 'does not match'} /${check.pattern}/`
-    case 'schema':
-      return `${check.path} matches its JSON Schema`
-    case 'http':
-      return `${check.url} answers ${check.status}${check.contains === '' ? '' : ` with ${JSON.stringify(check.contains)}`}`
-    case 'number':
-      return `\`${check.command}\` gives a number${check.at_least === undefined ? '' : ` ≥ ${check.at_least}`}${check.at_most === undefined ? '' : ` ≤ ${check.at_most}`}`
-    default:
-      return assertNever(check)
-  }
-}

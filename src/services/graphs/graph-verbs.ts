@@ -87,6 +87,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
     omit: true,
     instead: (input) => (runForm.test(textIn(input, 'run')) ? undefined : showDefinition('graphs', textIn(input, 'run'))),
     show: (shown: GraphView | OutputOf<'definition.show'>) => ('toml' in shown ? definitionText(shown) : runText(shown)),
+    fails: () => null,
   },
   {
     words: 'graph resume <run>',

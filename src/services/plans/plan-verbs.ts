@@ -136,6 +136,10 @@ function planText(plan: Plan): string {
 
 function appliedText({ id, state, total, applied }: Plan): string {
   const done = applied?.done.filter(({ status }) => status === 'ok').length ?? 0
-  if (state === 'applied') return `Applied ${id}: ${plural(total, 'file')}, ${plural(done, 'effect')}.`
+  const back =
+    total === 0
+      ? ''
+      : `\n\`oxbow undo\` takes back its ${total === 1 ? 'file' : 'files'}${done === 0 ? '' : ', and not what its effects did'}.`
+  if (state === 'applied') return `Applied ${id}: ${plural(total, 'file')}, ${plural(done, 'effect')}.${back}`
   return `${id} is ${state}: ${plural(done, 'effect')} done.`
 }

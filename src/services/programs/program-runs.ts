@@ -154,7 +154,7 @@ async function prepare(
   const depth = (parent?.depth ?? 0) + 1
   if (depth > maxProgramDepth)
     throw new OxbowError('limit_reached', `Programs run programs ${maxProgramDepth} levels deep at most.`, { hint: 'Flatten them.' })
-  await assertFits(deps, manifest.input, input, 'input')
+  await assertFits(deps, program, input, 'input')
   if (manifest.rights.spend !== undefined) await deps.assertCovers(caller, manifest)
   const id = runOf(call)
   const now = deps.clock.now()
@@ -208,7 +208,7 @@ async function drive(deps: ProgramRunsDeps, run: ProgramRun, signal: AbortSignal
       : runScript(deps, run, program, signal)
     const { value, printed, failure } = await work
     if (failure !== null) return failed(failure, printed)
-    await assertFits(deps, program.manifest.result, value, 'result')
+    await assertFits(deps, program, value, 'result')
     return { status: 'success', failure: null, result: value, printed: truncate(printed, 16_000) }
   } catch (error) {
     if (endsBy() !== undefined) return { ...failed({ code: 'cancelled', message: endsBy()!, hint: 'Run it again.' }), status: 'cancelled' }
@@ -261,7 +261,7 @@ async function callerOf(deps: Pick<ProgramRunsDeps, 'user' | 'boundsOf'>, run: P
 /** @throws OxbowError `bad_input` for an input, `tool_failed` for a result that the manifest does not describe */
 async function assertFits(
   { schemas }: Pick<ProgramRunsDeps, 'schemas'>,
-  schema: JsonObject | undefined,
+  { manifest }: Pick<ProgramPackage, 'manifest'>,
   value: Json,
   what: 'input' | 'result',
 ): Promise<void> {
@@ -270,11 +270,15 @@ async function assertFits(
     throw new OxbowError('limit_reached', `The ${what} is larger than ${maxProgramValueBytes / 1024} KiB.`, {
       hint: 'Give it as a file, and its path here.',
     })
+  const schema = manifest[what]
   if (schema === undefined) return
   const problems = await schemas.validate(schema, value)
   if (problems.length === 0) return
   throw new OxbowError(code, `The ${what} does not fit [${what}] of program.toml:\n${problemLines(problems.slice(0, 10))}`, {
-    hint: what === 'input' ? 'See `oxbow program info NAME` for what it takes.' : 'Correct what the program returns, or [result].',
+    hint:
+      what === 'input'
+        ? `See \`oxbow program info ${manifest.program.name}\` for what it takes.`
+        : 'Correct what the program returns, or [result].',
   })
 }
 

@@ -43,8 +43,8 @@ export const programVerbs: readonly ServiceVerb[] = [
     summary: 'show a program: what it does, may do, takes and returns',
     examples: ['oxbow program info tidy'],
     call: 'program.info',
-    show: ({ name, version, enabled, problem, place, may, toml, instructions }: OutputOf<'program.info'>) => {
-      const state = problem === '' ? (enabled ? 'on' : 'switched off') : plainLine(problem, valueChars)
+    show: ({ name, version, enabled, active, problem, place, may, toml, instructions }: OutputOf<'program.info'>) => {
+      const state = problem === '' ? stateText({ enabled, active }) : plainLine(problem, valueChars)
       const rights = [
         'It may',
         ...(may.length === 0 ? ['do nothing outside'] : may).map((line) => `  ${plainLine(line, valueChars)}`),
@@ -112,7 +112,7 @@ export const programVerbs: readonly ServiceVerb[] = [
     lists: { run: 'id' },
     typed: { '--all': { field: 'ended', value: true } },
     fixed: { limit: 200 },
-    show: ({ runs }: { readonly runs: readonly ProgramRunView[] }) => runTable(runs),
+    show: ({ runs }: { readonly runs: readonly ProgramRunView[] }, { options }) => runTable(runs, options['all'] === true),
   },
   {
     words: 'program show <run>',
@@ -121,6 +121,8 @@ export const programVerbs: readonly ServiceVerb[] = [
     call: 'program.show',
     omit: true,
     show: (run: ProgramRunView) => runText(run),
+    // It has shown what was asked for, however the run ended.
+    fails: () => null,
   },
   {
     words: 'program cancel <run>',
@@ -147,15 +149,20 @@ function switchVerb(word: 'enable' | 'disable', summary: string, example: string
 
 const endedText = ({ id, status }: Pick<ProgramRunView, 'id' | 'status'>): string => `${id} has ended already: ${status}.`
 
+/** As the page of workflows says it: one that is ready runs when a person starts it, and neither starts by itself nor is seen by agents. */
+const stateText = ({ enabled, active }: Pick<ProgramView, 'enabled' | 'active'>): string => (enabled ? (active ? 'on' : 'ready') : 'off')
+
 function listText(programs: readonly ProgramView[]): string {
-  const rows = programs.map(({ name, version, kind, place, enabled, problem, description, hides_own: hides, on_trial: isTried }) => [
-    plainLine(name, nameChars),
-    version,
-    kind,
-    hides ? `${place}, hides yours` : place,
-    problem === '' ? (enabled ? (isTried ? 'on, on trial' : 'on') : 'off') : 'broken',
-    plainLine(problem === '' ? description : problem, 100),
-  ])
+  const rows = programs.map(
+    ({ name, version, kind, place, enabled, active, problem, description, hides_own: hides, on_trial: isTried }) => [
+      plainLine(name, nameChars),
+      version,
+      kind,
+      hides ? `${place}, hides yours` : place,
+      problem === '' ? `${stateText({ enabled, active })}${enabled && isTried ? ', on trial' : ''}` : 'broken',
+      plainLine(problem === '' ? description : problem, 100),
+    ],
+  )
   return table([['NAME', 'VERSION', 'BY', 'FROM', 'STATE', ''], ...rows])
 }
 
@@ -198,8 +205,9 @@ function endText({ id, status, failure }: ProgramRunView): string {
   return plainText(`${why}${id}: ${status}`)
 }
 
-function runTable(runs: readonly ProgramRunView[]): string {
-  if (runs.length === 0) return 'No program runs. `oxbow program runs --all` shows those that have ended.'
+function runTable(runs: readonly ProgramRunView[], isAll: boolean): string {
+  if (runs.length === 0)
+    return isAll ? 'No program has run yet.' : 'No program runs. `oxbow program runs --all` shows those that have ended.'
   const ids = runs.map(({ id }) => id)
   const rows = runs.map((run) => [
     shortId(run.id, ids),

@@ -4,6 +4,7 @@ import { openMemoryStore } from '../../store/index.ts'
 import { testCall, user } from '../../kernel/kernel-fixture.ts'
 import type { TurnId } from '../../base/index.ts'
 import type { Call } from '../../protocol/index.ts'
+import { programVerbs } from './program-verbs.ts'
 import { openPrograms, programOf } from './program-fixture.ts'
 import { digestOf, type PastCall } from './program-record.ts'
 import { runProgramScript } from './program-script.ts'
@@ -185,6 +186,15 @@ test('input and result are checked, and a run that does not fit says where', asy
   const refused = await guest.kernel.call('program.run', { program: 'typed', input: {} })
   assert.equal(refused.status, 'failed')
   assert.match(refused.text, /\[input\]/)
+  assert.match(refused.text, /oxbow program info typed/)
+})
+
+test('a script that fails says why in its own words', async () => {
+  const asks = programOf('asks', '', `export default () => { throw new Error('Which folder? Say it with folder.') }`)
+  const broken = programOf('broken', '', 'export default () => nothing.there')
+  await using guest = await openPrograms([asks, broken])
+  assert.equal((await guest.run('asks')).failure?.message, 'The program failed: Which folder? Say it with folder.')
+  assert.match((await guest.run('broken')).failure?.message ?? '', /^The program failed: ReferenceError: .*nothing.*\.$/)
 })
 
 test('programs run programs with the rights that both have, five levels deep', async () => {
@@ -240,4 +250,23 @@ test('a script that recurses or forges a call ends, and the guest lives on', asy
   await using guest = await openPrograms([recurse, forge])
   assert.equal((await guest.run('recurse')).status, 'failed')
   assert.equal((await guest.run('forge')).result, 'bad_input')
+})
+
+test('the list tells programs that are on from those that only run when a person starts them', () => {
+  const verb = (words: string) => programVerbs.find((each) => each.words === words)!
+  const program = { version: '1.0.0', kind: 'script', place: 'bundled', hides_own: false, on_trial: false, problem: '', description: 'x' }
+  const programs = [
+    { ...program, name: 'a', enabled: true, active: true },
+    { ...program, name: 'b', enabled: true, active: false },
+    { ...program, name: 'c', enabled: false, active: false },
+  ]
+  const shown = verb('program list').show!({ programs } as never, { options: {} } as never) as string
+  assert.deepEqual(
+    shown.split('\n').map((line) => line.trim().split(/ {2,}/)[4]),
+    ['STATE', 'on', 'ready', 'off'],
+  )
+  assert.equal(verb('program show <run>').fails!({ status: 'failed' } as never), null)
+  const none = (all: boolean) => verb('program runs').show!({ runs: [] } as never, { options: { all } } as never) as string
+  assert.match(none(false), /--all/)
+  assert.doesNotMatch(none(true), /--all/)
 })

@@ -1,6 +1,6 @@
 /** The calls with which a person looks at definitions of agents and graphs and approves the workspace's. */
 import { z } from 'zod'
-import { OxbowError } from '../../../base/index.ts'
+import { didYouMean, OxbowError } from '../../../base/index.ts'
 import { type Call, defineCall } from '../../../protocol/index.ts'
 import { type DefinitionKind, definitionKinds, definitionName } from '../../../config/index.ts'
 import { isOver } from '../agent-record.ts'
@@ -84,7 +84,10 @@ async function listedOne(
   const named = (await definitions.list(place.kind)).filter((each) => each.name === place.name)
   const found = named.find(({ state }) => state === 'new' || state === 'changed') ?? named[0]
   if (found !== undefined) return found
-  throw new OxbowError('not_found', `There is no definition ${place.kind}/${place.name}.`, { hint: `See \`${verbOf(place.kind)} list\`.` })
+  const names = (await definitions.list(place.kind)).map(({ name }) => name)
+  throw new OxbowError('not_found', `There is no ${place.kind.slice(0, -1)} ${place.name}.`, {
+    hint: `${didYouMean(place.name, names, 2)}See \`${verbOf(place.kind)} list\`.`,
+  })
 }
 
 function approveCall(load: Load): Call {

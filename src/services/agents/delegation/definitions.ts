@@ -101,6 +101,8 @@ export interface DefinitionDeps {
 /** @returns the verb under which people find definitions of a kind */
 export const verbOf = (kind: DefinitionKind): string => ['oxbow', kind === 'agents' ? 'agents' : kind.slice(0, -1)].join(' ')
 
+const workspaceCounts = 'One of the workspace counts once a person has approved it.'
+
 /** Documents of approvals, by kind and name: `graphs/review`. */
 const definitionApprovals = 'system/definitions'
 
@@ -143,8 +145,8 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
       if (found !== undefined && found.state !== 'new') throw notUsable(kind, found)
       const own = brought.get(`${kind}/${name}`)
       if (own !== undefined && found === undefined) return asDefinition(await judgeOnce(deps, judged, own, 'person'))
-      throw new OxbowError('not_found', `There is no definition ${kind}/${name} that counts.`, {
-        hint: `${meant(name, await read(kind, false))}See \`${verbOf(kind)} list\`. One of the workspace counts once a person has approved it.`,
+      throw new OxbowError('not_found', `There is no ${kind.slice(0, -1)} ${name}.`, {
+        hint: `${meant(name, await read(kind, false))}See \`${verbOf(kind)} list\`. ${workspaceCounts}`,
       })
     },
     bring: (texts) => texts.forEach((each) => brought.set(`${each.kind}/${each.name}`, each)),

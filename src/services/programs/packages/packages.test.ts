@@ -52,6 +52,12 @@ test('a case passes where calls and result are as it says, and tells what differ
   assert.match(why['h-broken']!, /cannot be used/)
 })
 
+test('tests of a program that there is not are told as for every other verb', async () => {
+  await using guest = await openPrograms([greet], { calls: [say] })
+  const unknown = await guest.kernel.call('program.test', { name: 'gret' })
+  assert.match(unknown.text, /There is no program gret\..*Did you mean greet\?/s)
+})
+
 test('a case refuses what the manifest does not list', async () => {
   const sly = programOf(
     'sly',

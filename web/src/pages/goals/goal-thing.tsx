@@ -2,7 +2,7 @@
 import { Pause, Play } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { OutputOf } from '../../../../src/client/browser-client.ts'
-import { stopGoal } from '../../../../src/terminal/index.ts'
+import { checkText, plainLine, stopGoal } from '../../../../src/terminal/index.ts'
 import { Link } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
 import { DeedButton } from '../../shelf/deed-button.tsx'
@@ -20,6 +20,8 @@ type Generation = Goal['generations'][number]
 type Ancestor = OutputOf<'goal.lineage'>['generations'][number]
 
 const showEveryMs = 5_000
+/** Of a longer request, what can be done and what is asked would be far below. */
+const titleChars = 120
 
 const states: Readonly<Record<Goal['status'], Entry['state']>> = {
   running: ['running', 'accent'],
@@ -63,7 +65,7 @@ export function GoalThing({ id, refresh }: GoalThingProps): ReactNode {
   }
   return (
     <Thing
-      title={request.split('\n', 1)[0]!}
+      title={plainLine(request, titleChars)}
       state={stateOf(goal)}
       why={status === 'running' ? (waits === 'an approval' ? 'It waits for an approval, in its conversation.' : doing[phase]) : ''}
       actions={isOpen && <GoalActions id={id} isPaused={status === 'paused'} changing={changing} onChanged={changed} />}
@@ -96,6 +98,7 @@ export function GoalThing({ id, refresh }: GoalThingProps): ReactNode {
               ] as const)),
         ]}
       />
+      {plainLine(request, titleChars) !== request && <PlainFile name="Request" text={request} />}
       {goal.rounds.length > 0 && <PlainFile name="Interview" text={roundsText(goal)} />}
       {goal.seed !== null && <SeedView hash={goal.seed_hash} seed={goal.seed} />}
       {goal.generations.toReversed().map((each) => (
@@ -143,13 +146,6 @@ function roundsText({ rounds }: Goal): string {
 }
 
 type Seed = NonNullable<Goal['seed']>
-
-/** A check in a few words, as its fields name it. */
-function checkText(check: Seed['criteria'][number]['check']): string {
-  if (check === null) return 'judged by a model'
-  if ('command' in check) return check.command
-  return 'url' in check ? check.url : `${check.kind} ${check.path}`
-}
 
 function SeedView({ hash, seed }: { readonly hash: string; readonly seed: Seed }): ReactNode {
   const { goal, constraints, criteria, tests, tasks, assumptions } = seed
