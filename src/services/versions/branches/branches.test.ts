@@ -133,23 +133,25 @@ test('a folder where the other side has a file is a conflict, and a dropped bran
 })
 
 test('a branch is merged into another one, the workspace stays, and a conflict leaves both as they are', async () => {
-  await withBranches(async ({ write, read, call, ok }) => {
+  await withBranches(async ({ write, read, inBranch, call, ok }) => {
     write('both.txt', lines('a', 'b', 'c', 'd', 'e'))
+    const change = (branch: string, ...some: readonly string[]): Promise<string> =>
+      inBranch(branch, `printf '%s\\n' ${some.join(' ')} > both.txt`)
     const { base: at } = await ok<BranchRecord>('branch.create', { name: 'whole' })
     for (const name of ['one', 'two', 'three']) await ok('branch.create', { name, at })
-    write('both.txt', lines('A', 'b', 'c', 'd', 'e'), 'one')
-    write('both.txt', lines('a', 'b', 'c', 'd', 'E'), 'two')
-    write('both.txt', lines('x', 'b', 'c', 'd', 'e'), 'three')
+    await change('one', 'A', 'b', 'c', 'd', 'e')
+    await change('two', 'a', 'b', 'c', 'd', 'E')
+    await change('three', 'x', 'b', 'c', 'd', 'e')
     await ok('branch.merge', { branch: 'one', into: 'whole' })
     await ok('branch.merge', { branch: 'two', into: 'whole' })
-    assert.equal(read('both.txt', 'whole'), lines('A', 'b', 'c', 'd', 'E'))
+    assert.equal(await inBranch('whole', 'cat both.txt'), lines('A', 'b', 'c', 'd', 'E'))
     const refused = await ok<MergedBranch>('branch.merge', { branch: 'three', into: 'whole' })
     assert.deepEqual(
       [refused.before, refused.conflicts.map(({ path, why }) => `${path}: ${why}`)],
       ['', ['/shared/both.txt: both have changed the same part']],
     )
     assert.deepEqual(
-      [read('both.txt', 'whole'), read('both.txt', 'three')],
+      [await inBranch('whole', 'cat both.txt'), await inBranch('three', 'cat both.txt')],
       [lines('A', 'b', 'c', 'd', 'E'), lines('x', 'b', 'c', 'd', 'e')],
     )
     assert.equal(read('both.txt'), lines('a', 'b', 'c', 'd', 'e'))
