@@ -49,8 +49,7 @@ export async function execute(deps: GenerationDeps, goal: Goal, signal: AbortSig
   const made = await makeBranch(deps, goal, branch, { at: from, base }, signal)
   const before = goal.generation === 0 ? null : await deps.generation(goal, goal.generation - 1)
   const place = {
-    call: (part: string, name: string, input: JsonObject) =>
-      deps.call(goal, { part, name, input, signal, ...(name === 'agent.fan_out' && { branch, delegates: true }) }),
+    fanOut: (part: string, input: JsonObject) => deps.call(goal, { part, name: 'agent.fan_out', input, signal, branch, delegates: true }),
     branch,
     makeBranch: (name: string, at: string) => makeBranch(deps, goal, name, { at, base: '' }, signal),
     merge: (name: string) => mergePart(deps, goal, name, signal),

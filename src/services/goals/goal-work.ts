@@ -14,7 +14,7 @@ import { objectOf } from './goal-steps.ts'
 import { maxEvidenceCharacters, maxTasksAtOnce } from './limits.ts'
 import type { Seed } from './seed.ts'
 
-export const workerName = 'goal-worker'
+const workerName = 'goal-worker'
 export const reviewerName = 'goal-reviewer'
 export const judgeName = 'goal-judge'
 
@@ -49,7 +49,7 @@ export function goalAgents(
 
 /** What work uses; every call has an id that follows from the step and its part. */
 export interface WorkPlace {
-  readonly call: (part: string, name: string, input: JsonObject) => Promise<{ readonly output: Json }>
+  readonly fanOut: (part: string, input: JsonObject) => Promise<{ readonly output: Json }>
   /** Of the generation, into which what is made is merged. */
   readonly branch: string
   readonly makeBranch: (name: string, at: string) => Promise<unknown>
@@ -163,7 +163,7 @@ async function fanOut(
     return { id, agent: workerName, goal: texts.get(id)!, key_facts: [], needs: [], ...(branch !== undefined && { branch }) }
   })
   const input = { tasks: asked, until: 'all', on_failure: 'continue', at_once: atOnce }
-  const { output } = await place.call(part, 'agent.fan_out', input)
+  const { output } = await place.fanOut(part, input)
   const ends = (objectOf(output)['tasks'] as readonly JsonObject[]).map((end): Done => {
     const text = (name: string): string => textIn(end, name)
     return { task: text('task'), status: text('status'), session: text('session'), reason: text('reason'), text: text('text') }
