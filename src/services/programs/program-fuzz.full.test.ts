@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Json, JsonObject } from '../../base/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 import { scaled } from '../../../test/support/scale.ts'
 import { brokenManifests } from './manifest-fixture.ts'
 import { openPrograms, programOf } from './program-fixture.ts'

@@ -84,7 +84,7 @@ async function listedOne(
   const named = (await definitions.list(place.kind)).filter((each) => each.name === place.name)
   const found = named.find(({ state }) => state === 'new' || state === 'changed') ?? named[0]
   if (found !== undefined) return found
-  const names = (await definitions.list(place.kind)).map(({ name }) => name)
+  const names = (await definitions.list(place.kind)).map((one) => one.name)
   throw new OxbowError('not_found', `There is no ${place.kind.slice(0, -1)} ${place.name}.`, {
     hint: `${didYouMean(place.name, names, 2)}See \`${verbOf(place.kind)} list\`.`,
   })
