@@ -86,7 +86,7 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal, warnsOfFallb
     warn,
     ...(terminal.program !== undefined && { program: terminal.program }),
     begun: terminal.begun ?? undefined,
-    settle: terminal.isSettling === true ? null : async () => (await import('./spaces/move.ts')).finishLeft(terminal),
+    ...(terminal.settle !== undefined && { settle: terminal.settle === null ? null : async () => terminal.settle?.(terminal) }),
   }
 }
 

@@ -1,6 +1,7 @@
 /** The program `oxbow`. The version is answered before anything is loaded; everything else comes from the compile cache. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Terminal } from './terminal.ts'
 
 /** As in package.json; a constant costs no start time, and a test compares the two. */
 const version = '0.1.0'
@@ -33,7 +34,8 @@ if (args.length === 1 && args[0] === '--version') {
     const hint = 'The end of the output is missing: free some disk space. The work itself is done and in the journal.'
     process.exitCode ||= printFailure({ errors }, { code: 'bad_input', message: `cannot write the output: ${unwritten.message}`, hint })
   })
-  process.exitCode = await runProgram(args, { input, output, errors, env, version, said: new Set(), begun })
+  const settle = async (terminal: Terminal): Promise<void> => (await import('./spaces/move.ts')).finishLeft(terminal)
+  process.exitCode = await runProgram(args, { input, output, errors, env, version, said: new Set(), begun, settle })
   begun?.end()
   // An open terminal would keep the program alive.
   input.destroy()

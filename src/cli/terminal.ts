@@ -15,8 +15,8 @@ export interface Terminal {
   readonly program?: GuestProgram
   /** A guest that may become this verb's, if it starts one. */
   readonly begun?: BegunGuest | null
-  /** It settles moves between spaces: guests that it starts do not wait for that. */
-  readonly isSettling?: boolean
+  /** Settles moves between spaces that were cut off, before a guest opens one of both. Null: that is being done. */
+  readonly settle?: ((terminal: Terminal) => Promise<void>) | null
   /** With `--json`, a failure is one JSON object too. */
   readonly isJson?: boolean
   /** Notices of this run that were printed and are not repeated: several steps of one verb find the same. Absent: all are printed. */

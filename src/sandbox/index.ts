@@ -139,7 +139,7 @@ export async function runTool(tool: WasmTool, threads?: ScriptThreads): Promise<
 }
 
 /** Threads for scripts with this memory, one of which is started ahead; see script-threads.ts. */
-export async function openScriptThreads(memoryMb: number): Promise<ScriptThreads> {
+export async function scriptThreads(memoryMb: number): Promise<ScriptThreads> {
   return (await import('./wasm/script-threads.ts')).createScriptThreads(memoryMb)
 }
 

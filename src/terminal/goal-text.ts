@@ -5,7 +5,7 @@ interface InFile {
   readonly path: string
 }
 
-export type ShownCheck =
+type ShownCheck =
   | { readonly kind: 'command'; readonly command: string; readonly exit_code: number }
   | ({ readonly kind: 'file'; readonly exists: boolean; readonly contains: string } & InFile)
   | ({ readonly kind: 'pattern'; readonly pattern: string; readonly matches: boolean } & InFile)

@@ -1,7 +1,7 @@
 /** What terminal programs share: hostile text made safe, formats, and text in the order of records. */
 export { agentGoal, type AgentLine, agentSpent, agentState, agentTree } from './agent-tree.ts'
 export * from './deeds.ts'
-export { checkText, type ShownCheck } from './goal-text.ts'
+export { checkText } from './goal-text.ts'
 export * from './offer-lines.ts'
 export {
   forgetText,

@@ -10,7 +10,7 @@ import fc from 'fast-check'
 import { assertNever } from '../../src/base/index.ts'
 import { moveFiles, sharedAs } from '../../src/runner/index.ts'
 import { seed } from '../support/scale.ts'
-import { type OpenSpace, openSpaces, person } from './spaces-fixture.ts'
+import { type OpenSpace, openSpaces, person, type Spaces } from './spaces-fixture.ts'
 
 const ok = /^\{"status":"ok"/
 
@@ -92,20 +92,21 @@ async function putIn(space: OpenSpace, what: Put, canary: string): Promise<strin
   }
 }
 
-/** @param store of the configuration of all spaces */
-export async function runSeries(t: TestContext, count: number, store: object = {}): Promise<void> {
-  await using opened = await openSpaces(names, count, store)
-  const { spaces, home, model } = opened
-  const held: readonly Set<string>[] = spaces.map(() => new Set())
-  // A link from one space into another, as a person may have left it.
-  for (const [at, { shared }] of spaces.entries()) symlinkSync(spaces[(at + 1) % spaces.length]!.shared, join(shared, 'link'))
-  const notes: Found[] = []
-  const files: Found[] = []
-  const shares: Share[] = []
+/** What a series has done. */
+interface Did {
+  readonly notes: Found[]
+  readonly files: Found[]
+  readonly shares: Share[]
+  readonly held: readonly Set<string>[]
   /** What each space was shown, and is not any more. */
-  const taken: readonly Set<string>[] = spaces.map(() => new Set())
-  const answered = new Set<number>()
-  let [seen, shown, moved, unshared] = [0, 0, 0, 0]
+  readonly taken: readonly Set<string>[]
+  moved: number
+  unshared: number
+}
+
+/** What crosses from one space into another. */
+function deedsBetween({ spaces, home }: Spaces, did: Did) {
+  const { notes, files, shares, held, taken } = did
   const workspace = (at: number): string => (spaces[at]!.name === 'default' ? person : `${person}~${spaces[at]!.name}`)
   const move = async (from: number, to: number, what: 'move' | 'moveFile'): Promise<void> => {
     const found = (what === 'move' ? notes : files).find(({ at }) => at === from)
@@ -113,7 +114,7 @@ export async function runSeries(t: TestContext, count: number, store: object = {
     held[to]!.add(found.canary)
     taken[to]!.delete(found.canary)
     found.at = to
-    moved += 1
+    did.moved += 1
     if (what === 'moveFile') return moveFiles(home, { from: workspace(from), to: workspace(to), files: [[found.id, found.id]] })
     const { output } = JSON.parse(await spaces[from]!.ask('space.pack', { ids: [found.id] })) as { output: { lines: string[] } }
     assert.match(await spaces[to]!.ask('space.place', { lines: output.lines }), ok)
@@ -136,8 +137,23 @@ export async function runSeries(t: TestContext, count: number, store: object = {
     await takeAway(spaces[at]!, copy)
     // The note itself may have been moved there meanwhile.
     if (!notes.some((note) => note.canary === canary && note.at === at)) taken[at]!.add(canary)
-    unshared += 1
+    did.unshared += 1
   }
+  return { move, share, unshare }
+}
+
+/** @param store of the configuration of all spaces */
+export async function runSeries(t: TestContext, count: number, store: object = {}): Promise<void> {
+  await using opened = await openSpaces(names, count, store)
+  const { spaces, model } = opened
+  const held: readonly Set<string>[] = spaces.map(() => new Set())
+  // A link from one space into another, as a person may have left it.
+  for (const [at, { shared }] of spaces.entries()) symlinkSync(spaces[(at + 1) % spaces.length]!.shared, join(shared, 'link'))
+  const did: Did = { notes: [], files: [], shares: [], held, taken: spaces.map(() => new Set()), moved: 0, unshared: 0 }
+  const { notes, files, taken } = did
+  const { move, share, unshare } = deedsBetween(opened, did)
+  const answered = new Set<number>()
+  let [seen, shown] = [0, 0]
   for (const [n, { space, other, what }] of fc.sample(operation, { numRuns: count, seed }).entries()) {
     const [one, words, canary] = [spaces[space]!, held[space]!, canaryOf(n)]
     if (typeof what === 'number') {
@@ -171,7 +187,7 @@ export async function runSeries(t: TestContext, count: number, store: object = {
   assert.ok(shown > count / 12, `reads show words of their own space (${shown})`)
   for (const [at, one] of spaces.entries()) assertOnDisk(one, held[at]!)
   t.diagnostic(
-    `${count} operations, ${shown} answers with words of their own space, ${moved} moves, ${unshared} shares taken away, ${seen} prompts`,
+    `${count} operations, ${shown} answers with words of their own space, ${did.moved} moves, ${did.unshared} shares taken away, ${seen} prompts`,
   )
 }
 

@@ -336,7 +336,7 @@ async function takeBack(move: SpaceMove, { to, terminal }: Sides): Promise<void>
 
 /** Takes back or finishes what processes have left. */
 export async function finishLeft(given: Terminal): Promise<void> {
-  const terminal = { ...given, isSettling: true, begun: null }
+  const terminal = { ...given, settle: null, begun: null }
   const home = openHome(terminal.env)
   for (const { id } of leftMoves(home)) {
     const move = claimMove(home, { id })

@@ -168,7 +168,7 @@ export interface BranchFiles {
 /** `new_folder`: nothing of what was in the folder is there. */
 export interface BranchChange {
   readonly path: string
-  readonly kind: 'file' | 'gone' | 'folder' | 'new_folder'
+  readonly state: 'file' | 'gone' | 'folder' | 'new_folder'
 }
 
 /**

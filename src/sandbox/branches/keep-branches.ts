@@ -67,26 +67,7 @@ export function keepBranches(deps: BranchesDeps): Omit<KeptBranches, 'how'> {
   return {
     create: (name, signal) => {
       const place = placeOf(name)
-      return inTurn(async () => {
-        if (existsSync(place)) return filesOf(await readMade(place))
-        signal.throwIfAborted()
-        await mkdir(folder, { recursive: true, mode: 0o711 })
-        const others = (await readdir(folder)).filter((other) => !other.endsWith(draftEnd))
-        if (others.length >= maxBranches)
-          throw new OxbowError('limit_reached', `There are ${others.length} branches of files; at most ${maxBranches} are allowed.`, {
-            hint: 'Merge or drop one: oxbow branch list.',
-          })
-        const draft = `${place}${draftEnd}`
-        await removeFolders(draft)
-        try {
-          const made = await makeFiles(deps, draft, signal)
-          await rename(draft, place)
-          return filesOf(made)
-        } catch (error) {
-          await removeFolders(draft)
-          throw error
-        }
-      })
+      return inTurn(async () => filesOf(existsSync(place) ? await readMade(place) : await makeBranch(deps, place, signal)))
     },
     async open(name) {
       const place = existingPlace(name)
@@ -118,6 +99,28 @@ export function keepBranches(deps: BranchesDeps): Omit<KeptBranches, 'how'> {
       await last
       await Promise.all([...open.keys()].map(rest))
     },
+  }
+}
+
+/** @throws OxbowError `limit_reached`, and as the copy does */
+async function makeBranch(deps: BranchesDeps, place: string, signal: AbortSignal): Promise<BranchMade> {
+  const { folder } = deps
+  signal.throwIfAborted()
+  await mkdir(folder, { recursive: true, mode: 0o711 })
+  const others = (await readdir(folder)).filter((other) => !other.endsWith(draftEnd))
+  if (others.length >= maxBranches)
+    throw new OxbowError('limit_reached', `There are ${others.length} branches of files; at most ${maxBranches} are allowed.`, {
+      hint: 'Merge or drop one: oxbow branch list.',
+    })
+  const draft = `${place}${draftEnd}`
+  await removeFolders(draft)
+  try {
+    const made = await makeFiles(deps, draft, signal)
+    await rename(draft, place)
+    return made
+  } catch (error) {
+    await removeFolders(draft)
+    throw error
   }
 }
 

@@ -38,14 +38,14 @@ export async function upperChanges(paths: LayerPaths, at: string, { isLeftOut, s
   const look = async ({ upper, lower, merged }: Below, folder: string, depth: number): Promise<void> => {
     const entries = (entriesIn(upper) ?? []).filter(({ name }) => !isLeftOut(pathIn(folder, name)))
     const hides = lower !== null && merged !== null && hidesLower({ upper, lower, merged })
-    if (folder !== at || hides) changes.push({ path: folder, kind: hides ? 'new_folder' : 'folder' })
+    if (folder !== at || hides) changes.push({ path: folder, state: hides ? 'new_folder' : 'folder' })
     for (const [n, entry] of entries.entries()) {
       if (n % giveAtOnce === giveAtOnce - 1) await breath()
       signal.throwIfAborted()
       const path = pathIn(folder, entry.name)
       if (!entry.isDirectory()) {
-        if (isWhiteout(upper, entry)) changes.push({ path, kind: 'gone' })
-        else if (entry.isFile() || entry.isSymbolicLink()) changes.push({ path, kind: 'file' })
+        if (isWhiteout(upper, entry)) changes.push({ path, state: 'gone' })
+        else if (entry.isFile() || entry.isSymbolicLink()) changes.push({ path, state: 'file' })
         continue
       }
       if (depth === 0) continue

@@ -21,7 +21,7 @@ const question = z.union([
 type Question = z.infer<typeof question>
 
 const branchFiles = z.strictObject({ kind: z.enum(['overlay', 'copy']), why: z.string() })
-const branchChange = z.strictObject({ path: z.string(), kind: z.enum(['file', 'gone', 'folder', 'new_folder']) })
+const branchChange = z.strictObject({ path: z.string(), state: z.enum(['file', 'gone', 'folder', 'new_folder']) })
 const answer = z.union([
   z.strictObject({ made: branchFiles }),
   z.strictObject({ changes: z.array(branchChange).readonly().nullable() }),

@@ -6,7 +6,7 @@ import { createMemory, type MemoryHost } from '../../memory/index.ts'
 import { memoryCalls } from '../../tools/index.ts'
 import { configSchema } from '../index.ts'
 import { user } from '../../kernel/kernel-fixture.ts'
-import { applyBrokenPlans } from './broken-plans.ts'
+import { applyBrokenPlans } from './broken-plans-fixture.ts'
 import type { PlanView } from './plan-calls.ts'
 import { sent, withPlans } from './plans-fixture.ts'
 

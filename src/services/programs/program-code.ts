@@ -1,9 +1,14 @@
 /** Runs what a program brings: `main.js`, or `main.wasm` with the files mounted that its paths name. */
 import { type Json, type JsonObject, isOxbowError, OxbowError } from '../../base/index.ts'
-import { runTool, type WasmTool } from '../../sandbox/index.ts'
+import { scriptThreads, runTool, type ScriptThreads, type WasmTool } from '../../sandbox/index.ts'
 import { maxMountedFiles, moduleMs, scriptMemoryMb } from './limits.ts'
 import { listedCalls, type ProgramPackage } from './program-package.ts'
 import { callAt, Fatal, inWords, reply, runProgramScript, type ScriptDeps, type ScriptEnd } from './program-script.ts'
+
+/** Threads for scripts, one of which is started ahead. */
+export function openThreads(): Promise<ScriptThreads> {
+  return scriptThreads(scriptMemoryMb)
+}
 
 type ToolMount = NonNullable<WasmTool['mounts']>[number]
 

@@ -45,7 +45,7 @@ export interface ProgramDesk {
   toggle(by: ProgramBy, name: string, isOn: boolean): Promise<boolean>
 }
 
-export type ListableCall = Pick<CallReference, 'name' | 'summary' | 'effect' | 'input' | 'output'> & {
+type ListableCall = Pick<CallReference, 'name' | 'summary' | 'effect' | 'input' | 'output'> & {
   /** What of the manifest binds it, too; empty: nothing. */
   readonly bound_by: 'paths' | 'hosts' | ''
 }

@@ -131,9 +131,8 @@ export function createProgramRuns(deps: ProgramRunsDeps): ProgramRuns {
       if (request.program.script !== null) deps.threads.prepare()
       const { run, kept } = await prepare(deps, by, request, await find((by.caller.turn || '') as TurnId))
       await deps.openSession(run)
-      const of = { caller: by.caller, call: by.call, name: 'program.run' }
       const budget = carve('run', run.id, run.budget ?? {}, run.created_at, { session: run.session, above: run.home, actor: run.starter })
-      await held.put(of, [runChange(run), kept, budget, ...surplus(await all(), run.hash)])
+      await held.put({ ...by, name: 'program.run' }, [runChange(run), kept, budget, ...surplus(await all(), run.hash)])
       deps.noteEvent('program_started', { run: run.id, program: run.program }, run.session)
       return run
     },

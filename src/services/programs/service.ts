@@ -35,12 +35,8 @@ export const programs: Service<ProgramDesk, Needs> = {
     ]
   },
   async open(core, ports) {
-    const [{ createProgramDesk }, { openScriptThreads }, { scriptMemoryMb }] = await Promise.all([
-      import('./program-desk.ts'),
-      import('../../sandbox/index.ts'),
-      import('./limits.ts'),
-    ])
-    const threads = await openScriptThreads(scriptMemoryMb)
+    const [{ createProgramDesk }, { openThreads }] = await Promise.all([import('./program-desk.ts'), import('./program-code.ts')])
+    const threads = await openThreads()
     const { desk, runs, schedules } = createProgramDesk({
       ...core,
       threads,

@@ -49,7 +49,7 @@ export async function takeNamed(take: FilesToTake, paths: readonly string[]): Pr
 /** Takes what an overlay has changed over a version. */
 export async function takeOverlay(take: FilesToTake, commit: string, changes: readonly BranchChange[]): Promise<void> {
   await take.ask('begin', { branch: take.branch, whole: false, except: [], over: { commit, changes } })
-  const paths = changes.flatMap(({ path, kind }) => (kind === 'file' ? [path] : []))
+  const paths = changes.flatMap(({ path, state }) => (state === 'file' ? [path] : []))
   for (let at = 0; at < paths.length; at += maxSnapshotEntries) await collect(take, paths.slice(at, at + maxSnapshotEntries))
 }
 

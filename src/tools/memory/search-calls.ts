@@ -75,7 +75,8 @@ export function searchCall(memory: Memory): Call {
       const { session } = caller
       const search = { text: query, filter, limit, tokens: searchTokens, withMatch: true, ...(session !== '' && { session }) }
       const found = await recall.recall(search)
-      const labels = [...new Set(found.flatMap(({ passage }) => passage.entry.labels))].sort()
+      const entries = found.map(({ passage }) => passage.entry)
+      const labels = [...new Set(entries.flatMap((entry) => entry.labels))].sort()
       const near = new Set(nearEnough(found))
       // Good matches first: a weak one between them would be read as a good one.
       const [strong, weak] = [found.filter((each) => near.has(each)), found.filter((each) => !near.has(each))]
@@ -89,12 +90,7 @@ export function searchCall(memory: Memory): Call {
         output,
         text: parts.join('\n\n'),
         labels,
-        ...(labels.includes('private') && {
-          origins: sourcesOf(
-            found.map(({ passage }) => passage.entry),
-            searchMemoryCall,
-          ),
-        }),
+        ...(labels.includes('private') && { origins: sourcesOf(entries, searchMemoryCall) }),
       }
     },
     async planned(input, plan, context) {

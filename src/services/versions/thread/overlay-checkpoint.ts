@@ -29,10 +29,10 @@ export async function createOverlayCheckpoint(
 ): Promise<Checkpoints> {
   const { tree } = await repository.commitFacts(over)
   const top = unchanged()
-  for (const { path, kind } of changes) {
+  for (const { path, state } of changes) {
     const node = nodeAt(top, `${files}/${treeName(path)}`)
-    if (kind === 'gone' || kind === 'new_folder') node.gone = true
-    if (kind === 'folder' || kind === 'new_folder') node.isFolder = true
+    if (state === 'gone' || state === 'new_folder') node.gone = true
+    if (state === 'folder' || state === 'new_folder') node.isFolder = true
   }
   const draft = { work: changesOnly(top), unseen: null, changes: 0 }
   const none = async (): Promise<void> => {}
