@@ -17,7 +17,7 @@ const warmUp = 10
 export const spaces: Measure = {
   name: 'spaces',
   title: 'Spaces',
-  how: 'To switch is the whole program `oxbow space use`, in a home with 1 000 spaces, beside a bare Node. Recall is `memory.search` through the gateway, in turn in a home with one space and in one with 1 000, each of the others with a database of its own; both have the same memories.',
+  how: 'To switch is the whole program `oxbow space use`, in a home with 1 000 spaces, compared with a bare Node. Recall is `memory.search` through the gateway, in turn in a home with one space and in one with 1 000, each of the others with a database of its own; both have the same memories.',
   async run({ plan, modelUrl }) {
     const [passages] = plan.toldPassages
     const fill = (database: string): Promise<void> => fillLifelike(database, passages)

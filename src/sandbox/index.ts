@@ -138,7 +138,7 @@ export async function runTool(tool: WasmTool, threads?: ScriptThreads): Promise<
   return runner.runTool(tool, threads)
 }
 
-/** Threads for scripts with this memory, one of which is started ahead; see script-threads.ts. */
+/** Threads for scripts with this memory; one is started ahead, see script-threads.ts. */
 export async function scriptThreads(memoryMb: number): Promise<ScriptThreads> {
   return (await import('./wasm/script-threads.ts')).createScriptThreads(memoryMb)
 }

@@ -54,7 +54,7 @@ export function undoQuestion(asked: UndoInput, { turn, digest, total, conflicts 
   return { text: `${verb}, although something was changed since?`, answers: total === 0 ? [overwrite] : [keep, overwrite] }
 }
 
-/** @returns undefined: it is none of the answers, so it means no */
+/** @returns undefined: it is not one of the answers, so it means no */
 export function undoAnswer({ answers }: UndoQuestion, typed: string): UndoAnswer | undefined {
   const said = typed.trim().toLowerCase()
   return answers.find(({ word }) => said === word || said === word[0])

@@ -213,5 +213,5 @@ for (const [program, subject] of Object.entries({ debug, refactor, 'code-review'
     }
     t.diagnostic(ends.join('; '))
     rmSync(home, { recursive: true, force: true })
-    assert.ok(done > 0, `none of them finished: ${ends.join('; ')}`)
+    assert.ok(done > 0, `not one of them finished: ${ends.join('; ')}`)
   })

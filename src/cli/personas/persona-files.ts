@@ -67,7 +67,7 @@ function assertFields({ description, style = '', right = [], memory }: PersonaFi
     throw new OxbowError('bad_input', `there is no memory ${JSON.stringify(memory.slice(0, 60))}`, { hint: `Choose ${scopes.join(', ')}.` })
 }
 
-/** Rights that a person names; those of templates are known. */
+/** Rights that a person names; templates have only known ones. */
 async function assertRights({ right = [] }: PersonaFields, terminal: Terminal): Promise<void> {
   if (right.length === 0) return
   const { assertKnownRights } = await import('../verbs/known-names.ts')

@@ -18,7 +18,7 @@ export async function ifThere(asked: Promise<unknown>): Promise<void> {
   })
 }
 
-/** @returns ids in parts of which each fits one call */
+/** @returns ids in parts that fit one call each */
 export function chunks(ids: readonly string[]): readonly (readonly string[])[] {
   return Array.from({ length: Math.ceil(ids.length / maxLinesAtOnce) }, (_, i) => ids.slice(i * maxLinesAtOnce, (i + 1) * maxLinesAtOnce))
 }

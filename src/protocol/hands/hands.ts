@@ -182,7 +182,7 @@ export interface SandboxBranches {
    */
   create(name: string, signal: AbortSignal): Promise<BranchFiles>
   /**
-   * What an overlay has changed since it was made, and what it may have; a content may be as it was. Paths are from `/shared`, folders
+   * What an overlay has changed since it was made, or perhaps changed; a content may be as it was. Paths are from `/shared`, folders
    * before what is in them. Null for a copy: all of it has to be looked at.
    * @param ignore names of files and folders that are left out, as `fitsAnyName` takes them
    * @throws OxbowError `not_found`, `sandbox_failed`

@@ -25,7 +25,7 @@ async function statusOf(info: string, more: Partial<Config['sandbox']['container
 describe('what docker says of itself', () => {
   it('becomes limits in force, and limits missing with the reason', async () => {
     const all = await statusOf('true true true ["name=seccomp,profile=default"] runc ')
-    assert.deepEqual([all.degraded, all.limits.length], [[], 6], all.limits.join('; '))
+    assert.deepEqual([all.degraded, all.limits.length], [[], 7], all.limits.join('; '))
     const { tier, limits, degraded } = await statusOf('false true false [] runc ')
     assert.equal(tier, 'container')
     assert.deepEqual(degraded, [

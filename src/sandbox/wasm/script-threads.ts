@@ -9,7 +9,7 @@ import type { ThreadAhead, ToolJob } from './tool-channel.ts'
 export interface ScriptThreads {
   /** Starts a thread ahead, unless there is one, and lets it wait from now on. */
   prepare(): void
-  /** @returns the thread that was started ahead, with this job; null: there is none for it */
+  /** @returns the thread that was started ahead, with this job; null: no thread is ready for it */
   take(job: ToolJob): Worker | null
   /** Ends it. No other is started. */
   close(): Promise<void>

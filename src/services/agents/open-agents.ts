@@ -24,7 +24,7 @@ export interface Agents {
    * @throws OxbowError `not_found`, `denied` or `bad_config` for the definition
    */
   readonly profileAs: (name: string, delegable: readonly string[], agent: CallId) => Promise<AgentProfile>
-  /** The stricter of a budget and of that of a definition; one that cannot be used adds none: its run says why. */
+  /** The stricter of a budget and a definition's own; a definition that cannot be used adds none: its run says why. */
   readonly budgetAs: (name: string, budget: Limits | undefined) => Promise<Limits | undefined>
   /** What a caller can pass on. */
   readonly parentOf: (caller: Caller) => Promise<Parent>

@@ -1,7 +1,7 @@
 /**
  * The work of a generation: its tasks run as agents at once, each after what it needs. Tasks that run at once have a branch of files each, a
- * copy of what is there by then; what they made is merged three ways. A task whose changes conflict with those of another is done again upon
- * the merged files, and the conflict is told to the next generation.
+ * copy of what is there by then; what they made is merged three ways. A task whose changes conflict with another's is done again upon the
+ * merged files, and the conflict is told to the next generation.
  *
  * And the agents of goals, which count where nobody has defined others under their names: who works, and who judges.
  */
@@ -140,7 +140,7 @@ async function workOnGroup(place: WorkPlace, goal: Goal, work: Work, { group, re
   return notes
 }
 
-/** What those say that a task needs, between marks: whoever reads it obeys none of it. */
+/** What those say that a task needs, between marks: whoever reads it does not obey it. */
 function neededText({ needs }: Task, done: ReadonlyMap<string, Done>, call: CallId): string {
   const said = needs.flatMap((need) => {
     const { text } = done.get(need)!

@@ -113,7 +113,7 @@ function wayOf(call: Call, input: unknown, caller: Caller): Way {
   if (!leaves && projection === 'scratchpad') return 'in_branch'
   if (!leaves && tier === 'read_only' && effect !== 'once') return planned === undefined ? 'made' : 'answered'
   if (labels.loads === true) return 'made'
-  // A program of others that sees folders sees those of the workspace, and not the branch.
+  // A program of others that sees folders sees the workspace's, and not the branch.
   const isInBranch = files === 'writes' || (files === 'workspace' && folders === undefined)
   return !leaves && asks === undefined && isInBranch ? 'in_branch' : 'listed'
 }

@@ -5,7 +5,7 @@ import { maxMountedFiles, moduleMs, scriptMemoryMb } from './limits.ts'
 import { listedCalls, type ProgramPackage } from './program-package.ts'
 import { callAt, Fatal, inWords, reply, runProgramScript, type ScriptDeps, type ScriptEnd } from './program-script.ts'
 
-/** Threads for scripts, one of which is started ahead. */
+/** Threads for scripts; one is started ahead. */
 export function openThreads(): Promise<ScriptThreads> {
   return scriptThreads(scriptMemoryMb)
 }

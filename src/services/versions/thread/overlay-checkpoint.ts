@@ -63,7 +63,7 @@ function nodeAt(top: Node, path: string): Node {
   return node
 }
 
-/** A tree of which only what is set is known. */
+/** A tree that knows only what is set. */
 function changesOnly(top: Node): WorkTree {
   return {
     leaf: () => undefined,
@@ -75,7 +75,7 @@ function changesOnly(top: Node): WorkTree {
   }
 }
 
-/** @param oid of the folder as it was; null: there was none @returns the id of the folder; null: nothing is in it */
+/** @param oid of the folder as it was; null: it was not there @returns the id of the folder; null: nothing is in it */
 async function write(repository: Repository, oid: string | null, node: Node): Promise<string | null> {
   const before = oid === null ? [] : await repository.tree(oid)
   const entries = new Map(before.map((entry) => [entry.name, entry]))

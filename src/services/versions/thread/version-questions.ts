@@ -14,7 +14,7 @@ export type CommitBy = Omit<NewCommit, 'tree' | 'parents'>
 /** What the thread answers, by the name of the question. */
 export interface VersionAnswers {
   // `branch`: of files; '': the workspace.
-  /** @param ask `over`: of an overlay, of which the changes are listed */
+  /** @param ask `over`: of an overlay, whose changes are listed */
   begin(ask: {
     readonly branch: string
     readonly whole: boolean

@@ -33,7 +33,7 @@ export async function listUndoable(deps: ListDeps, versions: Pick<Versions, 'tur
 }
 
 /**
- * Versions are made behind a turn, and know whole seconds: the records of a turn say when it ended. A run has none of its own, and comes
+ * Versions are made behind a turn, and know whole seconds: the records of a turn say when it ended. A run has no record of its own, and comes
  * after the version before it.
  */
 async function endsOf({ store }: ListDeps, newestFirst: readonly VersionedTurn[]): Promise<readonly number[]> {
