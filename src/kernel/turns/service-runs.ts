@@ -67,10 +67,9 @@ export async function goingOn(services: AskRuns, runs: readonly TurnId[]): Promi
   return new Set((await Promise.all(runs.map(async (run) => ((await goes(run)) ? [run] : [])))).flat())
 }
 
-/** @returns the session of a run that is no turn, as far as a service knows; empty: none does */
-export function sessionOfRun(all: readonly ServiceRuns[], run: string): SessionId | '' {
-  for (const { sessionOf } of all) if (sessionOf !== undefined) return sessionOf(run as TurnId)
-  return ''
+/** @returns the sessions that a run which is no turn may have: one for each service, since its id does not say whose it is */
+export function sessionsOfRun(all: readonly ServiceRuns[], run: string): readonly SessionId[] {
+  return all.flatMap(({ sessionOf }) => sessionOf?.(run as TurnId) ?? [])
 }
 
 export async function readStarted(services: AskRuns): Promise<readonly FindStarted[]> {

@@ -14,18 +14,19 @@ test('broken plans are refused with a reason, and nothing of them is done', asyn
   assert.equal(await applyBrokenPlans(60), 60)
 })
 
-test('a plan sees the notes that it changes, which are there once it is applied', async () => {
+test('a plan sees the notes that it changes, which are there once it is applied, and go with its files when it is undone', async () => {
   const store = await openMemoryStore({ user })
   const memory = {
     make: (host: MemoryHost) =>
       createMemory({ store, host, config: configSchema.parse({ memory: { embedder: 'none' } }).memory, clock: systemClock }),
     calls: memoryCalls,
   }
-  const rights = ['memory.read', 'memory.write', 'mail.send']
+  const rights = ['memory.read', 'memory.write', 'mail.send', 'file.write']
   await withPlans(
-    async ({ ok, plan, guest }) => {
+    async ({ ok, plan, guest, read }) => {
       const { note_id: old } = await ok<{ note_id: string }>('memory.save', { content: 'The ox is named Bo.' })
       const made = await plan(
+        ['file_write', { path: 'cart.txt', text: 'red\n' }],
         ['memory_save', { content: 'The cart is red.' }],
         ['memory_update', { note_id: old, content: 'The ox is named Mo.' }],
         ['memory_search', { query: 'ox cart' }],
@@ -45,6 +46,13 @@ test('a plan sees the notes that it changes, which are there once it is applied'
       const after = await found()
       assert.match(after, /Mo\.[^]*red|red[^]*Mo\./)
       assert.doesNotMatch(after, /Bo/)
+      assert.equal(read('cart.txt'), 'red\n')
+      await ok('version.undo', { apply: true })
+      assert.deepEqual([await found(), read('cart.txt')], [before, null])
+      const notes = await plan(['memory_save', { content: 'The cart is blue.' }])
+      await ok('plan.apply', { plan: notes.id, digest: notes.digest })
+      await ok('version.undo', { apply: true })
+      assert.equal(await found(), before, 'a plan of notes alone')
     },
     { store, memory, config: { agent: { rights } } },
   )

@@ -136,10 +136,7 @@ function planText(plan: Plan): string {
 
 function appliedText({ id, state, total, applied }: Plan): string {
   const done = applied?.done.filter(({ status }) => status === 'ok').length ?? 0
-  const back =
-    total === 0
-      ? ''
-      : `\n\`oxbow undo\` takes back its ${total === 1 ? 'file' : 'files'}${done === 0 ? '' : ', and not what its effects did'}.`
+  const back = total + done === 0 ? '' : '\n`oxbow undo` takes it back, but for what reached outside.'
   if (state === 'applied') return `Applied ${id}: ${plural(total, 'file')}, ${plural(done, 'effect')}.${back}`
   return `${id} is ${state}: ${plural(done, 'effect')} done.`
 }

@@ -97,11 +97,12 @@ async function undoesOf({ store }: ListDeps, { seq }: JournalRecord): Promise<re
 
 /** @returns null: no service puts back anything of it */
 async function describe(deps: ListDeps, turn: string, record: JournalRecord): Promise<Omit<VersionedTurn, 'undone'> | null> {
-  const { records } = await partsOf(deps, turn, [])
+  const facts = { ...factsOf(record), turn, subject: '', undoes: '', undone: false }
+  const { records } = await partsOf(deps, turn, [facts])
   const planned = await planParts(await deps.parts(), records)
   if (planned.every(({ changes }) => changes.length === 0)) return null
   const [sent] = await deps.store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
-  return { ...factsOf(record), turn, subject: subjectOf(sent), undoes: '' }
+  return { ...facts, subject: subjectOf(sent) }
 }
 
 function factsOf({ session, actor, at }: JournalRecord): Pick<VersionedTurn, 'session' | 'author' | 'at' | 'commit'> {

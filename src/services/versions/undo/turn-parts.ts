@@ -2,7 +2,7 @@
  * What belongs to a turn: the turns of agents and the graphs that it has started, theirs in turn, and what all of these did that versions do
  * not have: the records by which services put it back, and calls that reached outside.
  */
-import { type AskRuns, readStarted, type Registry, sessionOfRun, type UndoRecord } from '../../../kernel/index.ts'
+import { type AskRuns, readStarted, type Registry, sessionsOfRun, type UndoRecord } from '../../../kernel/index.ts'
 import { parseReference, type Store } from '../../../store/index.ts'
 import { isObject, type CallId, type JsonObject, type SessionId } from '../../../base/index.ts'
 import type { Call, JournalRecord, Spend } from '../../../protocol/index.ts'
@@ -44,6 +44,7 @@ const versionedRights: ReadonlySet<string> = new Set(['file.write', 'version.wri
 export async function partsOf(deps: TurnPartsDeps, turn: string, versioned: readonly VersionedTurn[]): Promise<TurnParts> {
   const findStarted = await readStarted(deps.runs)
   const turns = new Set([turn])
+  const sessions = new Map(versioned.map((one) => [one.turn, one.session]))
   const others: OtherCall[] = []
   const records: UndoRecord[] = []
   const spent = { tokens: 0, microDollars: 0 }
@@ -51,7 +52,7 @@ export async function partsOf(deps: TurnPartsDeps, turn: string, versioned: read
   let subject = ''
   // It grows while it is walked.
   for (const id of turns) {
-    const { sent, calls, exchanges } = await callsOf(deps, id)
+    const { sent, calls, exchanges } = await callsOf(deps, id, sessions.get(id) ?? '')
     if (id === turn) startedAt = sent?.at
     if (id === turn) subject = subjectOf(sent)
     records.push(...exchanges)
@@ -105,11 +106,14 @@ interface TurnCalls {
   readonly exchanges: readonly UndoRecord[]
 }
 
-/** The calls of a turn that have ended, by their ids. */
-async function callsOf(deps: TurnPartsDeps, turn: string): Promise<TurnCalls> {
-  const { store, registry, runs } = deps
+/**
+ * The calls of a turn that have ended, by their ids.
+ * @param known its session, for what no message and no run has begun, such as a plan that is applied; empty: it is not known
+ */
+async function callsOf(deps: TurnPartsDeps, turn: string, known: string): Promise<TurnCalls> {
+  const { store, registry } = deps
   const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
-  const session: SessionId | '' = sent?.session ?? sessionOfRun(await runs(), turn)
+  const session = sent?.session ?? ((known as SessionId | '') || (await sessionOf(deps, turn)))
   const calls = new Map<string, TurnCall>()
   if (session === '') return { sent, calls, exchanges: [] }
   const asked = { session, after: sent?.seq ?? 0, order: 'oldest_first', limit: maxTurnRecords } as const
@@ -128,6 +132,13 @@ async function callsOf(deps: TurnPartsDeps, turn: string): Promise<TurnCalls> {
   )
   const whole = await Promise.all(noted.map(async (one) => (parseReference(one.body) === null ? one : wholeOf(store, one))))
   return { sent, calls, exchanges: [...whole, ...outcomes].map(parsed) }
+}
+
+/** @returns the session of a run; empty: it has recorded nothing */
+async function sessionOf({ store, runs }: TurnPartsDeps, run: string): Promise<SessionId | ''> {
+  for (const session of sessionsOfRun(await runs(), run))
+    if ((await store.records({ session, order: 'oldest_first', limit: 1, hydrate: false })).length > 0) return session
+  return ''
 }
 
 async function wholeOf(store: TurnPartsDeps['store'], record: JournalRecord): Promise<JournalRecord> {
