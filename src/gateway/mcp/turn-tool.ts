@@ -104,7 +104,7 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
     // A message that came while a turn ran is answered by that turn.
     while (end.into !== null) ({ end } = await followTurn(kernel, { session, turn: end.into as TurnId, cursor: 0 }, never, watch))
     // Progress counts only before the result.
-    await shower.settled()
+    await shower.settled(end.reply)
     return foreign.reply({ id, name: turnCall, input: {}, session }, outcomeOf(session, end))
   }
   work()
@@ -138,26 +138,32 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
 
 interface Shower {
   see(event: KernelEvent): void
-  /** Resolves when all that was seen is shown, or must not be. */
-  settled(): Promise<void>
+  /** Resolves when all is shown, or must not be. @param reply of a turn that was over before anybody saw a piece of it: one piece */
+  settled(reply: string): Promise<void>
 }
 
 /** Shows the text as it is written, in order, each piece only if it may leave. */
 function createShower(foreign: ForeignCalls, session: SessionId, progress: Exchange['progress']): Shower {
   if (progress === undefined) return { see: () => {}, settled: async () => {} }
   let shown = 0
+  let isSeen = false
   let before: Promise<unknown> = Promise.resolve()
+  const show = (text: string): void => {
+    if (text === '') return
+    isSeen = true
+    before = before.then(async () => {
+      if (await foreign.mayLeave(session)) progress((shown += text.length), null, text)
+    })
+    before.catch(() => {})
+  }
   return {
     see(event) {
-      if (event.type !== 'delta' && event.type !== 'snapshot') return
-      const { text } = event
-      if (text === '') return
-      before = before.then(async () => {
-        if (await foreign.mayLeave(session)) progress((shown += text.length), null, text)
-      })
-      before.catch(() => {})
+      if (event.type === 'delta' || event.type === 'snapshot') show(event.text)
     },
-    settled: () => before.then(() => {}).catch(() => {}),
+    settled(reply) {
+      if (!isSeen) show(reply)
+      return before.then(() => {}).catch(() => {})
+    },
   }
 }
 
