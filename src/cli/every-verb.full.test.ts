@@ -191,6 +191,7 @@ test('every verb that reads the configuration ends with its exit code where that
     'embed list': 0,
     'embed pull': refused,
     'embed use': refused,
+    'goal start': refused,
     'persona edit': refused,
     'persona new': 0,
     'space archive': 0,
@@ -212,6 +213,7 @@ test('every verb ends with the exit code of a bad configuration where the home c
   writeFileSync(home, '')
   assert.deepEqual(await exitsIn(home), {
     'config schema': 0,
+    'goal start': errorTable.bad_input.exit,
     completion: 0,
     'servers discover': 0,
     'service install': 0,
