@@ -7,6 +7,8 @@ import { maxHostCalls, maxHostNameChars, maxToolInputBytes } from '../limits.ts'
 import type { HostReply, ToolJob, ToolMessage } from './tool-channel.ts'
 import { failed } from './tool-failure.ts'
 
+const lateReplyMs = 1_000
+
 /** @returns the reply as JSON, see `HostReply`. Never throws. */
 export type CallHost = (name: string, input: string) => string
 
@@ -31,7 +33,13 @@ export function createHostBridge(
     const since = performance.now()
     Atomics.wait(flag, 0, 0)
     waited += performance.now() - since
-    const received: { readonly message: string } | undefined = receiveMessageOnPort(port)
+    const receive = (): { readonly message: string } | undefined => receiveMessageOnPort(port)
+    let received = receive()
+    // On a busy machine a port that was handed over may show the reply a moment after the flag.
+    for (let left = lateReplyMs; received === undefined && left > 0; left -= 1) {
+      Atomics.wait(flag, 0, 1, 1)
+      received = receive()
+    }
     return received?.message ?? refuse('The host did not reply.')
   }
   return { callHost, waitedMs: () => waited }
