@@ -85,13 +85,14 @@ describe('the answers to the preview of an undo', () => {
       await terminal.see('In the way: mine.txt', 'k  keeps later changes', 'o  overwrites them', '[k/o/N]')
       see(terminal)
       terminal.type(`${no}\r`)
+      await terminal.see('Nothing was changed.')
       assert.equal(await terminal.exit, 0)
-      assert.match(terminal.rows().join('\n'), /Nothing was changed\./)
       assert.deepEqual([read('mine.txt'), read('other.txt')], ['of the person', 'of the agent'])
     }
     const terminal = openTerminal({ home: home.folder, args: ['undo'] })
     await terminal.see('[k/o/N]')
     terminal.type('k\r')
+    await terminal.see('Restored other.txt', 'oxbow redo')
     assert.equal(await terminal.exit, 0)
     see(terminal)
     assert.match(terminal.rows().join('\n'), /Restored other\.txt[^]*Left mine\.txt as it is[^]*oxbow redo/)
@@ -111,6 +112,7 @@ describe('the answers to the preview of an undo', () => {
     // Seen, and then changed again: that was not agreed to.
     writeFileSync(shared('mine.txt'), 'of the person, later')
     terminal.type('y\r')
+    await terminal.see('something else to take back now')
     assert.notEqual(await terminal.exit, 0)
     assert.match(terminal.rows().join('\n'), /something else to take back now than what you have seen/)
     assert.equal(read('mine.txt'), 'of the person, later')
