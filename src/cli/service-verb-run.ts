@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
-import { plainLine, plainText } from '../terminal/index.ts'
+import { plainLine, plainText, typedAnswer } from '../terminal/index.ts'
 import { errorTable, isOxbowError, type JsonObject, OxbowError, ownValue, toError } from '../base/index.ts'
 import type { AgreementQuestion, AskCall, OutputOf, ServiceVerb } from '../protocol/index.ts'
 import { openHome, sharedPathOf } from '../runner/index.ts'
@@ -103,8 +103,7 @@ async function agreed(
 /** @returns undefined: none, so no */
 async function chosen({ text, answers }: AgreementQuestion, terminal: Terminal): Promise<AgreementQuestion['answers'][number] | undefined> {
   const shown = answers.map(({ word, does }) => `  ${word[0]}  ${does}`).join('\n')
-  const said = (await askLine(`${text} [${answers.map(({ word }) => word[0]).join('/')}/N] `, terminal, { shown })).toLowerCase()
-  return answers.find(({ word }) => said === word || said === word[0])
+  return typedAnswer(answers, await askLine(`${text} [${answers.map(({ word }) => word[0]).join('/')}/N] `, terminal, { shown }))
 }
 
 /** @returns how agents see a file or folder of this machine */

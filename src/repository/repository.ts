@@ -6,9 +6,8 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import git from 'isomorphic-git'
-import { OxbowError, writeWhole } from '../base/index.ts'
+import { createRecentMap, OxbowError, writeWhole } from '../base/index.ts'
 import { maxCachedBlobBytes, maxCachedTreeEntries, maxLogScan, maxPendingPackBytes } from './limits.ts'
-import { createObjectCache } from './object-cache.ts'
 import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
 import { decodeTree, type TreeEntry } from './work-tree.ts'
 
@@ -137,26 +136,29 @@ export async function openRepository(folder: string): Promise<Repository> {
 
 /** Reads folders and contents; those that were asked for lately come from memory. */
 function createKeptReads(read: Reader['read']): Pick<Repository, 'tree' | 'blob'> & { readonly forgetRead: () => void } {
-  const trees = createObjectCache<readonly TreeEntry[]>(maxCachedTreeEntries)
-  const blobs = createObjectCache<Buffer>(maxCachedBlobBytes)
+  const trees = keptOf(maxCachedTreeEntries, async (oid) => decodeTree(await read(oid, 'tree')))
+  const blobs = keptOf(maxCachedBlobBytes, (oid) => read(oid, 'blob'))
   return {
-    async tree(oid) {
-      const kept = trees.get(oid)
-      if (kept !== undefined) return kept
-      const tree = decodeTree(await read(oid, 'tree'))
-      trees.put(oid, tree, tree.length)
-      return tree
-    },
-    async blob(oid) {
-      const kept = blobs.get(oid)
-      if (kept !== undefined) return kept
-      const blob = await read(oid, 'blob')
-      blobs.put(oid, blob, blob.length)
-      return blob
-    },
+    tree: trees.read,
+    blob: blobs.read,
     forgetRead() {
       trees.clear()
       blobs.clear()
+    },
+  }
+}
+
+/** @param most of the lengths of all together; what is more than a small part of it is read each time */
+function keptOf<Value extends { readonly length: number }>(most: number, read: (oid: string) => Promise<Value>) {
+  const kept = createRecentMap<string, Value>(most, ({ length }) => length)
+  return {
+    clear: kept.clear,
+    async read(oid: string): Promise<Value> {
+      const known = kept.get(oid)
+      if (known !== undefined) return known
+      const value = await read(oid)
+      if (value.length <= most / 16) kept.put(oid, value)
+      return value
     },
   }
 }

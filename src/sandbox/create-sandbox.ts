@@ -8,7 +8,7 @@ import type { HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../protoco
 import type { Config } from '../config/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'
-import { keepHands } from './keep-hands.ts'
+import { type KeptBranches, keepHands } from './keep-hands.ts'
 import { shownFolder } from './shown-skills.ts'
 import { isPlan } from './tier-plan.ts'
 import { createFolderBook, type FolderBook } from './folder-book.ts'
@@ -102,24 +102,19 @@ function keepWithBranches({ status, plan, again, options, root, book }: Kept): S
       options,
       plan: again,
       enters: plan.enters === true,
-      tell: (text) => void (how = text),
+      tell: (text) => void (own.how = text),
     }),
   )
-  let how = plan.enters === true ? 'overlays' : 'copies'
-  const kept = keepHands(status, plan, options.logger, {
-    book,
-    branches: {
-      get how() {
-        return how
-      },
-      create: async (name, signal) => (await branches()).create(name, signal),
-      changes: async (name, ignore, signal) => (await branches()).changes(name, ignore, signal),
-      open: async (name) => (await branches()).open(name),
-      rest: async (name) => (await branches.made())?.rest(name),
-      drop: async (name) => (await branches()).drop(name),
-      close: async () => (await branches.made())?.close(),
-    },
-  })
+  const own = {
+    how: plan.enters === true ? 'overlays' : 'copies',
+    create: async (name, signal) => (await branches()).create(name, signal),
+    changes: async (name, ignore, signal) => (await branches()).changes(name, ignore, signal),
+    open: async (name) => (await branches()).open(name),
+    rest: async (name) => (await branches.made())?.rest(name),
+    drop: async (name) => (await branches()).drop(name),
+    close: async () => (await branches.made())?.close(),
+  } satisfies KeptBranches
+  const kept = keepHands(status, plan, options.logger, { book, branches: own })
   return kept
 }
 

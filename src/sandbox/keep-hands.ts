@@ -42,6 +42,7 @@ export function keepHands(
 ): Sandbox {
   const branches = parts?.branches
   let status = planned
+  let shown = { of: planned, how: '', status: planned }
   let closed = false
   const keepers = new Map<Profile, ProfileKeeper>()
   const servers = new Map<ServerProcess, ServerProgram>()
@@ -64,12 +65,13 @@ export function keepHands(
     get status() {
       const unseen = parts?.book.unseen ?? []
       if (parts === undefined || status.tier === 'none') return status
-      const limits = [...status.limits, `branches: ${parts.branches.how}`]
-      return {
-        ...status,
-        limits,
-        degraded: [...status.degraded, ...unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)],
-      }
+      // Every call asks for it, and branches seldom change how they have their files.
+      const { how } = parts.branches
+      if (shown.of !== status || shown.how !== how)
+        shown = { of: status, how, status: { ...status, limits: [...status.limits, `branches: ${how}`] } }
+      if (unseen.length === 0) return shown.status
+      const lacking = unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)
+      return { ...shown.status, degraded: [...status.degraded, ...lacking] }
     },
     async hands(profile) {
       if (closed) throw closedFailure()

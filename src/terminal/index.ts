@@ -26,12 +26,13 @@ export {
 } from './slash-commands.ts'
 export {
   compensationCommand,
+  typedAnswer,
   type UndoAnswer,
-  undoAnswer,
   type UndoInput,
   undoKeys,
   type UndoQuestion,
   undoQuestion,
+  undoRow,
   wayBack,
 } from './undo-answers.ts'
 export { inRecordOrder } from './record-order.ts'

@@ -4,7 +4,7 @@
  */
 import type { InputOf, OutputOf } from '../protocol/index.ts'
 import type { JsonObject } from '../base/index.ts'
-import { plainLine } from './terminal-text.ts'
+import { formatTime, plainLine } from './terminal-text.ts'
 
 /** The input of a preview, or of the undo that an answer makes. */
 export type UndoInput = InputOf<'version.undo'>
@@ -55,7 +55,7 @@ export function undoQuestion(asked: UndoInput, { turn, digest, total, conflicts 
 }
 
 /** @returns undefined: it is not one of the answers, so it means no */
-export function undoAnswer({ answers }: UndoQuestion, typed: string): UndoAnswer | undefined {
+export function typedAnswer<Answer extends { readonly word: string }>(answers: readonly Answer[], typed: string): Answer | undefined {
   const said = typed.trim().toLowerCase()
   return answers.find(({ word }) => said === word || said === word[0])
 }
@@ -63,6 +63,11 @@ export function undoAnswer({ answers }: UndoQuestion, typed: string): UndoAnswer
 /** @returns a line such as `k keeps … · o shows …` */
 export function undoKeys({ answers }: UndoQuestion): string {
   return answers.map(({ word, does }) => `${word[0]} ${does}`).join(' · ')
+}
+
+/** @returns a row of the table of turns and undos */
+export function undoRow({ turn, at, author, subject, undone }: OutputOf<'version.turns'>['turns'][number]): readonly string[] {
+  return [turn, formatTime(at), plainLine(author, 30), plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100)]
 }
 
 /** @returns the command by which a person makes up for what an undo does not take back */

@@ -1,5 +1,5 @@
 /** What each key does, by what is open: a question, a dialog, the search, a list of completions, and else the editor. Pure. */
-import { isCommand, readCommand, readMessage, undoAnswer } from '../terminal/index.ts'
+import { isCommand, readCommand, readMessage, typedAnswer } from '../terminal/index.ts'
 import { assertNever, ownValue } from '../base/index.ts'
 import { answerTo } from '../protocol/index.ts'
 import { answerKey, draftText, type Question } from './question.ts'
@@ -122,7 +122,7 @@ function dialogKey(state: State, dialog: Picker | Preview, key: string): Step {
 /** Does what was answered; `n` closes it, as Escape does. */
 function answerPreview(state: State, { question }: Preview, typed: string): Step {
   if (/^no?$/i.test(typed)) return [{ ...state, dialog: null }, []]
-  const answer = undoAnswer(question, typed)
+  const answer = typedAnswer(question.answers, typed)
   if (answer === undefined) return [state, []]
   const { input } = answer
   return [{ ...state, dialog: null }, [input.apply === true ? { type: 'undo', input } : { type: 'preview_undo', input, title: '' }]]

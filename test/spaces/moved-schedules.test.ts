@@ -30,7 +30,7 @@ test('a moved schedule keeps the labels of whoever wrote it, and stays paused; a
   await here.kernel.call('schedule.edit', { id: paused.id, status: 'paused' }, '' as SessionId)
   const mark = '[moving 01a21ab4-59cd-712d]'
   const placed = []
-  for (const item of all.map(movableSchedule)) placed.push({ ...item, placed: await placeSchedule(from, to, item, mark) })
+  for (const item of all.map(movableSchedule)) placed.push({ ...item, placed: await placeSchedule(all, to, item, mark) })
   for (const { placed: id } of placed) await there.kernel.call('schedule.edit', { id, status: 'paused' }, '' as SessionId)
   await finishSchedules(from, to, placed, mark)
   // A move that was cut off here is finished once more.

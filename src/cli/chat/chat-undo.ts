@@ -2,17 +2,7 @@
  * `/undo` and `/redo` in a chat line by line. The command shows what would change; `/undo yes` and the other answers do exactly what was shown.
  * They are commands and no lines of their own, so that nothing typed for a message, or for a call that asks, is taken for one.
  */
-import {
-  formatTime,
-  plainLine,
-  plainText,
-  table,
-  undoAnswer,
-  type UndoInput,
-  type UndoQuestion,
-  undoQuestion,
-  wayBack,
-} from '../../terminal/index.ts'
+import { plainText, table, typedAnswer, type UndoInput, type UndoQuestion, undoQuestion, undoRow, wayBack } from '../../terminal/index.ts'
 import { type GatewayPort, outcomeOf, outputOf } from '../guest-connection.ts'
 import { maxDiffLines, maxListedUndos } from '../limits.ts'
 
@@ -38,7 +28,7 @@ export function createAskUndo(gateway: Pick<GatewayPort, 'call'>): AskUndo {
 
   return async (command, argument) => {
     const asked = open?.command === command ? open.question : null
-    const answer = asked === null ? undefined : undoAnswer(asked, argument)
+    const answer = asked === null ? undefined : typedAnswer(asked.answers, argument)
     open = null
     if (/^no?$/i.test(argument)) return '  Nothing was changed.'
     if (answer !== undefined && answer.input.apply !== true) return show(command, answer.input)
@@ -57,12 +47,5 @@ const isAnswer = (typed: string): boolean => /^(?:y(?:es)?|k(?:eep)?|o(?:verwrit
 async function listed(gateway: Pick<GatewayPort, 'call'>): Promise<string> {
   const { turns } = await outputOf(gateway, 'version.turns', { limit: maxListedUndos })
   if (turns.length === 0) return '  No turn has changed anything yet.'
-  return table(
-    turns.map(({ turn, at, author, subject, undone }) => [
-      turn,
-      formatTime(at),
-      plainLine(author, 30),
-      plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100),
-    ]),
-  )
+  return table(turns.map(undoRow))
 }

@@ -32,9 +32,9 @@ export function movableSchedule({ id, name, as }: ScheduleOf): Item {
   })
 }
 
-/** @returns its id in the other space, where it is active */
-export async function placeSchedule(from: Gateway, to: Gateway, { id, name }: Item, mark: string): Promise<string> {
-  const found = (await allSchedules(from)).find((one) => one.id === id)
+/** @param there the schedules of its space @returns its id in the other space, where it is active */
+export async function placeSchedule(there: readonly ScheduleOf[], to: Gateway, { id, name }: Item, mark: string): Promise<string> {
+  const found = there.find((one) => one.id === id)
   if (found === undefined) throw new OxbowError('not_found', `the schedule ${name} is gone`, { hint: 'Begin again.' })
   const { goal, cadence, context, model, misfire, grace_s, overlap, retries, timeout_s, notify, budget, labels } = found
   const made = await outputOf(to, 'schedule.create', {

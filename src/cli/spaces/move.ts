@@ -293,8 +293,9 @@ async function place(begun: SpaceMove, { from, to, terminal }: Sides): Promise<S
     move = { ...move, sessions: move.sessions.map((one) => (one.id === session.id ? { ...one, placed } : one)) }
     writeMove(home, move)
   }
+  const there = move.schedules.length === 0 ? [] : await allSchedules(from)
   for (const schedule of move.schedules) {
-    const placed = await placeSchedule(from, to, schedule, markOf(move))
+    const placed = await placeSchedule(there, to, schedule, markOf(move))
     move = { ...move, schedules: move.schedules.map((one) => (one.id === schedule.id ? { ...one, placed } : one)) }
     writeMove(home, move)
     await outputOf(to, 'schedule.edit', { id: placed, status: 'paused' } as never)

@@ -1,5 +1,5 @@
 /** `oxbow log`, `diff`, `tag`, `undo` and `redo`: the versions of the workspace. */
-import { formatTime, plainLine, plainText, table, undoQuestion, wayBack } from '../../terminal/index.ts'
+import { formatTime, plainLine, plainText, table, undoQuestion, undoRow, wayBack } from '../../terminal/index.ts'
 import { type JsonObject, textIn } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { diffOf, diffText, foundPoint, isPoint } from '../session-points.ts'
@@ -119,11 +119,7 @@ function logRow({ commit, at, author, subject, tags }: LoggedCommit): readonly s
 }
 
 function undoText(output: Undone, { input, text }: { readonly input: JsonObject; readonly text: string }): string {
-  if ('turns' in output) return output.turns.length === 0 ? text : table(output.turns.map(turnRow))
+  if ('turns' in output) return output.turns.length === 0 ? text : table(output.turns.map(undoRow))
   const next = input['apply'] === true ? `\n${wayBack(input['redo'] === true, (words) => `\`oxbow ${words}\``)}` : ''
   return plainText(`${text}${next}${output.diff === '' ? '' : `\n\n${output.diff}`}`)
-}
-
-function turnRow({ turn, at, author, subject, undone }: VersionedTurn): readonly string[] {
-  return [turn, formatTime(at), plainLine(author, 30), plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100)]
 }
