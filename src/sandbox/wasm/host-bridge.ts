@@ -35,7 +35,7 @@ export function createHostBridge(
     waited += performance.now() - since
     const receive = (): { readonly message: string } | undefined => receiveMessageOnPort(port)
     let received = receive()
-    // On a busy machine a port that was handed over may show the reply a moment after the flag.
+    // Once, on a busy machine, a reply was not there when the flag was set; why is not known. It is waited for.
     for (let left = lateReplyMs; received === undefined && left > 0; left -= 1) {
       Atomics.wait(flag, 0, 1, 1)
       received = receive()
