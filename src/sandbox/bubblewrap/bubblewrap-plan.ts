@@ -1,11 +1,10 @@
-/** What this machine offers for the Linux sandbox: the launcher's programs, the system call filter, control groups. */
+/** What this machine offers for the Linux sandbox: the launcher's programs, control groups. */
 import { readFileSync, realpathSync } from 'node:fs'
 import type { Failure } from '../../base/index.ts'
 import type { CgroupLimit, CgroupParent } from '../cgroup/cgroup-delegation.ts'
 import { findCgroupParents } from '../cgroup/cgroup-limits.ts'
 import { systemdView } from '../cgroup/systemd-scope.ts'
 import { findProgram } from '../host-programs.ts'
-import { seccompFilter, syscallNumbers } from './seccomp-filter.ts'
 
 /** Absolute paths: the launcher runs without a search path. */
 export interface SandboxTools {
@@ -47,18 +46,19 @@ export function findSandboxTools(searchPath: string): SandboxTools | Failure {
   }
 }
 
+/** Those whose system calls seccomp-filter.ts knows; it is loaded with the first start of hands. */
+const filteredProcessors = ['x64', 'arm64']
+
 /** What this machine offers to the process tier, found once. `degraded` says what is weaker than usual. */
 export interface BubblewrapPlan {
   readonly tools: SandboxTools
-  readonly filter: Buffer
   readonly cgroups: readonly CgroupParent[]
   readonly degraded: readonly string[]
 }
 
 /** The cheap half of the check: what is installed and writable. The start of hands shows whether it works. */
 export async function planBubblewrap(searchPath: string): Promise<BubblewrapPlan | Failure> {
-  const numbers = process.platform === 'linux' ? syscallNumbers(process.arch) : null
-  if (numbers === null) {
+  if (process.platform !== 'linux' || !filteredProcessors.includes(process.arch)) {
     return {
       code: 'sandbox_missing',
       message: `No sandbox for ${process.platform} on ${process.arch} yet. File and shell tools are off.`,
@@ -72,7 +72,7 @@ export async function planBubblewrap(searchPath: string): Promise<BubblewrapPlan
   const degraded = []
   if (!holds(cgroups, 'memory')) degraded.push('memory: no writable cgroup; each process is limited by itself, not the sandbox as a whole')
   if (!holds(cgroups, 'pids')) degraded.push('processes: no writable cgroup; limited by RLIMIT_NPROC')
-  return { tools, filter: seccompFilter(numbers), cgroups, degraded }
+  return { tools, cgroups, degraded }
 }
 
 /** @returns whether one of the groups can enforce a limit */

@@ -122,7 +122,6 @@ async function launch<Started>(
     const command = launchCommand({
       ...view,
       tools: plan.tools,
-      filter: plan.filter,
       asRoot,
       node: realpathSync(process.execPath),
       cgroupEntries: group.entries,

@@ -12,6 +12,7 @@ import { dirname } from 'node:path'
 import { maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
 import { type FolderMount, insideEgressSocket, insideNode, nodeFlags, sandboxUid } from '../tier-plan.ts'
 import type { SandboxTools } from './bubblewrap-plan.ts'
+import { ownFilter } from './seccomp-filter.ts'
 
 export interface LaunchPlan {
   readonly tools: SandboxTools
@@ -36,7 +37,6 @@ export interface LaunchPlan {
   readonly files: readonly { readonly path: string; readonly text: string | Buffer }[]
   readonly entry: string
   readonly entryArgs: readonly string[]
-  readonly filter: Buffer
   /** A program to start instead of hands: its path inside, and its arguments. It inherits the descriptors after `data`'s. */
   readonly program?: readonly string[]
   /** Variables of that program. */
@@ -89,7 +89,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     '--',
     ...(plan.program ?? [insideNode, ...nodeFlags, plan.entry, ...plan.entryArgs, ...dataLimit(plan)]),
   ]
-  const data = [`${inner.join('\0')}\0`, plan.filter, ...plan.files.map((file) => file.text)]
+  const data = [`${inner.join('\0')}\0`, ownFilter(), ...plan.files.map((file) => file.text)]
   const started = plan.asRoot
     ? inShell(plan, `${hidden.script}\n${enterGroups(plan)}`, [plan.tools.setpriv, ...stepDown(plan.devices ?? []), ...launcher])
     : inShell(plan, enterGroups(plan), launcher)

@@ -187,6 +187,13 @@ interface SyscallNumbers {
   readonly x32From: number | null
 }
 
+/** The program for this processor. */
+export function ownFilter(): Buffer {
+  const numbers = syscallNumbers(process.arch)
+  if (numbers === null) throw new Error(`no filter of system calls for ${process.arch}`)
+  return seccompFilter(numbers)
+}
+
 /** The same list, for filters by name. */
 export function deniedSyscalls(): readonly string[] {
   return denied.map(([name]) => name)

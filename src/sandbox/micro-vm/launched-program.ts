@@ -62,7 +62,6 @@ function launchIn(group: Cgroup, launch: ProgramLaunch): LaunchedProgram {
   const { launcher, descriptors } = launch
   const plan = {
     tools: launcher.tools,
-    filter: launcher.filter,
     asRoot: process.getuid?.() === 0,
     folders: launch.folders,
     node: realpathSync(process.execPath),
