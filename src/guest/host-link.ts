@@ -95,7 +95,7 @@ export interface HostLink {
   ): Promise<HostAnswers[Question['ask']]>
   /** @param line from the runner; any other text is ignored */
   receive(line: string): void
-  /** @param listener replaces the one before */
+  /** @param listener replaces the one before; called at once for a change that came before the first */
   onConfigChange(listener: () => void): void
   /** The runner has gone: what is asked, and was, is not answered any more. */
   end(): void
@@ -104,10 +104,15 @@ export interface HostLink {
 export function createHostLink(report: (report: GuestReport) => void): HostLink {
   const waiting = new Map<number, Waiting>()
   let lastId = 0
-  let onChange = (): void => {}
+  let hasChanged = false
+  let onChange = (): void => void (hasChanged = true)
   let isOver = false
   return {
-    onConfigChange: (listener) => void (onChange = listener),
+    onConfigChange(listener) {
+      onChange = listener
+      if (hasChanged) listener()
+      hasChanged = false
+    },
     ask(question, signal, onPiece = () => {}) {
       if (isOver) return Promise.reject(runnerGone())
       const answer = Promise.withResolvers<never>()
