@@ -38,6 +38,20 @@ test('a script makes calls, and returns what they returned', async () => {
   assert.deepEqual(note.seen, ['Ada'])
 })
 
+test('a program that says by its result that it has not done its work is a call that reports a failure', async () => {
+  for (const [result, ok] of [
+    ['{ ok: false }', false],
+    ['{ ok: true }', true],
+    ['{ ok: 0 }', true],
+    ['false', true],
+    ['[]', true],
+  ] as const) {
+    await using guest = await openPrograms([programOf('deploys', '', `export default () => (${result})`)])
+    const outcome = await guest.kernel.call('program.run', { program: 'deploys' })
+    assert.deepEqual([outcome.status, 'ok' in outcome && outcome.ok], ['ok', ok], result)
+  }
+})
+
 test('a call that is not listed is refused on record, with the line that would allow it', async () => {
   const note = counted('test.note')
   const other = counted('test.other')
