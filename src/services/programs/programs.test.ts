@@ -126,11 +126,12 @@ test('a run that waits for an approval goes on in another guest, and repeats not
   assert.equal(waiting.waiting_for, 'an approval')
   await first.kernel.close()
   await using second = await openPrograms(programs, { calls, store })
-  let parked: readonly { readonly call: string }[] = []
+  let parked: readonly { readonly call: string; readonly reason?: string }[] = []
   for (let left = 400; left > 0 && parked.length === 0; left--) {
     parked = await second.ok<{ call: string }[]>('approval.list', {})
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+  assert.equal(parked[0]!.reason, 'Program patient: May it?')
   await second.ok('call.decide', { call: parked[0]!.call, allow: true })
   const run = await second.ended(id)
   assert.deepEqual(run.result, [1, 1, 2], JSON.stringify(run.failure))
