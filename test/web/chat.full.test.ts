@@ -50,7 +50,7 @@ const script: Scenario = {
     {
       match: 'Remember it',
       steps: [
-        { events: [{ tool_call: { name: 'state_save', arguments: { category: 'projects', name: 'ox', data: 'of the agent' } } }] },
+        { events: [{ tool_call: { name: 'memory_save', arguments: { content: 'The ox is named Bo.' } } }] },
         { events: [{ text: 'Remembered.' }] },
       ],
     },
@@ -308,11 +308,11 @@ describe('the Chat page', { skip: noChromium }, () => {
     await page.getByText('Remembered.').waitFor()
     await page.getByRole('button', { name: 'Changes', exact: true }).click()
     const dialog = page.getByRole('dialog', { name: 'Changed by this turn' })
-    await dialog.getByRole('region', { name: 'Undoing would' }).getByText('projects/ox').waitFor()
+    await dialog.getByRole('region', { name: 'Undoing would' }).getByText('notes/', { exact: false }).first().waitFor()
     await dialog.getByRole('button', { name: 'Undo this' }).click()
     await dialog.getByText('All is as it was before this turn.').waitFor()
     await dialog.getByRole('button', { name: 'Close' }).last().click()
-    const { documents } = await rig.call<{ documents: unknown[] }>('state.list', { category: 'projects' })
-    assert.deepEqual(documents, [])
+    const { lines } = await rig.call<{ lines: readonly string[] }>('memory.export', {})
+    assert.doesNotMatch(lines.join('\n'), /named Bo/)
   })
 })

@@ -87,7 +87,7 @@ interface EndProps extends Pick<ItemActions, 'onFork' | 'onUndo'> {
 }
 
 export const EndRow = memo(function EndRow({ item, isUndoable, onFork, onUndo }: EndProps): ReactNode {
-  const { view, ms, at, seq, turn, commit } = item
+  const { view, ms, at, seq, turn, commit, files } = item
   const failure = failureOf(item)
   const tokens = view.usage.inputTokens + view.usage.outputTokens
   return (
@@ -109,7 +109,7 @@ export const EndRow = memo(function EndRow({ item, isUndoable, onFork, onUndo }:
         <span className="chat-tools-gap" />
         {(commit !== '' || isUndoable) && (
           <Button size="s" variant="quiet" icon={<Undo2 />} onClick={() => onUndo(turn)}>
-            {commit === '' ? 'Changes' : 'Changed files'}
+            {files === 0 ? 'Changes' : 'Changed files'}
           </Button>
         )}
         {view.reply !== '' && <CopyButton text={view.reply} label="Copy the answer" />}
