@@ -37,7 +37,18 @@ ${shown.map(({ path, text }) => data(desk, 'file', path, text)).join('\n\n')}`
         const changed = [...new Set(edits.map(({ path }) => path))]
         const text = `Cause: ${cause}\nFixed in ${changed.join(', ')}. ${test.path} fails without the fix and passes with it, and so do all tests.`
         console.log(text)
-        return { ok: true, found: true, text, hypotheses, cause, whys, changed, regression_test: test.path, proof: proven.proof, not_put_back: [] }
+        return {
+          ok: true,
+          found: true,
+          text,
+          hypotheses,
+          cause,
+          whys,
+          changed,
+          regression_test: test.path,
+          proof: proven.proof,
+          not_put_back: [],
+        }
       }
       refused = proven.refused
       each.outcome = `Not proven: ${refused}`.slice(0, 1000)
