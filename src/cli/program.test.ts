@@ -156,3 +156,17 @@ void test('failures print an error and a hint, and exit by the table', async () 
   assert.equal(user.exit, 2)
   assert.match(user.err, /cannot be a user name\nhint: /)
 })
+
+void test('a misspelt verb of a group that takes a text is no text: it is not given to an agent', async () => {
+  for (const typed of [['shw'], ['shw', '0199d2c4'], ['lst', '--json'], ['drp', '0199d2c4-ac96']]) {
+    const { exit, err, out } = await type('plan', ...typed)
+    assert.equal(exit, 2, typed.join(' '))
+    assert.match(
+      `${err}${out}`,
+      new RegExp(`there is no verb .{1,2}${typed[0]}.{1,2} in .oxbow plan.; did you mean (show|list|drop)`),
+      typed.join(' '),
+    )
+  }
+  const { err } = await type('plan', 'shw')
+  assert.match(err, /hint: [^]*oxbow plan -- shw\n$/)
+})

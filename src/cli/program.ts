@@ -109,12 +109,13 @@ function wantsJson(args: readonly string[]): boolean {
 function findUnknown(args: readonly string[], program: Command): Failure | null {
   let group = program
   const path: string[] = []
-  for (const word of args) {
+  for (const [at, word] of args.entries()) {
     if (!/^[^-]/.test(word) || group.commands.length === 0) return null
     const next = group.commands.find((command) => namesOf(command).includes(word))
     if (next === undefined && word === 'help') return null
     // A group that takes words of its own: `oxbow plan "…"`.
-    if (next === undefined && path.length > 0 && group.registeredArguments.length > 0) return null
+    if (next === undefined && path.length > 0 && group.registeredArguments.length > 0)
+      return misspelt(word, args.slice(at + 1), path.join(' '), group.commands.flatMap(namesOf))
     if (next === undefined) {
       const inGroup = path.length === 0 ? '' : ` in \`oxbow ${path.join(' ')}\``
       const rest = path.length === 0 ? '; to send a message, type oxbow run "…"' : ''
@@ -129,6 +130,20 @@ function findUnknown(args: readonly string[], program: Command): Failure | null 
   }
   return null
 }
+
+/** @returns what a word that is near a verb was meant to be, alone or before an id; null: it begins a text */
+function misspelt(word: string, rest: readonly string[], group: string, names: readonly string[]): Failure | null {
+  const others = rest.filter((each) => !each.startsWith('-'))
+  const isAlone = !/\s/.test(word) && others.length <= 1 && others.every((each) => idLike.test(each))
+  // More words are near a verb by chance than begin as it does.
+  const near = names.filter((name) => name[0] === word[0])
+  const meant = isAlone ? suggestion(word, near) : ''
+  if (meant === '') return null
+  const message = `there is no verb ${JSON.stringify(word)} in \`oxbow ${group}\`${meant}`
+  return { code: 'bad_input', message, hint: `if it is the text, type: oxbow ${group} -- ${[word, ...others].join(' ')}` }
+}
+
+const idLike = /^(?=.*\d)[0-9a-f][0-9a-f-]{3,}$/
 
 function namesOf(command: Command): readonly string[] {
   return [command.name(), ...command.aliases()]

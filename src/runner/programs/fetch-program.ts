@@ -89,11 +89,13 @@ async function fromAddress(from: string, staging: string): Promise<ProgramSource
 async function download(url: URL, file: string): Promise<void> {
   const failed = (why: string, cause?: unknown): OxbowError =>
     new OxbowError('tool_failed', `${url.origin} does not send the archive: ${why}.`, {
-      hint: 'Check the address and the connection.',
+      hint: isUntrusted(cause)
+        ? 'Check the address. An authority of your own is trusted where NODE_EXTRA_CA_CERTS names its file as Oxbow starts.'
+        : 'Check the address and the connection.',
       cause,
     })
   const response = await fetch(url, { signal: AbortSignal.timeout(gitFetchMs) }).catch((error: unknown) => {
-    throw failed('it cannot be reached', error)
+    throw failed(isUntrusted(error) ? 'its certificate is not trusted' : 'it cannot be reached', error)
   })
   if (!response.ok || response.body === null) throw failed(`it answers ${response.status}`)
   const out = await open(file, 'wx')
@@ -107,6 +109,12 @@ async function download(url: URL, file: string): Promise<void> {
   } finally {
     await out.close()
   }
+}
+
+/** Whether a request has failed for the certificate of the server. */
+function isUntrusted(error: unknown): boolean {
+  const { code = '' } = ((error as { readonly cause?: unknown } | undefined)?.cause ?? {}) as { readonly code?: string }
+  return /CERT|SIGNATURE/.test(code)
 }
 
 /** What could begin with a dash would be an option of git. */

@@ -22,12 +22,13 @@ import {
 import type { AgentsConfig } from './config.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, branchFor, type ParentDeps } from './delegation/parent.ts'
-import { spawnAs, type SpawnAsDeps } from './delegation/spawn-as.ts'
+import { definitionOf, spawnAs, type SpawnAsDeps } from './delegation/spawn-as.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import { agentView, readUsage, viewOf } from './agent-view.ts'
 import type { Access } from '../access/service.ts'
+import { endsWithAgents, plannedAgent } from './planned-agents.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface AgentCallDeps extends ParentDeps, SpawnAsDeps {
@@ -111,6 +112,12 @@ function spawnCall(deps: SpawnDeps): Call {
     recordOutput: ({ id, session, depth }) => ({ agent: id, agent_session: session, depth }),
     // Others end with their answer, and are undone with the turn.
     compensation: ({ id, input: { keep } }) => (keep === true ? { call: 'agent.kill', input: { agent: id } } : null),
+    async planned(input, plan, context) {
+      const { as, name = as === '' ? 'helper' : as, task, model, priority, keep, budget } = input
+      const { rights } = as === '' ? await grantedTo(deps, input, context.caller) : await definitionOf(deps, as)
+      const agent = { task: truncate(task, 1_000), name, model, rights, priority, keep, labels: deps.heldLabels(context.caller), budget }
+      return plannedAgent(agent, plan, context)
+    },
     async run(input, { id: call, caller, signal }) {
       const supervisor = await deps.supervisor()
       if (input.as !== '') {
@@ -118,18 +125,8 @@ function spawnCall(deps: SpawnDeps): Call {
         return { output: await viewOf(deps, record), text: `Started ${record.name} (${call}): ${record.state}.` }
       }
       const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
-      // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
-      const isOwn = input.rights !== undefined && caller.audience === 'terminal'
-      const named = isOwn ? { ...input, rights: [...(await deps.grantable(input.rights ?? []))] } : input
-      // Refuses what is no right.
-      grantOf(named.rights ?? [])
-      const { rights: found, beyond, delegable } = rightsOf(deps, named, caller)
-      if (beyond.length > 0)
-        throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
-          hint: `Name only rights among: ${delegable.join(', ')}.`,
-        })
+      const bound = await grantedTo(deps, input, caller)
       const { task, name = 'helper', instructions, model, priority, keep, files, orphans, budget } = input
-      const bound = await boundSpawn(deps, caller, found, model)
       const rights = bound.rights.filter((right) => !isLast || right !== 'agent.spawn')
       const book = budget === undefined ? null : await deps.budgets.book()
       await book?.load(caller)
@@ -141,6 +138,21 @@ function spawnCall(deps: SpawnDeps): Call {
       return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
     },
   })
+}
+
+/** @returns what an agent without a definition has @throws OxbowError `denied` for rights that its parent cannot pass on */
+async function grantedTo(deps: SpawnDeps, input: SpawnInput, caller: Caller): ReturnType<typeof boundSpawn> {
+  // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
+  const isOwn = input.rights !== undefined && caller.audience === 'terminal'
+  const named = isOwn ? { ...input, rights: [...(await deps.grantable(input.rights ?? []))] } : input
+  // Refuses what is no right.
+  grantOf(named.rights ?? [])
+  const { rights, beyond, delegable } = rightsOf(deps, named, caller)
+  if (beyond.length > 0)
+    throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
+      hint: `Name only rights among: ${delegable.join(', ')}.`,
+    })
+  return boundSpawn(deps, caller, rights, input.model)
 }
 
 interface ChildRights {
@@ -181,7 +193,7 @@ function changingRights(references: readonly CallReference[]): ReadonlySet<strin
 const waitOutput = z.strictObject({ agents: z.array(agentView).readonly(), timed_out: z.boolean() })
 
 function waitCall(deps: AgentCallDeps): Call {
-  return defineCall({
+  const call = defineCall({
     ...shared,
     name: 'agent.wait',
     waitsFor: 'child',
@@ -217,6 +229,7 @@ function waitCall(deps: AgentCallDeps): Call {
       }
     },
   })
+  return { ...call, planned: endsWithAgents(call.run, { agents: [], timed_out: true }) }
 }
 
 const listOutput = z.strictObject({
@@ -225,7 +238,7 @@ const listOutput = z.strictObject({
 })
 
 function listCall(deps: AgentCallDeps): Call {
-  return defineCall({
+  const call = defineCall({
     ...shared,
     name: 'agent.list',
     routes: [{ method: 'GET', path: '/agents', list: 'agents' }],
@@ -254,6 +267,7 @@ function listCall(deps: AgentCallDeps): Call {
       return { output: { agents, admission }, text: lines.join('\n') || 'There are no agents.', labels: labelsOf(shown) }
     },
   })
+  return { ...call, planned: endsWithAgents(call.run, null) }
 }
 
 /** Agents that another guest on the same store has spawned since this one looked: only their records are known here. */

@@ -17,6 +17,7 @@ import {
 } from '../../protocol/index.ts'
 import { maxAgentMessageCharacters } from './limits.ts'
 import { type AgentRecord, isOver } from './agent-record.ts'
+import { plannedId } from './planned-agents.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface AgentControlDeps {
@@ -56,6 +57,10 @@ function sendCall(deps: AgentControlDeps): Call {
     tier: 'side_effecting',
     does: ['delegate'],
     effect: 'idempotent',
+    async planned({ to }, plan, { caller }) {
+      const id = plannedId(plan, to) ?? find(await deps.supervisor(), caller, to).id
+      return { output: { to: id, state: 'starting' }, text: 'Planned: it is sent when this plan is applied.' }
+    },
     async run({ to, text }, { id: call, caller }) {
       const supervisor = await deps.supervisor()
       const by = { caller, call, name: 'agent.send' }

@@ -261,7 +261,7 @@ export async function report(table: AgentTable, held: Held): Promise<void> {
   const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
   const fence = (reply: string): string => marked(reply, turn, record.labels)
   const text = record.delegation === undefined ? mailText(record, fence) : await table.deps.delegated.mail(record, fence)
-  await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
+  if (record.sendsNoMail !== true) await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
   await save(table, held, { report: 'sent' })
 }
 

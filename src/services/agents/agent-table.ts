@@ -47,6 +47,7 @@ export interface SupervisorDeps {
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
   readonly noteEvent: Core['noteEvent']
   readonly newId: () => string
+  readonly runningTurns: Pick<Core['runningTurns'], 'find'>
   /** Ends the processes of a branch of files. */
   readonly restBranch: (branch: string) => Promise<void>
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>

@@ -95,7 +95,7 @@ export async function viewOf(
   record: AgentRecord,
   usage: ReadonlyMap<string, AgentUsage> = new Map(),
 ): Promise<AgentView> {
-  const { messages: _m, report: _r, runs: _n, orphans: _o, queued_at: _q, paused, ...view } = record
+  const { messages: _m, report: _r, runs: _n, orphans: _o, queued_at: _q, sendsNoMail: _s, paused, ...view } = record
   const { session } = record
   await budgets.load({ session, actor: 'kernel' })
   const { spent }: { spent: Spend } = budgets.view(sessionScope(session))

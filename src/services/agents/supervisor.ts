@@ -82,8 +82,9 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       return held.record
     },
     postToParent(by, id, text, labels) {
-      const { home, name } = agents.get(id)!.record
-      if (home === '') throw new OxbowError('not_found', 'Nobody takes your messages.', { hint: 'Your answer is kept.' })
+      const { home, name, sendsNoMail } = agents.get(id)!.record
+      if (home === '' || sendsNoMail === true)
+        throw new OxbowError('not_found', 'Nobody takes your messages.', { hint: 'Your answer is kept.' })
       const turn = messageTurn(by.call)
       const message = `[Message from agent ${name} (${id})]\n${marked(text, turn, labels)}`
       return deliver(table, home, { turn, text: message, from: by.caller.actor, labels })
@@ -157,8 +158,11 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   const session = sessionOf(by.call)
   const { instructions, defined, ...fields } = request
   const now = deps.clock.now()
+  const { turn } = by.caller
+  const isFromTurn = turn === '' || deps.runningTurns.find(turn) !== undefined
   const record: AgentRecord = {
     ...fields,
+    ...(!isFromTurn && { sendsNoMail: true }),
     id: by.call,
     session,
     parent: parent?.id ?? '',

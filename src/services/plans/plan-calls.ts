@@ -122,16 +122,17 @@ function applyCall(deps: PlanCallDeps): Call {
       if (isDry) return { output: found, text: `Would apply ${summaryOf(found)}`, labels: found.labels }
       const { applied: _, ...record } = found
       const runs = await deps.applying()
-      await runs.begin({ caller: context.caller, call: context.id, name: 'plan.apply' }, record, skips)
+      const isOurs = await runs.begin({ caller: context.caller, call: context.id, name: 'plan.apply' }, record, skips)
       await runs.ended(found.id, applyWaitMs, context.signal)
       const ended = await viewOf(deps, record)
-      return { output: ended, text: appliedText(ended), ok: ended.state === 'applied', labels: found.labels }
+      return { output: ended, text: appliedText(ended, isOurs), ok: ended.state === 'applied', labels: found.labels }
     },
   })
 }
 
-function appliedText({ id, state, total, applied }: PlanView): string {
+function appliedText({ id, state, total, applied }: PlanView, isOurs: boolean): string {
   const steps = applied?.done.filter(({ status }) => status === 'ok').length ?? 0
+  if (state === 'applied' && !isOurs) return `${id} is applied already: somebody else was first, and nothing was done twice.`
   if (state === 'applied') return `Applied ${id}: ${plural(total, 'file')}, ${plural(steps, 'effect')}.`
   if (state === 'applying') return `${id} is being applied.`
   const why = applied?.failure == null ? '' : ` ${failureSentences(applied.failure)}`

@@ -178,7 +178,8 @@ function listable(registry: DeskDeps['registry']): readonly ListableCall[] {
     .references()
     .filter(({ name, audience, unavailable }) => unavailable === '' && (audience.includes('model') || name === judgementCall))
     .map(({ name, summary, effect, input, output }) => {
-      const kind = registry.find(name)?.reaches?.kind
+      const { reaches, goesTo } = registry.find(name) ?? {}
+      const kind = goesTo === undefined ? reaches?.kind : 'url'
       return { name, summary, effect, input, output, bound_by: kind === 'paths' ? 'paths' : kind === 'url' ? 'hosts' : '' }
     })
 }

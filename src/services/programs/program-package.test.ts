@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Call } from '../../protocol/index.ts'
 import fc from 'fast-check'
 import { type Manifest, parsePackage, problemText } from './program-package.ts'
 import { matches, refusalOf } from './program-rights.ts'
@@ -108,4 +109,28 @@ test('what is outside of a pattern once it is resolved does not match, and an em
   const none = await manifestOf('calls = ["file.read", "web.fetch", "branch.diff"]')
   assert.match(refusalOf(none, read, { path: '/shared/a' })!.message, /lists the call file\.read and no paths/)
   assert.match(refusalOf(none, fetch, { url: 'https://a.example' })!.message, /no hosts/)
+})
+
+test('hosts bind what has network of its own: what says where it goes, and not what could lead anywhere', () => {
+  const refusal = (hosts: string[], goesTo: Call['goesTo'], input: object): string => {
+    const rights = { calls: ['test.online'], hosts, paths: [] }
+    const found = refusalOf(
+      { program: { name: 'tidy' }, rights } as unknown as Manifest,
+      { name: 'test.online', ...(goesTo && { goesTo }) },
+      input,
+    )
+    return found === null ? '' : `${found.code}: ${found.message} ${found.hint}`
+  }
+  const named = { hosts: 'hosts' }
+  assert.match(refusal([], named, { hosts: ['a.example.com'] }), /^denied: .*no hosts that it may reach/)
+  assert.match(refusal([], 'anywhere', {}), /^denied: .*no hosts that it may reach/)
+  assert.equal(refusal([], undefined, {}), '')
+  assert.equal(refusal(['*'], 'anywhere', {}), '')
+  assert.equal(refusal(['*'], named, { hosts: [] }), '')
+  assert.match(refusal(['a.example.com'], 'anywhere', {}), /^denied: .*could lead anywhere.*hosts = \["\*"\]/)
+  assert.equal(refusal(['*.example.com', 'b.org:443'], named, { hosts: ['A.example.com', 'b.org:443'] }), '')
+  assert.match(refusal(['*.example.com'], named, { hosts: ['a.example.com', 'evil.org'] }), /^denied: .*would reach evil\.org/)
+  assert.match(refusal(['a.example.com'], named, { hosts: ['*.example.com'] }), /^denied: /)
+  for (const input of [{}, { hosts: [] }, { hosts: 'a.example.com' }])
+    assert.match(refusal(['a.example.com'], named, input), /would reach any host/)
 })

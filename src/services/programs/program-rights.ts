@@ -41,7 +41,7 @@ export function grantedRights(
 }
 
 /** @returns why the manifest does not allow a call; null: it does, as far as rights allow it, too */
-export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reaches'>, input: unknown): Failure | null {
+export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reaches' | 'goesTo'>, input: unknown): Failure | null {
   const call = asked.name
   if (freeCalls.has(call)) return null
   const name = manifest.program.name
@@ -53,7 +53,7 @@ export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reache
       hint: `In its program.toml, this line under [rights] would allow it: calls = [${[...manifest.rights.calls.map(written), `"${call}"`].join(', ')}]`,
     }
   }
-  const unbound = unboundOf(manifest, asked)
+  const unbound = unboundOf(manifest, asked) ?? beyondHosts(manifest, asked, input)
   if (unbound !== null) return unbound
   const unfit = listed.map((each) => misfit(each, asked, input))
   const [first] = unfit
@@ -69,13 +69,37 @@ export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reache
 }
 
 /** Another listed call may bring the same right without a limit: what is bound by a list reaches nothing where the list is empty. */
-function unboundOf({ program, rights }: Manifest, { name, reaches }: Pick<Call, 'name' | 'reaches'>): Failure | null {
-  const list = reaches?.kind === 'paths' ? 'paths' : reaches?.kind === 'url' ? 'hosts' : null
+function unboundOf({ program, rights }: Manifest, { name, reaches, goesTo }: Pick<Call, 'name' | 'reaches' | 'goesTo'>): Failure | null {
+  const list = reaches?.kind === 'paths' ? 'paths' : reaches?.kind === 'url' || goesTo !== undefined ? 'hosts' : null
   if (list === null || rights[list].length > 0) return null
   return {
     code: 'denied',
     message: `The program ${program.name} lists the call ${name} and no ${list} that it may reach.`,
     hint: `In its program.toml, name them in ${list} under [rights].`,
+  }
+}
+
+/** What has network of its own goes to hosts of the manifest, as far as it says where it goes. */
+function beyondHosts(
+  { program, rights: { hosts } }: Manifest,
+  { name, goesTo }: Pick<Call, 'name' | 'goesTo'>,
+  input: unknown,
+): Failure | null {
+  if (goesTo === undefined || hosts.includes('*')) return null
+  if (goesTo === 'anywhere')
+    return {
+      code: 'denied',
+      message: `The program ${program.name} may reach ${hosts.join(', ')}, and ${name} could lead anywhere.`,
+      hint: 'web.fetch stays within hosts. In its program.toml, hosts = ["*"] under [rights] would allow it.',
+    }
+  const named = isObject(input) ? ownValue(input, goesTo.hosts) : undefined
+  const asked = Array.isArray(named) ? named.map(String) : []
+  const beyond = asked.filter((host) => !hosts.some((pattern) => matches(pattern.toLowerCase(), host.toLowerCase())))
+  if (asked.length > 0 && beyond.length === 0) return null
+  return {
+    code: 'denied',
+    message: `The program ${program.name} may reach ${hosts.join(', ')}, and ${name} would reach ${beyond.length === 0 ? 'any host' : beyond.join(', ')}.`,
+    hint: `Name only hosts of its program.toml in the field ${goesTo.hosts} of the call.`,
   }
 }
 

@@ -9,7 +9,7 @@ import { type Call, defineCall } from '../../../protocol/index.ts'
 import type { DefinitionText } from '../../../config/index.ts'
 import { maxToolPrograms, toolListMs } from '../limits.ts'
 import { parsePackage, type ProgramPackage } from '../program-package.ts'
-import { isActive, programSwitches, type ProgramSwitch } from '../program-record.ts'
+import { isActive, programSwitches, type ProgramSwitch, saysNo } from '../program-record.ts'
 import type { ProgramDesk } from '../program-desk.ts'
 
 /** Not the family of the calls about programs: a program may have the name of one of them. */
@@ -105,7 +105,7 @@ function toolCall({
       const { result, failure, status, labels, id: run } = view
       const said = typeof result === 'string' ? result : JSON.stringify(result)
       const text = failure === null ? said : `${name} ended with ${status}: ${failure.code}: ${failure.message} ${failure.hint}`
-      return { output: { run, result }, text, labels, ok: status === 'success' }
+      return { output: { run, result }, text, labels, ok: status === 'success' && !saysNo(result) }
     },
   })
 }
