@@ -321,6 +321,7 @@ export type CallName =
   | 'tool.search'
   | 'turn.cancel'
   | 'turn.cancel_all'
+  | 'turn.decide'
   | 'turn.inbox'
   | 'turn.send'
   | 'usage.series'

@@ -1112,6 +1112,15 @@ interface CallInputs {
       output?: { name: string; schema: Json } | undefined
     } | undefined
     continues?: true | undefined
+    source?: {
+      kind: 'direct' | 'group'
+      mention?: true | undefined
+      reply?: true | undefined
+      command?: true | undefined
+      bot?: true | undefined
+      channel?: string | undefined
+      chat?: string | undefined
+    } | undefined
   }
   'usage.series': { hours?: number | undefined }
   'vault.copy_to': { source_path: string; destination_path: string; overwrite?: boolean | undefined }
@@ -2306,6 +2315,7 @@ interface CallOutputs {
     steps: number
     failure: Failure | null
     calls?: readonly { call: CallId; name: string; arguments: string }[]
+    decision?: { action: 'respond' | 'ignore' | 'stop'; by: 'rule' | 'model' | 'hook'; reason: string }
   } | { status: 'merged'; into: TurnId; reply: '' }
   'usage.series': { from: number; hours: readonly { at: number; micro_dollars: number; tokens: number; calls: number; ms: number }[] }
   'vault.copy_to': { operation: string; source_path: string; destination_path: string; bytes: number; sha256: string; created: boolean }

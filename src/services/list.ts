@@ -19,6 +19,7 @@ import { programs } from './programs/service.ts'
 import { plans } from './plans/service.ts'
 import { published } from './published/service.ts'
 import { replay } from './replay/service.ts'
+import { respond } from './respond/service.ts'
 import { schedules } from './schedules/service.ts'
 import { secrets } from './secrets/service.ts'
 import { sessions } from './sessions/service.ts'
@@ -58,6 +59,7 @@ export const services: readonly Service[] = [
   plans,
   published,
   replay,
+  respond,
   spaces,
   settings,
   machine,
