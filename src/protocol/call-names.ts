@@ -141,6 +141,7 @@ export type CallName =
   | 'memory.forget'
   | 'memory.import'
   | 'memory.ingest'
+  | 'memory.learn'
   | 'memory.map'
   | 'memory.pin'
   | 'memory.promote'

@@ -1784,6 +1784,7 @@ interface CallOutputs {
     supersedes: readonly { id: string; text: string }[]
     contradicts: readonly { id: string; text: string }[]
     confirmed_by: readonly { id: string; text: string }[]
+    learned_by?: 'rule' | 'model'
   }
   'model.discover': {
     services: readonly {

@@ -11,6 +11,7 @@ import { flow } from './flow/service.ts'
 import { goals } from './goals/service.ts'
 import { graphs } from './graphs/service.ts'
 import { heartbeat } from './heartbeat/service.ts'
+import { learn } from './learn/service.ts'
 import { logs } from './logs/service.ts'
 import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
@@ -55,6 +56,7 @@ export const services: readonly Service[] = [
   access,
   audit,
   extract,
+  learn,
   schedules,
   plans,
   published,
