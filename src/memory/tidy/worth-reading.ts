@@ -16,12 +16,14 @@ const passing =
 
 const states: readonly RegExp[] = [
   /\b(?:I|[Ww]e)\b/u,
-  /\b(?:my|our)\s+[\p{L}\d-]+(?:\s+[\p{L}\d-]+){0,3}?(?:\s+(?:is|are|was|were|has|have|lives?|works?|uses?|runs?|needs?|likes?|starts?|ends?|became|will be)\b|'s\b)/iu,
+  /\b(?:my|our)\s+[\p{L}\d-]+(?:,?\s+[\p{L}\d-]+){0,3}?(?:,?\s+(?:is|are|was|were|has|have|lives?|works?|uses?|runs?|needs?|likes?|starts?|ends?|became|will be)\b|'s\b)/iu,
   /\b\p{Lu}\p{L}+(?:\s\p{Lu}\p{L}+)?(?:'s\s+[\p{L}-]+(?:\s[\p{L}-]+)?)?\s+(?:is|are|was|has|lives|works|uses|runs|prefers|likes|hates|moved|joined|left|married|leads|owns|plays|speaks|studies|starts|manages|knows)\b/u,
+  /^(?:the|a|an|on|in|at|every|each|both|all|one|two|three)\s(?:[^\s,]+\s){0,8}?(?:is|are|was|were|has|have|had|moved|starts?|ends?|opens?|closes?|costs?|needs?|runs?|lives?|leaves?|arrives?|belongs?|takes?|goes|got)\b/iu,
+  /\b(?:(?:unser|mein)(?:e|er)?|der|die|das) \p{L}+ (?:ist|hat|heißt|steht|wohnt|läuft|fährt)\b/iu,
   /\b(?:ich (?:bin|habe|wohne|arbeite|heiße|mag|lebe)|(?:mein|unser)(?:e|er|en|em)? \p{L}+ (?:ist|hat|heißt|wohnt|arbeitet)|wir (?:haben|nutzen|verwenden|sind))\b/iu,
   /\b(?:je (?:suis|m'appelle|travaille|préfère)|j'(?:ai|habite|aime)|(?:mon|ma|mes|notre|nos) \p{L}+ (?:est|sont|a|s'appelle|habite|travaille))\b/iu,
   /\b(?:(?:yo )?(?:soy|vivo|trabajo|prefiero|tengo)|me llamo|(?:mi|nuestr[oa]) \p{L}+ (?:es|vive|trabaja|se llama))\b/iu,
-  /(?:나는|저는|난|전|내|제|우리)\s|(?:私|僕|俺|うち)(?:は|の)|我(?:是|的|在|住|喜欢|们)/u,
+  /(?:나는|저는|난|전|내|제|우리)\s|(?:私|僕|俺|うち)(?:は|の)|我(?:是|的|在|住|喜欢|们|妹|姐|哥|弟|妈|爸|家|儿|女)/u,
 ]
 
 /** Words that begin a sentence with a capital letter and name nobody. */
