@@ -27,6 +27,7 @@ import type {
   SentFile,
   ServerFrame,
   SessionInfo,
+  TurnSource,
 } from '../protocol/index.ts'
 import type { FollowHandler, StreamFrame } from './follower.ts'
 import { createFollowing, type Following } from './following.ts'
@@ -129,6 +130,8 @@ interface SendMessage {
   readonly client?: ClientTools | undefined
   /** Results of those tools; the text may then be empty. */
   readonly results?: readonly ClientResult[] | undefined
+  /** Where the message comes from, by which is decided whether it is answered; absent: it is written to the agent itself. */
+  readonly source?: TurnSource | undefined
   /** To send a failed message again: the same id is the same message. */
   readonly clientId?: CallId
 }

@@ -68,8 +68,8 @@ export async function answerRequest(kernel: Kernel, { type, payload }: Request):
   const id = payload.request_id
   switch (type) {
     case 'send_turn': {
-      const { session, client_id, text = '', model, attachments, client, results } = payload
-      return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model, attachments, client, results }))
+      const { session, client_id, text = '', model, attachments, client, results, source } = payload
+      return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model, attachments, client, results, source }))
     }
     case 'create_session':
       return resultText(id, await kernel.createSession(payload.title, payload.client_id))

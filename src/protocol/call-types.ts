@@ -47,6 +47,7 @@ type AgentListAgents = {
   usage: { cpu_ms: number; memory_mb: number; processes: number } | null
   spent: { tokens: number; micro_dollars: number }
   left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+  mail?: readonly { agent: CallId; name: string; messages: number }[]
   origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
 }
 
@@ -585,7 +586,12 @@ interface CallInputs {
     orphans?: 'kill' | 'adopt' | 'finish' | undefined
     budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
   }
-  'agent.wait': { agents?: readonly string[] | undefined; mode?: 'all' | 'any' | undefined; timeout_s?: number | undefined }
+  'agent.wait': {
+    agents?: readonly string[] | undefined
+    message?: string | undefined
+    mode?: 'all' | 'any' | undefined
+    timeout_s?: number | undefined
+  }
   'approval.list': { session?: string | undefined }
   'approval.revoke': { rule: string }
   'approval.rules': Record<string, never>
@@ -1112,6 +1118,15 @@ interface CallInputs {
       output?: { name: string; schema: Json } | undefined
     } | undefined
     continues?: true | undefined
+    source?: {
+      kind: 'direct' | 'group'
+      mention?: true | undefined
+      reply?: true | undefined
+      command?: true | undefined
+      bot?: true | undefined
+      channel?: string | undefined
+      chat?: string | undefined
+    } | undefined
   }
   'usage.series': { hours?: number | undefined }
   'vault.copy_to': { source_path: string; destination_path: string; overwrite?: boolean | undefined }
@@ -1171,9 +1186,9 @@ interface CallOutputs {
   'agent.raise': { agent: CallId; budget: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number } }
   'agent.resume': { agents: readonly CallId[]; state: string }
   'agent.revoke': { agents: readonly string[] }
-  'agent.send': { to: CallId | ''; state: string }
+  'agent.send': { to: CallId | ''; state: string; message?: string }
   'agent.spawn': AgentListAgents
-  'agent.wait': { agents: readonly AgentListAgents[]; timed_out: boolean }
+  'agent.wait': { agents: readonly AgentListAgents[]; timed_out: boolean; answer?: string }
   'approval.list': readonly {
     call: CallId
     session: SessionId
@@ -1775,6 +1790,7 @@ interface CallOutputs {
     supersedes: readonly { id: string; text: string }[]
     contradicts: readonly { id: string; text: string }[]
     confirmed_by: readonly { id: string; text: string }[]
+    learned_by?: 'rule' | 'model'
   }
   'model.discover': {
     services: readonly {
@@ -2306,6 +2322,7 @@ interface CallOutputs {
     steps: number
     failure: Failure | null
     calls?: readonly { call: CallId; name: string; arguments: string }[]
+    decision?: { action: 'respond' | 'ignore' | 'stop'; by: 'rule' | 'model' | 'hook'; reason: string }
   } | { status: 'merged'; into: TurnId; reply: '' }
   'usage.series': { from: number; hours: readonly { at: number; micro_dollars: number; tokens: number; calls: number; ms: number }[] }
   'vault.copy_to': { operation: string; source_path: string; destination_path: string; bytes: number; sha256: string; created: boolean }

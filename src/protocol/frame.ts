@@ -11,6 +11,7 @@ import type { ToolSpec } from './model.ts'
 import { type CallId, type Failure, isUuid, type Json, type JsonObject, type SessionId, type TurnId, type UserId } from '../base/index.ts'
 import { maxAttachments } from './message.ts'
 import type { NoticeName } from './notices.ts'
+import { type TurnSource, turnSource } from './turn/turn-source.ts'
 import type { SandboxStatus } from './hands/hands.ts'
 
 export const protocolVersion = 1
@@ -102,6 +103,7 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
       .max(maxResults)
       .optional()
       .describe('Results of the tools with which the newest turn ended; they, not the text, continue the conversation.'),
+    source: turnSource.optional().describe('Where the message comes from, by which is decided whether it is answered.'),
   }),
   frame('cancel_turn', 'Stops the running turn of a session. Answer: `result` with `cancelled`.', { session }),
   frame('subscribe', 'Follows a session: every record after the cursor, then live events. Answer: `snapshot`, after the past.', {
@@ -144,6 +146,7 @@ interface ClientPayloads {
     attachments?: readonly SentFile[] | undefined
     client?: ClientTools | undefined
     results?: readonly ClientResult[] | undefined
+    source?: TurnSource | undefined
   }
   cancel_turn: { session: SessionId }
   /** Sends all records of the session with `seq > cursor`, then live events; 0 starts at the beginning. */

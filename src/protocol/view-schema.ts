@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { keptFile } from './message-schema.ts'
 import { failureSchema, idOrEmpty, idSchema, jsonObjectSchema, jsonSchema, labelSchema } from './output-schema.ts'
 import { phases } from './record.ts'
+import { turnDecision } from './turn/turn-source.ts'
 
 export const sessionInfo = z.strictObject({
   id: idSchema('SessionId'),
@@ -58,6 +59,7 @@ const turnResult = z.strictObject({
     .readonly()
     .exactOptional()
     .describe('The program that sent the message runs these, and continues with a message that has their results.'),
+  decision: turnDecision.exactOptional().describe('Whether to answer; absent for a message that was written to the agent itself.'),
 })
 
 export type TurnResult = z.infer<typeof turnResult>

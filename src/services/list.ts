@@ -11,6 +11,7 @@ import { flow } from './flow/service.ts'
 import { goals } from './goals/service.ts'
 import { graphs } from './graphs/service.ts'
 import { heartbeat } from './heartbeat/service.ts'
+import { learn } from './learn/service.ts'
 import { logs } from './logs/service.ts'
 import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
@@ -19,6 +20,7 @@ import { programs } from './programs/service.ts'
 import { plans } from './plans/service.ts'
 import { published } from './published/service.ts'
 import { replay } from './replay/service.ts'
+import { respond } from './respond/service.ts'
 import { schedules } from './schedules/service.ts'
 import { secrets } from './secrets/service.ts'
 import { sessions } from './sessions/service.ts'
@@ -54,10 +56,12 @@ export const services: readonly Service[] = [
   access,
   audit,
   extract,
+  learn,
   schedules,
   plans,
   published,
   replay,
+  respond,
   spaces,
   settings,
   machine,

@@ -3,8 +3,16 @@
  * carries the labels of the agents that it is about.
  */
 import { z } from 'zod'
-import { type Budgets, type CallReference, carvedOf, type Documents, type Provenance, type RunningCalls } from '../../kernel/index.ts'
-import { priorities, type RunQueue } from '../../runs/index.ts'
+import {
+  type Budgets,
+  type CallReference,
+  carvedOf,
+  type Core,
+  type Documents,
+  type Provenance,
+  type RunningCalls,
+} from '../../kernel/index.ts'
+import { priorities, type RunQueue, type RunsPort } from '../../runs/index.ts'
 import { type CallId, OxbowError, type SessionId, truncate } from '../../base/index.ts'
 import {
   admissionState,
@@ -24,7 +32,7 @@ import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, branchFor, type ParentDeps } from './delegation/parent.ts'
 import { definitionOf, spawnAs, type SpawnAsDeps } from './delegation/spawn-as.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
-import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
+import { agentControlCalls, agentRef, exampleId, find, reachable, shared, visible } from './agent-control-calls.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import { agentView, readUsage, viewOf } from './agent-view.ts'
 import type { Access } from '../access/service.ts'
@@ -34,6 +42,9 @@ import type { Supervisor } from './supervisor.ts'
 export interface AgentCallDeps extends ParentDeps, SpawnAsDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly queue: () => Promise<RunQueue>
+  readonly turns: () => Promise<RunsPort['turns']>
+  readonly outcomeOf: Core['outcomeOf']
+  readonly flushed: () => Promise<void>
   readonly agentConfig: AgentsConfig
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
@@ -190,7 +201,11 @@ function changingRights(references: readonly CallReference[]): ReadonlySet<strin
   return new Set(changing.map(({ right }) => right))
 }
 
-const waitOutput = z.strictObject({ agents: z.array(agentView).readonly(), timed_out: z.boolean() })
+const waitOutput = z.strictObject({
+  agents: z.array(agentView).readonly(),
+  timed_out: z.boolean(),
+  answer: z.string().exactOptional().describe('To the message; absent: none yet, or no message was named.'),
+})
 
 function waitCall(deps: AgentCallDeps): Call {
   const call = defineCall({
@@ -201,6 +216,11 @@ function waitCall(deps: AgentCallDeps): Call {
     summary: 'Waits until agents have answered or ended, and returns their answers.',
     input: z.strictObject({
       agents: z.array(agentRef).max(100).default([]).describe('Empty: all of yours that still work.'),
+      message: z
+        .string()
+        .max(100)
+        .optional()
+        .meta(evident('Id of one message, from agent.send: waits for its answer. `agents` names to whom.')),
       mode: z.enum(['all', 'any']).default('all').meta(evident('Until all have answered, or one has.')),
       timeout_s: z.number().min(0).max(maxAgentWaitS).default(600).meta(evident('Seconds to wait; 0 only looks.')),
     }),
@@ -210,8 +230,9 @@ function waitCall(deps: AgentCallDeps): Call {
     effect: 'none',
     timeoutMs: (maxAgentWaitS + 60) * 1_000,
     recordOutput: ({ agents, timed_out }) => ({ agents: agents.map(({ id, state }) => ({ id, state })), timed_out }),
-    async run({ agents, mode, timeout_s: timeoutS }, { caller, signal }) {
+    async run({ agents, mode, message, timeout_s: timeoutS }, { caller, signal }) {
       const supervisor = await deps.supervisor()
+      if (message !== undefined) return waitForAnswer(deps, supervisor, { caller, signal, agents, message, timeoutS })
       const named = agents.map((ref) => find(supervisor, caller, ref))
       // Those that ended without telling it, too: a wait that is made again after a crash finds that they have ended meanwhile.
       const own = supervisor.all().filter((agent) => agent.home === caller.session && (!isSettled(agent) || agent.report === 'due'))
@@ -230,6 +251,34 @@ function waitCall(deps: AgentCallDeps): Call {
     },
   })
   return { ...call, planned: endsWithAgents(call.run, { agents: [], timed_out: true }) }
+}
+
+interface AnswerWait {
+  readonly caller: Caller
+  readonly signal: AbortSignal
+  readonly agents: readonly string[]
+  readonly message: string
+  readonly timeoutS: number
+}
+
+/** The answer to a message is the end of its turn, or of the turn that took it. Whoever waits lends its place meanwhile. */
+async function waitForAnswer(deps: AgentCallDeps, supervisor: Supervisor, { caller, signal, agents, message, timeoutS }: AnswerWait) {
+  const [ref, ...others] = agents
+  if (ref === undefined || others.length > 0)
+    throw new OxbowError('bad_input', 'The answer to a message comes from one agent.', {
+      hint: 'Name in `agents` the one that you sent it to.',
+    })
+  const agent = find(supervisor, caller, ref, reachable(supervisor, caller, true))
+  const { answerTo } = await import('./mail/answers.ts')
+  const [queue, turns] = await Promise.all([deps.queue(), deps.turns()])
+  const answer = await answerTo(
+    { queue, turns, flushed: deps.flushed, outcomeOf: deps.outcomeOf },
+    { agent, session: caller.session, message, until: deps.now() + timeoutS * 1_000, signal },
+  )
+  const now = supervisor.find(agent.id) ?? agent
+  const labels = joinLabels(now.labels, deps.heldLabels({ session: now.session }))
+  const text = answer === null ? `After ${timeoutS} s ${now.name} has not answered it.` : answer
+  return { output: { agents: [await viewOf(deps, now)], timed_out: answer === null, ...(answer !== null && { answer }) }, text, labels }
 }
 
 const listOutput = z.strictObject({

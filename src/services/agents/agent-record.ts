@@ -23,6 +23,19 @@ export interface AgentMessage {
   readonly labels: Labels
 }
 
+/** With whom an agent may write: names of definitions, or `*`. */
+export interface MailRules {
+  readonly to: readonly string[]
+  readonly from: readonly string[]
+}
+
+/** What an agent got from another one since a person wrote to it last. */
+export interface Received {
+  readonly messages: number
+  /** The call that sent the newest. */
+  readonly last: CallId
+}
+
 export interface AgentRecord {
   readonly id: CallId
   readonly name: string
@@ -69,6 +82,10 @@ export interface AgentRecord {
   readonly branch?: string | undefined
   /** Why it ended, where that is not its success; absent: not known. */
   readonly code?: ErrorCode | undefined
+  /** With whom it may write, as its definition says; absent: with nobody but those above and below it. */
+  readonly mail?: MailRules | undefined
+  /** What it got from other agents, by their ids. */
+  readonly received?: Readonly<Record<string, Received>> | undefined
   /** Of an agent by a definition, to which a call has delegated a goal. */
   readonly delegation?: Delegation | undefined
 }

@@ -29,7 +29,7 @@ export interface By {
 
 export interface SpawnRequest extends Pick<
   AgentRecord,
-  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation' | 'branch'
+  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation' | 'branch' | 'mail'
 > {
   readonly instructions: string
   readonly defined?: DefinedProfile | undefined
