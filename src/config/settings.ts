@@ -86,6 +86,29 @@ export const configProposal = z.strictObject({
 
 export type ConfigProposal = z.infer<typeof configProposal>
 
+const shortText = z.string().max(1_000)
+const channelsSpec = z.strictObject({
+  key: z.string().max(200).describe('An API key with the right `channel.use`, and no other.'),
+  menu: z
+    .array(z.strictObject({ name: shortText, summary: shortText }))
+    .max(100)
+    .readonly(),
+  channels: z
+    .array(
+      z.strictObject({
+        name: shortText,
+        kind: shortText,
+        secrets: z.record(z.string().max(100), z.string().max(20_000)),
+        options: z.record(z.string().max(100), z.string().max(2_000)),
+      }),
+    )
+    .max(100)
+    .readonly(),
+})
+
+/** What the process of channels gets over its input. It is never an argument, a variable or a file. */
+export type ChannelsSpec = z.infer<typeof channelsSpec>
+
 export type HostQuestion =
   | HomeQuestion
   | AppQuestion
@@ -153,6 +176,8 @@ export type HomeQuestion =
   | { readonly ask: 'log'; readonly wish: LogWish }
   /** Ends this guest with the service that holds it. */
   | { readonly ask: 'stop' }
+  /** Starts the process of channels, or gives it others; null: it ends. */
+  | { readonly ask: 'channels'; readonly spec: ChannelsSpec | null }
 
 export interface SignedPlugin {
   /** Of the key. */
@@ -282,6 +307,8 @@ export interface HostPort {
   /** Spaces of the person: names, sizes, what is shared. @throws OxbowError `denied` for an isolated guest */
   spaces(): Promise<readonly SpaceView[]>
   logPage(wish: LogWish): Promise<LogPage>
+  /** Has the process of channels run beside the guest, with these channels; null: it ends. Absent: there is nobody who could start it. */
+  readonly channels?: (spec: ChannelsSpec | null) => Promise<void>
   /** Resolves before the guest ends. @throws OxbowError `workspace_busy` for the guest of a terminal */
   stop(): Promise<void>
   /** Keeps records in a file, signed and verified. @throws OxbowError `bad_config` where none can be made, `store_full` */
@@ -384,6 +411,7 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('spaces') }),
   z.strictObject({ ask: z.literal('log'), wish: logWish }),
   z.strictObject({ ask: z.literal('stop') }),
+  z.strictObject({ ask: z.literal('channels'), spec: channelsSpec.nullable() }),
   z.strictObject({ ask: z.literal('withdraw'), question: z.int().nonnegative() }),
   ...appQuestionSchemas,
   ...programQuestionSchemas,

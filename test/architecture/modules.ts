@@ -116,7 +116,10 @@ export const modules: readonly ModuleRow[] = [
       'node:module': 'finds the installed packages that an isolated guest must see',
       'node:net': 'asks whether a guest still answers; the control socket of the daemon',
     },
-    starts: { 'src/guest/main.ts': 'a guest is a process of its own' },
+    starts: {
+      'src/guest/main.ts': 'a guest is a process of its own',
+      'src/channels/main.ts': 'the process that holds the tokens of channels, beside the guest',
+    },
   }),
   row(
     'guest',
