@@ -32,10 +32,15 @@ export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer
   const ready = Promise.withResolvers<ChannelAdapter>()
   ready.promise.catch(() => {})
   const deliveries = createDeliveries({ ...deps, channel: settings.name, adapter: ready.promise, signal })
-  const say = (state: 'up' | 'down' | 'failed', why: string): void =>
+  let said = ''
+  /** Each state once: a platform that fails for hours fills no journal. */
+  const say = (state: 'up' | 'down' | 'failed', why: string): void => {
+    if (said === state) return
+    said = state
     void guest
       .say({ channel: settings.name, state, why })
       .catch((error: unknown) => log('the state of a channel was not told', { why: String(error) }))
+  }
   const connectAgain = async (): Promise<ChannelAdapter | null> => {
     for (let tries = 0; !signal.aborted; tries += 1) {
       let adapter: ChannelAdapter | null = null
@@ -47,6 +52,7 @@ export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer
           deps.menu,
           signal,
         )
+        said = 'up'
         await guest.say({ channel: settings.name, state: 'up', why: '', self })
         return opened
       } catch (error) {
@@ -94,7 +100,7 @@ function eventsOf(
       const before = (strangers.get(sender) ?? []).filter((at) => clock.now() - at < dayMs)
       if (before.length >= strangersPerDay) return
       const decided = await guest.receive(await receivedOf(deps, name, message))
-      if (decided?.status === 'stranger') strangers.put(sender, [...before, clock.now()])
+      if (decided?.became === 'stranger') strangers.put(sender, [...before, clock.now()])
       else if (before.length > 0) strangers.delete(sender)
     },
     async press(press: ButtonPress) {

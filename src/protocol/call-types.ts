@@ -1399,7 +1399,7 @@ interface CallOutputs {
   'channel.put': { piece: string; bytes: number }
   'channel.read': { data: string }
   'channel.receive': {
-    status: 'turn' | 'command' | 'linked' | 'changed' | 'stranger' | 'ignored'
+    became: 'turn' | 'command' | 'linked' | 'changed' | 'stranger' | 'ignored'
     why: string
     identity: string
     role: 'owner' | 'member' | 'guest' | ''

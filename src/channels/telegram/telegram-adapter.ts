@@ -133,7 +133,7 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
   let offset = 0
   let [failures, conflicts] = [0, 0]
   const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: stop }).catch(() => {})
-  const deliver = async (update: Parameters<typeof messageOf>[0]): Promise<void> => {
+  const take = async (update: Parameters<typeof messageOf>[0]): Promise<void> => {
     const moved = movedChat(update)
     if (moved !== null) return events.moved(moved.from, moved.to)
     const press = pressOf(update)
@@ -141,14 +141,24 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
     const message = messageOf(update, me, open)
     if (message !== null) await events.message(message)
   }
+  /** What is not taken comes again; nothing behind it is confirmed before. */
+  const deliver = async (update: Parameters<typeof messageOf>[0]): Promise<void> => {
+    for (let tries = 1; !stop.aborted; tries += 1) {
+      try {
+        return await take(update)
+      } catch {
+        await pause(retryDelayMs(tries, random, { firstMs: 500, maxMs: longestPauseMs }))
+      }
+    }
+  }
   while (!stop.aborted) {
     try {
       const updates = await api.getUpdates({ offset, timeout: pollS, allowed_updates: wantedUpdates }, abortable(stop))
       if (failures + conflicts > 0) events.up()
       ;[failures, conflicts] = [0, 0]
       for (const update of updates) {
-        if (stop.aborted) return
         await deliver(update)
+        if (stop.aborted) return
         offset = update.update_id + 1
       }
     } catch (error) {

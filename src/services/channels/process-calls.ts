@@ -72,7 +72,7 @@ function receiveCall(load: Load): Call {
       automatic: z.string().max(100).default('').describe('Why nobody is to answer it; empty: nothing says so.'),
     }),
     output: z.strictObject({
-      status: z.enum(['turn', 'command', 'linked', 'changed', 'stranger', 'ignored']),
+      became: z.enum(['turn', 'command', 'linked', 'changed', 'stranger', 'ignored']),
       why: z.string(),
       identity: z.string(),
       role: z.union([z.enum(roles), z.literal('')]),

@@ -33,7 +33,7 @@ export interface Received extends ChatPlace {
 
 /** What was decided of a message. */
 export interface Decided {
-  readonly status: 'turn' | 'command' | 'linked' | 'changed' | 'stranger' | 'ignored'
+  readonly became: 'turn' | 'command' | 'linked' | 'changed' | 'stranger' | 'ignored'
   readonly why: string
   readonly identity: string
   readonly role: Role | ''
@@ -74,13 +74,13 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       if (identity === null) return stranger(deps, parts, say, of, message)
       const known = { identity: identity.id, role: identity.role } as const
       if (message.change !== 'new') {
-        const became = await chats.revise(
+        const revised = await chats.revise(
           of,
           place,
           message.message,
           message.change === 'deleted' ? null : truncate(message.text, maxTextChars),
         )
-        return { ...ignored(became), ...known, status: became === 'unknown' ? 'ignored' : 'changed' }
+        return { ...ignored(revised), ...known, became: revised === 'unknown' ? 'ignored' : 'changed' }
       }
       const here = whyNotHere(identity, message)
       if (here !== '') return { ...ignored(here), ...known }
@@ -95,7 +95,7 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       }
       if (isCommand) {
         if (await chats.note(of, place, { message: message.message, role: identity.role })) await commands.run(of, place, identity, message)
-        return { status: 'command', why: message.text.split(/\s/)[0] ?? '', ...known, turn: '' }
+        return { became: 'command', why: message.text.split(/\s/)[0] ?? '', ...known, turn: '' }
       }
       const turn = turnOf(channel.name, message.space, message.chat, message.message)
       const taken = await chats.take(of, place, waitingOf(message, identity, turn))
@@ -103,12 +103,12 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
         await say(of, message, 'Too many messages wait here already, so this one is not taken. /cancelall drops them.')
         return { ...ignored('too many wait'), ...known }
       }
-      return { status: 'turn', why: taken, ...known, turn }
+      return { became: 'turn', why: taken, ...known, turn }
     },
   }
 }
 
-const ignored = (why: string): Decided => ({ status: 'ignored', why, identity: '', role: '', turn: '' })
+const ignored = (why: string): Decided => ({ became: 'ignored', why, identity: '', role: '', turn: '' })
 
 const placeOf = ({ channel, space, chat, thread }: ChatPlace) => ({ channel, space, chat, thread })
 
@@ -134,7 +134,7 @@ type Say = (of: Of, to: Received, text: string, name?: string) => Promise<void>
 
 /** Nobody hears that there is an agent, unless the person wants that. */
 async function stranger(deps: ChannelDeps, { identities }: ReceivingParts, say: Say, of: Of, message: Received): Promise<Decided> {
-  const refused = (why: string): Decided => ({ ...ignored(why), status: 'stranger' })
+  const refused = (why: string): Decided => ({ ...ignored(why), became: 'stranger' })
   if (message.change !== 'new' || message.kind !== 'direct') return refused('not linked')
   if (!message.is_verified) return refused('the platform does not vouch for the sender')
   const sender = { channel: message.channel, space: message.space, sender: message.sender, shown: message.shown }
@@ -145,7 +145,7 @@ async function stranger(deps: ChannelDeps, { identities }: ReceivingParts, say: 
   }
   if (claimed !== null) {
     await say(of, message, `You are linked as ${claimed.role}. Write me what you want; /help lists what can be said.`)
-    return { status: 'linked', why: '', identity: claimed.id, role: claimed.role, turn: '' }
+    return { became: 'linked', why: '', identity: claimed.id, role: claimed.role, turn: '' }
   }
   if (sectionOf(channelsConfig, deps.config).strangers !== 'code') return refused('not linked')
   const code = await identities.offer(of, sender, message.chat)
