@@ -1,5 +1,5 @@
 /** A guest with its runner and its process of channels, as they are on a person's machine, and a fake platform. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Client, connect } from '../../src/client/index.ts'
@@ -21,6 +21,10 @@ export interface ChannelRig extends AsyncDisposable {
   guest(): RunningGuest
   /** Starts the guest again, with the same workspace. */
   restart(): Promise<void>
+  /** SIGKILL of the guest; it is started again. */
+  killGuest(): Promise<void>
+  /** SIGKILL of the process of channels, which its keeper starts again. @returns whether there was one */
+  killChannels(): boolean
   /** Links a person of the fake platform. */
   link(name: string, role: 'owner' | 'member' | 'guest', more?: object): Promise<OutputOf<'identity.link'>>
 }
@@ -67,6 +71,18 @@ export async function startRig({
       guest = await start()
       client = await enter(guest)
     },
+    async killGuest() {
+      process.kill(guest.pid, 'SIGKILL')
+      await guest.gone
+      await client.close()
+      guest = await start()
+      client = await enter(guest)
+    },
+    killChannels() {
+      const pids = channelProcesses()
+      for (const pid of pids) process.kill(pid, 'SIGKILL')
+      return pids.length > 0
+    },
     link: (name, role, more = {}) => call('identity.link', { channel: 'telegram', sender: fake.idOf(name), shown: name, role, ...more }),
     async [Symbol.asyncDispose]() {
       await client.close()
@@ -77,18 +93,31 @@ export async function startRig({
   }
 }
 
+/** Processes of channels that this process has started. */
+function channelProcesses(): readonly number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      const isOurs = new RegExp(`^PPid:\\s+${process.pid}$`, 'm').test(readFileSync(`/proc/${name}/status`, 'utf8'))
+      return isOurs && /channels(?:\/main\.ts|\.js)/.test(readFileSync(`/proc/${name}/cmdline`, 'utf8')) ? [Number(name)] : []
+    } catch {
+      return []
+    }
+  })
+}
+
 /** Adds the fake platform as the channel `telegram`. */
 export async function addTelegram({ call, fake }: Pick<ChannelRig, 'call' | 'fake'>): Promise<OutputOf<'channel.add'>> {
   return call('channel.add', { kind: 'telegram', secrets: { token: fake.token }, options: { api_root: fake.apiRoot } })
 }
 
 /** Resolves with what is there, as soon as it is. */
-export async function eventually<Found>(look: () => Found | undefined | null | false, what: string): Promise<Found> {
+export async function eventually<Found>(look: () => Found | undefined | null | false, what: string | (() => string)): Promise<Found> {
   const late = Date.now() + patienceMs
   for (;;) {
     const found = look()
     if (found) return found
-    if (Date.now() > late) throw new Error(`It did not come: ${what}`)
+    if (Date.now() > late) throw new Error(`It did not come: ${typeof what === 'string' ? what : what()}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

@@ -35,9 +35,12 @@ const limits: ChannelLimits = {
 const pollS = 30
 /** A request that takes longer has an unknown end. */
 const requestS = 60
-/** Two programs with one token take the polls from each other; the one that has lost so many in a row stops. */
-const maxConflicts = 3
-const conflictPauseMs = 1_000
+/**
+ * Two programs with one token take the polls from each other; the one that has lost so many in a row stops. A process of ours that is just
+ * ending is gone by then.
+ */
+const maxConflicts = 5
+const conflictPauseMs = 2_000
 const alertChars = 200
 
 /** Opens the account of a bot. Options: `api_root`, the address of another Bot API server. */
@@ -70,7 +73,7 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
       const me = await firstly(() => api.getMe())
       await firstly(() => api.setMyCommands(menu.map((each) => ({ command: each.name, description: each.summary }))))
       // Fails where a webhook is set, or another program polls.
-      await firstly(() => api.getUpdates({ limit: 1, timeout: 0, allowed_updates: wantedUpdates }))
+      await firstly(() => probe(api, stop))
       deps.log('telegram is connected', { channel: name })
       polling = poll({ api, me, events, stop, open, random: deps.random })
       return {
@@ -97,6 +100,19 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
 
 function groupsNote(readsAll: boolean | undefined): string {
   return readsAll === true ? 'In groups the bot reads every message: privacy mode is off (@BotFather, /setprivacy).' : ''
+}
+
+/** Fails where somebody else polls on and on. */
+async function probe(api: Api, stop: AbortSignal): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await api.getUpdates({ limit: 1, timeout: 0, allowed_updates: wantedUpdates })
+      return
+    } catch (error) {
+      if (failureOf(error).why !== 'conflict' || tries >= maxConflicts) throw error
+      await sleep(conflictPauseMs, undefined, { signal: stop })
+    }
+  }
 }
 
 /** @throws OxbowError with what a person can do */
