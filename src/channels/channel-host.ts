@@ -1,31 +1,19 @@
 /** Runs channels side by side: one that hangs or fails leaves the others running. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Clock, isOxbowError, type JsonObject, type Random, retryDelayMs } from '../base/index.ts'
+import { isOxbowError, retryDelayMs } from '../base/index.ts'
 import { type Client, connect } from '../client/index.ts'
 import { adapters } from './adapters.ts'
-import { createChannelRun, type ChannelRun } from './channel-run.ts'
+import type { ChannelsSpec } from '../config/index.ts'
+import { createChannelRun, type ChannelRun, type HostDeps } from './channel-run.ts'
 import { type Guest, guestOf } from './gateway.ts'
 import { firstRetryMs, longestRetryMs, outboxWaitS } from './limits.ts'
-import type { ChannelSettings, MenuCommand } from './port.ts'
 
-/** How things are to be. */
-export interface ChannelsSpec {
-  /** Of the guest's gateway: `ws://host:port/ws`. */
-  readonly url: string
-  readonly key: string
-  readonly menu: readonly MenuCommand[]
-  readonly channels: readonly ChannelSettings[]
-}
-
-export interface HostDeps {
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: (message: string, fields?: JsonObject) => void
-}
+/** How things are to be, for the guest at an address: `ws://host:port/ws`. */
+export type HostedChannels = ChannelsSpec & { readonly url: string }
 
 export interface ChannelHost {
   /** Replaces what was before. Channels that stay the same are connected anew only where the guest is another one. */
-  take(spec: ChannelsSpec): void
+  take(spec: HostedChannels): void
   close(): Promise<void>
 }
 
@@ -57,7 +45,7 @@ interface Running {
   close(): Promise<void>
 }
 
-function start(deps: HostDeps, spec: ChannelsSpec): Running {
+function start(deps: HostDeps, spec: HostedChannels): Running {
   const ending = new AbortController()
   const { signal } = ending
   const work = serve(deps, spec, signal).catch((error: unknown) => deps.log('channels have stopped', { why: String(error) }))
@@ -69,7 +57,7 @@ function start(deps: HostDeps, spec: ChannelsSpec): Running {
   }
 }
 
-async function serve(deps: HostDeps, spec: ChannelsSpec, signal: AbortSignal): Promise<void> {
+async function serve(deps: HostDeps, spec: HostedChannels, signal: AbortSignal): Promise<void> {
   const client = await connected(deps, spec, signal)
   if (client === null) return
   const guest = guestOf(client)
@@ -88,7 +76,7 @@ async function serve(deps: HostDeps, spec: ChannelsSpec, signal: AbortSignal): P
 }
 
 /** The guest may have just begun, or be restarting. */
-async function connected({ random, log }: HostDeps, { url, key }: ChannelsSpec, signal: AbortSignal): Promise<Client | null> {
+async function connected({ random, log }: HostDeps, { url, key }: HostedChannels, signal: AbortSignal): Promise<Client | null> {
   for (let tries = 0; !signal.aborted; tries += 1) {
     try {
       return await connect({ url, token: key, client: 'channels' })

@@ -1,12 +1,18 @@
 /** One channel: its connection, what comes in, and what goes out. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createRecentMap, isOxbowError, type OxbowError, retryDelayMs } from '../base/index.ts'
-import type { HostDeps } from './channel-host.ts'
+import { type Clock, createRecentMap, isOxbowError, type JsonObject, type OxbowError, type Random, retryDelayMs } from '../base/index.ts'
 import { createDeliveries } from './deliveries.ts'
 import type { Delivery, Guest } from './gateway.ts'
 import { firstRetryMs, longestRetryMs, maxSenders, strangersPerDay } from './limits.ts'
 import type { ButtonPress, ChannelAdapter, ChannelEvents, ChannelSettings, InboundMessage, MenuCommand, OpenChannel } from './port.ts'
 import { storeFiles } from './stored-files.ts'
+
+/** What all channels of the process have. */
+export interface HostDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: (message: string, fields?: JsonObject) => void
+}
 
 export interface ChannelRun {
   /** All that is to be delivered now; what is under way goes on. */

@@ -4,8 +4,7 @@
  */
 import { createInterface } from 'node:readline'
 import { systemClock, systemRandom } from '../base/index.ts'
-import { createChannelHost } from './channel-host.ts'
-import type { ChannelsSpec } from './channel-host.ts'
+import { createChannelHost, type HostedChannels } from './channel-host.ts'
 import { endMs } from './limits.ts'
 
 const host = createChannelHost({
@@ -17,7 +16,7 @@ const host = createChannelHost({
 const lines = createInterface({ input: process.stdin })
 lines.on('line', (line) => {
   try {
-    host.take(JSON.parse(line) as ChannelsSpec)
+    host.take(JSON.parse(line) as HostedChannels)
   } catch {
     // The runner is trusted; a line of another version is not understood.
   }

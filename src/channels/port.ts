@@ -6,17 +6,10 @@
  * Its contract is `channel-contract.ts`, which each adapter runs against a fake server of its platform.
  */
 import type { JsonObject, Random } from '../base/index.ts'
+import type { InputOf } from '../client/index.ts'
+import type { ChannelSettings } from '../config/index.ts'
 
-/** A channel as the guest describes it. The process has it from a pipe, never from its arguments or environment. */
-export interface ChannelSettings {
-  /** As the person calls it; one of a kind is usually called like the kind. */
-  readonly name: string
-  readonly kind: string
-  /** Tokens and passwords by name, such as `token`. */
-  readonly secrets: Readonly<Record<string, string>>
-  /** What is no secret: addresses, names of servers. */
-  readonly options: Readonly<Record<string, string>>
-}
+export type { ChannelSettings } from '../config/index.ts'
 
 /** Where something is said. */
 export interface ChatRef {
@@ -148,15 +141,11 @@ export interface ChannelLimits {
   readonly reconciles: boolean
 }
 
-/** What an adapter is on its platform, and what the person must still do there. */
-export interface ChannelSelf {
-  readonly id: string
-  readonly name: string
-  /** A link by which people come to it; empty: none. `CODE` in it is replaced by a code. */
-  readonly link: string
-  /** For the console of the platform: a manifest, an invite link. Empty: nothing. */
-  readonly console: string
-}
+/**
+ * What an adapter is on its platform, and what the person must still do there. `CODE` in the link, by which people come to it, is replaced by a
+ * code; `console` is for the console of the platform: a manifest, an invite link.
+ */
+export type ChannelSelf = NonNullable<InputOf<'channel.say'>['self']>
 
 /** A command that the platform offers in its menu. */
 export interface MenuCommand {

@@ -36,6 +36,7 @@ import {
   programQuestionSchemas,
 } from './person-texts.ts'
 import { z } from 'zod'
+import { type ChannelsSpec, channelsSpec } from './channels-spec.ts'
 import { type Failure, type Json, type JsonObject, type Log } from '../base/index.ts'
 
 /** What TOML writes on one line. */
@@ -85,29 +86,6 @@ export const configProposal = z.strictObject({
 })
 
 export type ConfigProposal = z.infer<typeof configProposal>
-
-const shortText = z.string().max(1_000)
-const channelsSpec = z.strictObject({
-  key: z.string().max(200).describe('An API key with the right `channel.use`, and no other.'),
-  menu: z
-    .array(z.strictObject({ name: shortText, summary: shortText }))
-    .max(100)
-    .readonly(),
-  channels: z
-    .array(
-      z.strictObject({
-        name: shortText,
-        kind: shortText,
-        secrets: z.record(z.string().max(100), z.string().max(20_000)),
-        options: z.record(z.string().max(100), z.string().max(2_000)),
-      }),
-    )
-    .max(100)
-    .readonly(),
-})
-
-/** What the process of channels gets over its input. It is never an argument, a variable or a file. */
-export type ChannelsSpec = z.infer<typeof channelsSpec>
 
 export type HostQuestion =
   | HomeQuestion

@@ -97,10 +97,7 @@ export const modules: readonly ModuleRow[] = [
   }),
   // A process of its own beside the guest, started where a channel is configured.
   row('channels', 'terminal', ['client'], {
-    buildTime: {
-      grammy: 'the Bot API of Telegram; loaded with the first channel of Telegram',
-    },
-    typePackages: { '@grammyjs/types': 'answers of the fake server of Telegram, as its documentation has them' },
+    buildTime: { grammy: 'the Bot API of Telegram; loaded with the first channel of Telegram' },
     builtins: { 'node:http': 'files of Telegram in pieces, fetched lazily', 'node:https': 'the same over TLS' },
   }),
   row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),

@@ -3,7 +3,9 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
-import { type Delivery, manageRight, newDelivery, readRight, roles } from './channel-records.ts'
+import { manageRight, newDelivery, readRight } from './channel-records.ts'
+import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
+import { identityCalls } from './identity-calls.ts'
 import type { Of } from './channel-deps.ts'
 import type { Channels } from './open-channels.ts'
 
@@ -15,7 +17,6 @@ const writes = { ...shared, tier: 'side_effecting', right: manageRight, effect: 
 
 const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
 const channel = z.string().min(1).max(50).describe('Name of the channel.')
-const role = z.enum(roles).describe('owner: you; member: somebody with less than you; guest: somebody who only reads, in named groups.')
 
 /** Kinds of channels, each with the names of its secrets: the first is what `--token-stdin` reads. */
 export const channelKinds: Readonly<Record<string, readonly [string, ...string[]]>> = { telegram: ['token'] }
@@ -33,24 +34,9 @@ export function channelCalls(core: Pick<Core, 'clock'>, load: Load): readonly Ca
     deliverCall(core, load),
     logCall(load),
     retryCall(load),
-    linkCall(load),
-    unlinkCall(load),
-    identitiesCall(load),
+    ...identityCalls(load),
   ]
 }
-
-const identityView = z.strictObject({
-  id: z.string(),
-  channel: z.string(),
-  space: z.string(),
-  sender: z.string(),
-  shown: z.string().describe('As the sender called themselves then; anybody can choose any name.'),
-  role,
-  rights: z.array(z.string()).readonly(),
-  groups: z.array(z.string()).readonly(),
-  linked_at: z.number(),
-  by: z.string(),
-})
 
 const channelView = z.strictObject({
   name: z.string(),
@@ -222,8 +208,8 @@ function pairCall(load: Load): Call {
     name: 'channel.pair',
     summary: 'Makes a code, good once and for ten minutes, by which somebody becomes linked.',
     effect: 'once',
-    input: z.strictObject({ channel, role: role.default('owner') }),
-    output: z.strictObject({ channel: z.string(), link: z.string(), code: z.string(), expires_at: z.number(), role }),
+    input: z.strictObject({ channel, role: roleSchema.default('owner') }),
+    output: z.strictObject({ channel: z.string(), link: z.string(), code: z.string(), expires_at: z.number(), role: roleSchema }),
     example: { channel: 'telegram', role: 'owner' },
     reveals: true,
     // The code itself is shown, and nowhere kept.
@@ -250,8 +236,8 @@ function approveCall(load: Load): Call {
     ...writes,
     name: 'channel.approve',
     summary: 'Links the stranger who was shown a code.',
-    input: z.strictObject({ code: z.string().min(8).max(12), role: role.default('member') }),
-    output: identityView,
+    input: z.strictObject({ code: z.string().min(8).max(12), role: roleSchema.default('member') }),
+    output: identitySchema,
     example: { code: 'K7QM-2ZPA', role: 'member' },
     recordOutput: ({ id, role: given }) => ({ id, role: given }),
     async run({ code, role: given }, context) {
@@ -349,59 +335,5 @@ function retryCall(load: Load): Call {
       for (const { id } of dead) await outbox.reopen(ofCall(context, 'channel.retry'), id, (it) => it)
       return { output: { retried: dead.length } }
     },
-  })
-}
-
-function linkCall(load: Load): Call {
-  return defineCall({
-    ...writes,
-    name: 'identity.link',
-    summary: 'Links somebody on a platform, by the id that the platform gives them.',
-    input: z.strictObject({
-      channel,
-      space: z.string().max(300).default('').describe('Workspace, guild or domain.'),
-      sender: z.string().min(1).max(300).describe('Id of the sender; names and handles are none.'),
-      shown: z.string().max(300).default('').describe('Name for you to read.'),
-      role: role.default('member'),
-      rights: z.array(z.string().max(600)).max(100).default([]).describe('Rights within which its turns act; default: those of the role.'),
-      groups: z.array(z.string().max(300)).max(100).default([]).describe('Chats in which a guest may speak.'),
-    }),
-    output: identityView,
-    example: { channel: 'telegram', space: '', sender: '1000', shown: 'Ada', role: 'member', rights: [], groups: [] },
-    recordOutput: ({ id }) => ({ id }),
-    async run({ role: given, rights, groups, ...sender }, context) {
-      const { identities, get } = await load()
-      await get(sender.channel)
-      return { output: await identities.link(ofCall(context, 'identity.link'), sender, { role: given, rights, groups }) }
-    },
-  })
-}
-
-function unlinkCall(load: Load): Call {
-  return defineCall({
-    ...writes,
-    name: 'identity.unlink',
-    summary: 'Unlinks somebody: from now on they are a stranger.',
-    input: z.strictObject({ identity: z.string().min(1).max(100) }),
-    output: z.strictObject({ unlinked: z.string() }),
-    example: { identity: '0123456789abcdef' },
-    async run({ identity }, context) {
-      const { id } = await (await load()).identities.unlink(ofCall(context, 'identity.unlink'), identity)
-      return { output: { unlinked: id } }
-    },
-  })
-}
-
-function identitiesCall(load: Load): Call {
-  return defineCall({
-    ...reads,
-    name: 'identity.list',
-    routes: [{ method: 'GET', path: '/identities', list: '' }],
-    summary: 'Lists who is linked, with their roles.',
-    input: z.strictObject({}),
-    output: z.array(identityView),
-    example: {},
-    recordOutput: (output) => ({ identities: output.length }),
-    run: async () => ({ output: [...(await (await load()).identities.all())] }),
   })
 }

@@ -1,11 +1,8 @@
 /** What is kept of channels: documents of the journal, and the ids that follow from what a platform says. */
 import { createHash } from 'node:crypto'
 import type { DocumentChange } from '../../kernel/index.ts'
-import { derivedId, type CallId, type SessionId, type TurnId } from '../../base/index.ts'
-
-/** Owner: the person. Member: somebody with less than the person. Guest: somebody in named groups, who only reads. */
-export const roles = ['owner', 'member', 'guest'] as const
-export type Role = (typeof roles)[number]
+import { type CallId, derivedId, type SessionId, type TurnId } from '../../base/index.ts'
+import type { Account, Delivery, KeptPieces, Role } from './channel-schemas.ts'
 
 /** A configured channel. */
 export interface ChannelDoc {
@@ -17,7 +14,7 @@ export interface ChannelDoc {
   readonly state: 'on' | 'paused'
   readonly added_at: number
   /** As its platform has it; null: it was never connected. */
-  readonly self: { readonly id: string; readonly name: string; readonly link: string; readonly console: string } | null
+  readonly self: Account | null
 }
 
 /** How a channel is now. */
@@ -26,23 +23,6 @@ export interface ChannelHealth {
   readonly state: 'starting' | 'up' | 'down' | 'failed'
   readonly why: string
   readonly since: number
-}
-
-/** Somebody on a platform whom the person knows. */
-export interface Identity {
-  readonly id: string
-  readonly channel: string
-  readonly space: string
-  readonly sender: string
-  /** As it was shown when it was linked; anybody can choose any name. */
-  readonly shown: string
-  readonly role: Role
-  /** Entries of rights within which its turns act; empty: what the role has. */
-  readonly rights: readonly string[]
-  /** Chats in which a guest may speak. */
-  readonly groups: readonly string[]
-  readonly linked_at: number
-  readonly by: string
 }
 
 /** A code by which somebody becomes an identity. Of a stranger's code, who has it is known. */
@@ -55,12 +35,6 @@ export interface Pairing {
   readonly code: string
   /** A stranger to whom the code was shown, for the owner to confirm. */
   readonly stranger?: { readonly space: string; readonly sender: string; readonly shown: string; readonly chat: string }
-}
-
-/** A file that came with a message, stored in pieces. */
-export interface KeptPieces {
-  readonly name: string
-  readonly pieces: readonly string[]
 }
 
 /** A message that waits for its turn, or has it. */
@@ -96,41 +70,6 @@ export interface ChatDoc {
   readonly hints: readonly string[]
   /** Ids of messages that were taken in, the newest last. */
   readonly recent: readonly string[]
-}
-
-/** A part of a delivery. */
-export interface DeliveredPart {
-  /** When sending it was begun, unix milliseconds. */
-  readonly at: number
-  /** Id on the platform; empty: not known. */
-  readonly id: string
-}
-
-/** Something to be sent, with what is known of it. */
-export interface Delivery {
-  readonly id: string
-  readonly channel: string
-  readonly space: string
-  readonly chat: string
-  readonly thread: string
-  readonly kind: 'reply' | 'notice' | 'question'
-  /** Of a reply. */
-  readonly session: SessionId | ''
-  readonly turn: TurnId | ''
-  /** The record behind which its turn is. */
-  readonly cursor: number
-  /** Markdown; of a reply it is in the journal. */
-  readonly text: string
-  readonly file: { readonly name: string; readonly text: string } | null
-  readonly buttons: readonly (readonly { readonly label: string; readonly data: string }[])[]
-  /** The message that it answers; empty: none. */
-  readonly reply_to: string
-  readonly parts: readonly DeliveredPart[]
-  /** `lost`: nobody knows whether it has arrived; `dead`: it could not be delivered. */
-  readonly state: 'open' | 'done' | 'lost' | 'dead'
-  readonly why: string
-  readonly made_at: number
-  readonly ended_at: number
 }
 
 /** What a button means, by its 16 random bytes. */

@@ -6,20 +6,10 @@ import { type CallId, derivedId, fenced, type SessionId, truncate } from '../../
 import { type Caller, expandRights, grantOf, originOf, turnRights } from '../../protocol/index.ts'
 import { type AgentProfile, delegableOf, modelRight, passedOn, profileCategory } from '../../kernel/index.ts'
 import type { HeldRuns } from '../../runs/index.ts'
-import { followCategory } from '../access/followed.ts'
+import { followCategory } from '../access/service.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
-import {
-  change,
-  chatCategory,
-  type ChatDoc,
-  chatId,
-  type Identity,
-  identityCategory,
-  newDelivery,
-  processRight,
-  type Role,
-  type Waiting,
-} from './channel-records.ts'
+import { change, chatCategory, type ChatDoc, chatId, identityCategory, newDelivery, processRight, type Waiting } from './channel-records.ts'
+import { type Identity, type Role } from './channel-schemas.ts'
 import { maxHints, maxRecent, maxWaiting } from './limits.ts'
 import type { Outbox } from './outbox.ts'
 

@@ -3,10 +3,10 @@ import { type CallId, derivedId, type JsonObject, type SessionId, truncate } fro
 import { type CallOutcome, type MadeCall } from '../../protocol/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type ChatDoc, type Identity, newDelivery } from './channel-records.ts'
+import { type ChatDoc, newDelivery } from './channel-records.ts'
+import { type Identity, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import type { Outbox } from './outbox.ts'
-import type { Received } from './receiving.ts'
 
 /** The menu of each platform. */
 export const menu: readonly { readonly name: string; readonly summary: string }[] = [

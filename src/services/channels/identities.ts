@@ -1,7 +1,8 @@
 /** Who is speaking: identities that the person has linked, and the codes by which somebody becomes one. */
 import { createRecentMap, OxbowError } from '../../base/index.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
-import { change, hashOf, type Identity, identityCategory, identityId, type Pairing, pairingCategory, type Role } from './channel-records.ts'
+import { change, hashOf, identityCategory, identityId, type Pairing, pairingCategory } from './channel-records.ts'
+import { type Identity, type Role } from './channel-schemas.ts'
 import { maxIdentities, maxSenders, pairingMs, triesWindowMs, wrongTries } from './limits.ts'
 
 /** Somebody on a platform. */

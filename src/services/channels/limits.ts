@@ -6,6 +6,8 @@ export const maxChannels = 20
 export const maxIdentities = 500
 /** Messages that wait in one chat. */
 export const maxWaiting = 20
+/** Characters of a text that a call takes. */
+export const maxTextLength = 100_000
 /** Characters of a message: what models read of it is limited, too. */
 export const maxTextChars = 32_000
 /** Messages of a chat whose edits are still understood, and whose repetition is noticed without the journal. */

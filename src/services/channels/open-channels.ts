@@ -1,5 +1,6 @@
 /** The channels of a user, open: what their calls use, and the start of the process that speaks to the platforms. */
 import { type CallId, once, OxbowError } from '../../base/index.ts'
+import type { ChannelSettings } from '../../config/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
@@ -12,14 +13,6 @@ import { createOutbox, type Outbox } from './outbox.ts'
 import { createQuestions, type Questions } from './questions.ts'
 import { createReceiving, type Receiving } from './receiving.ts'
 
-/** A channel to add. */
-export interface NewChannel {
-  readonly name: string
-  readonly kind: string
-  readonly secrets: Readonly<Record<string, string>>
-  readonly options: Readonly<Record<string, string>>
-}
-
 export interface Channels extends Receiving {
   readonly outbox: Outbox
   readonly chats: Chats
@@ -31,7 +24,7 @@ export interface Channels extends Receiving {
   health(name: string): ChannelHealth
   /** Keeps what the process says of a channel. */
   say(of: Of, name: string, health: Omit<ChannelHealth, 'since'>, self: ChannelDoc['self']): Promise<void>
-  add(of: Of, channel: NewChannel): Promise<void>
+  add(of: Of, channel: ChannelSettings): Promise<void>
   set(of: Of, name: string, state: ChannelDoc['state']): Promise<void>
   remove(of: Of, name: string): Promise<void>
   /** Resolves when the state of a channel is another one than when it was asked, or after that time. */

@@ -3,15 +3,8 @@
  * Those that are open are one category of documents, those that have ended another, so that none is made twice.
  */
 import { OxbowError } from '../../base/index.ts'
-import {
-  type AskDoc,
-  askCategory,
-  change,
-  type DeliveredPart,
-  deliveredCategory,
-  type Delivery,
-  outboxCategory,
-} from './channel-records.ts'
+import { type AskDoc, askCategory, change, deliveredCategory, outboxCategory } from './channel-records.ts'
+import { type DeliveredPart, type Delivery } from './channel-schemas.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
 import { deadLetterMs, keptDeliveryMs, maxOpenDeliveries } from './limits.ts'
 

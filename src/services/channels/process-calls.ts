@@ -3,7 +3,18 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall, maxPieceBytes } from '../../protocol/index.ts'
-import { processRight, roles } from './channel-records.ts'
+import { processRight } from './channel-records.ts'
+import {
+  accountSchema,
+  channelName,
+  decidedSchema,
+  deliverySchema,
+  partSchema,
+  pieceHash,
+  placeFields,
+  platformId,
+  receivedSchema,
+} from './channel-schemas.ts'
 import type { Of } from './channel-deps.ts'
 import type { Channels } from './open-channels.ts'
 
@@ -17,16 +28,6 @@ const shared = {
   tier: 'side_effecting',
   effect: 'idempotent',
 } as const satisfies Partial<Call>
-
-const channelName = z.string().min(1).max(50).describe('Name of the channel.')
-const platformId = z.string().max(300)
-const pieceHash = z.string().regex(/^[0-9a-f]{64}$/)
-const place = {
-  channel: channelName,
-  space: platformId.default('').describe('Workspace, guild or domain; empty where the platform has none.'),
-  chat: platformId.min(1).describe('Id of the chat.'),
-  thread: platformId.default('').describe('Topic or thread; empty: the chat itself.'),
-}
 
 const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
 
@@ -50,34 +51,8 @@ function receiveCall(load: Load): Call {
     ...shared,
     name: 'channel.receive',
     summary: 'Takes in a message of a platform: it is in the journal when this is answered.',
-    input: z.strictObject({
-      ...place,
-      kind: z.enum(['direct', 'group']),
-      message: platformId.min(1).describe('Id of the message on the platform.'),
-      sender: platformId.min(1).describe('Id of the sender on the platform; names are no identity.'),
-      shown: z.string().max(300).describe('As the sender is shown; anybody can choose any name.'),
-      is_bot: z.boolean().default(false),
-      is_verified: z.boolean().default(true).describe('Whether the platform vouches for the sender.'),
-      at: z.number().describe('When it was sent, unix milliseconds.'),
-      text: z.string().max(100_000),
-      change: z.enum(['new', 'edited', 'deleted']).default('new'),
-      mentions_us: z.boolean().default(false),
-      replies_to_us: z.boolean().default(false),
-      quoted: z.array(z.string().max(100_000)).max(20).default([]).describe('Words of others in it.'),
-      files: z
-        .array(z.strictObject({ name: z.string().max(300), pieces: z.array(pieceHash).max(100) }))
-        .max(10)
-        .default([])
-        .describe('Files in pieces that channel.put has stored.'),
-      automatic: z.string().max(100).default('').describe('Why nobody is to answer it; empty: nothing says so.'),
-    }),
-    output: z.strictObject({
-      became: z.enum(['turn', 'command', 'linked', 'changed', 'stranger', 'ignored']),
-      why: z.string(),
-      identity: z.string(),
-      role: z.union([z.enum(roles), z.literal('')]),
-      turn: z.string(),
-    }),
+    input: receivedSchema,
+    output: decidedSchema,
     example: {
       channel: 'telegram',
       space: '',
@@ -107,27 +82,6 @@ function receiveCall(load: Load): Call {
   })
 }
 
-const deliveryView = z.strictObject({
-  id: z.string(),
-  channel: z.string(),
-  space: z.string(),
-  chat: z.string(),
-  thread: z.string(),
-  kind: z.enum(['reply', 'notice', 'question']),
-  session: z.string(),
-  turn: z.string(),
-  cursor: z.number(),
-  text: z.string(),
-  file: z.strictObject({ name: z.string(), text: z.string() }).nullable(),
-  buttons: z.array(z.array(z.strictObject({ label: z.string(), data: z.string() })).readonly()).readonly(),
-  reply_to: z.string(),
-  parts: z.array(z.strictObject({ at: z.number(), id: z.string() })).readonly(),
-  state: z.enum(['open', 'done', 'lost', 'dead']),
-  why: z.string(),
-  made_at: z.number(),
-  ended_at: z.number(),
-})
-
 const longestWaitS = 600
 
 function outboxCall(load: Load): Call {
@@ -142,7 +96,7 @@ function outboxCall(load: Load): Call {
       seen: z.number().default(0).describe('The version that was seen last: waits until there is another one.'),
       wait_s: z.int().min(0).max(longestWaitS).default(0).describe('How long to wait.'),
     }),
-    output: z.strictObject({ version: z.number(), deliveries: z.array(deliveryView).readonly() }),
+    output: z.strictObject({ version: z.number(), deliveries: z.array(deliverySchema).readonly() }),
     example: { seen: 0, wait_s: 0 },
     recordOutput: ({ version, deliveries }) => ({ version, deliveries: deliveries.length }),
     async run({ seen, wait_s }, { signal }) {
@@ -162,7 +116,7 @@ function attemptCall(load: Load): Call {
     summary: 'Records that sending a part of a delivery begins.',
     input: z.strictObject({ delivery, part: z.int().min(0).max(100) }),
     output: z.strictObject({
-      before: z.strictObject({ at: z.number(), id: z.string() }).nullable().describe('The attempt before it; null: it is the first.'),
+      before: partSchema.nullable().describe('The attempt before it; null: it is the first.'),
     }),
     example: { delivery: '01890a5d', part: 0 },
     recordOutput: (output) => output as unknown as JsonObject,
@@ -205,7 +159,7 @@ function pressCall(load: Load): Call {
     ...shared,
     name: 'channel.press',
     summary: 'Judges a button that was pressed, and decides what waits where whoever pressed it may.',
-    input: z.strictObject({ ...place, message: platformId.min(1), sender: platformId.min(1), data: z.string().max(64) }),
+    input: z.strictObject({ ...placeFields, message: platformId.min(1), sender: platformId.min(1), data: z.string().max(64) }),
     output: z.strictObject({ text: z.string().describe('Shown to the one who pressed, and to nobody else; empty: nothing.') }),
     example: { channel: 'telegram', space: '', chat: '1000', thread: '', message: '7', sender: '1000', data: '0'.repeat(32) },
     recordOutput: (output) => ({ ...output }),
@@ -241,10 +195,7 @@ function sayCall(load: Load): Call {
       channel: channelName,
       state: z.enum(['starting', 'up', 'down', 'failed']),
       why: z.string().max(1_000).default(''),
-      self: z
-        .strictObject({ id: platformId, name: z.string().max(300), link: z.string().max(1_000), console: z.string().max(20_000) })
-        .nullable()
-        .default(null),
+      self: accountSchema.nullable().default(null),
     }),
     output: z.strictObject({}),
     example: { channel: 'telegram', state: 'up', why: '', self: null },

@@ -6,17 +6,8 @@ import { type CallId, derivedId, type SessionId, truncate } from '../../base/ind
 import { sectionOf } from '../../config/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { PendingApproval } from '../../protocol/index.ts'
-import {
-  type AskDoc,
-  askCategory,
-  change,
-  type ChatDoc,
-  deliveredCategory,
-  type Delivery,
-  type Identity,
-  newDelivery,
-  outboxCategory,
-} from './channel-records.ts'
+import { type AskDoc, askCategory, change, type ChatDoc, deliveredCategory, newDelivery, outboxCategory } from './channel-records.ts'
+import { type Delivery, type Identity } from './channel-schemas.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
 import type { Chats } from './chats.ts'
 import { channelsConfig } from './config.ts'

@@ -6,39 +6,13 @@ import { createRecentMap, derivedId, truncate } from '../../base/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { channelsConfig } from './config.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type ChannelDoc, type Identity, type KeptPieces, newDelivery, type Role, turnOf, type Waiting } from './channel-records.ts'
+import { type ChannelDoc, newDelivery, turnOf, type Waiting } from './channel-records.ts'
+import { type Decided, type Identity, type KeptPieces, type Role, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import { createCommands } from './commands.ts'
 import type { Identities } from './identities.ts'
 import { maxSenders, maxTextChars, ratePerWindow, rateWindowMs } from './limits.ts'
 import type { Outbox } from './outbox.ts'
-
-/** A message as the process of channels has it from an adapter. */
-export interface Received extends ChatPlace {
-  readonly message: string
-  readonly sender: string
-  readonly shown: string
-  readonly is_bot: boolean
-  readonly is_verified: boolean
-  readonly at: number
-  readonly text: string
-  readonly change: 'new' | 'edited' | 'deleted'
-  readonly mentions_us: boolean
-  readonly replies_to_us: boolean
-  readonly quoted: readonly string[]
-  readonly files: readonly KeptPieces[]
-  /** Why nobody is to answer it; empty: nothing says so. */
-  readonly automatic: string
-}
-
-/** What was decided of a message. */
-export interface Decided {
-  readonly became: 'turn' | 'command' | 'linked' | 'changed' | 'stranger' | 'ignored'
-  readonly why: string
-  readonly identity: string
-  readonly role: Role | ''
-  readonly turn: string
-}
 
 export interface Receiving {
   receive(of: Of, channel: ChannelDoc, message: Received): Promise<Decided>

@@ -8,12 +8,12 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { OxbowError } from '../base/index.ts'
-import { openNotes, stderrFile } from '../logs/index.ts'
-import type { ChannelsSpec } from '../config/index.ts'
-import { findGuest } from './find-guest.ts'
-import type { HostEnv, Workspace } from './home.ts'
-import { channelEndMs, firstRestartMs, healthyGuestMs, maxRestartMs } from './limits.ts'
+import { OxbowError } from '../../base/index.ts'
+import { openNotes, stderrFile } from '../../logs/index.ts'
+import type { ChannelsSpec } from '../../config/index.ts'
+import { findGuest } from '../find-guest.ts'
+import type { HostEnv, Workspace } from '../home.ts'
+import { channelEndMs, firstRestartMs, healthyGuestMs, maxRestartMs } from '../limits.ts'
 
 export interface KeptChannels {
   /** Resolves when the process has been given what to do; null ends it. */
@@ -97,7 +97,7 @@ export function keepChannels({ workspace, env, entry = ownProgram() }: ChannelPl
 
 function ownProgram(): string {
   const built = import.meta.url.endsWith('.js')
-  return fileURLToPath(new URL(built ? './channels.js' : '../channels/main.ts', import.meta.url))
+  return fileURLToPath(new URL(built ? './channels.js' : '../../channels/main.ts', import.meta.url))
 }
 
 function start(workspace: Workspace, env: HostEnv, entry: string): ChildProcess {
