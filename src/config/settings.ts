@@ -24,7 +24,7 @@ import {
 } from '../protocol/index.ts'
 import type { Config } from './config.ts'
 import { serverName } from './config-mcp.ts'
-import { type AppPort, type AppQuestion, appQuestionSchemas } from './app.ts'
+import { type AppPort, type AppQuestion, appQuestionSchemas, type ChannelsSpec, channelsSpec } from './app.ts'
 import {
   type DefinitionText,
   type HostSkill,
@@ -36,7 +36,6 @@ import {
   programQuestionSchemas,
 } from './person-texts.ts'
 import { z } from 'zod'
-import { type ChannelsSpec, channelsSpec } from './channels-spec.ts'
 import { type Failure, type Json, type JsonObject, type Log } from '../base/index.ts'
 
 /** What TOML writes on one line. */

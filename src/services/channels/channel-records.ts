@@ -67,7 +67,8 @@ export interface ChatDoc {
   /** `delivery`: the answer is on its way. */
   readonly running: (Waiting & { readonly delivery: boolean; readonly session: SessionId }) | null
   readonly queue: readonly Waiting[]
-  readonly hints: readonly string[]
+  /** Messages whose turns have begun, and that were changed since; null: deleted. */
+  readonly hints: readonly { readonly by: Role; readonly words: string | null }[]
   /** Ids of messages that were taken in, the newest last. */
   readonly recent: readonly string[]
 }

@@ -2,7 +2,7 @@
  * Chats: each is a session, whose messages become turns one after another. A chat is a run: its document says what waits, and which turn it has,
  * so that a crash at any point neither loses a message nor makes two turns of one.
  */
-import { type CallId, derivedId, fenced, type SessionId, truncate } from '../../base/index.ts'
+import { type CallId, derivedId, fenced, isDerived, type SessionId, truncate } from '../../base/index.ts'
 import { type Caller, expandRights, grantOf, originOf, turnRights } from '../../protocol/index.ts'
 import { type AgentProfile, delegableOf, modelRight, passedOn, profileCategory } from '../../kernel/index.ts'
 import type { HeldRuns } from '../../runs/index.ts'
@@ -16,6 +16,9 @@ import type { Outbox } from './outbox.ts'
 /** Where a chat is, and of which kind. */
 export type ChatPlace = Pick<ChatDoc, 'channel' | 'space' | 'chat' | 'thread' | 'kind'>
 
+/** What became of an edit. */
+export type Revised = 'changed' | 'withdrawn' | 'hint' | 'unknown'
+
 /** What became of a message. */
 export type Taken = 'taken' | 'known' | 'full'
 
@@ -28,7 +31,7 @@ export interface Chats {
   /** Marks a message as dealt with that becomes no turn. @returns false if it was before */
   note(of: Of, place: ChatPlace, message: Pick<Waiting, 'message' | 'role'>): Promise<boolean>
   /** A message says something else now, or nothing any more. */
-  revise(of: Of, place: ChatPlace, message: string, text: string | null): Promise<'changed' | 'withdrawn' | 'hint' | 'unknown'>
+  revise(of: Of, place: ChatPlace, message: string, text: string | null, by: Identity): Promise<Revised>
   change(of: Of, place: ChatPlace, next: (chat: ChatDoc) => ChatDoc): Promise<void>
   /** Another session, from the next message on. */
   renew(of: Of, place: ChatPlace, role: Role): Promise<SessionId>
@@ -58,7 +61,6 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
   }
   const get: Chats['get'] = async (place) => (await documents.get<ChatDoc>(chatCategory, chatId(place as ChatPlace)))?.value ?? null
   const all: Chats['all'] = async () => (await documents.all<ChatDoc>(chatCategory)).map(({ value }) => value)
-  const recentWith = ({ recent }: ChatDoc, message: string): readonly string[] => [...recent, message].slice(-maxRecent)
   return {
     load: held.load,
     get,
@@ -79,23 +81,13 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
       })
       return isNew
     },
-    async revise(of, place, message, text) {
-      let became: Awaited<ReturnType<Chats['revise']>> = 'unknown'
+    async revise(of, place, message, text, by) {
+      let became: Revised = 'unknown'
       if ((await get(place)) === null) return became
-      await update(of, place, 'member', (now) => {
-        const waits = now.queue.find((each) => each.message === message)
-        if (waits !== undefined) {
-          became = text === null ? 'withdrawn' : 'changed'
-          const queue = now.queue.flatMap((each) => (each !== waits ? [each] : text === null ? [] : [{ ...each, text }]))
-          return { ...now, queue }
-        }
-        if (!now.recent.includes(message)) return null
-        became = 'hint'
-        const hint =
-          text === null
-            ? 'The sender has deleted an earlier message.'
-            : `The sender has changed an earlier message. It says now: ${truncate(text, maxHintChars)}`
-        return { ...now, hints: [...now.hints, hint].slice(-maxHints) }
+      await update(of, place, by.role, (now) => {
+        const revised = revise(now, message, text, by)
+        became = revised.became
+        return revised.chat
       })
       return became
     },
@@ -114,22 +106,34 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
       return dropped
     },
     async directOf(channel, identity) {
-      const found = await documents.get<Identity>(identityCategory, identity)
-      if (found === null) return null
-      return (
-        (await all()).find(
-          (each) => each.channel === channel && each.kind === 'direct' && each.space === found.value.space && isOf(each, found.value),
-        ) ?? null
-      )
+      // Where its last message was of that identity.
+      return (await all()).find((each) => each.channel === channel && each.kind === 'direct' && each.person === identity) ?? null
     },
   }
 }
 
+const recentWith = ({ recent }: ChatDoc, message: string): readonly string[] => [...recent, message].slice(-maxRecent)
+
+/** Whoever has written a message changes it, and nobody else. */
+function revise(
+  now: ChatDoc,
+  message: string,
+  text: string | null,
+  by: Identity,
+): { readonly became: Revised; readonly chat: ChatDoc | null } {
+  const waits = now.queue.find((each) => each.message === message)
+  if (waits !== undefined) {
+    if (waits.identity !== by.id) return { became: 'unknown', chat: null }
+    const queue = now.queue.flatMap((each) => (each !== waits ? [each] : text === null ? [] : [{ ...each, text }]))
+    return { became: text === null ? 'withdrawn' : 'changed', chat: { ...now, queue } }
+  }
+  if (!now.recent.includes(message)) return { became: 'unknown', chat: null }
+  const hint = { by: by.role, words: text === null ? null : truncate(text, maxHintChars) }
+  return { became: 'hint', chat: { ...now, hints: [...now.hints, hint].slice(-maxHints) } }
+}
+
 /** Characters of a changed message in a hint. */
 const maxHintChars = 2_000
-
-/** The chat of a person with the bot: where its last message was of that identity. */
-const isOf = (chat: ChatDoc, { id }: Identity): boolean => chat.person === id
 
 /**
  * A session that others may speak in has an id of its own kind, by which the kernel looks up with which rights its turns run. The owner's
@@ -173,10 +177,15 @@ async function goOn(deps: GoingOn, id: string, chat: ChatDoc, signal: AbortSigna
     await held.update(byKernel(deps, 'channel.begin'), id, async (now) => {
       const [next, ...queue] = now?.queue ?? []
       if (now === null || now.running !== null || next === undefined) return []
+      // A session of the owner's own would run with the owner's rights, whoever speaks in it.
+      const isOwn = next.role === 'owner' && now.kind === 'direct'
+      const session = isOwn || isDerived(now.session) ? now.session : newSession(deps, now, next.role)
       return [
+        change(followCategory, session, { right: processRight }),
         change(chatCategory, id, {
           ...now,
-          running: { ...next, delivery: false, session: now.session },
+          session,
+          running: { ...next, delivery: false, session },
           queue,
           person: now.kind === 'direct' ? next.identity : '',
         }),
@@ -217,7 +226,7 @@ async function begin(deps: GoingOn, chat: ChatDoc, message: Waiting): Promise<{ 
   const { session } = chat
   const { role, turn, quoted, files, shown, identity } = message
   const isForeign = role !== 'owner'
-  const labelled = isForeign || quoted.length > 0
+  const labelled = isForeign || quoted.length > 0 || chat.hints.some((hint) => hint.by !== 'owner')
   const cause = {
     labels: labelled ? (['untrusted'] as const) : [],
     from: labelled ? [originOf('channel', `${chat.channel}/${identity}`)] : [],
@@ -247,7 +256,11 @@ async function begin(deps: GoingOn, chat: ChatDoc, message: Waiting): Promise<{ 
 /** What the model reads: words of others are data, also where the owner passes them on. */
 function textFor({ channel, hints, kind }: ChatDoc, { role, text, quoted, shown, turn }: Waiting): string {
   const call = turn as string as CallId
-  const notes = hints.map((hint) => `[Note of Oxbow: ${hint}]`)
+  const notes = hints.map(({ words }) =>
+    words === null
+      ? '[Note of Oxbow: the sender has deleted an earlier message.]'
+      : `[Note of Oxbow: the sender has changed an earlier message. It says now:]\n${fenced(words, call)}`,
+  )
   const said =
     text === ''
       ? []

@@ -72,6 +72,10 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
 }
 
 function commandsOf(deps: ChannelDeps, chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
+  return { ...sessionCommands(chats, ask), ...turnCommands(chats, ask), ...chatCommands(deps, chats) }
+}
+
+function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
   return {
     help: async ({ identity }) =>
       [
@@ -95,12 +99,18 @@ function commandsOf(deps: ChannelDeps, chats: Chats, ask: Ask): Readonly<Record<
     },
     switch: (asked) => switchTo(chats, ask, asked),
     async fork(asked) {
+      if (asked.place.kind === 'group') return 'A group has a session of its own. Do that in the direct chat.'
       const made = await ask(asked, 'session.fork', { session: asked.chat.session })
       if (made.status !== 'ok') return made.failure.message
       const { session } = made.output as { readonly session: SessionId }
       await chats.change(asked.of, asked.place, (now) => ({ ...now, session }))
       return 'This chat goes on with a copy. The session before stays as it is: /sessions.'
     },
+  }
+}
+
+function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
+  return {
     async cancel(asked) {
       const { running, session } = asked.chat
       const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session })
@@ -129,6 +139,15 @@ function commandsOf(deps: ChannelDeps, chats: Chats, ask: Ask): Readonly<Record<
       const costs = await ask(asked, 'costs.show', { by: 'day', limit: 7 })
       return costs.status === 'ok' ? costs.text || 'Nothing was spent.' : costs.failure.message
     },
+    async undo(asked) {
+      const done = await ask(asked, 'version.undo', { apply: true, conflicts: 'stop' }, asked.chat.session)
+      return done.status === 'ok' ? done.text : done.failure.message
+    },
+  }
+}
+
+function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, Command>> {
+  return {
     async model({ of, place, chat, rest }) {
       if (rest === '')
         return chat.model === '' ? 'The usual model answers. Choose one: /model NAME' : `${chat.model} answers. The usual one: /model usual`
@@ -142,10 +161,6 @@ function commandsOf(deps: ChannelDeps, chats: Chats, ask: Ask): Readonly<Record<
       }
       await chats.change(of, place, (now) => ({ ...now, model }))
       return model === '' ? 'The usual model answers from now on.' : `${model} answers from now on.`
-    },
-    async undo(asked) {
-      const done = await ask(asked, 'version.undo', { apply: true, conflicts: 'stop' }, asked.chat.session)
-      return done.status === 'ok' ? done.text : done.failure.message
     },
     async quiet({ of, place, rest, chat }) {
       const quiet = rest === 'off' ? false : rest === 'on' ? true : !chat.quiet

@@ -45,7 +45,6 @@ const tokenBytes = 16
 
 export function createIdentities(deps: ChannelDeps): Identities {
   const { documents, clock, random, noteEvent } = deps
-  const wrong = createRecentMap<string, readonly number[]>(maxSenders)
   const newCode = (): string => [...random.bytes(codeChars)].map((byte) => codeSigns[byte % codeSigns.length]!).join('')
   const open = async () => (await documents.all<Pairing>(pairingCategory)).filter(({ value }) => value.expires_at > clock.now())
   const get: Identities['get'] = async (id) => (await documents.get<Identity>(identityCategory, id))?.value ?? null
@@ -88,27 +87,7 @@ export function createIdentities(deps: ChannelDeps): Identities {
       return found
     },
     pair: (of, channel, role) => make(of, { channel, role }),
-    async claim(of, sender, text) {
-      const tried = /^\/start(?:@\w+)?\s+([\w-]{22})$/.exec(text.trim())?.[1] ?? ''
-      const typed = tried === '' ? text.trim().toUpperCase().replace(/[\s-]/g, '') : ''
-      if (tried === '' && !/^[2-9A-Z]{8}$/.test(typed)) return null
-      const key = identityId(sender.channel, sender.space, sender.sender)
-      const failures = (wrong.get(key) ?? []).filter((at) => clock.now() - at < triesWindowMs)
-      if (failures.length >= wrongTries) return null
-      const hash = hashOf(tried === '' ? typed : tried)
-      const offered = (await open()).filter(({ value }) => value.channel === sender.channel && value.stranger === undefined)
-      // Where no code is out, eight letters are a word, and nobody hears that there is an agent.
-      if (offered.length === 0) return null
-      const found = offered.find(({ value }) => (tried === '' ? value.code : value.link) === hash)
-      if (found === undefined) {
-        wrong.put(key, [...failures, clock.now()])
-        noteEvent('channel_refused', { channel: sender.channel, sender: key, reason: 'wrong code' })
-        return 'wrong'
-      }
-      // Good once: it is gone before anybody is linked.
-      await remove(found.name)
-      return link(of, sender, { role: found.value.role, rights: [], groups: [] })
-    },
+    claim: createClaim(deps, { open, remove, link }),
     async offer(of, { channel, space, sender, shown }, chat) {
       const { code } = await make(of, { channel, role: 'member', stranger: { space, sender, shown, chat } })
       return code
@@ -125,5 +104,35 @@ export function createIdentities(deps: ChannelDeps): Identities {
       const { chat, ...rest } = stranger!
       return { identity: await link(of, { channel, ...rest }, { role, rights: [], groups: [] }), chat }
     },
+  }
+}
+
+interface ClaimParts extends Pick<Identities, 'link'> {
+  readonly open: () => Promise<readonly { readonly name: string; readonly value: Pairing }[]>
+  readonly remove: (name: string) => Promise<void>
+}
+
+function createClaim({ clock, noteEvent }: ChannelDeps, { open, remove, link }: ClaimParts): Identities['claim'] {
+  const wrong = createRecentMap<string, readonly number[]>(maxSenders)
+  return async (of, sender, text) => {
+    const tried = /^\/start(?:@\w+)?\s+([\w-]{22})$/.exec(text.trim())?.[1] ?? ''
+    const typed = tried === '' ? text.trim().toUpperCase().replace(/[\s-]/g, '') : ''
+    if (tried === '' && !/^[2-9A-Z]{8}$/.test(typed)) return null
+    const key = identityId(sender.channel, sender.space, sender.sender)
+    const failures = (wrong.get(key) ?? []).filter((at) => clock.now() - at < triesWindowMs)
+    if (failures.length >= wrongTries) return null
+    const hash = hashOf(tried === '' ? typed : tried)
+    const offered = (await open()).filter(({ value }) => value.channel === sender.channel && value.stranger === undefined)
+    // Where no code is out, eight letters are a word, and nobody hears that there is an agent.
+    if (offered.length === 0) return null
+    const found = offered.find(({ value }) => (tried === '' ? value.code : value.link) === hash)
+    if (found === undefined) {
+      wrong.put(key, [...failures, clock.now()])
+      noteEvent('channel_refused', { channel: sender.channel, sender: key, reason: 'wrong code' })
+      return 'wrong'
+    }
+    // Good once: it is gone before anybody is linked.
+    await remove(found.name)
+    return link(of, sender, { role: found.value.role, rights: [], groups: [] })
   }
 }

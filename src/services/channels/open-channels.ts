@@ -68,6 +68,29 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
         await documents.change<ChannelDoc>(of, channelCategory, name, (now) => (now === null ? undefined : { ...now.value, self }))
       runs.changed(healthTopic)
     },
+    ...changing(deps, { all, get, outbox, health, start: process.start }),
+    async settled(name, ms, signal) {
+      const isSettled = (): true | null => ((health.get(name)?.state ?? 'starting') === 'starting' ? null : true)
+      await runs.until(healthTopic, isSettled, { signal, until: clock.now() + ms })
+    },
+    async begin() {
+      await chats.load()
+      // The guest announces its address first.
+      void process.start().catch(() => {})
+    },
+    end: async () => {},
+  }
+}
+
+interface ChangingParts extends Pick<Channels, 'all' | 'get' | 'outbox'> {
+  readonly health: Map<string, ChannelHealth>
+  readonly start: () => Promise<void>
+}
+
+/** Each change is on record before the process hears of it. */
+function changing(deps: ChannelDeps, { all, get, outbox, health, start }: ChangingParts): Pick<Channels, 'add' | 'set' | 'remove'> {
+  const { documents, clock } = deps
+  return {
     async add(of, { name, kind, secrets, options }) {
       const known = await all()
       if (known.length >= maxChannels)
@@ -85,13 +108,13 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
       }
       await documents.put(of, [change(channelCategory, name, doc)], { sync: true })
       health.delete(name)
-      await process.start()
+      await start()
     },
     async set(of, name, state) {
       await get(name)
       await documents.change<ChannelDoc>(of, channelCategory, name, (now) => (now === null ? undefined : { ...now.value, state }))
       health.delete(name)
-      await process.start()
+      await start()
       outbox.wake()
     },
     async remove(of, name) {
@@ -100,18 +123,8 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
       for (const secret of secrets) await keepSecret(deps, secretName(name, secret), null)
       await outbox.drop(of, name)
       health.delete(name)
-      await process.start()
+      await start()
     },
-    async settled(name, ms, signal) {
-      const isSettled = (): true | null => ((health.get(name)?.state ?? 'starting') === 'starting' ? null : true)
-      await runs.until(healthTopic, isSettled, { signal, until: clock.now() + ms })
-    },
-    async begin() {
-      await chats.load()
-      // The guest announces its address first.
-      void process.start().catch(() => {})
-    },
-    end: async () => {},
   }
 }
 

@@ -52,7 +52,7 @@ export function createOutbox(deps: ChannelDeps): Outbox {
   const find = async (id: string): Promise<Delivery | null> =>
     (await documents.get<Delivery>(outboxCategory, id))?.value ?? (await documents.get<Delivery>(deliveredCategory, id))?.value ?? null
   /** Each change of a delivery is one record, and waits for those before it. */
-  const update = async (of: Of, id: string, next: (now: Delivery) => Delivery | null): Promise<void> => {
+  const update: Update = async (of, id, next) => {
     await documents.update<Delivery>(of, outboxCategory, id, async (open) => {
       const now = open?.value ?? (await find(id))
       if (now === null) throw unknown(id)
@@ -101,17 +101,7 @@ export function createOutbox(deps: ChannelDeps): Outbox {
       })
       return before
     },
-    async tell(of, id, { part, id: platformId, end }) {
-      await update(of, id, (now) => {
-        const parts =
-          part === undefined || platformId === undefined
-            ? now.parts
-            : withPart(now.parts, part, { at: now.parts[part]?.at ?? clock.now(), id: platformId })
-        return end === undefined ? { ...now, parts } : { ...now, parts, ...end, ended_at: clock.now() }
-      })
-      if (part === 0 && platformId !== undefined) await bindAsk(deps, of, id, platformId)
-      if (end !== undefined) await prune(deps)
-    },
+    tell: (of, id, told) => tellOf(deps, update, of, id, told),
     reopen: (of, id, next) => update(of, id, (now) => ({ ...next(now), state: 'open', why: '', made_at: clock.now(), ended_at: 0 })),
     async drop(of, channel) {
       for (const { id, channel: its } of await all())
@@ -123,6 +113,22 @@ export function createOutbox(deps: ChannelDeps): Outbox {
       return version
     },
   }
+}
+
+type Update = (of: Of, id: string, next: (now: Delivery) => Delivery | null) => Promise<void>
+
+/** Keeps what the platform says. */
+async function tellOf(deps: ChannelDeps, update: Update, of: Of, id: string, { part, id: platformId, end }: Told): Promise<void> {
+  const at = deps.clock.now()
+  await update(of, id, (now) => {
+    const parts =
+      part === undefined || platformId === undefined
+        ? now.parts
+        : withPart(now.parts, part, { at: now.parts[part]?.at ?? at, id: platformId })
+    return end === undefined ? { ...now, parts } : { ...now, parts, ...end, ended_at: at }
+  })
+  if (part === 0 && platformId !== undefined) await bindAsk(deps, of, id, platformId)
+  if (end !== undefined) await prune(deps)
 }
 
 function withPart(parts: readonly DeliveredPart[], index: number, part: DeliveredPart): readonly DeliveredPart[] {

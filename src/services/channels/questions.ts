@@ -44,51 +44,11 @@ const tokenBytes = 16
 
 export function createQuestions(deps: ChannelDeps, parts: Parts): Questions {
   const { documents, clock, random } = deps
-  const { chats, identities, outbox } = parts
+  const { identities, outbox } = parts
   const newToken = (): string => Buffer.from(random.bytes(tokenBytes)).toString('hex')
   const mayDecide = ({ id, role }: Identity): boolean => role === 'owner' || sectionOf(channelsConfig, deps.config).approvers.includes(id)
-  const pendingOf = async (session: SessionId, call: CallId): Promise<PendingApproval | null> => {
-    const found = await deps.gate.call(userCaller(deps.user, '', ''), 'approval.list', {}, { id: deps.newId() as CallId, signal: null })
-    const waiting = found.status === 'ok' ? (found.output as readonly PendingApproval[]) : []
-    return waiting.find((each) => each.call === call && deps.approvals.top(each.session) === deps.approvals.top(session)) ?? null
-  }
   return {
-    async ask(of, session, call) {
-      const waiting = await pendingOf(session, call)
-      const chat = (await chats.all()).find((each) => each.session === session || each.running?.session === session)
-      if (waiting === null || chat === undefined) return false
-      const place = await placeFor(parts, chat, mayDecide)
-      if (place === null) return false
-      const id = derivedId('question', call, waiting.question ?? '')
-      if (await outbox.has(id)) return true
-      const token = newToken()
-      const { text, file } = shownOf(waiting)
-      const delivery = newDelivery(id, {
-        ...place,
-        kind: 'question',
-        text,
-        file,
-        buttons: buttonsOf(token, file !== null),
-        made_at: clock.now(),
-      })
-      const doc: AskDoc = {
-        kind: 'approval',
-        channel: place.channel,
-        space: place.space,
-        chat: place.chat,
-        message: '',
-        identity: '',
-        delivery: id,
-        call,
-        question: waiting.question ?? '',
-        name: waiting.name,
-        input: waiting.input,
-        decided: null,
-      }
-      await documents.put(of, [change(askCategory, token, doc), change(outboxCategory, id, delivery)], { sync: true })
-      outbox.wake()
-      return true
-    },
+    ask: (of, session, call) => askIn(deps, parts, { mayDecide, newToken }, of, session, call),
     async tellLost(lost) {
       const id = derivedId('lost', lost.id)
       if (await outbox.has(id)) return
@@ -219,4 +179,60 @@ async function showLost({ documents }: ChannelDeps, outbox: Outbox, of: Of, ask:
   }
   await outbox.reopen(of, ask.delivery, (it) => ({ ...it, buttons: [], text: lost.text }))
   return ''
+}
+
+interface Asking {
+  readonly mayDecide: (identity: Identity) => boolean
+  readonly newToken: () => string
+}
+
+async function askIn(
+  deps: ChannelDeps,
+  parts: Parts,
+  { mayDecide, newToken }: Asking,
+  of: Of,
+  session: SessionId,
+  call: CallId,
+): Promise<boolean> {
+  const { documents, clock } = deps
+  const { chats, outbox } = parts
+  const pendingOf = async (session: SessionId, call: CallId): Promise<PendingApproval | null> => {
+    const found = await deps.gate.call(userCaller(deps.user, '', ''), 'approval.list', {}, { id: deps.newId() as CallId, signal: null })
+    const waiting = found.status === 'ok' ? (found.output as readonly PendingApproval[]) : []
+    return waiting.find((each) => each.call === call && deps.approvals.top(each.session) === deps.approvals.top(session)) ?? null
+  }
+  const waiting = await pendingOf(session, call)
+  const chat = (await chats.all()).find((each) => each.session === session || each.running?.session === session)
+  if (waiting === null || chat === undefined) return false
+  const place = await placeFor(parts, chat, mayDecide)
+  if (place === null) return false
+  const id = derivedId('question', call, waiting.question ?? '')
+  if (await outbox.has(id)) return true
+  const token = newToken()
+  const { text, file } = shownOf(waiting)
+  const delivery = newDelivery(id, {
+    ...place,
+    kind: 'question',
+    text,
+    file,
+    buttons: buttonsOf(token, file !== null),
+    made_at: clock.now(),
+  })
+  const doc: AskDoc = {
+    kind: 'approval',
+    channel: place.channel,
+    space: place.space,
+    chat: place.chat,
+    message: '',
+    identity: '',
+    delivery: id,
+    call,
+    question: waiting.question ?? '',
+    name: waiting.name,
+    input: waiting.input,
+    decided: null,
+  }
+  await documents.put(of, [change(askCategory, token, doc), change(outboxCategory, id, delivery)], { sync: true })
+  outbox.wake()
+  return true
 }

@@ -53,6 +53,7 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
           place,
           message.message,
           message.change === 'deleted' ? null : truncate(message.text, maxTextChars),
+          identity,
         )
         return { ...ignored(revised), ...known, became: revised === 'unknown' ? 'ignored' : 'changed' }
       }

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Chat, InlineKeyboardMarkup, Message, Update, User } from '@grammyjs/types'
+import type { Chat, InlineKeyboardMarkup, Message, Update, User } from 'grammy/types'
 import type { ChannelFake, Stands } from '../../../src/channels/channel-contract.ts'
 import { readTelegramHtml } from './telegram-html.ts'
 import { type Form, readForm } from './telegram-form.ts'
