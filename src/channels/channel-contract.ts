@@ -9,7 +9,7 @@ import type { ButtonPress, ChannelAdapter, ChannelEvents, ChannelSelf, ChatRef, 
 import type { ChannelSettings } from './port.ts'
 
 /** What a person on the platform writes. */
-export interface Said {
+interface Said {
   readonly from: string
   readonly text: string
   /** Default: a direct chat. */

@@ -5,7 +5,7 @@ import type { Client, InputOf, OutputOf } from '../client/index.ts'
 /** A delivery as the guest has it. */
 export type Delivery = OutputOf<'channel.outbox'>['deliveries'][number]
 /** A message as the guest takes it in. */
-export type Received = InputOf<'channel.receive'>
+type Received = InputOf<'channel.receive'>
 
 /** The guest, as the process sees it. Every method rejects with an OxbowError. */
 export interface Guest {

@@ -106,7 +106,7 @@ export interface OutboundPart {
 }
 
 /** A file to send. */
-export interface OutboundFile {
+interface OutboundFile {
   readonly name: string
   /** As its bytes say. */
   readonly type: string

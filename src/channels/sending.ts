@@ -33,11 +33,10 @@ export interface SendingDeps {
 export const chatOf = ({ space, chat, thread }: Delivery): ChatRef => ({ space, chat, thread })
 
 /** A delivery that answers a message is in a group, where that is shown. */
-export const isInGroup = ({ reply_to: answered }: Delivery): boolean => answered !== ''
+const isInGroup = ({ reply_to: answered }: Delivery): boolean => answered !== ''
 
 /** By which a part is found on platforms that keep it. */
-export const intentOf = (delivery: string, part: number): string =>
-  createHash('sha256').update(`${delivery}\n${part}`).digest('hex').slice(0, 32)
+const intentOf = (delivery: string, part: number): string => createHash('sha256').update(`${delivery}\n${part}`).digest('hex').slice(0, 32)
 
 /**
  * @param isRepeatable a second one harms nothing, such as a placeholder

@@ -12,7 +12,7 @@ export type OpenFile = (id: string) => InboundFile['open']
 export const wantedUpdates = ['message', 'edited_message', 'callback_query'] as const
 
 /** @returns a chat as Telegram has it; a topic of a forum is a thread */
-export function chatOf(message: Pick<Message, 'chat' | 'message_thread_id' | 'is_topic_message'>): ChatRef {
+function chatOf(message: Pick<Message, 'chat' | 'message_thread_id' | 'is_topic_message'>): ChatRef {
   const topic = message.is_topic_message === true ? String(message.message_thread_id ?? '') : ''
   return { space: '', chat: String(message.chat.id), thread: topic }
 }

@@ -7,7 +7,7 @@ import type { Caller } from '../../protocol/index.ts'
 export const followCategory = 'system/followed_sessions'
 
 /** What such a document says. */
-export interface Followed {
+interface Followed {
   readonly right: string
 }
 

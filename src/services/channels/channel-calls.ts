@@ -19,7 +19,7 @@ const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, cal
 const channel = z.string().min(1).max(50).describe('Name of the channel.')
 
 /** Kinds of channels, each with the names of its secrets: the first is what `--token-stdin` reads. */
-export const channelKinds: Readonly<Record<string, readonly [string, ...string[]]>> = { telegram: ['token'] }
+const channelKinds: Readonly<Record<string, readonly [string, ...string[]]>> = { telegram: ['token'] }
 
 export function channelCalls(core: Pick<Core, 'clock'>, load: Load): readonly Call[] {
   return [

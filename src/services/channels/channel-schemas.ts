@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { maxTextLength } from './limits.ts'
 
 /** Owner: the person. Member: somebody with less than the person. Guest: somebody in named groups, who only reads. */
-export const roles = ['owner', 'member', 'guest'] as const
+const roles = ['owner', 'member', 'guest'] as const
 export const roleSchema = z
   .enum(roles)
   .describe('owner: you; member: somebody with less than you; guest: somebody who only reads, in named groups.')
@@ -37,7 +37,7 @@ export const identitySchema = z.strictObject({
 export type Identity = z.infer<typeof identitySchema>
 
 /** A file that came with a message, stored in pieces. */
-export const keptPieces = z.strictObject({ name: z.string().max(300), pieces: z.array(pieceHash).max(100).readonly() })
+const keptPieces = z.strictObject({ name: z.string().max(300), pieces: z.array(pieceHash).max(100).readonly() })
 export type KeptPieces = z.infer<typeof keptPieces>
 
 /** A message as the process of channels has it from an adapter. */

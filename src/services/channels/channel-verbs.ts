@@ -85,7 +85,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow channel approve K7QM-2ZPA', 'oxbow channel approve K7QM-2ZPA --role guest'],
     call: 'channel.approve',
     omit: true,
-    typed: { code: 'code', '--role <role>': { field: 'role', help: 'member (default), guest or owner' } },
+    typed: { '--role <role>': { field: 'role', help: 'member (default), guest or owner' } },
     show: ({ shown, role }: OutputOf<'channel.approve'>) => `${plainLine(shown, nameChars)} is linked as ${role}.`,
   },
   {

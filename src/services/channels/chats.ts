@@ -17,10 +17,10 @@ import type { Outbox } from './outbox.ts'
 export type ChatPlace = Pick<ChatDoc, 'channel' | 'space' | 'chat' | 'thread' | 'kind'>
 
 /** What became of an edit. */
-export type Revised = 'changed' | 'withdrawn' | 'hint' | 'unknown'
+type Revised = 'changed' | 'withdrawn' | 'hint' | 'unknown'
 
 /** What became of a message. */
-export type Taken = 'taken' | 'known' | 'full'
+type Taken = 'taken' | 'known' | 'full'
 
 export interface Chats {
   load(): Promise<void>

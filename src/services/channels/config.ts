@@ -1,5 +1,5 @@
 /** `[channels]` of `config.toml`. */
-import { configSection, type SettingsOf, takesEffect } from '../../config/index.ts'
+import { configSection, takesEffect } from '../../config/index.ts'
 
 export const channelsConfig = configSection('channels', (by) =>
   by
@@ -18,4 +18,3 @@ export const channelsConfig = configSection('channels', (by) =>
     })
     .meta(takesEffect('live')),
 )
-export type ChannelsConfig = SettingsOf<typeof channelsConfig>

@@ -6,7 +6,7 @@ import { type Identity, type Role } from './channel-schemas.ts'
 import { maxIdentities, maxSenders, pairingMs, triesWindowMs, wrongTries } from './limits.ts'
 
 /** Somebody on a platform. */
-export interface Sender {
+interface Sender {
   readonly channel: string
   readonly space: string
   readonly sender: string
@@ -14,7 +14,7 @@ export interface Sender {
 }
 
 /** A code that was made, as it is shown once. */
-export interface NewCode {
+interface NewCode {
   readonly code: string
   /** What is in the link. */
   readonly token: string

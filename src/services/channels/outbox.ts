@@ -9,7 +9,7 @@ import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
 import { deadLetterMs, keptDeliveryMs, maxOpenDeliveries } from './limits.ts'
 
 /** What the process of channels says of a delivery. */
-export interface Told {
+interface Told {
   readonly part?: number | undefined
   /** Of the part, on the platform. */
   readonly id?: string | undefined
@@ -87,10 +87,7 @@ export function createOutbox(deps: ChannelDeps): Outbox {
         }))
       return (await all()).toSorted((a, b) => a.made_at - b.made_at || (a.id < b.id ? -1 : 1))
     },
-    async failed(channel) {
-      const ended = await documents.list<Delivery>(deliveredCategory, maxOpenDeliveries)
-      return ended.map(({ value }) => value).filter((each) => each.channel === channel && each.state !== 'done')
-    },
+    failed: (channel) => failedOf(deps, channel),
     async attempt(of, id, part) {
       let before: DeliveredPart | null = null
       await update(of, id, (now) => {
@@ -103,16 +100,20 @@ export function createOutbox(deps: ChannelDeps): Outbox {
     },
     tell: (of, id, told) => tellOf(deps, update, of, id, told),
     reopen: (of, id, next) => update(of, id, (now) => ({ ...next(now), state: 'open', why: '', made_at: clock.now(), ended_at: 0 })),
-    async drop(of, channel) {
-      for (const { id, channel: its } of await all())
-        if (its === channel)
-          await update(of, id, (now) => ({ ...now, state: 'dead', why: 'the channel was removed', ended_at: clock.now() }))
+    drop: async (of, channel) => {
+      const gone = { state: 'dead', why: 'the channel was removed', ended_at: clock.now() } as const
+      for (const { id, channel: its } of await all()) if (its === channel) await update(of, id, (now) => ({ ...now, ...gone }))
     },
     async changedSince(seen, ms, signal) {
       await runs.until(topic, () => (version !== seen ? true : null), { signal, until: clock.now() + ms })
       return version
     },
   }
+}
+
+async function failedOf({ documents }: ChannelDeps, channel: string): Promise<readonly Delivery[]> {
+  const ended = await documents.list<Delivery>(deliveredCategory, maxOpenDeliveries)
+  return ended.map(({ value }) => value).filter((each) => each.channel === channel && each.state !== 'done')
 }
 
 type Update = (of: Of, id: string, next: (now: Delivery) => Delivery | null) => Promise<void>

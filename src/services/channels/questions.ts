@@ -16,7 +16,7 @@ import { maxShownInput } from './limits.ts'
 import type { Outbox } from './outbox.ts'
 
 /** A button that was pressed. */
-export interface Pressed {
+interface Pressed {
   readonly channel: string
   readonly space: string
   readonly chat: string
