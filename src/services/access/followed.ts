@@ -2,9 +2,7 @@
 import type { Documents } from '../../kernel/index.ts'
 import type { SessionId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
-
-/** Documents by the id of a session, each with the right that lets whoever has it follow that session. Who owns the session writes it. */
-export const followCategory = 'system/followed_sessions'
+import { followCategory } from './config.ts'
 
 /** What such a document says. */
 interface Followed {
