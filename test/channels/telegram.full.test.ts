@@ -74,7 +74,10 @@ test('a button allows exactly what was shown, once, and only for whoever may dec
   assert.match(await fake.press!(chat, asked.id, allow!.data, 'ada'), /Allowed/)
   assert.match(await fake.press!(chat, asked.id, deny!.data, 'ada'), /allowed already/)
   await eventually(() => fake.standing().find(({ text }) => text === 'Written.'), 'the answer')
-  const after = await eventually(() => fake.standing().find(({ id, text }) => id === asked.id && /Allowed.{0,4} by/.test(text)), 'who decided')
+  const after = await eventually(
+    () => fake.standing().find(({ id, text }) => id === asked.id && /Allowed.{0,4} by/.test(text)),
+    'who decided',
+  )
   assert.deepEqual(after.buttons, [])
 })
 
