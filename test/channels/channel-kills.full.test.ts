@@ -47,7 +47,8 @@ test(
     const answers = (text: string) => fake.standing().filter((each) => each.text === `You said: ${text}.`)
     await eventually(
       () => said.every((text) => answers(text).length > 0),
-      () => `answers of ${said.filter((text) => answers(text).length === 0).join(', ')}`,
+      () =>
+        `answers of ${said.filter((text) => answers(text).length === 0).join(', ')}; there is ${JSON.stringify(fake.standing().map(({ text, edits }) => [text, edits]))}; logs: ${rig.logs()}`,
     )
     assert.deepEqual(
       said.map((text) => answers(text).length),

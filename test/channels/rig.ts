@@ -16,6 +16,8 @@ export interface ChannelRig extends AsyncDisposable {
   readonly fake: TelegramFake
   readonly home: string
   client(): Client
+  /** The end of what runner and guest have noted. */
+  logs(): string
   /** Makes a call as the person. @throws Error with its failure */
   call<Name extends string>(name: Name, input: object): Promise<OutputOf<Name>>
   guest(): RunningGuest
@@ -63,6 +65,10 @@ export async function startRig({
     fake,
     home: root,
     client: () => client,
+    logs: () =>
+      ['guest.stderr.log', 'runner.log', 'guest.log']
+        .map((name) => `\n${name}: ${readFileSync(join(workspace.logs, name), 'utf8').slice(-2_000)}`)
+        .join(''),
     guest: () => guest,
     call,
     async restart() {

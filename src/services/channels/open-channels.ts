@@ -76,7 +76,7 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
     async begin() {
       await chats.load()
       // The guest announces its address first.
-      void process.start().catch(() => {})
+      void startUntilDone(process.start, runs).catch(() => {})
     },
     end: async () => {},
   }
@@ -125,6 +125,19 @@ function changing(deps: ChannelDeps, { all, get, outbox, health, start }: Changi
       health.delete(name)
       await start()
     },
+  }
+}
+
+const startPauseMs = 2_000
+
+/** The first calls of a guest that goes on after a crash may fail. Rejects when the guest stops. */
+async function startUntilDone(start: () => Promise<void>, { pause }: Pick<RunsPort, 'pause'>): Promise<void> {
+  for (;;) {
+    try {
+      return await start()
+    } catch {
+      await pause(startPauseMs)
+    }
   }
 }
 
