@@ -80,7 +80,7 @@ export async function answerRequest(kernel: Kernel, { type, payload }: Request):
     case 'approve':
       return resultText(id, { next: await kernel.approve(payload.call, payload.allow) })
     case 'call':
-      return resultText(id, await kernel.call(payload.name, payload.input, payload.session))
+      return resultText(id, await kernel.call(payload.name, payload.input, payload.session, payload.client_id))
     case 'status':
       return resultText(id, kernel.status())
     default:

@@ -118,6 +118,34 @@ type BudgetShowSession = {
   limit: { micro_dollars: number | null; tokens: number | null }
 }
 
+type ChannelAdd = {
+  name: string
+  kind: string
+  state: 'starting' | 'up' | 'down' | 'failed' | 'paused'
+  why: string
+  since: number
+  account: string
+  link: string
+  console: string
+  waiting: number
+  undelivered: number
+  failed: number
+  identities: number
+}
+
+type ChannelApprove = {
+  id: string
+  channel: string
+  space: string
+  sender: string
+  shown: string
+  role: 'owner' | 'member' | 'guest'
+  rights: readonly string[]
+  groups: readonly string[]
+  linked_at: number
+  by: string
+}
+
 type ConfigCheckDraft = {
   changes?: readonly { key: readonly string[]; value: Json | null }[] | undefined
   text?: string | undefined
@@ -681,6 +709,55 @@ interface CallInputs {
     input?: Json | undefined
     remember?: { scope: 'call' | 'pattern' | 'session' | 'folder'; rule?: string | undefined; labels?: boolean | undefined } | undefined
   }
+  'channel.add': { kind: string; name?: string | undefined; secrets: { [name: string]: string }; options?: { [name: string]: string } | undefined }
+  'channel.approve': { code: string; role?: 'owner' | 'member' | 'guest' | undefined }
+  'channel.ask': { session: string; call: string }
+  'channel.attempt': { delivery: string; part: number }
+  'channel.deliver': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; text: string }
+  'channel.list': Record<string, never>
+  'channel.log': { channel: string }
+  'channel.outbox': { seen?: number | undefined; wait_s?: number | undefined }
+  'channel.pair': { channel: string; role?: 'owner' | 'member' | 'guest' | undefined }
+  'channel.pause': { channel: string }
+  'channel.press': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; message: string; sender: string; data: string }
+  'channel.put': { data: string }
+  'channel.read': { piece: string }
+  'channel.receive': {
+    channel: string
+    space?: string | undefined
+    chat: string
+    thread?: string | undefined
+    kind: 'direct' | 'group'
+    message: string
+    sender: string
+    shown: string
+    is_bot?: boolean | undefined
+    is_verified?: boolean | undefined
+    at: number
+    text: string
+    change?: 'new' | 'edited' | 'deleted' | undefined
+    mentions_us?: boolean | undefined
+    replies_to_us?: boolean | undefined
+    quoted?: readonly string[] | undefined
+    files?: readonly { name: string; pieces: readonly string[] }[] | undefined
+    automatic?: string | undefined
+  }
+  'channel.remove': { channel: string }
+  'channel.resume': { channel: string }
+  'channel.retry': { channel: string; delivery?: string | undefined }
+  'channel.say': {
+    channel: string
+    state: 'starting' | 'up' | 'down' | 'failed'
+    why?: string | undefined
+    self?: { id: string; name: string; link: string; console: string } | null | undefined
+  }
+  'channel.sent': {
+    delivery: string
+    part?: number | undefined
+    id?: string | undefined
+    end?: { state: 'done' | 'lost' | 'dead'; why?: string | undefined } | undefined
+  }
+  'channel.test': { channel: string }
   'coder.add': {
     agent: string
     settings: {
@@ -811,6 +888,17 @@ interface CallInputs {
   }
   'heartbeat.show': { wait_s?: number | undefined; seen?: number | undefined }
   'heartbeat.snooze': { seconds?: number | undefined }
+  'identity.link': {
+    channel: string
+    space?: string | undefined
+    sender: string
+    shown?: string | undefined
+    role?: 'owner' | 'member' | 'guest' | undefined
+    rights?: readonly string[] | undefined
+    groups?: readonly string[] | undefined
+  }
+  'identity.list': Record<string, never>
+  'identity.unlink': { identity: string }
   'key.create': { name: string; rights: readonly string[]; expires_in_s?: number | undefined }
   'key.list': Record<string, never>
   'key.revoke': { key: string }
@@ -1290,6 +1378,54 @@ interface CallOutputs {
   'budget.set': BudgetReset
   'budget.show': { session: BudgetShowSession | null; user: BudgetShowSession; budgets: readonly BudgetReset[] }
   'call.decide': { decided: boolean; rule: string | null; next: string }
+  'channel.add': ChannelAdd
+  'channel.approve': ChannelApprove
+  'channel.ask': { asked: boolean }
+  'channel.attempt': { before: { at: number; id: string } | null }
+  'channel.deliver': { delivery: string }
+  'channel.list': readonly ChannelAdd[]
+  'channel.log': readonly { delivery: string; kind: string; chat: string; state: string; why: string; parts: number; made_at: number }[]
+  'channel.outbox': {
+    version: number
+    deliveries: readonly {
+      id: string
+      channel: string
+      space: string
+      chat: string
+      thread: string
+      kind: 'reply' | 'notice' | 'question'
+      session: string
+      turn: string
+      cursor: number
+      text: string
+      file: { name: string; text: string } | null
+      buttons: readonly (readonly { label: string; data: string }[])[]
+      reply_to: string
+      parts: readonly { at: number; id: string }[]
+      state: 'open' | 'done' | 'lost' | 'dead'
+      why: string
+      made_at: number
+      ended_at: number
+    }[]
+  }
+  'channel.pair': { channel: string; link: string; code: string; expires_at: number; role: 'owner' | 'member' | 'guest' }
+  'channel.pause': ChannelAdd
+  'channel.press': { text: string }
+  'channel.put': { piece: string; bytes: number }
+  'channel.read': { data: string }
+  'channel.receive': {
+    became: 'turn' | 'command' | 'linked' | 'changed' | 'stranger' | 'ignored'
+    why: string
+    identity: string
+    role: 'owner' | 'member' | 'guest' | ''
+    turn: string
+  }
+  'channel.remove': { removed: string }
+  'channel.resume': ChannelAdd
+  'channel.retry': { retried: number }
+  'channel.say': Record<string, never>
+  'channel.sent': Record<string, never>
+  'channel.test': ChannelAdd
   'coder.add': { agent: string }
   'coder.approve': { approved: string }
   'coder.list': {
@@ -1596,6 +1732,9 @@ interface CallOutputs {
   'heartbeat.on': HeartbeatNow
   'heartbeat.show': HeartbeatNow
   'heartbeat.snooze': HeartbeatNow
+  'identity.link': ChannelApprove
+  'identity.list': readonly ChannelApprove[]
+  'identity.unlink': { unlinked: string }
   'key.create': {
     id: string
     name: string

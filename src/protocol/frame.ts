@@ -128,6 +128,7 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
     name: z.string().min(1).max(100).describe('`family.verb`.'),
     input: z.json().describe('As the call describes it.'),
     session: session.optional().describe('The session that the call belongs to.'),
+    client_id: newId.optional().describe('A UUID, and the id of the call: a repeated frame gets the first outcome.'),
   }),
   frame('status', 'Asks for the status of the guest: is it healthy, which model, which sandbox. Answer: `result`.', {}),
 ])
@@ -154,7 +155,8 @@ interface ClientPayloads {
   unsubscribe: { session: SessionId }
   approve: { call: CallId; allow: boolean }
   /** Makes any call that is offered to terminals. */
-  call: { name: string; input: Json; session?: SessionId | undefined }
+  /** An optional `client_id` becomes the id of the call, so that a repeated frame gets the first outcome. */
+  call: { name: string; input: Json; session?: SessionId | undefined; client_id?: CallId | undefined }
   status: object
 }
 

@@ -90,3 +90,6 @@ export const maxSpaces = 2_000
 export const maxSizedFiles = 20_000
 /** Moves between spaces that can be taken back. */
 export const maxKeptMoves = 100
+
+/** How long the process of channels may take to end: it sends what is under way. */
+export const channelEndMs = 5_000

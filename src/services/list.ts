@@ -5,6 +5,7 @@ import { access } from './access/service.ts'
 import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'
 import { budgets } from './budgets/service.ts'
+import { channels } from './channels/service.ts'
 import { costs } from './costs/service.ts'
 import { extract } from './extract/service.ts'
 import { flow } from './flow/service.ts'
@@ -64,5 +65,6 @@ export const services: readonly Service[] = [
   respond,
   spaces,
   settings,
+  channels,
   machine,
 ]

@@ -95,6 +95,11 @@ export const modules: readonly ModuleRow[] = [
   row('sdk', 'terminal', ['runner', 'client'], {
     starts: { 'src/guest/own-process.ts': 'a guest can live in the process of the program' },
   }),
+  // A process of its own beside the guest, started where a channel is configured.
+  row('channels', 'terminal', ['client'], {
+    buildTime: { grammy: 'the Bot API of Telegram; loaded with the first channel of Telegram' },
+    builtins: { 'node:http': 'files of Telegram in pieces, fetched lazily', 'node:https': 'the same over TLS' },
+  }),
   row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),
   row('runner', 'host', ['sandbox', 'plugins', 'services', 'logs', 'tar'], {
     buildTime: {
@@ -108,7 +113,10 @@ export const modules: readonly ModuleRow[] = [
       'node:module': 'finds the installed packages that an isolated guest must see',
       'node:net': 'asks whether a guest still answers; the control socket of the daemon',
     },
-    starts: { 'src/guest/main.ts': 'a guest is a process of its own' },
+    starts: {
+      'src/guest/main.ts': 'a guest is a process of its own',
+      'src/channels/main.ts': 'the process that holds the tokens of channels, beside the guest',
+    },
   }),
   row(
     'guest',

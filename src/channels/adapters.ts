@@ -1,0 +1,7 @@
+/** The kinds of channels. A new one is its folder and a line here; its library is loaded with the first channel of the kind. */
+import type { OpenChannel } from './port.ts'
+
+/** By kind. */
+export const adapters: Readonly<Record<string, () => Promise<OpenChannel>>> = {
+  telegram: async () => (await import('./telegram/telegram-adapter.ts')).openTelegram,
+}
