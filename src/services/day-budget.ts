@@ -4,11 +4,7 @@ import { addSpend, noSpend, type Spend } from '../protocol/index.ts'
 
 const dayMs: number = 24 * 60 * 60_000
 
-/** Limits of a day. */
-interface DayLimits {
-  readonly tokens: number
-  readonly micro_dollars: number
-}
+type DayLimits = Readonly<Record<'tokens' | 'micro_dollars', number>>
 
 export interface DayBudget {
   allows(clock: Clock): boolean

@@ -33,21 +33,14 @@ export async function outputOf<Name extends CallName>(kernel: Kernel, name: Name
   return outcome.output as OutputOf<Name>
 }
 
-interface AskedMessage {
-  text: string
-  model?: string
-  attachments?: SentFile[]
-  session?: string
-  source?: TurnSource
-}
-
-export const messageSchema: z.ZodType<AskedMessage> = z.strictObject({
-  text: z.string().min(1).describe('The message.'),
-  model: z.string().min(1).max(200).exactOptional().describe('Model for this turn. Default: the configured one.'),
-  attachments: sentFiles.exactOptional().describe('Files that come with it.'),
-  session: z.string().refine(isUuid, 'must be the id of a session').exactOptional().describe('Session. Default: a new one.'),
-  source: turnSource.exactOptional().describe('Where it comes from, by which is decided whether it is answered.'),
-})
+export const messageSchema: z.ZodType<{ text: string; model?: string; attachments?: SentFile[]; session?: string; source?: TurnSource }> =
+  z.strictObject({
+    text: z.string().min(1).describe('The message.'),
+    model: z.string().min(1).max(200).exactOptional().describe('Model for this turn. Default: the configured one.'),
+    attachments: sentFiles.exactOptional().describe('Files that come with it.'),
+    session: z.string().refine(isUuid, 'must be the id of a session').exactOptional().describe('Session. Default: a new one.'),
+    source: turnSource.exactOptional().describe('Where it comes from, by which is decided whether it is answered.'),
+  })
 
 export interface SentMessage {
   readonly body: JsonObject

@@ -24,13 +24,10 @@ export interface AgentMessage {
 }
 
 /** With whom an agent may write: names of definitions, or `*`. */
-export interface MailRules {
-  readonly to: readonly string[]
-  readonly from: readonly string[]
-}
+export type MailRules = Readonly<Record<'to' | 'from', readonly string[]>>
 
 /** What an agent got from another one since a person wrote to it last. */
-export interface Received {
+interface Received {
   readonly messages: number
   /** The call that sent the newest. */
   readonly last: CallId

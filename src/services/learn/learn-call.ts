@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, processRight } from '../../kernel/index.ts'
 import type { Learning, LearnQuestion, Memory } from '../../memory/index.ts'
-import { type CallId, derivedId, fenced, OxbowError, type SessionId } from '../../base/index.ts'
+import { type CallId, derivedId, fenced, OxbowError, ownValue, type SessionId } from '../../base/index.ts'
 import { addSpend, type Call, type CallContext, defineCall, learnCall, noSpend, sessionScope, type Spend } from '../../protocol/index.ts'
 import { openPending, type Pending } from './pending.ts'
 
@@ -135,7 +135,7 @@ async function isAffordable(
 }
 
 function sumOf(a: Output, b: Output): Output {
-  return Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value + b[key as keyof Output]])) as Output
+  return Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value + (ownValue(b, key as keyof Output) ?? 0)])) as Output
 }
 
 const ofCall = ({ id, caller }: CallContext) => ({ caller, call: id, name: learnCall })
