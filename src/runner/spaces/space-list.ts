@@ -5,29 +5,25 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
-import { OxbowError, type UserId, writeWhole } from '../../base/index.ts'
+import { isObject, OxbowError, type UserId, writeWhole } from '../../base/index.ts'
 import { asOwner } from '../file-owner.ts'
 import { hasWorkspace, type Home, hostFiles, openWorkspace, usersFolder, usersOf, type Workspace } from '../home.ts'
 import { maxSpaces } from '../limits.ts'
 import { defaultSpace, isSpace, parseSpace, spaceOf, spacesFile, workspaceName } from './space-names.ts'
 
-const entry = z.strictObject({
-  name: z.string(),
-  /** Unix milliseconds; 0: not archived. */
-  created_at: z.number(),
-  archived_at: z.number(),
-  about: z.string(),
-  /** What suggests it: words of a message, and folders in which a terminal stands. */
-  words: z.array(z.string()),
-  paths: z.array(z.string()),
-})
-const saved = z.strictObject({ current: z.string(), spaces: z.array(entry) })
-type Saved = z.infer<typeof saved>
-
-export type SpaceEntry = Readonly<Omit<z.infer<typeof entry>, 'words' | 'paths'>> & {
+/** Unix milliseconds; `archived_at` 0: not archived. `words` of a message, and `paths` in which a terminal stands, suggest it. */
+export interface SpaceEntry {
+  readonly name: string
+  readonly created_at: number
+  readonly archived_at: number
+  readonly about: string
   readonly words: readonly string[]
   readonly paths: readonly string[]
+}
+
+interface Saved {
+  readonly current: string
+  readonly spaces: readonly SpaceEntry[]
 }
 
 export interface Space extends SpaceEntry {
@@ -42,13 +38,31 @@ function readSaved({ runner }: Pick<Home, 'runner'>, person: string): Saved {
   const file = spacesFile(runner, person)
   if (!existsSync(file)) return { current: '', spaces: [] }
   try {
-    return saved.parse(JSON.parse(readFileSync(file, 'utf8')))
+    const saved: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (isSaved(saved)) return saved
+    throw new Error('it is not a list of spaces')
   } catch (cause) {
     throw new OxbowError('bad_config', `the list of spaces ${file} is damaged`, {
       hint: 'Remove the file: the spaces themselves are in `users`, and are found again. Which one was in use, and their words, are lost.',
       cause,
     })
   }
+}
+
+/** Checked by hand: to load schemas would be a fifth of a switch of spaces. */
+function isSaved(value: unknown): value is Saved {
+  return isObject(value) && typeof value['current'] === 'string' && Array.isArray(value['spaces']) && value['spaces'].every(isEntry)
+}
+
+function isEntry(value: unknown): value is SpaceEntry {
+  if (!isObject(value)) return false
+  const { name, about, created_at, archived_at, words, paths } = value
+  const isText = (each: unknown): each is string => typeof each === 'string'
+  return (
+    [name, about].every(isText) &&
+    [created_at, archived_at].every(Number.isFinite) &&
+    [words, paths].every((texts) => Array.isArray(texts) && texts.every(isText))
+  )
 }
 
 function change(home: Place, person: string, work: (before: Saved) => Saved): void {
