@@ -35,9 +35,14 @@ export function workspaceName(person: string, space: string): UserId {
   return parseUser(space === defaultSpace ? person : `${person}${separator}${space}`)
 }
 
+/** @returns whether a space can have this name */
+export function isSpaceName(text: string): boolean {
+  return /^[a-z0-9][a-z0-9-]{0,30}$/.test(text)
+}
+
 /** @throws OxbowError `bad_input` for a name that no space can have */
 export function parseSpace(text: string): string {
-  if (/^[a-z0-9][a-z0-9-]{0,30}$/.test(text)) return text
+  if (isSpaceName(text)) return text
   throw new OxbowError('bad_input', `${JSON.stringify(text.slice(0, 64))} cannot be the name of a space`, {
     hint: 'Use 1 to 31 small letters, digits and hyphens, such as "taxes-2026".',
   })
