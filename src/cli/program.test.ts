@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
-import { runProgram } from './program.ts'
+import { buildProgram, runProgram } from './program.ts'
+import { loadServiceVerbs } from './service-verbs.ts'
 import type { Terminal } from './terminal.ts'
 
 async function type(...args: readonly string[]): Promise<{ exit: number; out: string; err: string }> {
@@ -169,4 +170,22 @@ void test('a misspelt verb of a group that takes a text is no text: it is not gi
   }
   const { err } = await type('plan', 'shw')
   assert.match(err, /hint: [^]*oxbow plan -- shw\n$/)
+})
+
+void test('a verb that is typed is the same where those after it are not made', async () => {
+  const terminal = { output: process.stdout, errors: process.stderr, env: {}, version: '1' } as unknown as Terminal
+  const all = buildProgram(terminal, () => {}, await loadServiceVerbs(null))
+  let sooner = 0
+  for (const verb of all.commands.filter((command) => command.name() !== 'help')) {
+    for (const name of [verb.name(), ...verb.aliases()]) {
+      const loaded = await loadServiceVerbs(verb.name())
+      const own = buildProgram(terminal, () => {}, loaded, name)
+      const found = own.commands.find((command) => command.name() === verb.name())
+      const texts = (command: typeof verb): readonly string[] => [command.helpInformation(), ...command.commands.flatMap(texts)]
+      assert.deepEqual(found === undefined ? null : texts(found), texts(verb), name)
+      if (own.commands.length < all.commands.length / 2) sooner += 1
+    }
+  }
+  assert.ok(sooner > 10, 'not all are made for each')
+  assert.equal(buildProgram(terminal, () => {}, await loadServiceVerbs(null), 'nowhere').commands.length, all.commands.length)
 })

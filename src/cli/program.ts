@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import { type Failure, isOxbowError, OxbowError } from '../base/index.ts'
-import { assertKnown, chosenWorkspace, homeRoot, leftMoves } from '../runner/index.ts'
+import { assertKnown, chosenWorkspace, hasOpenMoves, homeRoot } from '../runner/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { valueOf } from './early-guest.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
@@ -49,7 +49,8 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
   const args = asked[0] === 'session' ? ['sessions', ...asked.slice(1)] : asked
   const terminal = { ...given, isJson: wantsJson(args) }
   let verb: Verb = () => Promise.resolve(0)
-  const program = buildProgram(terminal, (chosen) => void (verb = chosen), await verbsFor(args))
+  const loaded = await verbsFor(args)
+  const program = buildProgram(terminal, (chosen) => void (verb = chosen), loaded, meantOf(args))
   const unknown = findUnknown(args, program)
   if (unknown !== null) return printFailure(terminal, unknown)
   try {
@@ -58,7 +59,7 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
     assertSpace(args, terminal)
     return await verb()
   } catch (error) {
-    if (!isCommanderEnd(error)) return reportFailure(terminal, await forPeople(error, program))
+    if (!isCommanderEnd(error)) return reportFailure(terminal, await forPeople(error, () => buildProgram(terminal, () => {}, loaded)))
     if (error.exitCode === 0) return 0
     if (terminal.isJson)
       printFailure(terminal, { code: 'bad_input', message: error.message.replace(/^error: /, ''), hint: 'Add --help to see the options.' })
@@ -91,12 +92,12 @@ function assertSpace(args: readonly string[], { env }: Terminal): void {
 /** Before anything else is done, what a killed move between spaces has left is taken back or finished. */
 async function settleMoves(terminal: Terminal): Promise<void> {
   const runner = join(homeRoot(terminal.env), 'runner')
-  if (leftMoves({ runner }).length > 0) await (await import('./spaces/move.ts')).finishLeft(terminal)
+  if (hasOpenMoves(runner)) await (await import('./spaces/move.ts')).finishLeft(terminal)
 }
 
-async function forPeople(error: unknown, program: Command): Promise<unknown> {
+async function forPeople(error: unknown, whole: () => Command): Promise<unknown> {
   if (!isOxbowError(error)) return error
-  return new OxbowError(error.code, error.message, { hint: await hintForPeople(error.hint, program), data: error.data, cause: error })
+  return new OxbowError(error.code, error.message, { hint: await hintForPeople(error.hint, whole()), data: error.data, cause: error })
 }
 
 /** What follows `--` belongs to another program. */
@@ -149,6 +150,11 @@ function namesOf(command: Command): readonly string[] {
   return [command.name(), ...command.aliases()]
 }
 
+/** @returns the verb that is typed; undefined where the others are needed, too: for the help and for a script of completion */
+function meantOf([first = '-']: readonly string[]): string | undefined {
+  return first.startsWith('-') || first === 'help' || first === 'completion' ? undefined : first
+}
+
 /** A script of completion has all of them. `ps` is `agents`. */
 function verbsFor([first = '', ...rest]: readonly string[]): Promise<LoadedVerbs> {
   const isScript = first === 'completion' && !rest.includes('--values')
@@ -173,8 +179,11 @@ const addCompletion =
       )
   }
 
-/** @param loaded verbs of services that have their arguments and options; the others have a line in the help */
-export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, loaded: LoadedVerbs): Command {
+/**
+ * @param loaded verbs of services that have their arguments and options; the others have a line in the help
+ * @param only a verb to stop at: to make all of them takes a tenth of a start. Absent, or no verb: all are there
+ */
+export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, loaded: LoadedVerbs, only?: string): Command {
   const program = new Command('oxbow')
   // Inherited by the verbs below, so it comes first.
   program
@@ -201,11 +210,20 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, l
   for (const [heading, adds] of Object.entries(families)) {
     program.commandsGroup(heading)
     const own = heading === 'Set up:' ? [...adds, addCompletion(loaded)] : adds
-    for (const add of [...own, addServiceVerbs(heading, loaded)]) add(program, terminal, choose)
+    const ofServices = addServiceVerbs(heading, loaded)
+    for (const add of own) {
+      add(program, terminal, choose)
+      if (isThere(program, only)) break
+    }
+    ofServices(program, terminal, choose)
+    if (isThere(program, only)) return program
   }
   program.commandsGroup('Help:').helpCommand('help [verb...]', 'show the help of a verb')
   return program
 }
+
+const isThere = (program: Command, name: string | undefined): boolean =>
+  name !== undefined && program.commands.some((command) => namesOf(command).includes(name))
 
 /**
  * A blank text is a variable of a script that is not set: `oxbow undo "$TURN"` must not undo another turn, nor `folder add "$PROJECT"` add this

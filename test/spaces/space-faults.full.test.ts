@@ -95,6 +95,36 @@ test('an exported space is brought back on another machine, with what is in it a
   }
 })
 
+test('a space comes back into a home in use without a change to what that home is, and into its own', () => {
+  ran('space', 'new', 'orchard')
+  ran('config', 'set', 'sandbox.memory_mb', '2048')
+  ran('config', 'set', 'sandbox.memory_mb', '3072', '--space', 'orchard')
+  ran('memory', 'add', 'The quince stands in the orchard.', '--space', 'orchard')
+  const file = join(root, 'orchard.oxbow-backup')
+  assert.match(ran('space', 'export', 'orchard', file), /not in it: config\.toml, .*oxbow backup --space default/)
+  const other = openCli()
+  try {
+    other.ran('config', 'set', 'sandbox.memory_mb', '1024')
+    const made = join(other.root, 'tidy')
+    other.ran('program', 'new', made)
+    other.ran('program', 'install', made, '--yes')
+    const { exit, out, err } = other.oxbow('restore', file, '--space', 'orchard', '--key', join(root, 'runner', 'signing-key.pem'))
+    assert.equal(exit, 0, out + err)
+    assert.match(other.ran('memory', 'search', 'quince', '--space', 'orchard'), /The quince stands/)
+    assert.match(other.ran('config', 'get', 'sandbox.memory_mb'), /1024/)
+    assert.match(other.ran('config', 'get', 'sandbox.memory_mb', '--space', 'orchard'), /3072/)
+    assert.match(other.ran('program', 'list'), /^tidy/m)
+    // Without a key nothing proves who has made the backup; what is installed here stays.
+    other.ran('restore', file, '--space', 'orchard', '--replace')
+    assert.match(other.ran('program', 'list'), /^tidy/m)
+  } finally {
+    other.remove()
+  }
+  ran('config', 'set', 'sandbox.memory_mb', '4096')
+  ran('restore', file, '--space', 'orchard', '--replace')
+  assert.match(ran('config', 'get', 'sandbox.memory_mb'), /4096/)
+})
+
 test('a damaged list of spaces is reported and led around; without it the spaces are found again', () => {
   const list = join(root, 'runner', 'spaces', 'default.json')
   writeFileSync(list, '{"current":')

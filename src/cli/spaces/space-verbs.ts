@@ -28,7 +28,7 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
   spaceVerb(space.command('list'), 'list the spaces')
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow space list'))
-    .action((options) => choose(async () => (await load()).spaceList(options, terminal)))
+    .action((options) => choose(async () => (await import('./list-spaces.ts')).spaceList(options, terminal)))
   spaceVerb(space.command('use <space>'), 'work in a space from now on, where no other is named')
     .option(...json)
     .addHelpText('after', examples('oxbow space use taxes', 'oxbow space use default'))
