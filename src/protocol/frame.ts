@@ -4,14 +4,13 @@
  * a cursor and can be requested again; `delta` and `progress` have none, and a client that missed some catches up with the `snapshot`
  * that answers `subscribe`.
  */
-import type { PendingApproval, RecordView } from './view-schema.ts'
+import { type PendingApproval, type RecordView, type TurnSource, turnSource } from './view-schema.ts'
 import { z } from 'zod'
 import type { Tier } from './call.ts'
 import type { ToolSpec } from './model.ts'
 import { type CallId, type Failure, isUuid, type Json, type JsonObject, type SessionId, type TurnId, type UserId } from '../base/index.ts'
 import { maxAttachments } from './message.ts'
 import type { NoticeName } from './notices.ts'
-import { type TurnSource, turnSource } from './turn/turn-source.ts'
 import type { SandboxStatus } from './hands/hands.ts'
 
 export const protocolVersion = 1

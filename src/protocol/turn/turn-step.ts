@@ -12,8 +12,7 @@ import type { PendingApproval } from '../view-schema.ts'
 import type { KeptFile } from '../message-schema.ts'
 import { erasedText, goneText, isErased } from '../record.ts'
 import { isEnd, isGeneration, isToolCall, isTurn } from './turn-record.ts'
-import type { ClientCall, RecordView } from '../view-schema.ts'
-import type { TurnDecision } from './turn-source.ts'
+import type { ClientCall, RecordView, TurnDecision } from '../view-schema.ts'
 
 /** What a reader needs of a record. */
 export type StepRecord = Pick<RecordView, 'name' | 'phase' | 'call' | 'session' | 'turn' | 'at' | 'body'>

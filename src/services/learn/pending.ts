@@ -6,7 +6,7 @@ import type { Core, Documents } from '../../kernel/index.ts'
 import type { SessionId } from '../../base/index.ts'
 import { addSpend, noSpend, type Spend } from '../../protocol/index.ts'
 
-export const pendingCategory = 'system/learn'
+const pendingCategory = 'system/learn'
 const spentCategory = 'system/learned'
 const name = 'all'
 
