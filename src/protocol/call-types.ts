@@ -1162,7 +1162,14 @@ interface CallInputs {
   'skill.show': { target: string }
   'skill.trust': { target: string; hash: string }
   'space.clear': { ids: readonly string[]; paths?: readonly string[] | undefined }
-  'space.derived': { path?: string | undefined; memories?: readonly string[] | undefined; schedules?: readonly string[] | undefined }
+  'space.derived': {
+    path?: string | undefined
+    memories?: readonly string[] | undefined
+    schedules?: readonly string[] | undefined
+    sessions?: readonly SessionId[] | undefined
+    elsewhere?: boolean | undefined
+    moved?: readonly string[] | undefined
+  }
   'space.pack': { ids?: readonly string[] | undefined; after?: string | undefined; paths?: readonly string[] | undefined }
   'space.place': {
     lines: readonly string[]
@@ -2394,7 +2401,13 @@ interface CallOutputs {
   }
   'skill.trust': { path: string; name: string }
   'space.clear': { memories: number; files: number }
-  'space.derived': { sessions: readonly { id: SessionId; title: string }[]; memories: readonly string[]; files: readonly string[] }
+  'space.derived': {
+    sessions: readonly { id: SessionId; title: string }[]
+    memories: readonly string[]
+    files: readonly string[]
+    state: readonly { category: string; name: string }[]
+    past: readonly SessionId[]
+  }
   'space.pack': {
     lines: readonly string[]
     next: string | null

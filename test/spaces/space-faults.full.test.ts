@@ -125,6 +125,20 @@ test('a space comes back into a home in use without a change to what that home i
   assert.match(ran('config', 'get', 'sandbox.memory_mb'), /4096/)
 })
 
+test('a space has a cap of its own, and another space goes on', () => {
+  ran('space', 'new', 'capped')
+  assert.match(ran('space', 'budget', 'capped', '2.50', '--per', 'day'), /day: \$0\.00 of \$2\.50/)
+  assert.match(ran('budget', 'list', '--space', 'capped'), /user.*day/)
+  assert.match(ran('budget', 'list'), /No budgets were set/)
+  assert.match(ran('space', 'budget', 'capped'), /have spent \$0\.00\.\nday/)
+  assert.doesNotMatch(ran('space', 'budget', 'default'), /day/)
+  ran('budget', 'set', 'user', '--calls', '1', '--space', 'capped')
+  assert.match(oxbow('run', 'read plan.txt', '--space', 'capped').err, /budget/i)
+  ran('run', 'hello')
+  assert.equal(oxbow('space', 'budget', 'nowhere', '5').exit, oxbow('space', 'use', 'nowhere').exit)
+  for (const amount of ['-1', 'much', 'NaN']) assert.equal(oxbow('space', 'budget', 'capped', '--', amount).exit, 2, amount)
+})
+
 test('a damaged list of spaces is reported and led around; without it the spaces are found again', () => {
   const list = join(root, 'runner', 'spaces', 'default.json')
   writeFileSync(list, '{"current":')

@@ -1,7 +1,7 @@
 /** Definitions of `space`. */
 import { OxbowError } from '../../base/index.ts'
-import type { Command } from 'commander'
-import { type AddVerbs, collect, dryRunOption, examples, plainVerb, userOption, verbGroup } from '../verb-parts.ts'
+import { Argument, type Command } from 'commander'
+import { type AddVerbs, collect, dryRunOption, examples, parseAmount, plainVerb, userOption, verbGroup } from '../verb-parts.ts'
 
 const json = ['--json', 'print one JSON object'] as const
 
@@ -46,6 +46,12 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...json)
     .addHelpText('after', examples('oxbow space export taxes taxes.oxbow-backup'))
     .action((name, path, options) => choose(async () => (await load()).spaceExport(name, path, options, terminal)))
+  spaceVerb(space.command('budget <space>'), 'show or set what all agents of a space together may spend')
+    .addArgument(new Argument('[dollars]', 'the most; 0: as much as the configuration allows').argParser(parseAmount))
+    .option('--per <window>', 'minute, hour, day, week, month, total, or seconds such as 7200s', 'total')
+    .option(...json)
+    .addHelpText('after', examples('oxbow space budget taxes', 'oxbow space budget taxes 5 --per month'))
+    .action((name, dollars, options) => choose(async () => (await import('./space-budget.ts')).spaceBudget(name, dollars, options, terminal)))
   addCrossing(space, terminal, choose)
   spaceVerb(space.command('suggest <words...>'), 'say which space a message seems to belong to; it never switches')
     .option(...json)
