@@ -10,7 +10,7 @@ import { styledText } from './styled-text.ts'
 import { mailHtml } from './write-mail.ts'
 import { writeDiscord } from './write-discord.ts'
 import { writeSlack } from './write-slack.ts'
-import { writeTelegram } from './write-telegram.ts'
+import { telegramLength, writeTelegram } from './write-telegram.ts'
 
 export { cleanText } from './parse-markdown.ts'
 export { partMentions } from './write-discord.ts'
@@ -34,8 +34,7 @@ const parsed: Measure = (_, plain) => plain.length
 const asIs: Write = (runs) => runs.map(({ text }) => text).join('')
 
 const dialects: Readonly<Record<TextDialect, readonly [Write, Measure]>> = {
-  // Telegram counts what is left when entities are parsed.
-  telegram: [writeTelegram, parsed],
+  telegram: [writeTelegram, telegramLength],
   slack: [writeSlack, written],
   discord: [writeDiscord, written],
   mail: [asIs, parsed],
@@ -43,12 +42,15 @@ const dialects: Readonly<Record<TextDialect, readonly [Write, Measure]>> = {
 }
 
 /**
- * @param limit UTF-16 units of a part; default: the platform's
+ * @param limit UTF-16 units of a part; default: the platform's. An e-mail has one part
  * @returns at least one part; the texts of all of them are the text of the document
  */
 export function renderMarkdown(markdown: string, dialect: TextDialect, limit: number = textLimits[dialect]): readonly RenderedPart[] {
   const root = parseMarkdown(markdown)
   const [write, measure] = dialects[dialect]
-  const parts = splitText(styledText(root), write, measure, limit).map(({ written: text, plain }) => ({ text, plain }))
+  const parts = splitText(styledText(root), write, measure, dialect === 'mail' ? Infinity : limit).map(({ written: text, plain }) => ({
+    text,
+    plain,
+  }))
   return dialect === 'mail' ? [{ ...parts[0]!, html: mailHtml(root) }] : parts
 }

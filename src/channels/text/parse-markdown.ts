@@ -50,7 +50,9 @@ function isTame(text: string): boolean {
 /** What a link may lead to from a chat. @returns null: it is dropped, and its text stays */
 export function webLink(url: string): string | null {
   const address = URL.parse(url)
-  return address !== null && (address.protocol === 'https:' || address.protocol === 'http:') && address.hostname !== '' ? address.href : null
+  return address !== null && (address.protocol === 'https:' || address.protocol === 'http:') && address.hostname !== ''
+    ? address.href
+    : null
 }
 
 /** @returns by identifier, where references of links and images lead to */

@@ -68,9 +68,10 @@ function endOf({ text, runs, blockEnds }: StyledText, from: number, most: number
   const block = lastAtMost(blockEnds, most)
   if (block > from + (most - from) * blockShare) return block
   const least = from + (most - from) * lineShare
-  const line = text.lastIndexOf('\n', most)
+  const range = text.slice(from, most)
+  const line = from + (text[most] === '\n' ? range.length : range.lastIndexOf('\n'))
   if (line > least) return line
-  const word = text.lastIndexOf(' ', most - 1) + 1
+  const word = from + range.lastIndexOf(' ') + 1
   const near = outsideLink(runs, word > least ? word : graphemeEnd(text, from, most), from)
   return near > from ? near : graphemeEnd(text, from, most)
 }

@@ -164,7 +164,7 @@ function writeInline(page: Page, nodes: readonly Nodes[], style: Style, indent: 
 /** What becomes of a link. One that says it leads to one address and leads to another is shown with the other. */
 export function linkOf(url: string, shown: string): { readonly target: string; readonly note: string } {
   const target = url.length > maxLinkUrl ? null : webLink(url)
-  const address = target ?? (/^mailto:([^?\s]{3,100})/i.exec(url)?.[1] ?? '')
+  const address = target ?? /^mailto:([^?\s]{3,100})/i.exec(url)?.[1] ?? ''
   const isLink = target !== null && shown.length <= maxLinkText && !shown.includes('\n')
   const looksLikeAddress = /^\s*(?:https?:\/\/|www\.)/i.test(shown)
   const isHonest = !looksLikeAddress || webLink(shown.trim().replace(/^www\./i, 'https://www.')) === target
@@ -205,7 +205,11 @@ function widthOf(text: string): number {
   let width = 0
   for (const sign of text) {
     if (/\p{M}|\p{Cf}/u.test(sign)) continue
-    width += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(sign) ? 2 : 1
+    width += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(
+      sign,
+    )
+      ? 2
+      : 1
   }
   return width
 }

@@ -39,9 +39,18 @@ export function mailHtml(root: Root): string {
       case 'heading':
         return element(`h${Math.min(6, node.depth + 1)}`, inner(node.children))
       case 'listItem':
-        return element('li', node.children.map((child) => (child.type === 'paragraph' && node.spread !== true ? inner(child.children) : write(child))).join(''))
+        return element(
+          'li',
+          node.children
+            .map((child) => (child.type === 'paragraph' && node.spread !== true ? inner(child.children) : write(child)))
+            .join(''),
+        )
       case 'list':
-        return element(node.ordered === true ? 'ol' : 'ul', inner(node.children), node.ordered === true ? ` start="${node.start ?? 1}"` : '')
+        return element(
+          node.ordered === true ? 'ol' : 'ul',
+          inner(node.children),
+          node.ordered === true ? ` start="${node.start ?? 1}"` : '',
+        )
       case 'table':
         return element('table', inner(node.children), ' border="1" cellpadding="4" cellspacing="0"')
       case 'link':

@@ -18,8 +18,8 @@ const slack: Dialect = {
   escape(text, { code, link }) {
     const safe = escapeSlack(text)
     if (link !== '' || (code && !text.includes('`'))) return safe
-    // A sign that could begin a format is parted from what it would format; a quote begins with what is escaped anyhow.
-    return safe.replaceAll(/(?<![\p{L}\p{N}])([*_~`]+)(?=\S)/gu, `$1${apart}`)
+    // A sign that could begin or end a format is parted from what it would format; a quote begins with what is escaped anyhow.
+    return safe.replaceAll(/`+|(?<![\p{L}\p{N}])[*_~]+|[*_~]+(?![\p{L}\p{N}])/gu, `${apart}$&${apart}`)
   },
   escapeFence: (code) => escapeSlack(code).replaceAll('``', `\`${apart}\``),
   fence: () => '```',

@@ -5,10 +5,9 @@
 import { maxMentions } from './limits.ts'
 import type { Run, Style } from './styled-text.ts'
 
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-
 /** Text in HTML, and within an attribute. */
-export const escapeHtml = (text: string): string => text.replaceAll(/[&<>"]/g, (sign) => escapes[sign]!)
+export const escapeHtml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 interface Tag {
   readonly open: string
@@ -43,7 +42,11 @@ const isSame = (one: Tag, other: Tag | undefined): boolean => one.open === other
 export function writeTelegram(runs: readonly Run[]): string {
   const open: Tag[] = []
   let html = ''
-  const isCrowd = (runs.map(({ text }) => text).join('').match(mention)?.length ?? 0) > maxMentions
+  const isCrowd =
+    (runs
+      .map(({ text }) => text)
+      .join('')
+      .match(mention)?.length ?? 0) > maxMentions
   for (const { text, style } of runs) {
     const wanted = tagsOf(style)
     let same = 0
@@ -53,10 +56,16 @@ export function writeTelegram(runs: readonly Run[]): string {
       open.push(each)
       html += each.open
     }
-    html += escapeHtml(isCrowd ? text.replaceAll(mention, '@\u2060') : text)
+    html += escapeHtml(isCrowd ? text.replaceAll(mention, `@${joiner}`) : text)
   }
   while (open.length > 0) html += open.pop()!.close
   return html
 }
 
+/** Characters as Telegram counts them, when it has parsed the entities. */
+export function telegramLength(html: string, plain: string): number {
+  return plain.length + html.split(joiner).length - plain.split(joiner).length
+}
+
+const joiner = '\u2060'
 const mention = /@(?=[a-z]\w{3,})/gi

@@ -10,7 +10,8 @@ export function readDiscord(text: string): string {
   return pieces.map((piece, index) => (index % 2 === 1 ? piece.replace(/^[\w+#.-]*\n/, '').replace(/\n$/, '') : readInline(piece))).join('')
 }
 
-const token = /\\([\p{P}\p{S}])|(``[^\n]+?``(?!`)|`[^`\n]+`)|\]\((https?:\/\/[^\s()]+)\)|(https?:\/\/[^\s<>"`|\\]+)|(\*\*|~~|_|\[)|([\s\S])/gu
+const token =
+  /\\([\p{P}\p{S}])|(``[^\n]+?``(?!`)|`[^`\n]+`)|\]\((https?:\/\/[^\s()]+)\)|(https?:\/\/[^\s<>"`|\\]+)|(\*\*|~~|_|\[)|([\s\S])/gu
 
 function readInline(text: string): string {
   const lines = text.split('\n').map((line) => {
