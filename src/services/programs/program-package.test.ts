@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Call } from '../../protocol/index.ts'
 import fc from 'fast-check'
 import { type Manifest, parsePackage, problemText } from './program-package.ts'
-import { matches, refusalOf } from './program-rights.ts'
+import { refusalOf } from './program-rights.ts'
 import { brokenManifests, whole } from './manifest-fixture.ts'
 
 const problemsOf = async (toml: string, name = 'tidy'): Promise<readonly string[]> =>
@@ -38,23 +38,6 @@ test('no manifest, however it is broken, throws or is taken in with a fault', as
     }),
     { numRuns: 500 },
   )
-})
-
-test('a pattern matches as `*` says, in time for any text', () => {
-  const asRegExp = (pattern: string): RegExp =>
-    new RegExp(
-      `^${pattern
-        .split('*')
-        .map((part) => part.replace(/[^\w]/g, '\\$&'))
-        .join('.*')}$`,
-      's',
-    )
-  fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom('a', 'b', '*') }), fc.string({ unit: fc.constantFrom('a', 'b') }), (pattern, text) => {
-      assert.equal(matches(pattern, text), asRegExp(pattern).test(text))
-    }),
-  )
-  assert.equal(matches('*a'.repeat(200), 'a'.repeat(100_000)), true)
 })
 
 test('a list matches element by element, and no pattern reaches the next one', () => {

@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import { passedOn, modelRight, secretRight, workspacePath } from '../../kernel/index.ts'
-import { type Failure, isObject, ownValue, truncate } from '../../base/index.ts'
+import { type Failure, isObject, matchesStars, ownValue, truncate } from '../../base/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import { listedCalls, type ListedCall, type Manifest } from './program-package.ts'
 
@@ -94,7 +94,7 @@ function beyondHosts(
     }
   const named = isObject(input) ? ownValue(input, goesTo.hosts) : undefined
   const asked = Array.isArray(named) ? named.map(String) : []
-  const beyond = asked.filter((host) => !hosts.some((pattern) => matches(pattern.toLowerCase(), host.toLowerCase())))
+  const beyond = asked.filter((host) => !hosts.some((pattern) => matchesStars(pattern.toLowerCase(), host.toLowerCase())))
   if (asked.length > 0 && beyond.length === 0) return null
   return {
     code: 'denied',
@@ -139,28 +139,11 @@ function asUrls(wanted: ListedCall['input'][string]): ListedCall['input'][string
 
 /** Of a list, each element has to match a pattern of its own: no `*` reaches the next one, such as another argument of a command. */
 function fits(wanted: ListedCall['input'][string], found: string | readonly string[]): boolean {
-  if (typeof found === 'string') return [wanted].flat().some((pattern) => typeof pattern === 'string' && matches(pattern, found))
+  if (typeof found === 'string') return [wanted].flat().some((pattern) => typeof pattern === 'string' && matchesStars(pattern, found))
   if (typeof wanted === 'string') return wanted === '*'
   const each = wanted.filter((one) => typeof one !== 'string')
   const lists = each.length > 0 ? each : [wanted as readonly string[]]
-  return lists.some((list) => list.length === found.length && list.every((pattern, i) => matches(pattern, found[i]!)))
-}
-
-/** In time proportional to both lengths: `*` is the only character with a meaning. */
-export function matches(pattern: string, value: string): boolean {
-  const parts = pattern.split('*')
-  const [first = '', ...rest] = parts
-  if (rest.length === 0) return value === pattern
-  const last = rest.pop()!
-  if (!value.startsWith(first) || value.length < first.length + last.length || !value.endsWith(last)) return false
-  let from = first.length
-  const end = value.length - last.length
-  for (const part of rest) {
-    const found = value.indexOf(part, from)
-    if (found < 0 || found + part.length > end) return false
-    from = found + part.length
-  }
-  return true
+  return lists.some((list) => list.length === found.length && list.every((pattern, i) => matchesStars(pattern, found[i]!)))
 }
 
 function written(listed: Manifest['rights']['calls'][number]): string {
