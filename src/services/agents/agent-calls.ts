@@ -31,7 +31,7 @@ import type { AgentsConfig } from './config.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, branchFor, type ParentDeps } from './delegation/parent.ts'
 import { definitionOf, spawnAs, type SpawnAsDeps } from './delegation/spawn-as.ts'
-import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
+import { maxAgentMessageCharacters, maxAgentWaitS, maxInstructionCharacters } from './limits.ts'
 import { agentControlCalls, agentRef, exampleId, find, reachable, shared, visible } from './agent-control-calls.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import { agentView, readUsage, viewOf } from './agent-view.ts'
@@ -80,7 +80,7 @@ const spawnInput = z.strictObject({
     .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
     .optional()
     .meta(evident('Short name.')),
-  instructions: z.string().max(8_000).default('').meta(evident('Text added to its system prompt.')),
+  instructions: z.string().max(maxInstructionCharacters).default('').meta(evident('Text added to its system prompt.')),
   model: z.string().max(200).default('').meta(evident('Model; empty: the usual one.')),
   rights: z.array(z.string().max(100)).max(100).optional().describe('Default: all that you can pass on.'),
   read_only: z.boolean().default(false).describe('Only rights that change nothing.'),

@@ -14,7 +14,7 @@ export const runCallName = 'program.run'
 /** What each script may do: it tells nothing, and changes nothing. */
 export const freeCalls: ReadonlySet<string> = new Set(['program.now', 'program.random', 'program.wait', 'program.question'])
 
-type FindCall = (name: string) => Pick<Call, 'right' | 'reaches'> | undefined
+type FindCall = (name: string) => Pick<Call, 'right' | 'reaches' | 'does'> | undefined
 
 /** @returns the entries of rights that a manifest asks for */
 export function wantedRights(manifest: Manifest, find: FindCall): readonly string[] {
@@ -27,7 +27,8 @@ export function wantedRights(manifest: Manifest, find: FindCall): readonly strin
     if (reaches?.kind === 'url') return hosts.map((host) => (host === '*' ? right : `${right}:${host}`))
     return [right]
   })
-  const asksModels = listedCalls(manifest).some(({ call }) => call === judgementCall || call.startsWith('agent.'))
+  // Whoever works for it asks models, too.
+  const asksModels = listedCalls(manifest).some(({ call }) => call === judgementCall || find(call)?.does?.includes('delegate'))
   return [...new Set([...entries, ...secrets.map((name) => `${secretRight}:${name}`), ...(asksModels ? [modelRight] : [])])]
 }
 
