@@ -8,7 +8,7 @@ import { editedTests, runCheck, type Answered, type CheckPlace, type CheckResult
 import { evaluate, quorumOf, type Review, verdictForm, verdictIn } from './goal-judging.ts'
 import { evolvePrompt, judgeText } from './goal-prompts.ts'
 import { branchOf, type Generation, generationChange, type Goal, seedChange, stepCall } from './goal-record.ts'
-import { type Advance, objectOf, type StepDeps } from './goal-steps.ts'
+import { type Advance, objectOf, type StepDeps, twice } from './goal-steps.ts'
 import { judgeName, reviewerName, workOn } from './goal-work.ts'
 import { maxTasksAtOnce } from './limits.ts'
 import { type Check, type Criterion, evolved, judgedOf, readSeed, type Seed, seedHash } from './seed.ts'
@@ -249,21 +249,11 @@ async function reviewed(deps: GenerationDeps, goal: Goal, seed: Seed, generation
 
 export async function evolve(deps: GenerationDeps, goal: Goal, signal: AbortSignal): Promise<Advance> {
   const [parent, generation] = await Promise.all([deps.seed(goal.seed), generationOf(deps, goal)])
-  let problem = ''
-  let content: Seed = parent
-  for (const part of ['first', 'again']) {
-    const prompt = evolvePrompt(goal, parent, generation, stepCall(goal, part), problem)
-    const read = readSeed(await deps.complete(goal, part, prompt, signal))
-    if ('problem' in read) {
-      problem = read.problem
-      continue
-    }
-    content = { ...parent, ...evolved(parent, read.value) }
-    problem = ''
-    break
-  }
+  const prompt = (problem: string, part: string) => evolvePrompt(goal, parent, generation, stepCall(goal, part), problem)
+  const read = await twice(deps, goal, prompt, readSeed, signal)
+  const content: Seed = read === null ? parent : { ...parent, ...evolved(parent, read) }
   // What cannot be read changes nothing: the same seed is tried with what was found.
-  const seed: Seed = { ...content, generation: goal.generation + 1, parent: goal.seed, by: problem === '' ? 'model' : 'kernel' }
+  const seed: Seed = { ...content, generation: goal.generation + 1, parent: goal.seed, by: read === null ? 'kernel' : 'model' }
   const hash = seedHash(seed)
   await dropSurpassed(deps, goal, signal)
   return { patch: { phase: 'execute', generation: goal.generation + 1, seed: hash }, changes: [seedChange(hash, seed)] }

@@ -142,8 +142,7 @@ export const goalVerbs: readonly ServiceVerb[] = [
   },
 ]
 
-/** @throws OxbowError `not_found`, `bad_input` */
-/** A seed says what is to be reached, too. @throws OxbowError */
+/** A seed says what is to be reached, too. @throws OxbowError `bad_input`, and as `seedIn` */
 function withSeed(input: JsonObject, file: unknown): JsonObject {
   const seed = typeof file === 'string' ? seedIn(file) : undefined
   const said = input['request'] ?? (isObject(seed) ? seed['goal'] : undefined)
@@ -152,6 +151,7 @@ function withSeed(input: JsonObject, file: unknown): JsonObject {
   return { ...input, request: said, ...(seed !== undefined && { seed }) }
 }
 
+/** @throws OxbowError `not_found`, `bad_input` */
 function seedIn(path: string): Json {
   let text: string
   try {
