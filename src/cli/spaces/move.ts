@@ -5,6 +5,7 @@
 import { systemClock, systemRandom, createIdMaker, OxbowError, plural, toFailure } from '../../base/index.ts'
 import {
   claimMove,
+  defaultSpace,
   doneMoves,
   endMove,
   findSpace,
@@ -57,7 +58,7 @@ export async function spaceMerge(name: string, options: MoveOptions, terminal: T
   const home = openHome(terminal.env)
   const { user: from } = findSpace(home, personOf(options), name)
   const { user: to } = findSpace(home, personOf(options), options.to)
-  if (spaceOf(from).space === 'default')
+  if (spaceOf(from).space === defaultSpace)
     throw new OxbowError('bad_input', 'the default space cannot be merged into another', {
       hint: `Merge the other into it: oxbow space merge ${options.to} --to default`,
     })

@@ -185,10 +185,10 @@ export async function commitProgram(home: Home, { folder, locked }: StagedFolder
   await chmod(place, 0o555)
   let installed: InstalledProgram | undefined
   changeSealed<InstalledProgram>(home, programsLock, (programs) => {
-    const now_is = programs.find(({ name }) => name === locked.name)
-    const isSame = now_is?.tree_hash === locked.tree_hash
-    const before = now_is === undefined ? null : isSame ? now_is.before : withoutBefore(now_is)
-    const on_trial = now_is !== undefined && (isSame ? now_is.on_trial : true)
+    const current = programs.find(({ name }) => name === locked.name)
+    const isSame = current?.tree_hash === locked.tree_hash
+    const before = current === undefined ? null : isSame ? current.before : withoutBefore(current)
+    const on_trial = current !== undefined && (isSame ? current.on_trial : true)
     installed = { ...locked, approved_by: by, approved_at: now, on_trial, before }
     return sorted([...programs.filter(({ name }) => name !== locked.name), installed])
   })

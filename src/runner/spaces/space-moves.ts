@@ -6,7 +6,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, posix, relative, sep } from 'node:path'
 import { z } from 'zod'
-import { isAlive, OxbowError, writeWhole } from '../../base/index.ts'
+import { isAlive, OxbowError, type UserId, writeWhole } from '../../base/index.ts'
 import { asOwner } from '../file-owner.ts'
 import { type Home, hostFiles, makeFolder, openWorkspace } from '../home.ts'
 import { maxKeptMoves } from '../limits.ts'

@@ -1,7 +1,8 @@
 /**
  * Branches of files: overlays over the workspace in folders next to it, each with a sandbox of the same tier over it; copies where the tier
- * or the machine has no overlays. A copy is made by a command in a sandbox that sees the workspace read-only, so that nothing in it can lead the copy outside; a tier that cannot show two
- * folders borrows a process sandbox for that, or passes an archive from one sandbox to the other. A copy has its name last: one that a crash interrupted is made again.
+ * or the machine has no overlays. A copy is made by a command in a sandbox that sees the workspace read-only, so that nothing in it can lead
+ * the copy outside; a tier that cannot show two folders borrows a process sandbox for that, or passes an archive from one sandbox to the
+ * other. A branch gets its name last: one whose making a crash interrupted is made again.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises'
