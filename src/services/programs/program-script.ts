@@ -8,6 +8,7 @@ import type { CallOutcome } from '../../protocol/index.ts'
 import { runTool, type ScriptThreads, type WasmTool } from '../../sandbox/index.ts'
 import { maxProgramCalls, parkMs, scriptComputeMs, scriptMemoryMb } from './limits.ts'
 import { digestOf, type PastCall, placeOf } from './program-record.ts'
+import { durablePrelude } from './script-prelude.ts'
 
 export interface ScriptDeps {
   readonly run: TurnId
@@ -56,6 +57,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
   let next = 0
   const tool: WasmTool = {
     kind: 'js',
+    prelude: durablePrelude,
     code: new TextEncoder().encode(source),
     input,
     limits: { timeoutMs: computeMs, memoryMb: scriptMemoryMb },

@@ -103,7 +103,7 @@ test('a script has no clock and no chance of its own', async () => {
   const { result } = await guest.run('still')
   const told = result as string[]
   assert.equal(told.length, 6)
-  for (const one of told.slice(0, 5)) assert.match(one, /is not there in a program/)
+  for (const one of told.slice(0, 5)) assert.match(one, /is not available in a program/)
   assert.equal(told[5], '1970-01-01T00:00:00.000Z')
 })
 
