@@ -56,8 +56,6 @@ export const npmInstallMs = 600_000
 
 /** Fetching a repository or an archive over a slow line. */
 export const gitFetchMs = 300_000
-/** Files of tests of a program: a person reads what fails. */
-export const maxProgramTests = 100
 
 /** Characters of texts of all characters that a host of elizaOS is given at its start, in one message. */
 export const maxHandedCharacters = 400_000

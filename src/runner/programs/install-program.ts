@@ -14,13 +14,13 @@ import {
   type DefinitionText,
   definitionName,
   maxProgramFileBytes,
+  maxProgramTests,
   type ProgramChange,
   type ProgramVersion,
   type StagedProgram,
 } from '../../config/index.ts'
 import { bundledPrograms, readProgram } from '../definition-files.ts'
 import type { Home, HostEnv } from '../home.ts'
-import { maxProgramTests } from '../limits.ts'
 import { discard, setModes, signerIn } from '../plugins/install.ts'
 import { changeSealed, damagedList, readSealed } from '../packages/sealed-list.ts'
 import { fetchProgram } from './fetch-program.ts'

@@ -19,7 +19,7 @@ import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
 import { namedById } from '../named-by-id.ts'
 import { parsePackage, problemsText, type ProgramPackage, usablePackage } from './program-package.ts'
-import { isActive, programSwitches, type ProgramRun, type ProgramSwitch } from './program-record.ts'
+import { isActive, programSwitches, type ProgramRun, type ProgramSwitch, readSwitches } from './program-record.ts'
 import { grantedRights, judgementCall, wantedRights } from './program-rights.ts'
 import { createProgramRuns, type ProgramBy, type ProgramRuns, type ProgramRunsDeps, unknownRun } from './program-runs.ts'
 import { type Verified, verifyPackage } from './program-verify.ts'
@@ -139,8 +139,7 @@ function viewIn({ budgets, waitingIn, running, sessions }: DeskDeps, run: Progra
 }
 
 async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'documents'>): Promise<readonly ProgramView[]> {
-  const [all, switches] = await Promise.all([agents.definitions.list('programs'), documents.all<ProgramSwitch>(programSwitches)])
-  const said = new Map(switches.map(({ name, value }) => [name, value]))
+  const [all, said] = await Promise.all([agents.definitions.list('programs'), readSwitches(documents)])
   return Promise.all(
     all.map(async (each) => {
       const { program, problems } = each.problem === '' ? await parsePackage(each) : { program: null, problems: [] }

@@ -75,6 +75,11 @@ export interface ProgramSwitch {
   readonly enabled: boolean
 }
 
+/** @returns what a person has said of each program, by its name */
+export async function readSwitches(documents: Pick<Documents, 'all'>): Promise<ReadonlyMap<string, ProgramSwitch>> {
+  return new Map((await documents.all<ProgramSwitch>(programSwitches)).map(({ name, value }) => [name, value]))
+}
+
 /**
  * Whether agents see it as a tool, and its schedules start it. One that comes with Oxbow does neither until a person has switched it on.
  * @param said undefined: a person has said nothing

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { characterProblem, type CharacterProfile } from '../../../kernel/index.ts'
 import { type Json, type JsonObject, parseObject, truncate } from '../../../base/index.ts'
 import { expandRights, type SandboxTier, wrongAgentRights, networkRights, type Limits, limitsSchema } from '../../../protocol/index.ts'
-import type { Definition } from '../../../config/index.ts'
+import { type Definition, maxAgentDescription, maxAgentStyle, memoryScopes } from '../../../config/index.ts'
 import type { MailRules } from '../agent-record.ts'
 import { mailInstructions } from '../mail/peers.ts'
 import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts, personaKey } from './limits.ts'
@@ -33,7 +33,7 @@ export interface AgentDefinition {
   readonly budget: Limits | undefined
   readonly maxTurns: number | undefined
   readonly deadlineS: number | undefined
-  readonly memory: 'none' | 'read' | 'own' | 'persona'
+  readonly memory: (typeof memoryScopes)[number]
   /** Key of what it keeps for itself; empty: it keeps nothing. See `Caller.persona`. */
   readonly persona: string
   readonly files: 'shared' | 'folder' | 'branch'
@@ -57,7 +57,7 @@ const agentName = /^(?:\*|[a-z0-9][a-z0-9_-]*)$/i
 
 const schema = z
   .strictObject({
-    description: z.string().min(1).max(500).describe('What it is for, in a sentence: how other agents choose it.'),
+    description: z.string().min(1).max(maxAgentDescription).describe('What it is for, in a sentence: how other agents choose it.'),
     capabilities: z.array(z.string().min(1).max(60)).max(maxCapabilities).default([]).describe('Words by which `agent.find` finds it.'),
     model: z.string().max(200).default('').describe('Model; empty: the delegating agent’s.'),
     models: names(/^[^\s,]+$/, 'the name of a model').describe('Models that it, and agents below it, may use. Empty: any.'),
@@ -76,7 +76,7 @@ const schema = z
       .optional()
       .describe('Time limit of one delegation in seconds.'),
     memory: z
-      .enum(['none', 'read', 'own', 'persona'])
+      .enum(memoryScopes)
       .default('none')
       .describe(
         '`read`: yours, without writing; `own`: notes of its own, and no others; `persona`: yours, and notes that no other agent recalls.',
@@ -86,7 +86,7 @@ const schema = z
       .regex(personaKey, 'must be 8 to 32 of a-z and 0-9')
       .optional()
       .describe('Whose the notes of memory = "persona" are, whatever the name; `oxbow persona` makes one.'),
-    style: z.string().trim().max(2_000).default('').describe('How it speaks: its voice, as instructions.'),
+    style: z.string().trim().max(maxAgentStyle).default('').describe('How it speaks: its voice, as instructions.'),
     enabled: z.boolean().default(true).describe('False: it takes no work and no conversation.'),
     files: z.enum(['shared', 'folder', 'branch']).default('shared').describe('`branch`: a copy of the workspace, merged as a diff.'),
     folder: z.string().max(500).regex(folderPattern, 'must be a folder below /shared').optional().describe('For files = "folder".'),
