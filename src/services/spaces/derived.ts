@@ -162,4 +162,4 @@ function mayDerive(origins: readonly LabelOrigin[], from: From, gone: ReadonlySe
 }
 
 /** These name where each private memory comes from: what has no such origin is of no shared memory. */
-const tellsSources: ReadonlySet<string> = new Set(['memory.search', 'memory.recall'])
+const tellsSources: ReadonlySet<string> = new Set([searchMemoryCall, recallCall])
