@@ -82,7 +82,7 @@ test('an archive comes from an https address with its hash, from a server whose 
     assert.match(await fetched(`${at}/tidy.tgz#sha256=${sha256}`, trusted), new RegExp(`"from":"archive".*${sha256}.*name = "tidy"`, 's'))
     assert.match(
       await fetched(`${at}/tidy.tgz#sha256=${sha256}`, {}),
-      /^tool_failed: https:\/\/localhost:\d+ does not send the archive: its certificate is not trusted/,
+      /^tool_failed: https:\/\/localhost:\d+ did not send the archive: its certificate is not trusted/,
     )
     assert.match(await fetched(`${at}/tidy.tgz#sha256=${'0'.repeat(64)}`, trusted), /^denied: .*is not the archive with that hash/)
     assert.match(await fetched(`${at}/tidy.tgz`, trusted), /^bad_input: An archive needs the hash/)

@@ -141,8 +141,9 @@ async function nameIn(folder: string): Promise<{ readonly name: string; readonly
     throw bad(cause instanceof Error ? cause.message.split('\n', 1)[0]! : String(cause), cause)
   }
   const { name, version } = isObject(table) && isObject(table['program']) ? table['program'] : {}
-  if (typeof name !== 'string' || !definitionName.test(name)) throw bad('program.name is no plain name')
-  if (typeof version !== 'string' || !/^\d+\.\d+\.\d+[\w.+-]{0,50}$/.test(version)) throw bad('program.version is no version such as 1.0.0')
+  if (typeof name !== 'string' || !definitionName.test(name)) throw bad('program.name is not a plain name')
+  if (typeof version !== 'string' || !/^\d+\.\d+\.\d+[\w.+-]{0,50}$/.test(version))
+    throw bad('program.version is not a version such as 1.0.0')
   return { name, version }
 }
 

@@ -44,7 +44,7 @@ export function isSpaceName(text: string): boolean {
 export function parseSpace(text: string): string {
   if (isSpaceName(text)) return text
   throw new OxbowError('bad_input', `${JSON.stringify(text.slice(0, 64))} cannot be the name of a space`, {
-    hint: 'Use 1 to 31 small letters, digits and hyphens, such as "taxes-2026".',
+    hint: 'Use 1 to 31 lowercase letters, digits and hyphens, such as "taxes-2026".',
   })
 }
 

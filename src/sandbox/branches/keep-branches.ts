@@ -292,12 +292,12 @@ async function copyByArchive(from: Hands, to: Hands, signal: AbortSignal): Promi
 
 function tooLarge(): OxbowError {
   return new OxbowError('limit_reached', `The workspace has more than ${maxCopiedBytes / 1024 ** 3} GiB, too much for a copy.`, {
-    hint: 'oxbow doctor says why this machine has no overlays, which copy nothing; or move what is large out of the workspace.',
+    hint: 'oxbow doctor says why this machine has no overlays, which copy nothing; or move large files out of the workspace.',
   })
 }
 
 function copyFailed(why: string): OxbowError {
   return new OxbowError('sandbox_failed', `The workspace could not be copied: ${why}.`, {
-    hint: 'Check the space of the disk; what is large and can be made again need not be in the workspace.',
+    hint: 'Check the free space of the disk; large files that can be made again need not be in the workspace.',
   })
 }

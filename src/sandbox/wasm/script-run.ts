@@ -156,7 +156,7 @@ function settle(context: QuickJSContext, evaluated: Evaluated, script: Script): 
   if (state.type === 'rejected') return thrown(context, state.error, script)
   return failed(
     'tool_failed',
-    'The tool waits for what never comes.',
+    'The tool waits for something that never happens.',
     'There are no timers and no events: a promise must settle by itself.',
   )
 }

@@ -103,7 +103,7 @@ function addCall(load: Load): Call {
         .describe(`What it is: ${Object.keys(channelKinds).join(', ')}.`),
       name: z
         .string()
-        .regex(/^[a-z][a-z0-9-]{0,29}$/, 'must be small letters, digits and dashes')
+        .regex(/^[a-z][a-z0-9-]{0,29}$/, 'must be lowercase letters, digits and dashes')
         .optional()
         .describe('Name; default: its kind.'),
       secrets: z.record(z.string().regex(/^[a-z_]{1,30}$/), z.string().min(1).max(10_000)).describe('Tokens and passwords by name.'),

@@ -57,9 +57,9 @@ function reasonText({ ending, best, outcomes, options, failure }: Goal): string 
     case 'same_failure':
       return `It is not reached: the same has failed three times.${failure === '' ? '' : ` ${failure}`}${score}`
     case 'money':
-      return `Its budget of money does not cover what comes next.${score}`
+      return `Its money budget does not cover the next step.${score}`
     case 'tokens':
-      return `Its budget of tokens does not cover what comes next.${score}`
+      return `Its token budget does not cover the next step.${score}`
     case 'deadline':
       return `Its time is over.${score}`
     case 'person':

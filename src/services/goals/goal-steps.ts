@@ -32,7 +32,7 @@ export interface StepDeps {
 }
 
 export async function interview(deps: StepDeps, goal: Goal, signal: AbortSignal): Promise<Advance> {
-  if (isSmallTalk(goal.request)) return smallTalk('That is no goal yet. Say what is to be reached: oxbow goal start "…"')
+  if (isSmallTalk(goal.request)) return smallTalk('That is not a goal yet. Say what you want to reach: oxbow goal start "…"')
   const isHurried = goal.options.just_do_it || isImpatient(goal.request)
   if (isHurried) return { patch: { phase: 'seed', options: { ...goal.options, just_do_it: true } } }
   const read = await twice(deps, goal, (problem) => interviewPrompt(goal, problem), readInterview, signal)

@@ -167,7 +167,7 @@ function runsCall(load: Load): Call {
       const runs = await (await load()).runs(caller, ended, limit)
       const labels = [...new Set(runs.flatMap((each) => each.labels))].sort()
       const lines = runs.map((view) => shown(view).text.split('\n', 1)[0] ?? '')
-      return { output: { runs }, text: lines.join('\n') || 'No program runs.', labels }
+      return { output: { runs }, text: lines.join('\n') || 'No program is running.', labels }
     },
   })
 }

@@ -19,7 +19,7 @@ test('a manifest says what a program is, may do, takes and returns', async () =>
 
 test('what is wrong is said with its line', async () => {
   assert.deepEqual(await problemsOf(whole.replace('1.2.0', 'new')), ['program.toml:3: program.version must be a version such as 1.0.0'])
-  assert.match((await problemsOf(whole.replace('paths =', 'pahts =')))[0]!, /^program\.toml:9: rights\.pahts is no key here/)
+  assert.match((await problemsOf(whole.replace('paths =', 'pahts =')))[0]!, /^program\.toml:9: rights\.pahts is not a key here/)
   assert.match((await problemsOf(`${whole}\n[input\n`))[0]!, /^program\.toml:\d+: /)
   assert.match((await problemsOf(whole, 'other'))[0]!, /^program\.toml:2: program\.name is tidy, but the folder is other/)
   assert.match((await problemsOf(whole.replace('every_s = 3600', '')))[0]!, /^program\.toml:\d+: schedule\.0 needs `cron` or `every_s`/)

@@ -177,7 +177,7 @@ function issueAt(toml: string, table: Json, issue: z.core.$ZodIssue): PackagePro
   const inner = issue.code === 'invalid_union' ? innerIssue(table, issue) : issue
   const path = issue === inner ? issue.path : [...issue.path, ...inner.path]
   const key = inner.code === 'unrecognized_keys' ? inner.keys[0] : undefined
-  return at(toml, key === undefined ? path : [...path, key], inner.code === 'unrecognized_keys' ? 'is no key here' : inner.message)
+  return at(toml, key === undefined ? path : [...path, key], inner.code === 'unrecognized_keys' ? 'is not a key here' : inner.message)
 }
 
 /** Of the alternatives of a value, the one that was meant. */

@@ -95,7 +95,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
 /** @returns what a person reads of a limit on computing */
 export function inWords(failure: Failure, file: string, computeMs: number): Failure {
   if (failure.code !== 'timeout') return failure
-  const message = `${file} has computed for ${computeMs / 1_000} s, and was ended.`
+  const message = `${file} computed for ${computeMs / 1_000} s and was stopped.`
   return { ...failure, message, hint: 'It may loop forever; else give it less to do in one run.' }
 }
 

@@ -209,7 +209,7 @@ function endText({ id, status, failure }: ProgramRunView): string {
 
 function runTable(runs: readonly ProgramRunView[], isAll: boolean): string {
   if (runs.length === 0)
-    return isAll ? 'No program has run yet.' : 'No program runs. `oxbow program runs --all` shows those that have ended.'
+    return isAll ? 'No program has run yet.' : 'No program is running. `oxbow program runs --all` shows those that have ended.'
   const ids = runs.map(({ id }) => id)
   const rows = runs.map((run) => [
     shortId(run.id, ids),

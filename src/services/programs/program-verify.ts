@@ -37,7 +37,7 @@ export async function verifyPackage({ schemas, find }: VerifyDeps, of: Definitio
   const wrongScript = script === null ? '' : await checkScript(script)
   const isModule = program.module === null || (await isWasm(Buffer.from(program.module, 'base64')))
   const found = [
-    ...(isModule ? [] : [{ file: 'main.wasm', line: 0, message: 'is no WebAssembly module' } as const]),
+    ...(isModule ? [] : [{ file: 'main.wasm', line: 0, message: 'is not a WebAssembly module' } as const]),
     ...(await Promise.all(checks)).filter((each) => each !== null),
     ...(wrongScript === '' ? [] : [scriptProblem(wrongScript)]),
     ...callProblems(of.toml, program, find),
