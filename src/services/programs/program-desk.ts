@@ -100,11 +100,7 @@ export function createProgramDesk(deps: DeskDeps): {
       throw await unknownProgram(deps, name)
     },
     verify,
-    async find(caller, ref) {
-      const found = namedById(await visible(caller), ref, 'runs')
-      if (found === undefined) throw unknownRun(ref)
-      return found
-    },
+    find: async (caller, ref) => named(await visible(caller), ref),
     callsToList: () => listable(deps.registry),
     async runs(caller, isAll, limit) {
       const found = (await visible(caller)).filter(({ status }) => isAll || status === 'running')
@@ -136,6 +132,12 @@ export function createProgramDesk(deps: DeskDeps): {
 function viewIn({ budgets, waitingIn, running, sessions }: DeskDeps, run: ProgramRun): Promise<ProgramRunView> {
   const waiting = async ({ session, id }: ProgramRun): ReturnType<Access['waitingIn']> => waitingIn(session, id)
   return viewOfRun({ budgets, waiting, running: running.of, heldLabels: sessions.held }, run)
+}
+
+function named(runs: readonly ProgramRun[], ref: string): ProgramRun {
+  const found = namedById(runs, ref, 'runs')
+  if (found === undefined) throw unknownRun(ref)
+  return found
 }
 
 async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'documents'>): Promise<readonly ProgramView[]> {
