@@ -104,8 +104,18 @@ test('a move that is killed anywhere is whole or as before, and the next verb sa
   const sessionIn = (space: string): string =>
     (JSON.parse(ran('sessions', '--space', space, '--json').split('\n')[0]!) as { id: string }).id
   // The session has another id after each move.
-  const args = (from: string, to: string): readonly string[] =>
-    ['space', 'move', note, '/shared/docs', sessionIn(from), '--from', from, '--to', to, '--yes']
+  const args = (from: string, to: string): readonly string[] => [
+    'space',
+    'move',
+    note,
+    '/shared/docs',
+    sessionIn(from),
+    '--from',
+    from,
+    '--to',
+    to,
+    '--yes',
+  ]
   t.diagnostic(diagnosticOf(await series(['default', 'taxes'], args, halfOfAll)))
 })
 
@@ -114,7 +124,9 @@ test('a merge that is killed anywhere is whole, with its space archived, or as b
   fill('left')
   /** Brings a space back that was archived. */
   const ready = (space: string): boolean => {
-    const isArchived = ran('space', 'list', '--json').includes(`"space":"${space}","user":"default~${space}","in_use":false,"archived":true`)
+    const isArchived = ran('space', 'list', '--json').includes(
+      `"space":"${space}","user":"default~${space}","in_use":false,"archived":true`,
+    )
     if (isArchived) ran('space', 'restore', space)
     return isArchived
   }

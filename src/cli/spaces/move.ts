@@ -310,7 +310,10 @@ async function place(begun: SpaceMove, { from, to, terminal }: Sides): Promise<S
 async function keepAgent(to: Gateway, session: SessionId, agent: string, terminal: Terminal): Promise<void> {
   await outcomeOf(to, 'session.agent', { agent }, session).catch((error: unknown) => {
     if (!isOxbowError(error)) throw error
-    printNotice(terminal, `notice: ${plainLine(agent, titleChars)} does not answer in the moved session, but the usual agent: ${error.message}`)
+    printNotice(
+      terminal,
+      `notice: ${plainLine(agent, titleChars)} does not answer in the moved session, but the usual agent: ${error.message}`,
+    )
   })
 }
 

@@ -242,7 +242,12 @@ interface Reviewed {
   readonly text: string
 }
 
-async function reviewOf(deps: GenerationDeps, goal: Goal, { seed, generation, branch, text }: Reviewed, signal: AbortSignal): Promise<Review> {
+async function reviewOf(
+  deps: GenerationDeps,
+  goal: Goal,
+  { seed, generation, branch, text }: Reviewed,
+  signal: AbortSignal,
+): Promise<Review> {
   const brief = judgeText(seed, generation.checks, text, stepCall(goal, 'review'))
   const asked = { part: 'review', signal, branch, delegates: true } as const
   const input = { agent: reviewerName, goal: brief, key_facts: [], result: verdictForm, wait: true }

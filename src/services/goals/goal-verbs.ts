@@ -222,20 +222,7 @@ function seedLines(seed: NonNullable<GoalView['seed']>): readonly string[] {
 }
 
 function goalText(goal: GoalView): string {
-  const {
-    id,
-    status,
-    phase,
-    waiting_for: waits,
-    seed,
-    seed_hash: hash,
-    generations,
-    generations_total: total,
-    spent,
-    end,
-    created_at,
-    failure,
-  } = goal
+  const { id, waiting_for: waits, seed, seed_hash: hash, generations, generations_total: total, spent, end, created_at, failure } = goal
   const head = [
     `${id}: ${placeText(goal)}`,
     `asked: ${goal.request}`,
