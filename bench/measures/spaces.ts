@@ -29,9 +29,9 @@ export const spaces: Measure = {
   how: 'To switch is the whole program `oxbow space use`, in a home with 1 000 spaces, compared with a bare Node. Recall is `memory.search` through the gateway, in turn in a home with one space and in one with 1 000, each of the others with a database of its own; both have the same memories. In Postgres spaces share tables: a search of the store by words and vector, in a database with one space and in one with 999 others, the quickest of five.',
   async run({ plan, modelUrl }) {
     const [passages] = plan.toldPassages
-    const fill = (database: string): Promise<void> => fillLifelike(database, passages)
-    using alone = await makeHome(modelUrl, { fill })
-    using many = await makeHome(modelUrl, { fill })
+    const told = (database: string): Promise<void> => fillLifelike(database, passages)
+    using alone = await makeHome(modelUrl, { fill: told })
+    using many = await makeHome(modelUrl, { fill: told })
     const names = makeSpaces(many)
     const inTables = await tableSearches(plan.recallQuestions)
     return [...(await switches(many, names, plan.starts)), ...(await searches(alone, many, passages)), inTables]

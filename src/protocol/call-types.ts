@@ -2297,7 +2297,7 @@ interface CallOutputs {
   }
   'session.export': { format: 'json' | 'markdown'; turns: number; file: string }
   'session.fork': { session: SessionId; change: SessionArchiveChange; branch: string }
-  'session.import': { session: SessionId; title: string; turns: number }
+  'session.import': { session: SessionId; title: string; turns: number; agent: string }
   'session.list': readonly {
     id: SessionId
     title: string

@@ -24,7 +24,7 @@ import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestT
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 import { whileChanging } from './upgrade/change.ts'
 import { assertOpen } from './spaces/space-list.ts'
-import { hasOpenMoves } from './spaces/space-names.ts'
+import { settleMoves } from './spaces/space-moves.ts'
 import { hasMemoryShares } from './spaces/space-shares.ts'
 import { signRestoreOf } from './system/own-seal.ts'
 
@@ -76,8 +76,7 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   await whileChanging(options.home, options.env)
   assertOpen(options.home, options.workspace.user)
   let found = await findGuest(options.workspace)
-  if (found === null && options.settle !== null && hasOpenMoves(options.home.runner))
-    await (await import('./spaces/space-moves.ts')).settleMoves(options.home, options.workspace.user, options.settle)
+  if (found === null && options.settle !== null) await settleMoves(options.home, options.workspace.user, options.settle)
   for (let tries = 1; found === null; tries += 1) {
     try {
       return await startUsable(options)

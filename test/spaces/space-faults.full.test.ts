@@ -125,6 +125,31 @@ test('a space comes back into a home in use without a change to what that home i
   assert.match(ran('config', 'get', 'sandbox.memory_mb'), /4096/)
 })
 
+test('the persona of a session answers in it where it is moved; an imported file chooses nobody', () => {
+  for (const name of ['before', 'behind']) ran('space', 'new', name)
+  ran('persona', 'new', 'dev')
+  const { session } = JSON.parse(ran('run', 'hello there', '--space', 'before', '--json')) as { session: string }
+  ran('persona', 'use', 'dev', '--session', session, '--space', 'before')
+  const answering = (space: string): unknown => {
+    const [row] = ran('sessions', '--space', space, '--json').split('\n').filter(Boolean)
+    return (JSON.parse(row!) as { agent?: string }).agent
+  }
+  assert.equal(answering('before'), 'dev')
+  const file = join(root, 'session.json')
+  ran('sessions', 'export', session, '--output', file, '--space', 'before')
+  ran('space', 'move', session, '--from', 'before', '--to', 'behind', '--yes')
+  assert.equal(answering('behind'), 'dev')
+  const imported = oxbow('sessions', 'import', file, '--space', 'before')
+  assert.match(imported.err, /dev answered in it\. .*oxbow persona use dev --session/)
+  assert.equal(answering('before'), undefined)
+  // One that is not there any more: the move is whole, and says so.
+  ran('persona', 'edit', 'dev', '--disable')
+  const [moved] = ran('sessions', '--space', 'behind', '--json').split('\n')
+  const back = oxbow('space', 'move', (JSON.parse(moved!) as { id: string }).id, '--from', 'behind', '--to', 'before', '--yes')
+  assert.equal(back.exit, 0, back.err)
+  assert.match(back.err, /dev does not answer in the moved session/)
+})
+
 test('a space has a cap of its own, and another space goes on', () => {
   ran('space', 'new', 'capped')
   assert.match(ran('space', 'budget', 'capped', '2.50', '--per', 'day'), /day: \$0\.00 of \$2\.50/)

@@ -3,7 +3,7 @@
  * of that space were moved since. The moves that are remembered say which spaces these are.
  */
 import { doneMoves, type Home, type SpaceMove, spaceOf } from '../../runner/index.ts'
-import { plural } from '../../base/index.ts'
+import { plural, type SessionId } from '../../base/index.ts'
 import type { InputOf, OutputOf } from '../../client/index.ts'
 import { plainLine } from '../../terminal/index.ts'
 import { outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
@@ -25,7 +25,7 @@ interface Shared {
 
 /** What came to a space from another one that had seen it. */
 interface Came {
-  readonly sessions: Set<string>
+  readonly sessions: Set<SessionId>
   readonly moved: Set<string>
 }
 
@@ -55,15 +55,15 @@ export async function derivedAnywhere({ home, user, gateway }: Seen, shared: Sha
 }
 
 const sizeOf = (came: ReadonlyMap<string, Came>): number =>
-  came.values().reduce((sum, { sessions, moved }) => sum + 1 + sessions.size + moved.size, 0)
+  [...came.values()].reduce((sum, { sessions, moved }) => sum + 1 + sessions.size + moved.size, 0)
 
 /** Adds what this move has brought of it to the other space. */
 function follow({ from, to, sessions, files, memories }: SpaceMove, there: DerivedIn | undefined, came: Map<string, Came>): void {
   if (there === undefined) return
-  const gone = new Set<string>([...there.sessions.map(({ id }) => id), ...there.past, ...(came.get(from)?.sessions ?? [])])
-  const placed = sessions.flatMap(({ id, placed: now }) => (gone.has(id) ? [now] : []))
+  const gone = new Set<SessionId>([...there.sessions.map(({ id }) => id), ...there.past, ...(came.get(from)?.sessions ?? [])])
+  const placed = sessions.flatMap(({ id, placed: now }) => (gone.has(id as SessionId) ? [now as SessionId] : []))
   if (placed.length === 0 && (gone.size === 0 || memories.length === 0) && files.length === 0) return
-  const before = came.get(to) ?? { sessions: new Set(), moved: new Set() }
+  const before: Came = came.get(to) ?? { sessions: new Set(), moved: new Set() }
   // The ids of the first space, too: a note that was moved names the session that made it.
   for (const id of [...gone, ...placed]) before.sessions.add(id)
   for (const [, path] of files) before.moved.add(path)
@@ -95,7 +95,7 @@ async function derivedIn(gateway: Gateway, { user, isThere, shared, seeds }: Ask
     sessions: [...seeds.sessions],
     moved: [...seeds.moved],
     elsewhere: !isThere,
-  } as InputOf<'space.derived'>
+  } satisfies InputOf<'space.derived'>
   // Runs of a schedule read what the session knew that made it: until no schedule is added.
   for (let schedules: readonly (typeof all)[number][] = []; ;) {
     const found = await outputOf(gateway, 'space.derived', { ...question, schedules: schedules.map(({ name }) => name) })
@@ -110,7 +110,10 @@ async function derivedIn(gateway: Gateway, { user, isThere, shared, seeds }: Ask
 /** In words, after what is taken away. */
 export function derivedText(all: readonly DerivedIn[]): string {
   const [here, ...elsewhere] = all.map(partsOf)
-  const parts = [...here!, ...elsewhere.map((those, at) => `in the space ${all[at + 1]!.space}: ${new Intl.ListFormat('en').format(those)}`)]
+  const parts = [
+    ...here!,
+    ...elsewhere.map((those, at) => `in the space ${all[at + 1]!.space}: ${new Intl.ListFormat('en').format(those)}`),
+  ]
   return parts.length === 0 ? '' : `, and ${new Intl.ListFormat('en').format(parts)}`
 }
 

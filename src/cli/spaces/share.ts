@@ -162,7 +162,13 @@ export async function spaceUnshare(name: string, options: ShareOptions, terminal
   })
 }
 
-const withoutSpace = ({ space: _, user: _user, past: _past, ...rest }: DerivedIn): object => rest
+const withoutSpace = ({ sessions, memories, files, schedules, state }: DerivedIn): object => ({
+  sessions,
+  memories,
+  files,
+  schedules,
+  state,
+})
 
 function sharedFolder(
   name: string,

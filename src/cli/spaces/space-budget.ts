@@ -18,7 +18,9 @@ export async function spaceBudget(name: string, dollars: number | undefined, opt
     const { user: all, budgets } = await outputOf(gateway, 'budget.show', {})
     const own = budgets.filter(({ scope }) => scope === 'user')
     const lines = own.map(({ window, spent, limit }) =>
-      [`${window}:`, formatMoney(spent.micro_dollars), limit.micro_dollars === null ? '' : `of ${formatMoney(limit.micro_dollars)}`].join(' '),
+      [`${window}:`, formatMoney(spent.micro_dollars), limit.micro_dollars === null ? '' : `of ${formatMoney(limit.micro_dollars)}`].join(
+        ' ',
+      ),
     )
     const text = [`Agents of the space ${name} have spent ${formatMoney(all.spent.microDollars)}.`, ...lines].join('\n')
     return printAnswer({ space: name, spent_micro_dollars: all.spent.microDollars, budgets: own }, text.trim(), options, terminal)

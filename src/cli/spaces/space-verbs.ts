@@ -51,7 +51,9 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--per <window>', 'minute, hour, day, week, month, total, or seconds such as 7200s', 'total')
     .option(...json)
     .addHelpText('after', examples('oxbow space budget taxes', 'oxbow space budget taxes 5 --per month'))
-    .action((name, dollars, options) => choose(async () => (await import('./space-budget.ts')).spaceBudget(name, dollars, options, terminal)))
+    .action((name, dollars, options) =>
+      choose(async () => (await import('./space-budget.ts')).spaceBudget(name, dollars, options, terminal)),
+    )
   addCrossing(space, terminal, choose)
   spaceVerb(space.command('suggest <words...>'), 'say which space a message seems to belong to; it never switches')
     .option(...json)

@@ -63,8 +63,14 @@ function folderNamed(path: string): string {
   return realpathSync(found)
 }
 
+interface ShownSpace extends Pick<Space, 'user' | 'about' | 'words' | 'paths' | 'created_at'> {
+  readonly space: string
+  readonly in_use: boolean
+  readonly archived: boolean
+}
+
 /** @returns a space as it is printed */
-export const shown = ({ user, name, about, isCurrent, created_at, archived_at, words, paths }: Space) => ({
+export const shown = ({ user, name, about, isCurrent, created_at, archived_at, words, paths }: Space): ShownSpace => ({
   space: name,
   user,
   in_use: isCurrent,

@@ -87,6 +87,12 @@ export function spacesOf(home: Place, person: string): readonly Space[] {
   return [defaultSpace, ...madeSpaces(home, person)].map((name) => spaceFrom(saved, entries.get(name), person, name))
 }
 
+/** Before the first start there is no folder of users. */
+function folderNames(home: Place): readonly string[] {
+  const folder = usersFolder(home)
+  return existsSync(folder) ? readdirSync(folder) : []
+}
+
 const isSpaceFolder = (name: string, person: string): boolean => isSpace(name) && spaceOf(name).person === person
 
 /** Only folders of this person are looked into. */
@@ -126,7 +132,7 @@ export function newSpace(home: Home, person: string, wanted: Omit<SpaceEntry, 'a
   const user = workspaceName(person, name)
   if (name === defaultSpace || hasWorkspace(home, user))
     throw new OxbowError('bad_input', `there is a space ${name} already`, { hint: `Use it: oxbow space use ${name}` })
-  if (readdirSync(usersFolder(home)).filter((one) => isSpaceFolder(one, person)).length + 1 >= maxSpaces)
+  if (folderNames(home).filter((one) => isSpaceFolder(one, person)).length + 1 >= maxSpaces)
     throw new OxbowError('limit_reached', `there are ${maxSpaces} spaces`, {
       hint: 'Merge or remove one: oxbow space merge NAME --to OTHER',
     })

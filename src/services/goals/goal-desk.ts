@@ -68,6 +68,9 @@ export interface GoalDesk {
   resume(caller: Caller, call: CallId, goal: Goal): Promise<Goal>
 }
 
+/** States of an agent that has something to do. `starting`: it waits for a place. */
+const atWork: ReadonlySet<string> = new Set(['starting', 'running', 'waiting'])
+
 export function createGoalDesk(deps: GoalDeps): GoalDesk {
   const { agents, config, documents } = deps
   agents.definitions.bring(goalAgents(sectionOf(goalsConfig, config), config.agent.rights))
@@ -78,7 +81,9 @@ export function createGoalDesk(deps: GoalDeps): GoalDesk {
   const waitsFor = async (goal: Goal): Promise<string> => {
     if (isOver(goal)) return ''
     if (goal.status === 'running' && (goal.phase === 'asking' || goal.phase === 'review')) return 'an answer'
-    return (await deps.access.waitingIn(goal.session)).length > 0 ? 'an approval' : ''
+    if ((await deps.access.waitingIn(goal.session)).length > 0) return 'an approval'
+    const working = agents.supervisor.all().filter((agent) => agent.home === goal.session && atWork.has(agent.state))
+    return working.length > 0 && working.every(({ state }) => state === 'starting') ? 'a place' : ''
   }
   const seed = async (hash: string): Promise<Seed> => seedIn(deps, hash)
   return {

@@ -93,7 +93,7 @@ async function mergePart(deps: GenerationDeps, goal: Goal, name: string, signal:
 }
 
 /** Safe to repeat. @returns the version that a merge compares with */
-async function makeBranch(
+export async function makeBranch(
   deps: GenerationDeps,
   goal: Goal,
   name: string,
@@ -222,9 +222,34 @@ function after(goal: Goal, outcome: Outcome): Partial<Goal> {
 }
 
 async function reviewed(deps: GenerationDeps, goal: Goal, seed: Seed, generation: Generation, signal: AbortSignal): Promise<Review> {
-  const { text } = await diff(deps, goal, generation.branch, 'what was made', signal)
+  const made = await diff(deps, goal, generation.branch, 'what was made', signal)
+  if (made.to === generation.commit) return reviewOf(deps, goal, { seed, generation, branch: generation.branch, text: made.text }, signal)
+  // Somebody has changed the branch since: what was checked is judged, and merged in the end.
+  const branch = `${branchOf(goal)}-judged-${goal.step}-${goal.tries}`
+  await makeBranch(deps, goal, branch, { at: generation.commit, base: generation.base }, signal)
+  const { text } = await diff(deps, goal, branch, 'what was checked', signal)
+  const review = await reviewOf(deps, goal, { seed, generation, branch, text }, signal)
+  await dropBranch(deps, goal, branch, signal)
+  return review
+}
+
+interface Reviewed {
+  readonly seed: Seed
+  readonly generation: Generation
+  /** On which the files are. */
+  readonly branch: string
+  /** The difference. */
+  readonly text: string
+}
+
+async function reviewOf(
+  deps: GenerationDeps,
+  goal: Goal,
+  { seed, generation, branch, text }: Reviewed,
+  signal: AbortSignal,
+): Promise<Review> {
   const brief = judgeText(seed, generation.checks, text, stepCall(goal, 'review'))
-  const asked = { part: 'review', signal, branch: generation.branch, delegates: true } as const
+  const asked = { part: 'review', signal, branch, delegates: true } as const
   const input = { agent: reviewerName, goal: brief, key_facts: [], result: verdictForm, wait: true }
   const { output } = await deps.call(goal, { ...asked, name: 'agent.delegate', input })
   const review = verdictIn(objectOf(output)['value'] ?? null)

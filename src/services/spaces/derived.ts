@@ -18,16 +18,27 @@ export const derivedFrom = z.strictObject({
     .max(1_000)
     .default([])
     .describe('Schedules that such sessions made: what their runs read counts, too.'),
-  sessions: z.array(idSchema('SessionId')).max(maxSessionsRead).default([]).describe('Sessions that have read it, also in a space that they have left.'),
+  sessions: z
+    .array(idSchema('SessionId'))
+    .max(maxSessionsRead)
+    .default([])
+    .describe('Sessions that have read it, also in a space that they have left.'),
   elsewhere: z.boolean().default(false).describe('It is shared with another space, from which some of it may have been moved here.'),
-  moved: z.array(z.string().max(4_096)).max(maxSpacePaths).default([]).describe('Files and folders that came here from there; of the space that sees it: files made of it that were moved away.'),
+  moved: z
+    .array(z.string().max(4_096))
+    .max(maxSpacePaths)
+    .default([])
+    .describe('Files and folders that came here from there; of the space that sees it: files made of it that were moved away.'),
 })
 
 export const derivedOutput = z.strictObject({
   sessions: z.array(z.strictObject({ id: idSchema('SessionId'), title: z.string() })).readonly(),
   memories: z.array(z.string()).readonly(),
   files: z.array(z.string()).readonly(),
-  state: z.array(z.strictObject({ category: z.string(), name: z.string() })).readonly().describe('Documents of the state.'),
+  state: z
+    .array(z.strictObject({ category: z.string(), name: z.string() }))
+    .readonly()
+    .describe('Documents of the state.'),
   past: z.array(idSchema('SessionId')).readonly().describe('Sessions that have read it, and are not here any more.'),
 })
 
@@ -91,7 +102,10 @@ function cameAlong(path: string, origins: readonly LabelOrigin[], from: From): b
 }
 
 /** Documents that such a session has saved since it had read something private. */
-async function stateOf({ documentCategories, documents, records }: DerivedDeps['store'], gone: ReadonlySet<string>): Promise<Derived['state']> {
+async function stateOf(
+  { documentCategories, documents, records }: DerivedDeps['store'],
+  gone: ReadonlySet<string>,
+): Promise<Derived['state']> {
   const found: Derived['state'][number][] = []
   for (const category of await documentCategories()) {
     if (!category.startsWith(statePrefix)) continue
@@ -99,7 +113,7 @@ async function stateOf({ documentCategories, documents, records }: DerivedDeps['
       const rows = await documents({ category, limit: page, ...(after !== undefined && { after }) })
       for (const { name, body, seq } of rows) {
         if (!isPrivate(body)) continue
-        const [record] = await records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1 })
+        const [record] = await records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1, hydrate: false })
         if (record !== undefined && gone.has(record.session)) found.push({ category: category.slice(statePrefix.length), name })
       }
       after = rows.at(-1)?.name
