@@ -25,10 +25,9 @@ export function parseMarkdown(markdown: string): Root {
  * than it is read in. Marks and isolates of right-to-left scripts stay.
  */
 export function cleanText(text: string): string {
-  return text
-    .replaceAll(/\r\n?/g, '\n')
-    .toWellFormed()
-    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u202d\u202e\ufeff]/g, '')
+  // oxlint-disable-next-line no-control-regex -- the characters that must not be there
+  const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u202d\u202e\ufeff]/g
+  return text.replaceAll(/\r\n?/g, '\n').toWellFormed().replaceAll(control, '')
 }
 
 /** Whether the parser takes a time that grows with the length. */

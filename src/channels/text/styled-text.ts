@@ -2,7 +2,7 @@
  * A document as one text with styles on it: how each chat shows it, whatever its dialect. Lists have their bullets, tables their columns,
  * headings are bold. A part of a message is a range of it.
  */
-import type { Nodes, Parents, PhrasingContent, Root, RootContent, Table } from 'mdast'
+import type { Nodes, Parents, Root, RootContent, Table } from 'mdast'
 import { maxCellChars, maxLinkText, maxLinkUrl } from './limits.ts'
 import { definitionsOf, webLink } from './parse-markdown.ts'
 
@@ -81,6 +81,7 @@ function writeBlocks(page: Page, blocks: readonly RootContent[], style: Style, i
 }
 
 function writeBlock(page: Page, block: RootContent, style: Style, indent: string): void {
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- all others are text
   switch (block.type) {
     case 'paragraph':
       return writeInline(page, block.children, style, indent)
@@ -108,7 +109,7 @@ function writeBlock(page: Page, block: RootContent, style: Style, indent: string
     case 'html':
       return put(page, indented(block.value, indent), style)
     default:
-      return writeInline(page, [block as PhrasingContent], style, indent)
+      return writeInline(page, [block], style, indent)
   }
 }
 
@@ -123,6 +124,7 @@ const indented = (text: string, indent: string): string => (indent === '' ? text
 
 function writeInline(page: Page, nodes: readonly Nodes[], style: Style, indent: string): void {
   for (const node of nodes) {
+    // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- all others have only children
     switch (node.type) {
       case 'text':
       case 'html':

@@ -24,6 +24,7 @@ export function mailHtml(root: Root): string {
     tableCell: 'td',
   }
   const write = (node: Nodes): string => {
+    // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- all others have only children
     switch (node.type) {
       case 'text':
       case 'html':

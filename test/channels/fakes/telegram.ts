@@ -26,6 +26,7 @@ export interface TelegramFake extends ChannelFake {
   readonly apiRoot: string
   readonly token: string
   counts(): TelegramCounts
+  acknowledged(): readonly string[]
   /** All states of a message, as people have seen them. */
   seen(id: string): readonly string[]
   /** Puts any update into the queue. */
