@@ -3,5 +3,7 @@ import type { OpenChannel } from './port.ts'
 
 /** By kind. */
 export const adapters: Readonly<Record<string, () => Promise<OpenChannel>>> = {
+  discord: async () => (await import('./discord/discord-adapter.ts')).openDiscord,
+  slack: async () => (await import('./slack/slack-adapter.ts')).openSlack,
   telegram: async () => (await import('./telegram/telegram-adapter.ts')).openTelegram,
 }
