@@ -261,7 +261,7 @@ export async function report(table: AgentTable, held: Held): Promise<void> {
   const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
   const fence = (reply: string): string => marked(reply, turn, record.labels)
   const text = record.delegation === undefined ? mailText(record, fence) : await table.deps.delegated.mail(record, fence)
-  await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
+  if (record.sendsNoMail !== true) await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
   await save(table, held, { report: 'sent' })
 }
 
@@ -288,19 +288,25 @@ export async function deliver(table: AgentTable, home: SessionId, message: Agent
 }
 
 /** Gives an agent a message: at once while it runs, else with its next run. @throws OxbowError `limit_reached` */
-export async function post(table: AgentTable, held: Held, message: AgentMessage, by?: By): Promise<void> {
+export async function post(
+  table: AgentTable,
+  held: Held,
+  message: AgentMessage,
+  by?: By,
+  also: Pick<Partial<AgentRecord>, 'received'> = {},
+): Promise<void> {
   const { record } = held
   if (record.messages.some(({ turn }) => turn === message.turn)) return
   if (record.messages.length >= maxAgentMessages)
     throw new OxbowError('limit_reached', `${maxAgentMessages} messages wait for ${record.name}.`, { hint: 'Wait for its answer.' })
-  const messages = [...record.messages, message]
+  const change = { ...also, messages: [...record.messages, message] }
   if (record.state === 'running') {
     const isBegun = held.begun
-    await save(table, held, { messages }, by)
+    await save(table, held, change, by)
     return isBegun ? launch(table, held, message) : undefined
   }
-  if (record.state === 'starting') return save(table, held, { messages }, by)
-  await save(table, held, { messages, state: 'starting', queued_at: table.deps.clock.now(), report: 'none' }, by)
+  if (record.state === 'starting') return save(table, held, change, by)
+  await save(table, held, { ...change, state: 'starting', queued_at: table.deps.clock.now(), report: 'none' }, by)
 }
 
 function replyOf(outcome: JsonObject | null, { delegation }: AgentRecord): string {

@@ -23,6 +23,16 @@ export interface AgentMessage {
   readonly labels: Labels
 }
 
+/** With whom an agent may write: names of definitions, or `*`. */
+export type MailRules = Readonly<Record<'to' | 'from', readonly string[]>>
+
+/** What an agent got from another one since a person wrote to it last. */
+interface Received {
+  readonly messages: number
+  /** The call that sent the newest. */
+  readonly last: CallId
+}
+
 export interface AgentRecord {
   readonly id: CallId
   readonly name: string
@@ -54,6 +64,8 @@ export interface AgentRecord {
   readonly labels: Labels
   /** Whether its end was reported: `due` until its parent has it, by mail or as the result of a wait. */
   readonly report: 'none' | 'due' | 'sent'
+  /** Its mail would start a turn where there was none: a plan that was applied, or a script, has started it. It is kept for `agent.wait`. */
+  readonly sendsNoMail?: true | undefined
   readonly created_at: number
   /** Since when it waits for admission. */
   readonly queued_at: number
@@ -67,6 +79,10 @@ export interface AgentRecord {
   readonly branch?: string | undefined
   /** Why it ended, where that is not its success; absent: not known. */
   readonly code?: ErrorCode | undefined
+  /** With whom it may write, as its definition says; absent: with nobody but those above and below it. */
+  readonly mail?: MailRules | undefined
+  /** What it got from other agents, by their ids. */
+  readonly received?: Readonly<Record<string, Received>> | undefined
   /** Of an agent by a definition, to which a call has delegated a goal. */
   readonly delegation?: Delegation | undefined
 }

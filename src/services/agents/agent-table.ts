@@ -29,7 +29,7 @@ export interface By {
 
 export interface SpawnRequest extends Pick<
   AgentRecord,
-  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation' | 'branch'
+  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation' | 'branch' | 'mail'
 > {
   readonly instructions: string
   readonly defined?: DefinedProfile | undefined
@@ -47,6 +47,7 @@ export interface SupervisorDeps {
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
   readonly noteEvent: Core['noteEvent']
   readonly newId: () => string
+  readonly runningTurns: Pick<Core['runningTurns'], 'find'>
   /** Ends the processes of a branch of files. */
   readonly restBranch: (branch: string) => Promise<void>
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
