@@ -26,6 +26,7 @@ import { providers } from './plugins/providers.ts'
 import { plugins } from './plugins/plugins.ts'
 import { recall } from './recall/measure-recall.ts'
 import { given } from './recall/given.ts'
+import { learned } from './recall/learned.ts'
 import { replay } from './measures/replay.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { manyPostgresUsers } from './postgres/many-users.ts'
@@ -76,6 +77,7 @@ export const measures: readonly Measure[] = [
   recall,
   recallSpeed,
   given,
+  learned,
   memoryStore,
   otherUsers,
   postgres,

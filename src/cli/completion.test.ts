@@ -104,6 +104,7 @@ const free: readonly string[] = [
   'call-or-path', // of the guest, or of the workspace
   'category',
   'document', // of a category that is not known
+  'dollars',
   'file',
   'folder',
   'key-file',

@@ -30,6 +30,8 @@ export const depthRules: DepthRules = {
     'src/base/links.ts': 'one rule for links, for sandboxes and packages, which no start loads',
     'src/cli/recent-records.ts': 'reads the end of a journal without its guest, for the chat and for approvals',
     'src/guest/app-source.ts': 'calls of a program that embeds the guest, which no other start loads',
+    'src/cli/spaces/list-spaces.ts': 'a switch of spaces does not load what spaces share',
+    'src/cli/spaces/space-budget.ts': 'the one verb about a space that asks its guest, which a switch does not load',
     'src/cli/early-guest.ts': 'loaded before all else, so it may bring nothing along',
     'src/cli/kernel/exec.ts': 'the run of a program by `oxbow exec run`, which is loaded when it is chosen',
     'src/hands/commands/kept-memory.ts':

@@ -46,6 +46,8 @@ export type Complete = (
   question: { readonly system: string; readonly text: string },
   signal: AbortSignal,
   onSpent?: (spend: Spend) => void,
+  /** Makes the request resumable: after a crash, the same id returns the recorded answer. */
+  id?: CallId,
 ) => Promise<string | null>
 
 interface HeldSummary {

@@ -88,14 +88,14 @@ interface CompleteDeps {
 }
 
 export function createComplete({ gate, newId, engine, model }: CompleteDeps): Complete {
-  return async (caller, { system, text }, signal, onSpent) => {
+  return async (caller, { system, text }, signal, onSpent, id) => {
     if (model === '' && engine.model.provider === 'offline') return null
     const asker: Caller = { ...caller, actor: 'kernel', rights: runtimeRights, audience: 'runtime', turn: '', process: '' }
     const outcome = (await gate.call(
       asker,
       'model.complete',
       { model, system, text },
-      { id: newId() as CallId, signal },
+      { id: id ?? (newId() as CallId), signal, resumed: id !== undefined },
     )) as CallOutcome<Completion>
     if (outcome.status !== 'ok') return null
     onSpent?.(outcome.output.spent)

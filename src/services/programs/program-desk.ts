@@ -17,8 +17,9 @@ import type { Definition, DefinitionText } from '../../config/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
-import { parsePackage, problemText, type ProgramPackage, usablePackage } from './program-package.ts'
-import { isActive, programSwitches, type ProgramRun, type ProgramSwitch } from './program-record.ts'
+import { namedById } from '../named-by-id.ts'
+import { parsePackage, problemsText, type ProgramPackage, usablePackage } from './program-package.ts'
+import { isActive, programSwitches, type ProgramRun, type ProgramSwitch, readSwitches } from './program-record.ts'
 import { grantedRights, judgementCall, wantedRights } from './program-rights.ts'
 import { createProgramRuns, type ProgramBy, type ProgramRuns, type ProgramRunsDeps, unknownRun } from './program-runs.ts'
 import { type Verified, verifyPackage } from './program-verify.ts'
@@ -133,24 +134,18 @@ function viewIn({ budgets, waitingIn, running, sessions }: DeskDeps, run: Progra
   return viewOfRun({ budgets, waiting, running: running.of, heldLabels: sessions.held }, run)
 }
 
-/** A shorter beginning of an id says little. */
-const minPrefix = 4
-
 function named(runs: readonly ProgramRun[], ref: string): ProgramRun {
-  const found = runs.filter(({ id }) => id === ref || (ref.length >= minPrefix && id.startsWith(ref)))
-  const [only] = found
-  if (only === undefined) throw unknownRun(ref)
-  if (found.length === 1) return only
-  throw new OxbowError('bad_input', `${ref} could be any of ${found.length} runs.`, { hint: 'Write more of its id.' })
+  const found = namedById(runs, ref, 'runs')
+  if (found === undefined) throw unknownRun(ref)
+  return found
 }
 
 async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'documents'>): Promise<readonly ProgramView[]> {
-  const [all, switches] = await Promise.all([agents.definitions.list('programs'), documents.all<ProgramSwitch>(programSwitches)])
-  const said = new Map(switches.map(({ name, value }) => [name, value]))
+  const [all, said] = await Promise.all([agents.definitions.list('programs'), readSwitches(documents)])
   return Promise.all(
     all.map(async (each) => {
       const { program, problems } = each.problem === '' ? await parsePackage(each) : { program: null, problems: [] }
-      const problem = each.problem === '' ? problems.map(problemText).join('; ') : each.problem
+      const problem = each.problem === '' ? problemsText(problems) : each.problem
       const { version = '', description = '', author = '', tool = false } = program?.manifest.program ?? {}
       const kind = each.script !== undefined ? ('script' as const) : each.module !== undefined ? ('module' as const) : ('agent' as const)
       const { place, hides, trial } = each
@@ -178,7 +173,8 @@ function listable(registry: DeskDeps['registry']): readonly ListableCall[] {
     .references()
     .filter(({ name, audience, unavailable }) => unavailable === '' && (audience.includes('model') || name === judgementCall))
     .map(({ name, summary, effect, input, output }) => {
-      const kind = registry.find(name)?.reaches?.kind
+      const { reaches, goesTo } = registry.find(name) ?? {}
+      const kind = goesTo === undefined ? reaches?.kind : 'url'
       return { name, summary, effect, input, output, bound_by: kind === 'paths' ? 'paths' : kind === 'url' ? 'hosts' : '' }
     })
 }

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { type JsonObject, OxbowError } from '../../../base/index.ts'
-import { maxTests } from '../limits.ts'
+import { maxProgramTests } from '../../../config/index.ts'
 
 export interface ReadFolder {
   readonly name: string
@@ -25,7 +25,7 @@ export function readProgramFolder(path: string): ReadFolder {
   const cases = existsSync(join(folder, 'tests')) ? readdirSync(join(folder, 'tests')).filter((file) => file.endsWith('.toml')) : []
   const texts = cases
     .toSorted()
-    .slice(0, maxTests)
+    .slice(0, maxProgramTests)
     .map((file) => [`tests/${file}`, readFileSync(join(folder, 'tests', file), 'utf8')] as const)
   return {
     name: basename(folder),

@@ -18,6 +18,7 @@ import { trailersOf } from '../thread/message-labels.ts'
 import type { MergedTree, MergeRequest } from '../thread/merge-trees.ts'
 import { fileName, shownPath } from '../thread/checkpoint.ts'
 import { createSteadyOverlays } from './steady-overlay.ts'
+import { fullWhy } from '../restore-files.ts'
 import type { Versions } from '../versions.ts'
 import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
 import type { BranchRecord, Committed, Conflict, Difference, MergedBranch } from '../version-schemas.ts'
@@ -261,7 +262,7 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
     })
     if (kept.length > 0 && whole !== undefined) await save(deps, by, { ...record, state: 'open', merge: null })
     // The next try merges these with what is there by then.
-    if (kept.length > 0) throw keptMeanwhile(record.name, kept)
+    if (kept.length > 0) throw keptMeanwhile(record.name, kept, whole !== undefined)
     after = merged.commit!
   }
   await end(deps, by, record, 'merged')
@@ -344,10 +345,12 @@ function changedMeanwhile(name: string): OxbowError {
   return new OxbowError('tool_failed', `Files have changed while ${name} was merged: nothing was changed.`, { hint: 'Merge it again.' })
 }
 
-function keptMeanwhile(name: string, kept: readonly Conflict[]): OxbowError {
+function keptMeanwhile(name: string, kept: readonly Conflict[], isWhole = false): OxbowError {
   const names = kept.slice(0, 5).map(({ path, why }) => `/${fileName(path)} (${why})`)
-  return new OxbowError('tool_failed', `Files were left as they are while ${name} was merged: ${names.join(', ')}.`, {
-    hint: 'Merge it again.',
+  const what = isWhole ? 'Nothing was changed' : `Files were left as they are while ${name} was merged`
+  const isFull = kept.some(({ why }) => why === fullWhy)
+  return new OxbowError(isFull ? 'store_full' : 'tool_failed', `${what}${isFull ? ', the disk is full' : ''}: ${names.join(', ')}.`, {
+    hint: `${isFull ? 'Free some space on the disk of the workspace, then do' : isWhole ? 'Look at them, then do' : 'Merge'} it again.`,
   })
 }
 

@@ -1,0 +1,35 @@
+/** Limits of channels, each with its reason. */
+
+/** Channels of a user: each has a connection of its own. */
+export const maxChannels = 20
+/** Linked identities: read as a whole with each pairing. */
+export const maxIdentities = 500
+/** Messages that wait in one chat. */
+export const maxWaiting = 20
+/** Characters of a text that a call takes. */
+export const maxTextLength = 100_000
+/** Characters of a message: what models read of it is limited, too. */
+export const maxTextChars = 32_000
+/** Messages of a chat whose edits are still understood, and whose repetition is noticed without the journal. */
+export const maxRecent = 100
+/** Hints for the next turn of a chat. */
+export const maxHints = 10
+/** A window in which messages are counted. */
+export const rateWindowMs: number = 10 * 60_000
+/** Messages of an identity in that window, by role. */
+export const ratePerWindow = { owner: 60, member: 20, guest: 5 } as const
+/** How long a pairing code is good. */
+export const pairingMs: number = 10 * 60_000
+/** Wrong codes of one sender in an hour, before nothing is answered. */
+export const wrongTries = 5
+export const triesWindowMs: number = 60 * 60_000
+/** What could not be delivered in that time is given up, and listed. */
+export const deadLetterMs: number = 24 * 60 * 60_000
+/** Deliveries that have ended are kept so long, so that none is made twice. */
+export const keptDeliveryMs: number = 25 * 60 * 60_000
+/** Deliveries of a channel that are read at once. */
+export const maxOpenDeliveries = 1_000
+/** Characters of an input that is shown with its buttons; a longer one comes as a file. */
+export const maxShownInput = 2_500
+/** Senders whose rates are remembered. */
+export const maxSenders = 5_000

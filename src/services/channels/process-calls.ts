@@ -1,0 +1,249 @@
+/** Calls of the process of channels, with its own right: nobody else makes them. Each says what a platform has said, or what was done there. */
+import { z } from 'zod'
+import type { Core } from '../../kernel/index.ts'
+import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
+import { type Call, type CallContext, defineCall, maxPieceBytes } from '../../protocol/index.ts'
+import { processRight } from './channel-records.ts'
+import {
+  accountSchema,
+  channelName,
+  decidedSchema,
+  deliverySchema,
+  partSchema,
+  pieceHash,
+  placeFields,
+  platformId,
+  receivedSchema,
+} from './channel-schemas.ts'
+import type { Of } from './channel-deps.ts'
+import type { Channels } from './open-channels.ts'
+
+type Load = () => Promise<Channels>
+
+const shared = {
+  audience: ['terminal'],
+  right: processRight,
+  labels: { adds: [], sink: false },
+  timeoutMs: 30_000,
+  tier: 'side_effecting',
+  effect: 'idempotent',
+} as const satisfies Partial<Call>
+
+const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
+
+/** @param core absent fields where calls are only described */
+export function processCalls(core: Pick<Core, 'blobs'>, load: Load): readonly Call[] {
+  return [
+    receiveCall(load),
+    outboxCall(load),
+    attemptCall(load),
+    tellCall(load),
+    pressCall(load),
+    askCall(load),
+    sayCall(load),
+    pieceCall(() => core.blobs),
+    readCall(),
+  ]
+}
+
+function receiveCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.receive',
+    summary: 'Takes in a message of a platform: it is in the journal when this is answered.',
+    input: receivedSchema,
+    output: decidedSchema,
+    example: {
+      channel: 'telegram',
+      space: '',
+      chat: '1000',
+      thread: '',
+      kind: 'direct',
+      message: '7',
+      sender: '1000',
+      shown: 'Ada',
+      is_bot: false,
+      is_verified: true,
+      at: 0,
+      text: 'Hello',
+      change: 'new',
+      mentions_us: false,
+      replies_to_us: false,
+      quoted: [],
+      files: [],
+      automatic: '',
+    },
+    recordOutput: (output) => ({ ...output }),
+    async run(input, context) {
+      const channels = await load()
+      const channel = await channels.get(input.channel)
+      return { output: await channels.receive(ofCall(context, 'channel.receive'), channel, input) }
+    },
+  })
+}
+
+const longestWaitS = 600
+
+function outboxCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.outbox',
+    summary: 'Waits for what is to be delivered, and lists it.',
+    tier: 'read_only',
+    effect: 'none',
+    timeoutMs: (longestWaitS + 30) * 1_000,
+    input: z.strictObject({
+      seen: z.number().default(0).describe('The version that was seen last: waits until there is another one.'),
+      wait_s: z.int().min(0).max(longestWaitS).default(0).describe('How long to wait.'),
+    }),
+    output: z.strictObject({ version: z.number(), deliveries: z.array(deliverySchema).readonly() }),
+    example: { seen: 0, wait_s: 0 },
+    recordOutput: ({ version, deliveries }) => ({ version, deliveries: deliveries.length }),
+    async run({ seen, wait_s }, { signal }) {
+      const { outbox } = await load()
+      const version = await outbox.changedSince(seen, wait_s * 1_000, signal)
+      return { output: { version, deliveries: await outbox.open() } }
+    },
+  })
+}
+
+const delivery = z.string().min(1).max(100).describe('Id of the delivery.')
+
+function attemptCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.attempt',
+    summary: 'Records that sending a part of a delivery begins.',
+    input: z.strictObject({ delivery, part: z.int().min(0).max(100) }),
+    output: z.strictObject({
+      before: partSchema.nullable().describe('The attempt before it; null: it is the first.'),
+    }),
+    example: { delivery: '01890a5d', part: 0 },
+    recordOutput: (output) => output as unknown as JsonObject,
+    async run({ delivery: id, part }, context) {
+      return { output: { before: await (await load()).outbox.attempt(ofCall(context, 'channel.attempt'), id, part) } }
+    },
+  })
+}
+
+function tellCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.sent',
+    summary: 'Records what has become of a delivery, or of a part of it.',
+    input: z.strictObject({
+      delivery,
+      part: z.int().min(0).max(100).optional(),
+      id: platformId.min(1).optional().describe('Id of the part on the platform.'),
+      end: z
+        .strictObject({ state: z.enum(['done', 'lost', 'dead']), why: z.string().max(300).default('') })
+        .optional()
+        .describe('`lost`: nobody knows whether it has arrived. `dead`: it cannot be delivered.'),
+    }),
+    output: z.strictObject({}),
+    example: { delivery: '01890a5d', part: 0, id: '101' },
+    async run({ delivery: id, ...told }, context) {
+      const { outbox, questions } = await load()
+      await outbox.tell(ofCall(context, 'channel.sent'), id, told)
+      if (told.end?.state === 'lost') {
+        const lost = await outbox.find(id)
+        if (lost !== null) await questions.tellLost(lost)
+      }
+      return { output: {} }
+    },
+  })
+}
+
+function pressCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.press',
+    summary: 'Judges a button that was pressed, and decides what waits where whoever pressed it may.',
+    input: z.strictObject({ ...placeFields, message: platformId.min(1), sender: platformId.min(1), data: z.string().max(64) }),
+    output: z.strictObject({ text: z.string().describe('Shown to the one who pressed, and to nobody else; empty: nothing.') }),
+    example: { channel: 'telegram', space: '', chat: '1000', thread: '', message: '7', sender: '1000', data: '0'.repeat(32) },
+    recordOutput: (output) => ({ ...output }),
+    async run(input, context) {
+      const { questions } = await load()
+      return { output: { text: await questions.press(ofCall(context, 'channel.press'), input) } }
+    },
+  })
+}
+
+function askCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.ask',
+    summary: 'Has a call that waits for approval shown where somebody may decide it.',
+    input: z.strictObject({ session: z.string().min(1).max(100), call: z.string().min(1).max(200) }),
+    output: z.strictObject({ asked: z.boolean() }),
+    example: { session: '01890a5d-ac96-774b-bcce-b302099a8057', call: '01890a5d-ac96-774b-bcce-b302099a8057.0' },
+    recordOutput: (output) => ({ ...output }),
+    async run({ session, call }, context) {
+      const { questions } = await load()
+      return { output: { asked: await questions.ask(ofCall(context, 'channel.ask'), session as SessionId, call as CallId) } }
+    },
+  })
+}
+
+function sayCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.say',
+    summary: 'Says how a channel is: connected, or why not.',
+    input: z.strictObject({
+      channel: channelName,
+      state: z.enum(['starting', 'up', 'down', 'failed']),
+      why: z.string().max(1_000).default(''),
+      self: accountSchema.nullable().default(null),
+    }),
+    output: z.strictObject({}),
+    example: { channel: 'telegram', state: 'up', why: '', self: null },
+    event: () => ({ kind: 'channel_state', fields: {} }),
+    async run({ channel, self, ...state }, context) {
+      const channels = await load()
+      await channels.say(ofCall(context, 'channel.say'), channel, state, self)
+      return { output: {} }
+    },
+  })
+}
+
+const maxPieceCharacters = Math.ceil(maxPieceBytes / 3) * 4
+
+function pieceCall(blobs: () => Core['blobs']): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.put',
+    summary: 'Stores a piece of a file that came with a message.',
+    input: z.strictObject({ data: z.string().min(1).max(maxPieceCharacters).describe('The piece as base64.') }),
+    output: z.strictObject({ piece: z.string(), bytes: z.int() }),
+    example: { data: 'aGVsbG8=' },
+    recordInput: ({ data }) => ({ base64_characters: data.length }),
+    recordOutput: (output) => ({ ...output }),
+    async run({ data }) {
+      const bytes = Buffer.from(data, 'base64')
+      return { output: { piece: await blobs().keep(bytes), bytes: bytes.length } }
+    },
+  })
+}
+
+function readCall(): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.read',
+    summary: 'Reads a piece of a file that an agent sends to a chat, as base64.',
+    tier: 'read_only',
+    effect: 'none',
+    input: z.strictObject({ piece: pieceHash }),
+    output: z.strictObject({ data: z.string() }),
+    example: { piece: '0'.repeat(64) },
+    reveals: true,
+    recordOutput: ({ data }) => ({ base64_characters: data.length }),
+    async run({ piece }, { blobs }) {
+      const bytes = await blobs.read(piece)
+      if (bytes === null || bytes.length > maxPieceBytes)
+        throw new OxbowError('not_found', `There is no piece ${piece}.`, { hint: 'Use a hash from the `pieces` of the record.' })
+      return { output: { data: Buffer.from(bytes).toString('base64') } }
+    },
+  })
+}

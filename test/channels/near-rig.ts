@@ -1,0 +1,63 @@
+/** Channels without processes: a kernel in memory behind a real gateway, what speaks to platforms in this process, and a fake Telegram. */
+import { systemClock, systemRandom } from '../../src/base/index.ts'
+import { createChannelHost } from '../../src/channels/channel-host.ts'
+import type { ChannelsSpec, HostPort } from '../../src/config/index.ts'
+import { createToken, startGateway } from '../../src/gateway/index.ts'
+import { type Fixture, type FixtureOptions, openFixture } from '../../src/kernel/kernel-fixture.ts'
+import type { InputOf, OutputOf } from '../../src/protocol/index.ts'
+import { startTelegramFake, type TelegramFake } from './fakes/telegram.ts'
+
+export interface NearRig extends AsyncDisposable {
+  readonly fake: TelegramFake
+  readonly fixture: Fixture
+  /** @throws Error with the failure of the call */
+  call<Name extends string>(name: Name, input: object): Promise<OutputOf<Name>>
+  link(name: string, role: 'owner' | 'member' | 'guest', more?: object): Promise<OutputOf<'identity.link'>>
+  /** What the process of channels has said. */
+  readonly logs: readonly string[]
+}
+
+/** A person without definitions, skills and plugins. */
+const noFiles = {
+  definitions: async () => [],
+  plugins: async () => [],
+  skills: async () => ({ skills: [], prompts: [] }),
+  onConfigChange: () => {},
+}
+
+/** @param options as for a kernel in memory */
+export async function startNearRig(options: FixtureOptions = {}): Promise<NearRig> {
+  const fake = await startTelegramFake()
+  const logs: string[] = []
+  const host = createChannelHost({
+    clock: systemClock,
+    random: systemRandom,
+    log: (message, fields) => logs.push(JSON.stringify([message, fields])),
+  })
+  const address = Promise.withResolvers<string>()
+  const channels = async (spec: ChannelsSpec | null): Promise<void> => {
+    void address.promise.then((url) => host.take({ url, ...(spec ?? { key: '', menu: [], channels: [] }) }))
+  }
+  const secretKeeper = { keep: async () => {}, remove: async () => {}, tagKey: Buffer.alloc(32) }
+  const fixture = await openFixture({ secretKeeper, ...options, host: { ...noFiles, channels } as unknown as HostPort })
+  const gateway = await startGateway({ kernel: fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) })
+  address.resolve(gateway.url)
+  const call: NearRig['call'] = async (name, input) => {
+    const outcome = await fixture.kernel.call(name as never, input as InputOf<never>)
+    if (outcome.status !== 'ok') throw new Error(`${outcome.failure.code}: ${outcome.failure.message} ${outcome.failure.hint}`)
+    return outcome.output as never
+  }
+  return {
+    fake,
+    fixture,
+    call,
+    logs,
+    link: (name, role, more = {}) => call('identity.link', { channel: 'telegram', sender: fake.idOf(name), shown: name, role, ...more }),
+    async [Symbol.asyncDispose]() {
+      await host.close()
+      await gateway.close()
+      await fixture[Symbol.asyncDispose]()
+      await fake.close()
+    },
+  }
+}
