@@ -1,15 +1,20 @@
 /** A real runner that brings a guest up and then waits to be killed: `node runner-to-kill.ts <home> <base url of the model>`. */
-import { ensureGuest, openHome, openWorkspace } from '../../src/runner/index.ts'
-import { configSchema } from '../../src/services/index.ts'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'smol-toml'
+import { ensureGuest, loadConfig, openHome, openWorkspace } from '../../src/runner/index.ts'
 import { user } from '../support/workspace.ts'
 
 const [, , root, baseUrl] = process.argv
 const env = { PATH: process.env['PATH'], OXBOW_HOME: root }
 const home = openHome(env)
+const workspace = openWorkspace(home, user)
+const config = { model: { provider: 'openai', base_url: baseUrl! }, approval: { privileged: 'allow' } }
+writeFileSync(join(root!, 'config.toml'), stringify(config))
 const guest = await ensureGuest({
   home,
-  workspace: openWorkspace(home, user),
-  config: configSchema.parse({ model: { provider: 'openai', base_url: baseUrl }, approval: { privileged: 'allow' } }),
+  workspace,
+  config: loadConfig(home, workspace),
   insecure: false,
   version: '0.0.0',
   env,
