@@ -30,7 +30,7 @@ const registry = 'https://registry.npmjs.org/'
 const severalVersions: Readonly<Record<string, string>> = {
   marked: 'pi-tui pins its own, and web pages have the newest',
   'highlight.js': 'lowlight, which the web application uses, asks for 11.11',
-  undici: 'the client of Discord pins the sixth version, that of Slack asks for a newer one',
+  undici: 'the client of Discord pins the sixth version, the client of Slack asks for a newer one',
   eventemitter3: 'a queue within the client of Slack has an older one',
   '@types/retry': 'types alone, in the same way',
   'eventsource-parser': 'the clients and servers of MCP and A2A ask for the third version',

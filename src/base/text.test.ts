@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { CallId } from './id.ts'
-import { fenced, matchesStars, unfenced } from './text.ts'
+import { matchesStars } from './stars.ts'
+import { fenced, unfenced } from './text.ts'
 
 const call = '01890a5d-ac96-774b-bcce-b302099a8057.3' as CallId
 const mark = '7508a990203b.3'

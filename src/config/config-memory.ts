@@ -83,7 +83,7 @@ export const memoryConfig = z
           .min(0)
           .max(1)
           .default(0.05)
-          .describe('What it may spend, as a part of what the session has spent on its turns. 0: no model, rules only.'),
+          .describe('How much it spends at most, as a part of what the session has spent on its turns. 0: no model, rules only.'),
       })
       .prefault({}),
     consolidation: z

@@ -284,7 +284,7 @@ export interface HostPort {
   /** Spaces of the person: names, sizes, what is shared. @throws OxbowError `denied` for an isolated guest */
   spaces(): Promise<readonly SpaceView[]>
   logPage(wish: LogWish): Promise<LogPage>
-  /** Has the process of channels run beside the guest, with these channels; null: it ends. Absent: there is nobody who could start it. */
+  /** Has the process of channels run next to the guest, with these channels; null: it ends. Absent: there is nobody who could start it. */
   readonly channels?: (spec: ChannelsSpec | null) => Promise<void>
   /** Resolves before the guest ends. @throws OxbowError `workspace_busy` for the guest of a terminal */
   stop(): Promise<void>

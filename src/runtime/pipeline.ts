@@ -2,10 +2,9 @@
  * One message through an agent in seven steps: receive, decide, compose, generate ⇄ act, evaluate, emit, return. Everything it
  * needs it requests by `process.call`.
  */
-import { assertNever, type CallId, derivedId, type Failure, headOf, type SessionId, plural, toFailure } from '../base/index.ts'
+import { assertNever, type CallId, type Failure, headOf, type SessionId, plural, toFailure } from '../base/index.ts'
 import {
   type ConversationItem,
-  decideCall,
   type HeldConversation,
   lastSaid,
   type Process,
@@ -117,29 +116,15 @@ async function decide(
   hooks: TurnHooks | undefined,
 ): Promise<Pick<TurnResult, 'decision'> | TurnResult> {
   const silent = (decision: TurnDecision): TurnResult => ({ ...result(process, 'ok', '', 0), decision })
-  if (!hasContent(items)) return silent({ action: 'ignore', by: 'rule', reason: 'the message is empty' })
-  const decision = source === undefined ? null : await askWhether(process, source)
+  const last = items.at(-1)?.message
+  if (last === undefined || (last.role === 'user' && textOf(last).trim() === ''))
+    return silent({ action: 'ignore', by: 'rule', reason: 'the message is empty' })
+  const decision = source === undefined ? null : await (await import('./ask-whether.ts')).askWhether(process, source)
   if (decision !== null && decision.action !== 'respond') return silent(decision)
   const hooked = hooks?.sees('respond.decide') === true ? await hooks.decide(process, newestText(items)) : null
   if (hooked !== null && hooked.failure !== null) return stoppedByHook(process, hooked.failure)
   if (hooked !== null) return silent({ action: 'ignore', by: 'hook', reason: 'a plugin withholds the answer' })
   return decision === null ? {} : { decision }
-}
-
-/** The same after a crash: the call has the turn's own id for it. What cannot be decided is answered only where nobody else reads it. */
-async function askWhether(process: Process, source: TurnSource): Promise<TurnDecision> {
-  const outcome = await process.call(decideCall, { source }, derivedId(process.turn, decideCall) as CallId)
-  if (outcome.status === 'ok') {
-    const { action, by, reason } = outcome.output as TurnDecision
-    return { action, by, reason }
-  }
-  const action = source.kind === 'direct' && source.bot !== true ? 'respond' : 'ignore'
-  return { action, by: 'rule', reason: `it could not be decided: ${outcome.failure.message}` }
-}
-
-function hasContent(conversation: readonly ConversationItem[]): boolean {
-  const last = conversation.at(-1)?.message
-  return last !== undefined && (last.role !== 'user' || textOf(last).trim() !== '')
 }
 
 function newestText(conversation: readonly ConversationItem[]): string {

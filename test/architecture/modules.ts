@@ -95,7 +95,7 @@ export const modules: readonly ModuleRow[] = [
   row('sdk', 'terminal', ['runner', 'client'], {
     starts: { 'src/guest/own-process.ts': 'a guest can live in the process of the program' },
   }),
-  // A process of its own beside the guest, started where a channel is configured.
+  // A process of its own next to the guest, started where a channel is configured.
   row('channels', 'terminal', ['client'], {
     buildTime: {
       grammy: 'the Bot API of Telegram; loaded with the first channel of Telegram',
@@ -128,7 +128,7 @@ export const modules: readonly ModuleRow[] = [
     },
     starts: {
       'src/guest/main.ts': 'a guest is a process of its own',
-      'src/channels/main.ts': 'the process that holds the tokens of channels, beside the guest',
+      'src/channels/main.ts': 'the process that holds the tokens of channels, next to the guest',
     },
   }),
   row(

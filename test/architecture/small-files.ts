@@ -27,6 +27,8 @@ export const depthRules: DepthRules = {
   ]),
   smallFiles: {
     'src/base/database-head.ts': 'one question that the store and the runner ask, who may not import each other',
+    'src/base/stars.ts': 'one rule for patterns, of programs and of rights, which no start loads',
+    'src/runtime/ask-whether.ts': 'one question about messages of channels, which no other turn loads',
     'src/base/links.ts': 'one rule for links, for sandboxes and packages, which no start loads',
     'src/cli/recent-records.ts': 'reads the end of a journal without its guest, for the chat and for approvals',
     'src/guest/app-source.ts': 'calls of a program that embeds the guest, which no other start loads',

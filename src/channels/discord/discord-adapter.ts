@@ -153,7 +153,7 @@ interface LinkDeps {
 }
 
 interface Link extends LinkDeps {
-  /** Takes a message, after those of its channel before it, until it is taken. */
+  /** Takes a message, after the earlier ones of its channel, until it is taken. */
   take(message: InboundMessage): void
   /** Authors by message. */
   readonly authors: ReturnType<typeof createRecentMap<string, InboundMessage>>

@@ -34,7 +34,7 @@ export async function* missedMessages(
     try {
       for (const message of await since(rest, me, id, oldest, signal)) yield { message, isDirect }
     } catch (error) {
-      // A channel that the bot cannot see is none of its own.
+      // A channel that the bot cannot see is not its own.
       if (discordFailure(error).why !== 'gone') throw error
     }
   }

@@ -7,7 +7,7 @@ export type DiscordFailure = Exclude<Sent, { ok: true }>
 
 /** Unknown channel, message, user; no access; cannot write to this user; no permission; archived thread. */
 const gone: ReadonlySet<unknown> = new Set([10_003, 10_008, 10_013, 50_001, 50_007, 50_013, 50_083])
-/** The request has left this machine in none of these cases. */
+/** In these cases the request has not left this machine. */
 const neverSent: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 /** @param error whatever the library has thrown; its own message may have an address with a token */

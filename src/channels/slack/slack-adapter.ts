@@ -78,7 +78,7 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
       const [channel, user, thread] = JSON.parse(press) as [string, string, string]
       if (text !== '') await web.chat.postEphemeral({ channel, user, text, ...(thread !== '' && { thread_ts: thread }) }).catch(() => {})
     },
-    // Slack shows that of people only.
+    // Slack shows it for people only.
     typing: async () => {},
     async close() {
       ending.abort()

@@ -1,4 +1,5 @@
 /** What a failed request to Slack means: docs.slack.dev, "Errors" of each method. */
+import { ErrorCode } from '@slack/web-api'
 import { isObject, OxbowError, truncate } from '../../base/index.ts'
 import type { Sent } from '../port.ts'
 
@@ -30,16 +31,16 @@ const gone = new Set([
 /** The request may have been done. */
 const unclear = new Set(['internal_error', 'fatal_error', 'service_unavailable', 'request_timeout'])
 const unformatted = new Set(['invalid_blocks', 'invalid_blocks_format', 'msg_too_long', 'msg_blocks_too_long'])
-/** The request has left this machine in none of these cases. */
+/** In these cases the request has not left this machine. */
 const neverSent: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 /** @param error whatever the library has thrown */
 export function slackFailure(error: unknown): SlackFailure {
   if (!isObject(error)) return { ok: false, why: 'unknown', message: 'the request failed' }
   const { code } = error as { readonly code?: unknown }
-  if (code === 'slack_webapi_rate_limited_error') return { ok: false, why: 'throttled', retryAfterMs: Number(error['retryAfter']) * 1_000 }
-  if (code === 'slack_webapi_platform_error') return platformFailure((error as unknown as { data: Answer }).data)
-  if (code === 'slack_webapi_http_error') return { ok: false, why: 'unknown', message: `Slack answers with ${Number(error['statusCode'])}` }
+  if (code === ErrorCode.RateLimitedError) return { ok: false, why: 'throttled', retryAfterMs: Number(error['retryAfter']) * 1_000 }
+  if (code === ErrorCode.PlatformError) return platformFailure((error as unknown as { data: Answer }).data)
+  if (code === ErrorCode.HTTPError) return { ok: false, why: 'unknown', message: `Slack answers with ${Number(error['statusCode'])}` }
   const causes = [error, error['original'], isObject(error['original']) ? error['original']['cause'] : null]
   const cause = causes
     .flatMap((each) => (isObject(each) && typeof each['code'] === 'string' ? [each['code']] : []))

@@ -103,7 +103,7 @@ function plainText(text: string, me: Me): string {
     .replaceAll('&amp;', '&')
 }
 
-/** A command of the menu: `/oxbow new` is `/new`. @returns null for what is none */
+/** A command of the menu: `/oxbow new` is `/new`. @returns null for any other text */
 export function commandOf(body: unknown, me: Me): InboundMessage | null {
   if (!isObject(body) || typeof body['command'] !== 'string') return null
   const field = (name: string): string => {

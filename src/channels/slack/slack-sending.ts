@@ -1,7 +1,7 @@
 /** Sends to Slack. Each message has its intent as metadata, by which it is found in the history when its answer was lost. */
 import { createHash } from 'node:crypto'
 import type { KnownBlock } from '@slack/types'
-import type { WebClient } from '@slack/web-api'
+import { ErrorCode, type WebClient } from '@slack/web-api'
 import type { ChannelAdapter, ChatRef, OutboundPart, Sent } from '../port.ts'
 import { escapeSlack } from '../text/index.ts'
 import { sentOf, slackFailure } from './slack-errors.ts'
@@ -46,7 +46,7 @@ export function sendingBy(web: WebClient, user: () => string): Pick<ChannelAdapt
           length: bytes.length,
         })
         const stored = await fetch(address, { method: 'POST', body: new Uint8Array(bytes) })
-        if (!stored.ok) throw Object.assign(new Error(), { code: 'slack_webapi_http_error', statusCode: stored.status })
+        if (!stored.ok) throw Object.assign(new Error(), { code: ErrorCode.HTTPError, statusCode: stored.status })
         const comment = caption === '' ? {} : { initial_comment: escapeSlack(caption) }
         // A thread needs its parent by name: without one the types know no `thread_ts`.
         const place = thread === '' ? { channel_id: chat } : { channel_id: chat, thread_ts: thread }

@@ -9,7 +9,7 @@ export type TelegramFailure =
   | { readonly ok: false; readonly why: 'conflict' | 'unformatted' | 'same' | 'webhook'; readonly message: string }
   | { readonly ok: false; readonly why: 'moved'; readonly to: string; readonly message: string }
 
-/** The request has left this machine in none of these cases. */
+/** In these cases the request has not left this machine. */
 const neverSent: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 /** Texts of Telegram that have no code of their own. */

@@ -37,7 +37,7 @@ function isTame(text: string): boolean {
   for (const line of text.split('\n')) {
     const [head = ''] = /^(?:[ \t]|>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t]))*/.exec(line) ?? []
     if (head.length > maxIndent || (head.match(/>|[-+*]|\d+[.)]/g)?.length ?? 0) > maxDepth) return false
-    // With an item a paragraph ends; one with a number does so only where there is none before.
+    // With an item a paragraph ends; one with a number does so only where no item is before it.
     if (line.trim() === '' || /^\s*[-+*] +\S/.test(line)) signs = 0
     signs += line.match(/[*_~]/g)?.length ?? 0
     if (/^[ >]*\[[^\]]*\]:/.test(line)) definitions += 1

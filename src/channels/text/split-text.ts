@@ -1,5 +1,5 @@
 /**
- * A styled text in ranges, each of which a writer can write within the limit of its platform. A range ends between blocks where it can, else at
+ * A styled text in ranges that a writer can write within the limit of its platform, each by itself. A range ends between blocks where it can, else at
  * the end of a line, else between words, else between two signs as people see them; never within a link that fits into a range.
  */
 import type { Run, StyledText } from './styled-text.ts'
@@ -76,7 +76,7 @@ function endOf({ text, runs, blockEnds }: StyledText, from: number, most: number
   return near > from ? near : graphemeEnd(text, from, most)
 }
 
-/** @returns -1: there is none */
+/** @returns -1: nowhere */
 function lastAtMost(ascending: readonly number[], most: number): number {
   let [low, high] = [0, ascending.length]
   while (low < high) {

@@ -1,5 +1,5 @@
 /**
- * The process of channels of a user, beside the guest: started where a channel is configured, again when it ends by itself, after a pause that
+ * The process of channels of a user, next to the guest: started where a channel is configured, again when it ends by itself, after a pause that
  * grows, and ended with the guest. What it needs goes through its input, a line for each state of things, so that no token is in an argument, a
  * variable or a file; the end of its input ends it.
  */

@@ -13,7 +13,7 @@ import { type Identity, type Role } from './channel-schemas.ts'
 import { maxHints, maxRecent, maxWaiting } from './limits.ts'
 import type { Outbox } from './outbox.ts'
 
-/** Where a chat is, and of which kind. */
+/** Where a chat is, and its kind. */
 export type ChatPlace = Pick<ChatDoc, 'channel' | 'space' | 'chat' | 'thread' | 'kind'>
 
 /** What became of an edit. */

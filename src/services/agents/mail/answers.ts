@@ -23,7 +23,7 @@ interface Asked {
   readonly signal: AbortSignal
 }
 
-/** @returns the answer, or why there is none; null: not yet @throws OxbowError `not_found` for a message that the agent did not get */
+/** @returns the answer, or why it never comes; null: not yet @throws OxbowError `not_found` for a message that the agent did not get */
 export async function answerTo(deps: AnswerDeps, { agent, session, message, until, signal }: Asked): Promise<string | null> {
   const turn = message as TurnId
   await deps.flushed()
