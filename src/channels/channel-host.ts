@@ -1,6 +1,6 @@
 /** Runs channels side by side: one that hangs or fails leaves the others running. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isOxbowError, retryDelayMs } from '../base/index.ts'
+import { isOxbowError, ownValue, retryDelayMs } from '../base/index.ts'
 import { type Client, connect } from '../client/index.ts'
 import { adapters } from './adapters.ts'
 import type { ChannelsSpec } from '../config/index.ts'
@@ -64,7 +64,7 @@ async function serve(deps: HostDeps, spec: HostedChannels, signal: AbortSignal):
   const runs = new Map<string, ChannelRun>()
   try {
     for (const settings of spec.channels) {
-      const open = adapters[settings.kind]
+      const open = ownValue(adapters, settings.kind)
       if (open === undefined) await guest.say({ channel: settings.name, state: 'failed', why: `this version knows no ${settings.kind}` })
       else runs.set(settings.name, createChannelRun({ ...deps, guest, menu: spec.menu, open }, settings, signal))
     }

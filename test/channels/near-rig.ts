@@ -45,7 +45,7 @@ export async function startNearRig(options: FixtureOptions = {}): Promise<NearRi
   const call: NearRig['call'] = async (name, input) => {
     const outcome = await fixture.kernel.call(name as never, input as InputOf<never>)
     if (outcome.status !== 'ok') throw new Error(`${outcome.failure.code}: ${outcome.failure.message} ${outcome.failure.hint}`)
-    return outcome.output as never
+    return outcome.output
   }
   return {
     fake,

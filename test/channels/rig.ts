@@ -59,7 +59,7 @@ export async function startRig({
   const call: ChannelRig['call'] = async (name, input) => {
     const outcome = await client.call(name as never, input as InputOf<never>)
     if (outcome.status !== 'ok') throw new Error(`${outcome.failure.code}: ${outcome.failure.message} ${outcome.failure.hint}`)
-    return outcome.output as never
+    return outcome.output
   }
   return {
     fake,

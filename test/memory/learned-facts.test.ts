@@ -93,9 +93,11 @@ describe('what is learned after a turn', () => {
     let cost = 200
     await using guest = await openLearner(undefined, {
       async *play(request) {
-        if (isLearning(request)) return yield* says('')
-        yield [{ type: 'text', text: 'I see.' }]
-        yield [{ type: 'finish', reason: 'stop', usage: { inputTokens: cost, outputTokens: 1, estimated: false } }]
+        if (isLearning(request)) yield* says('')
+        else {
+          yield [{ type: 'text', text: 'I see.' }]
+          yield [{ type: 'finish', reason: 'stop', usage: { inputTokens: cost, outputTokens: 1, estimated: false } }]
+        }
       },
     })
     await guest.turn('My sister Clara plays the cello in Lisbon.')
@@ -126,9 +128,10 @@ describe('what is learned after a turn', () => {
     const first = await openMemoryFixture({
       store: keepOpen,
       async *play(request, signal) {
-        if (!isLearning(request)) return yield* costly('I see.')
-        begun.resolve()
-        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+        if (isLearning(request)) {
+          begun.resolve()
+          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+        } else yield* costly('I see.')
       },
     })
     await first.say('My sister Clara plays the cello in Lisbon.')

@@ -265,14 +265,7 @@ const format = (isPlain: boolean) => ({
 
 function sentOf(failure: TelegramFailure): Sent {
   if (failure.why === 'throttled') return failure
-  switch (failure.why) {
-    case 'absent':
-    case 'unknown':
-    case 'gone':
-    case 'refused':
-    case 'revoked':
-      return failure
-    default:
-      return { ok: false, why: 'refused', message: failure.message }
-  }
+  const { why } = failure
+  const isOfPort = why === 'absent' || why === 'unknown' || why === 'gone' || why === 'refused' || why === 'revoked'
+  return { ok: false, why: isOfPort ? why : 'refused', message: failure.message }
 }

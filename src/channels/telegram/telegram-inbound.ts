@@ -52,7 +52,7 @@ export function pressOf({ callback_query: query }: Update): ButtonPress | null {
   const message = query?.message
   if (query?.data === undefined || message === undefined) return null
   return {
-    ...('date' in message && message.date !== 0 ? chatOf(message as Message) : { space: '', chat: String(message.chat.id), thread: '' }),
+    ...('date' in message && message.date !== 0 ? chatOf(message) : { space: '', chat: String(message.chat.id), thread: '' }),
     press: query.id,
     message: String(message.message_id),
     sender: personOf(query.from),

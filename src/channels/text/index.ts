@@ -12,7 +12,6 @@ import { writeDiscord } from './write-discord.ts'
 import { writeSlack } from './write-slack.ts'
 import { telegramLength, writeTelegram } from './write-telegram.ts'
 
-export { cleanText } from './parse-markdown.ts'
 export { partMentions } from './write-discord.ts'
 export { escapeSlack } from './write-slack.ts'
 

@@ -24,7 +24,7 @@ export function parseMarkdown(markdown: string): Root {
  * Without control characters and halves of surrogate pairs, which platforms refuse, and without the two signs that show text in another order
  * than it is read in. Marks and isolates of right-to-left scripts stay.
  */
-export function cleanText(text: string): string {
+function cleanText(text: string): string {
   // oxlint-disable-next-line no-control-regex -- the characters that must not be there
   const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u202d\u202e\ufeff]/g
   return text.replaceAll(/\r\n?/g, '\n').toWellFormed().replaceAll(control, '')

@@ -30,10 +30,15 @@ describe('learning', () => {
     )
     assert.deepEqual([superseded, flagged], [0, 2])
     const entries = await house.entries()
-    assert.deepEqual(entries.map(({ text, labels, supersededBy }) => [text, labels, supersededBy]).toSorted(), [
-      ['I live in Leeds.', [], ''],
-      ['I live in York.', ['untrusted'], ''],
-    ])
+    assert.deepEqual(
+      entries
+        .map(({ text, labels, supersededBy }) => [text, labels, supersededBy])
+        .toSorted(([a], [b]) => String(a).localeCompare(String(b))),
+      [
+        ['I live in Leeds.', [], ''],
+        ['I live in York.', ['untrusted'], ''],
+      ],
+    )
   })
 
   it('asks about messages with the same labels only, and carries the labels of each', async () => {
@@ -52,7 +57,10 @@ describe('learning', () => {
       [1, 1],
     )
     for (const question of questions) await learning.take(question, answer, async () => {})
-    assert.deepEqual((await house.entries()).map(({ labels }) => labels).toSorted(), [[], ['untrusted']])
+    assert.deepEqual(
+      (await house.entries()).map(({ labels }) => labels.join(' ')).toSorted((a, b) => a.localeCompare(b)),
+      ['', 'untrusted'],
+    )
   })
 
   it('reads each message once, also where recording the facts fails, and takes back no fact that has ended', async () => {

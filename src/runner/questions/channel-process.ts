@@ -47,7 +47,8 @@ export function keepChannels({ workspace, env, entry = ownProgram() }: ChannelPl
   /** A guest that has just begun announces its address a moment later. */
   const give = async (): Promise<void> => {
     const [spec, to] = [wanted, child]
-    for (let tries = 0; tries < addressTries && wanted === spec && child === to && spec !== null; tries += 1) {
+    const isStill = (): boolean => spec !== null && wanted === spec && child === to
+    for (let tries = 0; tries < addressTries && isStill(); tries += 1) {
       const guest = await findGuest(workspace)
       if (guest !== null) return void to?.stdin?.write(`${JSON.stringify({ url: guest.url, ...spec })}\n`)
       await sleep(addressPauseMs)

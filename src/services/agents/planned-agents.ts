@@ -12,7 +12,11 @@ const place = 'agents/'
 type NewAgent = Pick<AgentView, 'task' | 'name' | 'model' | 'rights' | 'priority' | 'keep' | 'labels' | 'budget'>
 
 /** @returns the agent as it will be listed, before it has run */
-export function plannedAgent(agent: NewAgent, plan: PlannedCall, { caller, clock }: Pick<CallContext, 'caller' | 'clock'>) {
+export function plannedAgent(
+  agent: NewAgent,
+  plan: PlannedCall,
+  { caller, clock }: Pick<CallContext, 'caller' | 'clock'>,
+): { readonly output: AgentView; readonly text: string } {
   const [id, session] = [plan.newId() as CallId, plan.newId() as SessionId]
   plan.overlay.put(`${place}${id}`, agent.name, { before: '', after: '' })
   const output: AgentView = {
@@ -54,7 +58,7 @@ export function endsWithAgents<Input, Output>(
   empty: Output | null,
 ): NonNullable<Call<Input, Output>['planned']> {
   return async (input, plan, context) => {
-    const names = [...plan.overlay.below(place).values()]
+    const names = [...plan.overlay.below(place).values()].map(String)
     if (names.length === 0) return run(input, context)
     plan.ends(`What ${names.join(', ')} will answer cannot be known before the plan is applied.`)
     return { output: empty as Output, text: 'The plan ends here.' }

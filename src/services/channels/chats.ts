@@ -59,7 +59,7 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
       return [change(chatCategory, id, then), ...(current === null || then.session !== known.session ? [follow] : [])]
     })
   }
-  const get: Chats['get'] = async (place) => (await documents.get<ChatDoc>(chatCategory, chatId(place as ChatPlace)))?.value ?? null
+  const get: Chats['get'] = async (place) => (await documents.get<ChatDoc>(chatCategory, chatId(place)))?.value ?? null
   const all: Chats['all'] = async () => (await documents.all<ChatDoc>(chatCategory)).map(({ value }) => value)
   return {
     load: held.load,

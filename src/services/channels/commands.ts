@@ -1,6 +1,6 @@
 /** What people type with a slash. Only owners may, but for `/help` and `/cancel` of one's own turn. What is typed besides is a message. */
-import { type CallId, derivedId, type JsonObject, type SessionId, truncate } from '../../base/index.ts'
-import { type CallOutcome, type MadeCall } from '../../protocol/index.ts'
+import { type CallId, derivedId, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
 import { type ChatDoc, newDelivery } from './channel-records.ts'
@@ -45,7 +45,7 @@ interface Asked {
 }
 
 /** Makes a call as the owner, in no turn. */
-type Ask = <Name extends string>(asked: Asked, name: Name & MadeCall<Name>, input: JsonObject, session?: SessionId) => Promise<CallOutcome>
+type Ask = (asked: Asked, name: string, input: JsonObject, session?: SessionId) => Promise<CallOutcome>
 
 type Command = (asked: Asked) => Promise<string>
 
@@ -53,7 +53,7 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
   const { chats, outbox } = parts
   const { gate, user, newId } = deps
   const ask: Ask = (_, name, input, session = '' as SessionId) =>
-    gate.call(userCaller(user, session, ''), name as string, input, { id: newId() as CallId, signal: null })
+    gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })
   const all = commandsOf(deps, chats, ask)
   return {
     isCommand: (text) => names.has((form.exec(text.trim())?.[1] ?? '').toLowerCase()),
@@ -63,7 +63,11 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
       const chat = await chats.get(place)
       const mayRun = identity.role === 'owner' || name === 'help' || (name === 'cancel' && chat?.running?.identity === identity.id)
       const reply =
-        chat === null ? '' : mayRun ? await all[name]!({ of, place, identity, chat, rest: rest.trim() }) : 'Only an owner may do that.'
+        chat === null
+          ? ''
+          : mayRun
+            ? await ownValue(all, name)!({ of, place, identity, chat, rest: rest.trim() })
+            : 'Only an owner may do that.'
       const id = derivedId('command', place.channel, place.space, place.chat, message)
       const { kind: _, ...where } = place
       await outbox.make(of, newDelivery(id, { ...where, kind: 'notice', text: truncate(reply, maxReplyChars), made_at: deps.clock.now() }))

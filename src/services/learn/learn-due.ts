@@ -1,12 +1,9 @@
 /** When something is learned: after a turn in which the person stated something. A turn of small talk costs nothing but a look at its words. */
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Core } from '../../kernel/index.ts'
 import { loadWorthReading, type Memory } from '../../memory/index.ts'
 import { isDerived, type SessionId } from '../../base/index.ts'
 import { learnCall, type RecordView, textOf } from '../../protocol/index.ts'
-
-/** The reply goes out first. */
-const afterReplyMs = 20
 
 type DueDeps = Pick<Core, 'background' | 'config' | 'conversations'>
 
@@ -30,7 +27,8 @@ export function createLearnDue(
     } while (isDueAgain)
   }
   const due = async (session: SessionId, turn: RecordView['call']): Promise<void> => {
-    await delay(afterReplyMs, undefined, { ref: false })
+    // The reply goes out first.
+    await turnOfLoop()
     const { mayTell } = await loadWorthReading()
     const said = conversations.itemOf(session, turn)?.message
     // One that was forgotten meanwhile, or is not at hand, is read with the next.

@@ -120,8 +120,8 @@ export function createApplyRuns(deps: ApplyDeps): ApplyRuns {
     find,
     async begin(by, plan, skips) {
       let isOurs = false
-      const begun = held.update(by, plan.id, async (current) => {
-        const found = applyRecord.safeParse(current).data ?? null
+      const begun = held.update(by, plan.id, async (before) => {
+        const found = applyRecord.safeParse(before).data ?? null
         isOurs = found === null || found.state === 'stopped'
         if (!isOurs) return []
         return [change(found === null ? blankRun(plan, clock.now()) : again(found, skips, clock.now()))]

@@ -31,17 +31,19 @@ const kinds: Readonly<Record<MediaType, RegExp>> = {
   document: /^/,
 }
 
+const sendInput = z.strictObject({
+  path: pathField,
+  media_type: z
+    .enum(['photo', 'audio', 'document', 'voice', 'video'])
+    .meta(evident('How the file is shown; any file can be sent as a document.')),
+  caption: z.string().max(maxCaptionCharacters).default('').meta(evident('Caption shown with the file.')),
+})
+
 export const mediaSend = defineCall({
   name: mediaCall,
   inTurn: true,
   summary: 'Sends a file to the person, with the reply.',
-  input: z.strictObject({
-    path: pathField,
-    media_type: z
-      .enum(['photo', 'audio', 'document', 'voice', 'video'])
-      .meta(evident('How the file is shown; any file can be sent as a document.')),
-    caption: z.string().max(maxCaptionCharacters).default('').meta(evident('Caption shown with the file.')),
-  }),
+  input: sendInput,
   output: z.strictObject({
     media_type: z.enum(['photo', 'audio', 'document', 'voice', 'video']),
     name: z.string(),
@@ -73,13 +75,7 @@ export const mediaSend = defineCall({
 
 type KeepPiece = (content: Uint8Array) => Promise<string | null>
 
-interface SendInput {
-  readonly path: string
-  readonly media_type: MediaType
-  readonly caption: string
-}
-
-async function sentFile({ path: requestedPath, media_type, caption }: SendInput, context: CallContext, keep: KeepPiece) {
+async function sentFile({ path: requestedPath, media_type, caption }: z.infer<typeof sendInput>, context: CallContext, keep: KeepPiece) {
   const path = toWorkspacePath(requestedPath)
   const { head, bytes, pieces } = await keepFile(path, context, keep)
   const mime = mediaTypeOf(head, '')

@@ -116,9 +116,7 @@ function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | '
   }
   const person = (name: string): User => ({ id: idOf(name), is_bot: false, first_name: name })
   const chatOf = (name: string, isGroup: boolean): Chat =>
-    isGroup
-      ? ({ id: state.group, type: 'supergroup', title: 'A group' } as Chat)
-      : ({ id: idOf(name), type: 'private', first_name: name } as Chat)
+    isGroup ? { id: state.group, type: 'supergroup', title: 'A group' } : { id: idOf(name), type: 'private', first_name: name }
   const said = new Map<string, Message>()
   return {
     idOf: (name) => String(idOf(name)),
@@ -150,7 +148,7 @@ function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | '
       put(state, { callback_query: { id, from: person(from), message: below, chat_instance: '1', data } }, '')
       return waits.promise
     },
-    standing: () => state.messages.map(({ states: _, ...each }) => each),
+    standing: () => state.messages.map(({ states: _states, ...each }) => each),
     seen: (id) => state.messages.find((each) => each.id === id)?.states ?? [],
     repeatUpdates: () => void (state.isRepeating = true),
     acknowledged: () => state.confirmed,
@@ -267,7 +265,7 @@ const methods: Readonly<Record<string, Method>> = {
     const [file] = files
     if (file === undefined || file.bytes.length === 0) throw new Refusal(400, 'Bad Request: file must be non-empty')
     if (file.bytes.length > 50_000_000) throw new Refusal(413, 'Request Entity Too Large')
-    const caption = String(fields['caption'] ?? '')
+    const caption = worded(fields['caption'])
     if (caption.length > 1_024) throw new Refusal(400, 'Bad Request: message caption is too long')
     return messageFrom(state, chat, caption, fields, [{ name: file.name, bytes: file.bytes.length }])
   },
@@ -275,8 +273,8 @@ const methods: Readonly<Record<string, Method>> = {
   answerCallbackQuery(state, { fields }) {
     const waits = state.presses.get(String(fields['callback_query_id']))
     if (waits === undefined) throw new Refusal(400, 'Bad Request: query is too old and response timeout expired or query ID is invalid')
-    if (String(fields['text'] ?? '').length > 200) throw new Refusal(400, 'Bad Request: MESSAGE_TOO_LONG')
-    waits.resolve(String(fields['text'] ?? ''))
+    if (worded(fields['text']).length > 200) throw new Refusal(400, 'Bad Request: MESSAGE_TOO_LONG')
+    waits.resolve(worded(fields['text']))
     return true
   },
   getFile(state, { fields }) {
@@ -323,8 +321,12 @@ function chatFor(state: State, fields: Form['fields']): string {
   return id
 }
 
+function worded(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
 function textOf(fields: Form['fields']): string {
-  const given = String(fields['text'] ?? '')
+  const given = worded(fields['text'])
   let text = given
   try {
     if (fields['parse_mode'] === 'HTML') text = readTelegramHtml(given)
