@@ -1,6 +1,6 @@
 /** The calls by which a person has plans made, looks at them, and applies or drops them. */
 import { z } from 'zod'
-import { type Failure, failureSentences, OxbowError, plural } from '../../base/index.ts'
+import { type Failure, failureSentences, isOxbowError, OxbowError, plural } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall, evident } from '../../protocol/index.ts'
 import { namedById } from '../named-by-id.ts'
 import { type ApplyRecord, applyRecord, type ApplyRuns } from './apply-run.ts'
@@ -116,7 +116,10 @@ function applyCall(deps: PlanCallDeps): Call {
     recordOutput: ({ id, digest, state, applied }) => ({ plan: id, digest, state, steps: applied?.done.length ?? 0 }),
     async run({ plan: ref, digest, skip_unknown: skips, dry_run: isDry }, context) {
       const found = await find(deps, ref)
-      await assertAppliable(deps, found, digest)
+      await assertAppliable(deps, found, digest).catch(async (error: unknown) => {
+        // Somebody else has begun meanwhile, and changes what it was made on.
+        if (!isOxbowError(error, 'plan_stale') || digest !== found.digest || !isBegun(await viewOf(deps, found))) throw error
+      })
       if (isDry) return { output: found, text: `Would apply ${summaryOf(found)}`, labels: found.labels }
       const { applied: _, ...record } = found
       const runs = await deps.applying()
@@ -136,6 +139,8 @@ function appliedText({ id, state, total, applied }: PlanView, isOurs: boolean): 
   const why = applied?.failure == null ? '' : ` ${failureSentences(applied.failure)}`
   return `Applying ${id} has stopped.${why}`
 }
+
+const isBegun = ({ state }: PlanView): boolean => state === 'applying' || state === 'applied'
 
 /** @throws OxbowError `plan_stale`, `bad_input` */
 async function assertAppliable(deps: PlanCallDeps, found: PlanView, digest: string): Promise<void> {

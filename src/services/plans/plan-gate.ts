@@ -140,7 +140,8 @@ function stepOf(call: Call, input: unknown, run: (context: Parameters<Call['run'
     name: stepName,
     summary,
     input: schema,
-    output,
+    // Nothing stands for the call with which the plan ends.
+    output: output.nullable(),
     example,
     right,
     audience,

@@ -23,9 +23,12 @@ export function readProgramFolder(path: string): ReadFolder {
   const wasm = join(folder, 'main.wasm')
   const module = existsSync(wasm) ? readFileSync(wasm).toString('base64') : undefined
   const cases = existsSync(join(folder, 'tests')) ? readdirSync(join(folder, 'tests')).filter((file) => file.endsWith('.toml')) : []
+  if (cases.length > maxProgramTests)
+    throw new OxbowError('limit_reached', `${folder} has ${cases.length} cases of tests; a program has at most ${maxProgramTests}.`, {
+      hint: 'Join cases that check the same, or split the program.',
+    })
   const texts = cases
     .toSorted()
-    .slice(0, maxProgramTests)
     .map((file) => [`tests/${file}`, readFileSync(join(folder, 'tests', file), 'utf8')] as const)
   return {
     name: basename(folder),

@@ -52,7 +52,7 @@ export function createProgramSchedules(deps: ScheduleDeps): ProgramSchedules {
       const isRunning = await deps.isRunning(state.program)
       // The same due time begins the same run, also when a crash hid that it had begun.
       const by = { caller: userCaller(deps.user, '', ''), call: derivedId('call', id, due) as CallId }
-      const failure = isRunning ? 'workspace_busy' : await failureOf(deps.run(by, state.program, state.input, signal))
+      const failure = isRunning ? 'limit_reached' : await failureOf(deps.run(by, state.program, state.input, signal))
       signal.throwIfAborted()
       if (failure !== '') deps.noteEvent('program_not_started', { program: state.program, schedule: state.name, failure }, '')
       // Times that have passed meanwhile, with no guest running, are one.
