@@ -44,6 +44,9 @@ interface Asked {
   readonly rest: string
 }
 
+/** Others read what is said in a group: these tell of the person's other sessions and money. */
+const directOnly: ReadonlySet<string> = new Set(['sessions', 'switch', 'fork', 'cost', 'undo'])
+
 /** Makes a call as the owner, in no turn. */
 type Ask = <Name extends string>(asked: Asked, name: Name & MadeCall<Name>, input: JsonObject, session?: SessionId) => Promise<CallOutcome>
 
@@ -62,11 +65,15 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
       const name = word.toLowerCase() === 'start' ? 'help' : word.toLowerCase()
       const chat = await chats.get(place)
       const mayRun = identity.role === 'owner' || name === 'help' || (name === 'cancel' && chat?.running?.identity === identity.id)
-      const reply =
-        chat === null ? '' : mayRun ? await all[name]!({ of, place, identity, chat, rest: rest.trim() }) : 'Only an owner may do that.'
+      const asked = { of, place, identity, rest: rest.trim() }
+      const reply = async (): Promise<string> => {
+        if (!mayRun) return 'Only an owner may do that.'
+        if (place.kind === 'group' && directOnly.has(name)) return 'Others read this chat. Do that in the direct chat.'
+        return chat === null ? '' : all[name]!({ ...asked, chat })
+      }
       const id = derivedId('command', place.channel, place.space, place.chat, message)
       const { kind: _, ...where } = place
-      await outbox.make(of, newDelivery(id, { ...where, kind: 'notice', text: truncate(reply, maxReplyChars), made_at: deps.clock.now() }))
+      await outbox.make(of, newDelivery(id, { ...where, kind: 'notice', text: truncate(await reply(), maxReplyChars), made_at: deps.clock.now() }))
     },
   }
 }
@@ -99,7 +106,6 @@ function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Comman
     },
     switch: (asked) => switchTo(chats, ask, asked),
     async fork(asked) {
-      if (asked.place.kind === 'group') return 'A group has a session of its own. Do that in the direct chat.'
       const made = await ask(asked, 'session.fork', { session: asked.chat.session })
       if (made.status !== 'ok') return made.failure.message
       const { session } = made.output as { readonly session: SessionId }
@@ -132,7 +138,7 @@ function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>>
       return [
         `Session \`${session.slice(-8)}\`${model === '' ? '' : `, model ${model}`}${asked.chat.quiet ? ', quiet' : ''}.`,
         running === null ? 'Nothing runs here.' : `A turn runs here; ${queue.length} wait.`,
-        `In all: ${turns.length} running, ${approvals.length} waiting for approval.`,
+        ...(asked.place.kind === 'group' ? [] : [`In all: ${turns.length} running, ${approvals.length} waiting for approval.`]),
       ].join('\n')
     },
     async cost(asked) {
@@ -180,7 +186,6 @@ async function switchTo(chats: Chats, ask: Ask, asked: Asked): Promise<string> {
   const [one] = fits
   if (one === undefined) return 'There is no such session: /sessions lists them.'
   if (fits.length > 1) return `${fits.length} sessions have this id; write more of it.`
-  if (asked.place.kind === 'group') return 'A group has a session of its own. Do that in the direct chat.'
   await chats.change(asked.of, asked.place, (now) => ({ ...now, session: one.id }))
   return `This chat goes on with: ${one.title || 'untitled'}`
 }
