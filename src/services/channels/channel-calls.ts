@@ -296,7 +296,9 @@ function notifyCall(load: Load): Call {
     async run({ text, urgent }, context) {
       const { notices } = await load()
       if (!(await notices.send(ofCall(context, 'channel.notify'), { id: context.id, text, urgent })))
-        throw new OxbowError('bad_config', 'Nothing says where notices go.', { hint: 'Set notify.to in config.toml, such as ["telegram"].' })
+        throw new OxbowError('bad_config', 'Nothing says where notices go.', {
+          hint: 'Set notify.to in config.toml, such as ["telegram"].',
+        })
       return { output: { notice: context.id } }
     },
   })

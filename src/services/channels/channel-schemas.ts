@@ -67,7 +67,10 @@ export const decidedSchema = z.strictObject({
   identity: z.string(),
   role: z.union([z.enum(roles), z.literal('')]),
   turn: z.string(),
-  silent_until: z.number().default(0).describe('Over the rate: until then, unix milliseconds, nothing of the sender is taken in. 0: it is.'),
+  silent_until: z
+    .number()
+    .default(0)
+    .describe('Over the rate: until then, unix milliseconds, nothing of the sender is taken in. 0: it is.'),
 })
 export type Decided = z.infer<typeof decidedSchema>
 

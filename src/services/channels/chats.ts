@@ -6,7 +6,18 @@ import { truncate, type SessionId } from '../../base/index.ts'
 import type { HeldRuns } from '../../runs/index.ts'
 import { followCategory } from '../access/service.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type AskDoc, askCategory, change, chatCategory, type ChatDoc, chatId, type Heard, identityCategory, processRight, type Waiting } from './channel-records.ts'
+import {
+  type AskDoc,
+  askCategory,
+  change,
+  chatCategory,
+  type ChatDoc,
+  chatId,
+  type Heard,
+  identityCategory,
+  processRight,
+  type Waiting,
+} from './channel-records.ts'
 import type { Identity, Role } from './channel-schemas.ts'
 import { maxHeard, maxHeardChars, maxHints, maxRecent, maxWaiting } from './limits.ts'
 import type { Outbox } from './outbox.ts'
@@ -112,7 +123,9 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
       if ((await get(place))?.heard.some(isIt) !== true) return
       await update(of, place, 'guest', (now) => ({
         ...now,
-        heard: now.heard.flatMap((each) => (!isIt(each) ? [each] : text === null ? [] : [{ ...each, text: truncate(text, maxHeardChars) }])),
+        heard: now.heard.flatMap((each) =>
+          !isIt(each) ? [each] : text === null ? [] : [{ ...each, text: truncate(text, maxHeardChars) }],
+        ),
       }))
     },
     move: (of, channel, from, to) => move(deps, of, channel, from, to),

@@ -73,7 +73,10 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
       }
       const id = derivedId('command', place.channel, place.space, place.chat, message)
       const { kind: _, ...where } = place
-      await outbox.make(of, newDelivery(id, { ...where, kind: 'notice', text: truncate(await reply(), maxReplyChars), made_at: deps.clock.now() }))
+      await outbox.make(
+        of,
+        newDelivery(id, { ...where, kind: 'notice', text: truncate(await reply(), maxReplyChars), made_at: deps.clock.now() }),
+      )
     },
   }
 }
@@ -107,7 +110,7 @@ function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Comman
     switch: (asked) => switchTo(chats, ask, asked),
     async fork(asked) {
       const made = await ask(asked, 'session.fork', { session: asked.chat.session })
-      if (made.status !== 'ok') return made.failure.message
+      if (made.status !== 'ok') return made.failure.code === 'not_found' ? 'There is nothing to copy yet.' : made.failure.message
       const { session } = made.output as { readonly session: SessionId }
       await chats.change(asked.of, asked.place, (now) => ({ ...now, session }))
       return 'This chat goes on with a copy. The session before stays as it is: /sessions.'

@@ -6,7 +6,16 @@ import { type CallId, derivedId, isObject, type SessionId, textIn, truncate } fr
 import { sectionOf } from '../../config/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { PendingApproval, RecordView } from '../../protocol/index.ts'
-import { answerCall, type AskDoc, askCategory, change, type ChatDoc, deliveredCategory, newDelivery, outboxCategory } from './channel-records.ts'
+import {
+  answerCall,
+  type AskDoc,
+  askCategory,
+  change,
+  type ChatDoc,
+  deliveredCategory,
+  newDelivery,
+  outboxCategory,
+} from './channel-records.ts'
 import { type Delivery, type Identity } from './channel-schemas.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
 import type { Chats } from './chats.ts'
@@ -253,7 +262,8 @@ async function askIn(
   }
   const waiting = await pendingOf(session, call)
   const all = await chats.all()
-  const chat = all.find((each) => each.session === session || each.running?.session === session) ?? (await chats.ofSession(session)) ?? undefined
+  const chat =
+    all.find((each) => each.session === session || each.running?.session === session) ?? (await chats.ofSession(session)) ?? undefined
   if (waiting === null || chat === undefined) return false
   const place = await placeFor(parts, chat, waiting, mayDecide)
   if (place === null) return false

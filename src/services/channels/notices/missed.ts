@@ -64,8 +64,13 @@ export function createMissed(deps: ChannelDeps, outbox: Pick<Outbox, 'wake'>): M
 }
 
 function noteOf({ count, lines }: MissedDoc): string {
-  const shown = lines.map(({ at, text }) => `- ${new Date(at).toISOString().slice(0, 16).replace('T', ' ')}: ${text === '' ? '(a file)' : text}`)
+  const shown = lines.map(
+    ({ at, text }) => `- ${new Date(at).toISOString().slice(0, 16).replace('T', ' ')}: ${text === '' ? '(a file)' : text}`,
+  )
   const more = count > lines.length ? [`- and ${count - lines.length} more`] : []
-  const head = count === 1 ? 'A message is older than a day, so I have not answered it:' : `${count} messages are older than a day, so I have not answered them:`
+  const head =
+    count === 1
+      ? 'A message is older than a day, so I have not answered it:'
+      : `${count} messages are older than a day, so I have not answered them:`
   return [head, '', ...shown, ...more, '', 'Send again what still matters.'].join('\n')
 }

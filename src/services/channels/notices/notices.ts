@@ -10,7 +10,15 @@ import { type AskMore, noticeKind, type OutputOf, type RecordView, sayNotice } f
 import type { HeldRuns } from '../../../runs/index.ts'
 import { isQuiet, type QuietHours, quietUntil } from '../../quiet-hours.ts'
 import { byKernel, type ChannelDeps, type Of } from '../channel-deps.ts'
-import { change, type ChannelDoc, type ChannelHealth, type ChatDoc, newDelivery, noticeCategory, outboxCategory } from '../channel-records.ts'
+import {
+  change,
+  type ChannelDoc,
+  type ChannelHealth,
+  type ChatDoc,
+  newDelivery,
+  noticeCategory,
+  outboxCategory,
+} from '../channel-records.ts'
 import type { Chats } from '../chats.ts'
 import { notifyConfig } from '../config.ts'
 import type { Identities } from '../identities.ts'
@@ -168,7 +176,10 @@ async function sendDue(deps: ChannelDeps, parts: NoticeParts, held: HeldRuns<Not
 function textOf(notices: readonly Notice[]): string {
   const [first] = notices
   if (notices.length === 1) return first!.text
-  return [`**${notices.length} notices**`, ...notices.map(({ text, at }) => `- ${new Date(at).toISOString().slice(11, 16)} UTC: ${text.replaceAll('\n', ' ')}`)].join('\n')
+  return [
+    `**${notices.length} notices**`,
+    ...notices.map(({ text, at }) => `- ${new Date(at).toISOString().slice(11, 16)} UTC: ${text.replaceAll('\n', ' ')}`),
+  ].join('\n')
 }
 
 async function endOfQuiet({ config }: ChannelDeps, now: number): Promise<number | null> {

@@ -55,7 +55,8 @@ export function createReleases(deps: ChannelDeps, parts: { readonly outbox: Outb
     mayShow: async (delivery) => !delivery.guarded || !(await isPrivate(delivery)),
     async release(of, delivery, ms, signal) {
       if (!delivery.guarded) return 'allowed'
-      const read = async (): Promise<Released | null> => (await documents.get<ReleaseDoc>(releaseCategory, delivery.id))?.value.decided ?? null
+      const read = async (): Promise<Released | null> =>
+        (await documents.get<ReleaseDoc>(releaseCategory, delivery.id))?.value.decided ?? null
       const known = await read()
       if (known !== null) return known
       if (!(await isPrivate(delivery))) return 'allowed'
@@ -89,4 +90,3 @@ async function decide(
   }
   return (await answered).status === 'ok' ? 'allowed' : 'denied'
 }
-
