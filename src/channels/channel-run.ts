@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, createRecentMap, isOxbowError, type JsonObject, type OxbowError, type Random, retryDelayMs } from '../base/index.ts'
 import { createDeliveries } from './deliveries.ts'
 import type { Delivery, Guest } from './gateway.ts'
-import { firstRetryMs, longestRetryMs, maxSenders, strangersPerDay } from './limits.ts'
+import { firstRetryMs, longestRetryMs, maxSenders, rejectionsPerDay } from './limits.ts'
 import type { ButtonPress, ChannelAdapter, ChannelEvents, ChannelSettings, InboundMessage, MenuCommand, OpenChannel } from './port.ts'
 import { storeFiles } from './stored-files.ts'
 
@@ -98,16 +98,23 @@ function eventsOf(
   say: (state: 'up' | 'down' | 'failed', why: string) => void,
 ): ChannelEvents {
   const { guest, clock } = deps
-  const strangers = createRecentMap<string, readonly number[]>(maxSenders)
+  /** Who was refused in the last day, and until when nothing more of them is passed on. */
+  let refused = createRecentMap<string, { readonly at: readonly number[]; readonly until: number }>(maxSenders)
+  let linkedAt = guest.linkedAt()
   return {
     async message(message) {
       const sender = `${message.space}\n${message.sender.id}`
-      // A flood of strangers must not fill the journal.
-      const before = (strangers.get(sender) ?? []).filter((at) => clock.now() - at < dayMs)
-      if (before.length >= strangersPerDay) return
+      const now = clock.now()
+      // Whoever was a stranger may have been linked.
+      if (linkedAt !== guest.linkedAt()) refused = createRecentMap(maxSenders)
+      linkedAt = guest.linkedAt()
+      // A flood must not fill the journal.
+      const { at, until } = refused.get(sender) ?? { at: [], until: 0 }
+      const before = at.filter((each) => each > now - dayMs)
+      if (before.length >= rejectionsPerDay && until > now) return
       const decided = await guest.receive(await receivedOf(deps, name, message))
-      if (decided?.became === 'stranger') strangers.put(sender, [...before, clock.now()])
-      else if (before.length > 0) strangers.delete(sender)
+      const silentUntil = decided?.became === 'stranger' ? Infinity : (decided?.silent_until ?? 0)
+      if (silentUntil > 0) refused.put(sender, { at: [...before, now], until: silentUntil })
     },
     async press(press: ButtonPress) {
       const { space, chat, thread, message, sender, data } = press
@@ -117,8 +124,8 @@ function eventsOf(
       )
       await adapter().answerButton(press.press, text)
     },
-    // The platform takes the old id for a while, and the adapter knows the new one; the next message comes with it.
-    moved: async () => {},
+    moved: (from, to) =>
+      guest.moved({ channel: name, from: { space: from.space, chat: from.chat }, to: { space: to.space, chat: to.chat } }),
     down: (why, retryMs) => say(retryMs === Infinity ? 'failed' : 'down', why),
     up: () => say('up', ''),
   }

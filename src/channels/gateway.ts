@@ -13,12 +13,17 @@ export interface Guest {
   /** Repeated with the same message, it is taken in once. */
   receive(message: Received): Promise<OutputOf<'channel.receive'> | null>
   press(press: InputOf<'channel.press'>, id: string): Promise<string>
+  /** When somebody was linked last, as the newest `outbox` said. */
+  linkedAt(): number
   outbox(seen: number, waitS: number): Promise<OutputOf<'channel.outbox'>>
   /** @returns the attempt before it; null: it is the first */
   attempt(delivery: string, part: number): Promise<{ readonly at: number; readonly id: string } | null>
   sent(told: InputOf<'channel.sent'>): Promise<void>
   ask(session: string, call: string): Promise<void>
   say(state: InputOf<'channel.say'>): Promise<void>
+  moved(moved: InputOf<'channel.moved'>): Promise<void>
+  /** @param wait seconds for the owner's answer; `growing`: the answer is being written, and nobody is asked */
+  release(delivery: string, wait: number | 'growing'): Promise<OutputOf<'channel.release'>['released']>
   /** @returns the hash of a piece */
   put(bytes: Uint8Array): Promise<string>
   read(piece: string): Promise<Buffer>
@@ -26,6 +31,7 @@ export interface Guest {
 
 /** Facts that do not change by being told again have an id that follows from them, so that a lost answer repeats nothing. */
 export function guestOf(client: Client): Guest {
+  let linkedAt = 0
   const make = async <Name extends string>(name: Name, input: object, id?: string): Promise<OutputOf<Name>> => {
     const outcome = await client.call(name as never, input as never, undefined, id as CallId | undefined)
     if (outcome.status !== 'ok') throw toError(outcome.failure)
@@ -48,11 +54,19 @@ export function guestOf(client: Client): Guest {
       }
     },
     press: async (press, id) => (await make('channel.press', press, derivedId('channel.press', press.channel, id))).text ?? '',
-    outbox: (seen, wait_s) => make('channel.outbox', { seen, wait_s }),
+    linkedAt: () => linkedAt,
+    async outbox(seen, wait_s) {
+      const page = await make('channel.outbox', { seen, wait_s })
+      linkedAt = page.linked_at
+      return page
+    },
     attempt: async (delivery, part) => (await make('channel.attempt', { delivery, part })).before,
     sent: async (told) => void (await make('channel.sent', told)),
     ask: async (session, call) => void (await make('channel.ask', { session, call })),
     say: async (state) => void (await make('channel.say', state)),
+    moved: async (moved) => void (await make('channel.moved', moved)),
+    release: async (delivery, wait) =>
+      (await make('channel.release', wait === 'growing' ? { delivery, growing: true } : { delivery, wait_s: wait })).released,
     put: async (bytes) => (await make('channel.put', { data: Buffer.from(bytes).toString('base64') })).piece,
     read: async (piece) => Buffer.from((await make('channel.read', { piece })).data, 'base64'),
   }

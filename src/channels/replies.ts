@@ -3,10 +3,10 @@
  * which can be repeated. Where it cannot, the end of the turn is sent.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type CallId, isOxbowError, type SessionId, type TurnId } from '../base/index.ts'
+import { type CallId, isOxbowError, type SessionId, type TurnId, untilAborted } from '../base/index.ts'
 import { type FollowEvent, watchTurn } from '../client/index.ts'
 import type { Delivery, Guest } from './gateway.ts'
-import { maxParts } from './limits.ts'
+import { maxFiles, maxParts, releaseWaitS } from './limits.ts'
 import type { OutboundPart } from './port.ts'
 import { partsOf } from './rendered.ts'
 import { chatOf, editUntilDone, type SendingDeps, sendOnce } from './sending.ts'
@@ -35,7 +35,9 @@ export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise
     )
   const first = adapter.limits.edits ? await place(0, placeholder) : ''
   const ended = await follow(deps, delivery, first)
-  const parts = partsOf(textOf(ended), adapter.kind, adapter.limits.textLength - partMargin)
+  const isAllowed = await released(deps, delivery, first)
+  const text = isAllowed ? textOf(ended) : notAllowed
+  const parts = partsOf(text, adapter.kind, adapter.limits.textLength - partMargin)
   const isFile = parts.length > maxParts
   const shown = isFile
     ? [
@@ -55,12 +57,28 @@ export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise
     await editUntilDone(deps, delivery, () => adapter.edit(chatOf(delivery), id, part, deps.signal))
   }
   if (isFile)
-    await upload(deps, delivery, textFilePart, { name: 'answer.md', type: 'text/markdown', bytes: Buffer.from(textOf(ended)), caption: '' })
-  for (const [index, { name, media_type, pieces, caption }] of ended.media.entries()) {
+    await upload(deps, delivery, textFilePart, { name: 'answer.md', type: 'text/markdown', bytes: Buffer.from(text), caption: '' })
+  if (!isAllowed) return
+  if (ended.media.length > maxFiles) deps.log(`${ended.media.length - maxFiles} files are left out`)
+  for (const [index, { name, media_type, pieces, caption }] of ended.media.slice(0, maxFiles).entries()) {
     const bytes = Buffer.concat(await Promise.all(pieces.map((piece) => deps.guest.read(piece))))
     const file = { name, type: media_type, bytes, caption: caption.slice(0, maxCaptionChars) }
     if (bytes.length > adapter.limits.fileBytes) deps.log('a file is too large for the platform')
     else if (bytes.length > 0) await upload(deps, delivery, firstMediaPart + index, file)
+  }
+}
+
+const notAllowed = '(The owner has not allowed this answer here.)'
+const waiting: OutboundPart = { text: '(This answer waits for the owner.)', plain: '(This answer waits for the owner.)' }
+
+/** Where others read an answer, the guest says whether they may; the owner may have to be asked. @param message the placeholder; empty: none */
+async function released(deps: ReplyDeps, delivery: Delivery, message: string): Promise<boolean> {
+  const { guest, adapter, signal } = deps
+  if (!delivery.guarded) return true
+  for (let told = false; ; told = true) {
+    const state = await untilAborted(guest.release(delivery.id, told ? releaseWaitS : 0), signal)
+    if (state !== 'waits') return state === 'allowed'
+    if (!told && message !== '') await editUntilDone(deps, delivery, () => adapter.edit(chatOf(delivery), message, waiting, signal))
   }
 }
 
@@ -79,7 +97,9 @@ export async function upload(
 
 function textOf({ reply, failure, status }: Ended): string {
   const stopped = status === 'cancelled' ? '(Stopped.)' : ''
-  const failed = failure === null || status === 'cancelled' ? '' : `⚠ ${failure.message} ${failure.hint}`.trim()
+  // What ends by a limit says so itself.
+  const isSaid = failure === null || status === 'cancelled' || reply.includes(failure.message)
+  const failed = isSaid ? '' : `⚠ ${failure.message} ${failure.hint}`.trim()
   return [reply.trim(), stopped || failed].filter((text) => text !== '').join('\n\n') || '(No answer.)'
 }
 
@@ -132,7 +152,7 @@ const lookMs = 100
 
 /** Edits as often as the platform lets it. What it cannot show now, the next edit shows. Never rejects. */
 async function showGrowth(deps: ReplyDeps, delivery: Delivery, message: string, growing: Growing, over: AbortSignal): Promise<void> {
-  const { adapter, pacing } = deps
+  const { adapter, pacing, guest } = deps
   const chat = chatOf(delivery)
   const stop = AbortSignal.any([over, deps.signal])
   try {
@@ -143,6 +163,11 @@ async function showGrowth(deps: ReplyDeps, delivery: Delivery, message: string, 
       }
       await pacing.turn(chat, delivery.reply_to !== '', stop)
       const now = growing.text
+      // What was read before it was written is known by then.
+      if (delivery.guarded && (await guest.release(delivery.id, 'growing')) !== 'allowed') {
+        growing.shown = now
+        continue
+      }
       const [part] = partsOf(now, adapter.kind, adapter.limits.textLength - partMargin)
       const sent = await adapter.edit(chat, message, part!, deps.signal)
       growing.shown = now

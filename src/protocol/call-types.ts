@@ -716,6 +716,8 @@ interface CallInputs {
   'channel.deliver': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; text: string }
   'channel.list': Record<string, never>
   'channel.log': { channel: string }
+  'channel.moved': { channel: string; from: { space?: string | undefined; chat: string }; to: { space?: string | undefined; chat: string } }
+  'channel.notify': { text: string; urgent?: boolean | undefined }
   'channel.outbox': { seen?: number | undefined; wait_s?: number | undefined }
   'channel.pair': { channel: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.pause': { channel: string }
@@ -742,6 +744,7 @@ interface CallInputs {
     files?: readonly { name: string; pieces: readonly string[] }[] | undefined
     automatic?: string | undefined
   }
+  'channel.release': { delivery: string; growing?: boolean | undefined; wait_s?: number | undefined }
   'channel.remove': { channel: string }
   'channel.resume': { channel: string }
   'channel.retry': { channel: string; delivery?: string | undefined }
@@ -1392,6 +1395,8 @@ interface CallOutputs {
   'channel.deliver': { delivery: string }
   'channel.list': readonly ChannelAdd[]
   'channel.log': readonly { delivery: string; kind: string; chat: string; state: string; why: string; parts: number; made_at: number }[]
+  'channel.moved': { moved: number }
+  'channel.notify': { notice: string }
   'channel.outbox': {
     version: number
     deliveries: readonly {
@@ -1408,12 +1413,14 @@ interface CallOutputs {
       file: { name: string; text: string } | null
       buttons: readonly (readonly { label: string; data: string }[])[]
       reply_to: string
+      guarded: boolean
       parts: readonly { at: number; id: string }[]
       state: 'open' | 'done' | 'lost' | 'dead'
       why: string
       made_at: number
       ended_at: number
     }[]
+    linked_at: number
   }
   'channel.pair': { channel: string; link: string; code: string; expires_at: number; role: 'owner' | 'member' | 'guest' }
   'channel.pause': ChannelAdd
@@ -1421,12 +1428,14 @@ interface CallOutputs {
   'channel.put': { piece: string; bytes: number }
   'channel.read': { data: string }
   'channel.receive': {
-    became: 'turn' | 'command' | 'linked' | 'changed' | 'stranger' | 'ignored'
+    became: 'turn' | 'command' | 'linked' | 'changed' | 'heard' | 'missed' | 'stranger' | 'ignored'
     why: string
     identity: string
     role: 'owner' | 'member' | 'guest' | ''
     turn: string
+    silent_until: number
   }
+  'channel.release': { released: 'allowed' | 'denied' | 'waits' }
   'channel.remove': { removed: string }
   'channel.resume': ChannelAdd
   'channel.retry': { retried: number }

@@ -1,5 +1,5 @@
 /** Channels without processes: a kernel in memory behind a real gateway, what speaks to platforms in this process, and a fake Telegram. */
-import { systemClock, systemRandom } from '../../src/base/index.ts'
+import { type SessionId, systemClock, systemRandom } from '../../src/base/index.ts'
 import { createChannelHost } from '../../src/channels/channel-host.ts'
 import type { ChannelsSpec, HostPort } from '../../src/config/index.ts'
 import { createToken, startGateway } from '../../src/gateway/index.ts'
@@ -13,6 +13,11 @@ export interface NearRig extends AsyncDisposable {
   /** @throws Error with the failure of the call */
   call<Name extends string>(name: Name, input: object): Promise<OutputOf<Name>>
   link(name: string, role: 'owner' | 'member' | 'guest', more?: object): Promise<OutputOf<'identity.link'>>
+  /** Of the gateway, and the key with which the process of channels came to it. */
+  readonly url: string
+  key(): string
+  /** Makes a call as the person, in a session. */
+  callIn<Name extends string>(session: string, name: Name, input: object): Promise<OutputOf<Name>>
   /** What the process of channels has said. */
   readonly logs: readonly string[]
 }
@@ -34,23 +39,29 @@ export async function startNearRig(options: FixtureOptions = {}): Promise<NearRi
     random: systemRandom,
     log: (message, fields) => logs.push(JSON.stringify([message, fields])),
   })
+  let key = ''
   const address = Promise.withResolvers<string>()
   const channels = async (spec: ChannelsSpec | null): Promise<void> => {
+    key = spec?.key ?? key
     void address.promise.then((url) => host.take({ url, ...(spec ?? { key: '', menu: [], channels: [] }) }))
   }
   const secretKeeper = { keep: async () => {}, remove: async () => {}, tagKey: Buffer.alloc(32) }
   const fixture = await openFixture({ secretKeeper, ...options, host: { ...noFiles, channels } as unknown as HostPort })
   const gateway = await startGateway({ kernel: fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) })
   address.resolve(gateway.url)
-  const call: NearRig['call'] = async (name, input) => {
-    const outcome = await fixture.kernel.call(name as never, input as InputOf<never>)
+  const callIn: NearRig['callIn'] = async (session, name, input) => {
+    const outcome = await fixture.kernel.call(name as never, input as InputOf<never>, session as SessionId)
     if (outcome.status !== 'ok') throw new Error(`${outcome.failure.code}: ${outcome.failure.message} ${outcome.failure.hint}`)
     return outcome.output
   }
+  const call: NearRig['call'] = (name, input) => callIn('', name, input)
   return {
     fake,
     fixture,
     call,
+    callIn,
+    url: gateway.url,
+    key: () => key,
     logs,
     link: (name, role, more = {}) => call('identity.link', { channel: 'telegram', sender: fake.idOf(name), shown: name, role, ...more }),
     async [Symbol.asyncDispose]() {

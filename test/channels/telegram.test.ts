@@ -23,11 +23,25 @@ test('commands are answered by their ownerâ€™s own sessions, and by nobody elseâ
     ['/cost', /\S/],
     ['/model', /usual model/],
     ['/quiet on', /only answers come here/],
+    ['/fork', /goes on with a copy/],
     ['/new', /new session/],
+    ['/fork', /nothing to copy/],
     ['/cancelall', /0 waiting/],
+    ['/cancel', /^Nothing runs here\.$/],
+    ['/switch 12345678', /no such session/],
+    ['/model nonsense/none', /\S/],
+    ['/undo', /\S/],
   ] as const) {
+    const before = fake.standing().length
     await fake.say({ from: 'ada', text: command })
-    await eventually(() => fake.standing().find(({ text }) => answer.test(text)), command)
+    await eventually(
+      () =>
+        fake
+          .standing()
+          .slice(before)
+          .find(({ text }) => answer.test(text)),
+      command,
+    )
   }
 })
 

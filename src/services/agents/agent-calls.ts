@@ -273,7 +273,7 @@ async function waitForAnswer(deps: AgentCallDeps, supervisor: Supervisor, { call
   const [queue, turns] = await Promise.all([deps.queue(), deps.turns()])
   const answer = await answerTo(
     { queue, turns, flushed: deps.flushed, outcomeOf: deps.outcomeOf },
-    { agent, session: caller.session, message, until: deps.now() + timeoutS * 1_000, signal },
+    { waiting: supervisor.waiting, agent, session: caller.session, message, until: deps.now() + timeoutS * 1_000, signal },
   )
   const now = supervisor.find(agent.id) ?? agent
   const labels = joinLabels(now.labels, deps.heldLabels({ session: now.session }))

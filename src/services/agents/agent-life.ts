@@ -23,6 +23,7 @@ import { agentEndMs, agentSweepMs, maxAgentMessages, maxReplyCharacters } from '
 import { maxResultCharacters } from './delegation/limits.ts'
 import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled, mailText } from './agent-record.ts'
 import { release } from './agent-control.ts'
+import { chargePeers, owesPeers, spentSoFar } from './mail/charges.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
 
 /** When an agent goes on: at once while it has messages or its end is not reported, and at its deadline while it waits for its children. */
@@ -90,7 +91,11 @@ async function begin(table: AgentTable, held: Held): Promise<void> {
   const { session, name, id } = held.record
   Object.assign(held, { ended: 0, last: null, begun: false, beat: clock.now() })
   try {
-    const saved = save(table, held, { state: 'running', started_at: clock.now() })
+    // Only who takes mail is paid for it. After a crash it counts on.
+    const isPaid = held.record.mail !== undefined && held.record.spent_before === undefined
+    const counted = isPaid ? { spent_before: await spentSoFar(table, held) } : {}
+    if (isOver(held.record)) return
+    const saved = save(table, held, { ...counted, state: 'running', started_at: clock.now() })
     const title = truncate(`${name}: ${held.record.task.split('\n', 1)[0]}`, 100)
     await Promise.all([saved, runs.turns.openSession(session, title)])
     noteEvent('agent_started', labelledFields({ agent_id: id, name }, held.record.labels), session)
@@ -177,18 +182,22 @@ export async function endRun(
   const { sessions, runs, lanes, clock, noteEvent } = table.deps
   const { id, name, session, home, labels, messages } = held.record
   const isGoingOn = change.state === 'waiting'
+  const charges = owesPeers(held.record) ? await chargePeers(table, held) : []
+  // It was killed meanwhile.
+  if (charges.length > 0 && isOver(held.record)) return
   if (isOver(change)) table.deps.restrict(session, null)
   held.begun = false
   const read = held.record.started_at === null ? [] : sessions.held({ session })
   const ended: Partial<AgentRecord> = {
     ...change,
     messages: [],
+    spent_before: undefined,
     labels: joinLabels(labels, read),
     report: home === '' || isGoingOn ? 'none' : 'due',
     ...(!isGoingOn && { ended_at: clock.now() }),
   }
   const back = held.record.budget !== undefined && isOver(change) ? [giveBack('child', id)] : []
-  const saved = save(table, held, ended, by, [...more, ...back])
+  const saved = save(table, held, ended, by, [...more, ...charges, ...back])
   runs.queue.leave(id)
   await saved
   if (change.state === 'killed') lanes.cancel(session)

@@ -4,7 +4,7 @@
  */
 import type { Priority } from '../../runs/index.ts'
 import { type CallId, derivedId, type ErrorCode, type Json, ownValue, type SessionId, truncate, type TurnId } from '../../base/index.ts'
-import type { Labels, Limits } from '../../protocol/index.ts'
+import type { Labels, Limits, Spend } from '../../protocol/index.ts'
 import { maxMailCharacters } from './limits.ts'
 
 /**
@@ -21,6 +21,8 @@ export interface AgentMessage {
   readonly from: string
   /** Labels of what the sender had read. */
   readonly labels: Labels
+  /** The agent that wrote it, and pays for what it causes; absent: whoever is above, or a person. */
+  readonly peer?: CallId
 }
 
 /** With whom an agent may write: names of definitions, or `*`. */
@@ -54,6 +56,8 @@ export interface AgentRecord {
   readonly state: AgentState
   /** Messages of the current run. */
   readonly messages: readonly AgentMessage[]
+  /** What its session had spent when the current run began. */
+  readonly spent_before?: Spend | undefined
   /** Runs that have ended. */
   readonly runs: number
   /** Answer of the last run; its beginning, if it is long. */

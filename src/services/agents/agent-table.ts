@@ -44,6 +44,7 @@ export interface SupervisorDeps {
   readonly runs: RunsPort
   readonly sessions: Pick<Sessions, 'load' | 'join' | 'held'>
   readonly gate: Gate
+  readonly budgets: Pick<Core['budgets'], 'load' | 'view'>
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
   readonly noteEvent: Core['noteEvent']
   readonly newId: () => string

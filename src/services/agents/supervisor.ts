@@ -27,6 +27,7 @@ import {
   type SupervisorDeps,
 } from './agent-table.ts'
 import { counted } from './mail/peers.ts'
+import type { WaitGraph } from './mail/wait-graph.ts'
 import { createWaits, type WaitFor, type Waits } from './agent-waits.ts'
 
 export interface Supervisor {
@@ -55,6 +56,8 @@ export interface Supervisor {
   /** Adds to its budget. @returns the new one @throws OxbowError `not_found` if it has none */
   raise(by: By, id: CallId, more: Limits): Promise<Limits>
   wait(request: WaitFor): Promise<void>
+  /** Who waits for whom. */
+  readonly waiting: WaitGraph
   agentOf(session: SessionId): AgentRecord | undefined
   /** @returns the session at the top of an agent's tree, and the agent; null for a session that is no agent's, or has none above it */
   topOf(session: SessionId): { readonly session: SessionId; readonly agent: string } | null
@@ -92,7 +95,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       if (received === null) return held.record
       const turn = messageTurn(by.call)
       const message = `[Message from agent ${sender.name} (${from})]\n${marked(text, turn, labels)}`
-      await post(table, held, { turn, text: message, from: by.caller.actor, labels }, by, { received })
+      await post(table, held, { turn, text: message, from: by.caller.actor, labels, peer: from }, by, { received })
       deps.noteEvent('agent_mail', labelledFields({ agent_id: to, name: held.record.name, from: sender.name }, labels), held.record.session)
       return held.record
     },
@@ -112,6 +115,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     payerOf: (id) => payerOf(table, agents.get(id)!),
     raise: (by, id, more) => raise(table, agents.get(id)!, more, by),
     wait: waits.wait,
+    waiting: waits.graph,
     agentOf: (session) => bySession.get(session)?.record,
     topOf: (session) => topOf(table, session),
     find: (id) => agents.get(id)?.record,

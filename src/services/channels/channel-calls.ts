@@ -36,6 +36,7 @@ export function channelCalls(core: Pick<Core, 'clock'>, load: Load): readonly Ca
     pairCall(load),
     approveCall(load),
     deliverCall(core, load),
+    notifyCall(load),
     logCall(load),
     retryCall(load),
     ...identityCalls(load),
@@ -275,6 +276,30 @@ function deliverCall(core: Pick<Core, 'clock'>, load: Load): Call {
       // Its own id is the delivery's: after a crash it is made once.
       await outbox.make(of, newDelivery(context.id, { ...place, kind: 'notice', text, made_at: core.clock.now() }))
       return { output: { delivery: context.id } }
+    },
+  })
+}
+
+function notifyCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.notify',
+    summary: 'Tells the person something, along `notify.to`, at the end of quiet hours unless it is urgent.',
+    effect: 'idempotent',
+    input: z.strictObject({
+      text: z.string().min(1).max(10_000).describe('In Markdown.'),
+      urgent: z.boolean().default(false).describe('Does not wait for the end of quiet hours.'),
+    }),
+    output: z.strictObject({ notice: z.string() }),
+    example: { text: 'The disk is nearly full.', urgent: true },
+    recordOutput: (output) => ({ ...output }),
+    async run({ text, urgent }, context) {
+      const { notices } = await load()
+      if (!(await notices.send(ofCall(context, 'channel.notify'), { id: context.id, text, urgent })))
+        throw new OxbowError('bad_config', 'Nothing says where notices go.', {
+          hint: 'Set notify.to in config.toml, such as ["telegram"].',
+        })
+      return { output: { notice: context.id } }
     },
   })
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { DocumentChange } from '../../kernel/index.ts'
 import { type CallId, derivedId, type SessionId, type TurnId } from '../../base/index.ts'
+import type { Spend, TurnSource } from '../../protocol/index.ts'
 import type { Account, Delivery, KeptPieces, Role } from './channel-schemas.ts'
 
 /** A configured channel. */
@@ -48,6 +49,33 @@ export interface Waiting {
   readonly quoted: readonly string[]
   readonly files: readonly KeptPieces[]
   readonly at: number
+  /** By which is decided whether it is answered. */
+  readonly source: TurnSource
+}
+
+/** Something said in a group that was not for the agent. */
+export interface Heard {
+  readonly message: string
+  readonly sender: string
+  readonly shown: string
+  readonly text: string
+}
+
+/** What has become of an earlier message; null: deleted. */
+interface Hint {
+  readonly by: Role
+  readonly words: string | null
+}
+
+/** The message that has its turn, with what its turn is told besides. */
+export interface Running extends Waiting {
+  /** The answer is on its way. */
+  readonly delivery: boolean
+  readonly session: SessionId
+  readonly hints: readonly Hint[]
+  readonly heard: readonly Heard[]
+  /** What the session had spent before; null: nobody counts it. */
+  readonly spent: Spend | null
 }
 
 /** A chat, topic or thread: it is a session. */
@@ -64,11 +92,14 @@ export interface ChatDoc {
   readonly model: string
   /** Nothing but answers comes here. */
   readonly quiet: boolean
-  /** `delivery`: the answer is on its way. */
-  readonly running: (Waiting & { readonly delivery: boolean; readonly session: SessionId }) | null
+  readonly running: Running | null
   readonly queue: readonly Waiting[]
-  /** Messages whose turns have begun, and that were changed since; null: deleted. */
-  readonly hints: readonly { readonly by: Role; readonly words: string | null }[]
+  /** Messages whose turns have begun, and that were changed since. */
+  readonly hints: readonly Hint[]
+  /** In a group that is read, what was said since the last turn, the newest last. */
+  readonly heard: readonly Heard[]
+  /** Its earlier sessions, the newest last: what was made in one of them still reports here. */
+  readonly past: readonly SessionId[]
   /** Ids of messages that were taken in, the newest last. */
   readonly recent: readonly string[]
 }
@@ -101,6 +132,17 @@ export const outboxCategory = 'system/channel_outbox'
 /** Deliveries that have ended. */
 export const deliveredCategory = 'system/channel_delivered'
 export const askCategory = 'system/channel_asks'
+/** What each identity has spent today. */
+export const spendingCategory = 'system/channel_spending'
+/** Messages that were too old to be answered. */
+export const missedCategory = 'system/channel_missed'
+/** Notices that wait for their place, or for the end of quiet hours. */
+export const noticeCategory = 'system/channel_notices'
+/** Answers with private data that wait until the owner lets others read them. */
+export const releaseCategory = 'system/channel_releases'
+
+/** The call by which an answer with private data reaches others: the owner is asked. */
+export const answerCall = 'channel.answer'
 
 /** The right of the process of channels, and no other program's. */
 export const processRight = 'channel.use'
@@ -142,6 +184,7 @@ export function newDelivery(
     file: null,
     buttons: [],
     reply_to: '',
+    guarded: false,
     parts: [],
     state: 'open',
     why: '',

@@ -62,11 +62,15 @@ export type Received = z.infer<typeof receivedSchema>
 
 /** What was decided of a message. */
 export const decidedSchema = z.strictObject({
-  became: z.enum(['turn', 'command', 'linked', 'changed', 'stranger', 'ignored']),
+  became: z.enum(['turn', 'command', 'linked', 'changed', 'heard', 'missed', 'stranger', 'ignored']),
   why: z.string(),
   identity: z.string(),
   role: z.union([z.enum(roles), z.literal('')]),
   turn: z.string(),
+  silent_until: z
+    .number()
+    .default(0)
+    .describe('Over the rate: until then, unix milliseconds, nothing of the sender is taken in. 0: it is.'),
 })
 export type Decided = z.infer<typeof decidedSchema>
 
@@ -89,6 +93,7 @@ export const deliverySchema = z.strictObject({
   file: z.strictObject({ name: z.string(), text: z.string() }).nullable(),
   buttons: z.array(z.array(z.strictObject({ label: z.string(), data: z.string() })).readonly()).readonly(),
   reply_to: z.string().describe('The message that it answers; empty: none.'),
+  guarded: z.boolean().describe('Others than an owner read it: `channel.release` says what they may be shown.'),
   parts: z.array(partSchema).readonly(),
   state: z
     .enum(['open', 'done', 'lost', 'dead'])

@@ -44,6 +44,9 @@ interface Asked {
   readonly rest: string
 }
 
+/** Others read what is said in a group: these tell of the person's other sessions and money. */
+const directOnly: ReadonlySet<string> = new Set(['sessions', 'switch', 'fork', 'cost', 'undo'])
+
 /** Makes a call as the owner, in no turn. */
 type Ask = (asked: Asked, name: string, input: JsonObject, session?: SessionId) => Promise<CallOutcome>
 
@@ -62,15 +65,18 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
       const name = word.toLowerCase() === 'start' ? 'help' : word.toLowerCase()
       const chat = await chats.get(place)
       const mayRun = identity.role === 'owner' || name === 'help' || (name === 'cancel' && chat?.running?.identity === identity.id)
-      const reply =
-        chat === null
-          ? ''
-          : mayRun
-            ? await ownValue(all, name)!({ of, place, identity, chat, rest: rest.trim() })
-            : 'Only an owner may do that.'
+      const asked = { of, place, identity, rest: rest.trim() }
+      const reply = async (): Promise<string> => {
+        if (!mayRun) return 'Only an owner may do that.'
+        if (place.kind === 'group' && directOnly.has(name)) return 'Others read this chat. Do that in the direct chat.'
+        return chat === null ? '' : ownValue(all, name)!({ ...asked, chat })
+      }
       const id = derivedId('command', place.channel, place.space, place.chat, message)
       const { kind: _, ...where } = place
-      await outbox.make(of, newDelivery(id, { ...where, kind: 'notice', text: truncate(reply, maxReplyChars), made_at: deps.clock.now() }))
+      await outbox.make(
+        of,
+        newDelivery(id, { ...where, kind: 'notice', text: truncate(await reply(), maxReplyChars), made_at: deps.clock.now() }),
+      )
     },
   }
 }
@@ -103,9 +109,8 @@ function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Comman
     },
     switch: (asked) => switchTo(chats, ask, asked),
     async fork(asked) {
-      if (asked.place.kind === 'group') return 'A group has a session of its own. Do that in the direct chat.'
       const made = await ask(asked, 'session.fork', { session: asked.chat.session })
-      if (made.status !== 'ok') return made.failure.message
+      if (made.status !== 'ok') return made.failure.code === 'not_found' ? 'There is nothing to copy yet.' : made.failure.message
       const { session } = made.output as { readonly session: SessionId }
       await chats.change(asked.of, asked.place, (now) => ({ ...now, session }))
       return 'This chat goes on with a copy. The session before stays as it is: /sessions.'
@@ -136,7 +141,7 @@ function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>>
       return [
         `Session \`${session.slice(-8)}\`${model === '' ? '' : `, model ${model}`}${asked.chat.quiet ? ', quiet' : ''}.`,
         running === null ? 'Nothing runs here.' : `A turn runs here; ${queue.length} wait.`,
-        `In all: ${turns.length} running, ${approvals.length} waiting for approval.`,
+        ...(asked.place.kind === 'group' ? [] : [`In all: ${turns.length} running, ${approvals.length} waiting for approval.`]),
       ].join('\n')
     },
     async cost(asked) {
@@ -184,7 +189,6 @@ async function switchTo(chats: Chats, ask: Ask, asked: Asked): Promise<string> {
   const [one] = fits
   if (one === undefined) return 'There is no such session: /sessions lists them.'
   if (fits.length > 1) return `${fits.length} sessions have this id; write more of it.`
-  if (asked.place.kind === 'group') return 'A group has a session of its own. Do that in the direct chat.'
   await chats.change(asked.of, asked.place, (now) => ({ ...now, session: one.id }))
   return `This chat goes on with: ${one.title || 'untitled'}`
 }

@@ -18,6 +18,30 @@ export const maxHints = 10
 export const rateWindowMs: number = 10 * 60_000
 /** Messages of an identity in that window, by role. */
 export const ratePerWindow = { owner: 60, member: 20, guest: 5 } as const
+/** Messages of a group that come along with one to the agent. */
+export const maxHeard = 20
+/** Characters of each. */
+export const maxHeardChars = 1_000
+/** A message that is older when its channel connects again is listed, and not answered. */
+export const maxCatchUpMs: number = 24 * 60 * 60_000
+/** Old messages come so soon after their channel has connected; later the clock is wrong, and they are answered. */
+export const catchUpMs: number = 10 * 60_000
+/** The note about old messages waits for more of them. */
+export const missedNoteMs = 3_000
+/** Lines of that note. */
+export const maxMissed = 30
+/** Earlier sessions of a chat that are remembered. */
+export const maxPast = 20
+/** A channel that is down for so long is skipped by notices. */
+export const noticeDownMs: number = 15 * 60_000
+/** Notices that wait; of more, the newest. */
+export const maxNotices = 200
+/** Characters of each in a digest. */
+export const maxNoticeChars = 1_500
+/** Notices that find no place are looked at again after this. */
+export const noticeRetryMs: number = 60_000
+/** Deliveries that were given up are listed so long. */
+export const keptFailureMs: number = 30 * 24 * 60 * 60_000
 /** How long a pairing code is good. */
 export const pairingMs: number = 10 * 60_000
 /** Wrong codes of one sender in an hour, before nothing is answered. */

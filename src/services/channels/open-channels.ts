@@ -10,14 +10,20 @@ import { menu } from './commands.ts'
 import { createIdentities, type Identities } from './identities.ts'
 import { maxChannels } from './limits.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
+import { createMissed } from './notices/missed.ts'
+import { createNotices, type Notices } from './notices/notices.ts'
 import { createQuestions, type Questions } from './questions.ts'
 import { createReceiving, type Receiving } from './receiving.ts'
+import { watchDecisions } from './turns/chat-turns.ts'
+import { createReleases, type Releases } from './turns/releases.ts'
 
 export interface Channels extends Receiving {
   readonly outbox: Outbox
   readonly chats: Chats
   readonly identities: Identities
   readonly questions: Questions
+  readonly releases: Releases
+  readonly notices: Notices
   all(): Promise<readonly ChannelDoc[]>
   /** @throws OxbowError `not_found` */
   get(name: string): Promise<ChannelDoc>
@@ -39,8 +45,10 @@ const healthTopic = 'channel health'
 
 export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>, runs: RunsPort): Promise<Channels> {
   const deps: ChannelDeps = { ...core, runs }
-  const { documents, clock } = deps
+  const { documents, clock, events } = deps
+  const openedAt = clock.now()
   const health = new Map<string, ChannelHealth>()
+  const healthOf = (name: string): ChannelHealth => health.get(name) ?? { state: 'starting', why: '', since: openedAt }
   const outbox = createOutbox(deps)
   const identities = createIdentities(deps)
   const chats = createChats(deps, outbox)
@@ -53,17 +61,25 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
     return found.value
   }
   const process = createProcess(deps, all, (name, state) => void health.set(name, { ...state, since: clock.now() }))
+  const missed = createMissed(deps, outbox)
+  const releases = createReleases(deps, { outbox, questions })
+  const notices = createNotices(deps, { chats, identities, outbox, all, health: healthOf })
+  const watchers = [watchDecisions(deps), questions.watch, notices.watch]
+  const watch: Parameters<typeof events.watchers.add>[0] = (record) => watchers.forEach((each) => each(record))
   return {
-    ...createReceiving(deps, { outbox, identities, chats }),
+    ...createReceiving(deps, { outbox, identities, chats, missed, health: healthOf }),
     outbox,
     chats,
     identities,
     questions,
+    releases,
+    notices,
     all,
     get,
-    health: (name) => health.get(name) ?? { state: 'starting', why: '', since: clock.now() },
+    health: healthOf,
     async say(of, name, { state, why }, self) {
-      health.set(name, { state, why, since: clock.now() })
+      // How long it has been so counts from the first time.
+      if (health.get(name)?.state !== state || self !== null) health.set(name, { state, why, since: clock.now() })
       if (self !== null)
         await documents.change<ChannelDoc>(of, channelCategory, name, (now) => (now === null ? undefined : { ...now.value, self }))
       runs.changed(healthTopic)
@@ -74,11 +90,12 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
       await runs.until(healthTopic, isSettled, { signal, until: clock.now() + ms })
     },
     async begin() {
-      await chats.load()
+      events.watchers.add(watch)
+      await Promise.all([chats.load(), missed.load(), releases.load(), notices.load()])
       // The guest announces its address first.
       void startUntilDone(process.start, runs).catch(() => {})
     },
-    end: async () => {},
+    end: async () => void events.watchers.delete(watch),
   }
 }
 

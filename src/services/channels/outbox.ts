@@ -6,7 +6,7 @@ import { OxbowError } from '../../base/index.ts'
 import { type AskDoc, askCategory, change, deliveredCategory, outboxCategory } from './channel-records.ts'
 import { type DeliveredPart, type Delivery } from './channel-schemas.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
-import { deadLetterMs, keptDeliveryMs, maxOpenDeliveries } from './limits.ts'
+import { deadLetterMs, keptDeliveryMs, keptFailureMs, maxOpenDeliveries } from './limits.ts'
 
 /** What the process of channels says of a delivery. */
 interface Told {
@@ -45,6 +45,7 @@ export function createOutbox(deps: ChannelDeps): Outbox {
   const { documents, clock, runs } = deps
   // Whoever has waited before a restart looks at once.
   let version = clock.now()
+  const prunedAt = { at: 0 }
   const wake = (): void => {
     version += 1
     runs.changed(topic)
@@ -98,7 +99,7 @@ export function createOutbox(deps: ChannelDeps): Outbox {
       })
       return before
     },
-    tell: (of, id, told) => tellOf(deps, update, of, id, told),
+    tell: (of, id, told) => tellOf({ ...deps, prunedAt }, update, of, id, told),
     reopen: (of, id, next) => update(of, id, (now) => ({ ...next(now), state: 'open', why: '', made_at: clock.now(), ended_at: 0 })),
     drop: async (of, channel) => {
       const gone = { state: 'dead', why: 'the channel was removed', ended_at: clock.now() } as const
@@ -112,14 +113,23 @@ export function createOutbox(deps: ChannelDeps): Outbox {
 }
 
 async function failedOf({ documents }: ChannelDeps, channel: string): Promise<readonly Delivery[]> {
-  const ended = await documents.list<Delivery>(deliveredCategory, maxOpenDeliveries)
-  return ended.map(({ value }) => value).filter((each) => each.channel === channel && each.state !== 'done')
+  return (await allEnded(documents)).filter((each) => each.channel === channel && each.state !== 'done')
+}
+
+async function allEnded(documents: ChannelDeps['documents']): Promise<readonly Delivery[]> {
+  return (await documents.all<Delivery>(deliveredCategory)).map(({ value }) => value)
 }
 
 type Update = (of: Of, id: string, next: (now: Delivery) => Delivery | null) => Promise<void>
 
 /** Keeps what the platform says. */
-async function tellOf(deps: ChannelDeps, update: Update, of: Of, id: string, { part, id: platformId, end }: Told): Promise<void> {
+async function tellOf(
+  { prunedAt, ...deps }: ChannelDeps & { readonly prunedAt: { at: number } },
+  update: Update,
+  of: Of,
+  id: string,
+  { part, id: platformId, end }: Told,
+): Promise<void> {
   const at = deps.clock.now()
   await update(of, id, (now) => {
     const parts =
@@ -129,7 +139,7 @@ async function tellOf(deps: ChannelDeps, update: Update, of: Of, id: string, { p
     return end === undefined ? { ...now, parts } : { ...now, parts, ...end, ended_at: at }
   })
   if (part === 0 && platformId !== undefined) await bindAsk(deps, of, id, platformId)
-  if (end !== undefined) await prune(deps)
+  if (end !== undefined) await prune(deps, prunedAt)
 }
 
 function withPart(parts: readonly DeliveredPart[], index: number, part: DeliveredPart): readonly DeliveredPart[] {
@@ -147,17 +157,21 @@ async function bindAsk({ documents }: ChannelDeps, of: Of, delivery: string, mes
 }
 
 /** Forgets what ended long ago: nothing can make it again. */
-async function prune({ documents, clock, newId }: ChannelDeps): Promise<void> {
-  const limit = clock.now() - keptDeliveryMs
-  const ended = await documents.list<Delivery>(deliveredCategory, maxOpenDeliveries)
-  const old = ended.filter(({ value }) => value.state === 'done' && value.ended_at < limit)
+async function prune({ documents, clock, newId }: ChannelDeps, prunedAt: { at: number }): Promise<void> {
+  const now = clock.now()
+  // A look in a while: each reads all that have ended.
+  if (now - prunedAt.at < pruneEachMs) return
+  prunedAt.at = now
+  const isOld = ({ state, ended_at: at }: Delivery): boolean => now - at > (state === 'done' ? keptDeliveryMs : keptFailureMs)
+  const old = (await allEnded(documents)).filter(isOld)
   if (old.length < leastPruned) return
   await documents.put(
     byKernel({ newId }, 'channel.prune'),
-    old.map(({ name }) => change(deliveredCategory, name, null)),
+    old.map(({ id }) => change(deliveredCategory, id, null)),
   )
 }
 
+const pruneEachMs: number = 10 * 60_000
 /** One record for many. */
 const leastPruned = 20
 

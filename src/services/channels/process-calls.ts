@@ -1,9 +1,10 @@
 /** Calls of the process of channels, with its own right: nobody else makes them. Each says what a platform has said, or what was done there. */
 import { z } from 'zod'
-import type { Core } from '../../kernel/index.ts'
+import { type Core, processRight as runtimeRight } from '../../kernel/index.ts'
 import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall, maxPieceBytes } from '../../protocol/index.ts'
-import { processRight } from './channel-records.ts'
+import { sectionOf } from '../../config/index.ts'
+import { answerCall, processRight } from './channel-records.ts'
 import {
   accountSchema,
   channelName,
@@ -13,10 +14,14 @@ import {
   pieceHash,
   placeFields,
   platformId,
+  type Received,
   receivedSchema,
 } from './channel-schemas.ts'
 import type { Of } from './channel-deps.ts'
+import { channelsConfig } from './config.ts'
 import type { Channels } from './open-channels.ts'
+import { respondsToAll } from './receiving.ts'
+import type { Released } from './turns/releases.ts'
 
 type Load = () => Promise<Channels>
 
@@ -32,21 +37,30 @@ const shared = {
 const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
 
 /** @param core absent fields where calls are only described */
-export function processCalls(core: Pick<Core, 'blobs'>, load: Load): readonly Call[] {
+export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): readonly Call[] {
   return [
-    receiveCall(load),
+    receiveCall(core, load),
     outboxCall(load),
     attemptCall(load),
     tellCall(load),
     pressCall(load),
     askCall(load),
+    releaseCall(load),
+    answerCallOf(),
+    movedCall(load),
     sayCall(load),
     pieceCall(() => core.blobs),
     readCall(),
   ]
 }
 
-function receiveCall(load: Load): Call {
+/** Of what was said in a group to others, nothing is kept, unless the person wants that. */
+function isForOthers({ config }: Pick<Core, 'config'>, { kind, mentions_us: mention, replies_to_us: reply, text }: Received): boolean {
+  if (kind === 'direct' || mention || reply || text.startsWith('/')) return false
+  return !sectionOf(channelsConfig, config).read_group && !respondsToAll(config)
+}
+
+function receiveCall(core: Pick<Core, 'config'>, load: Load): Call {
   return defineCall({
     ...shared,
     name: 'channel.receive',
@@ -73,6 +87,8 @@ function receiveCall(load: Load): Call {
       files: [],
       automatic: '',
     },
+    recordInput: (input) =>
+      (isForOthers(core, input) ? { ...input, shown: '', text: '', quoted: [], files: [] } : input) as unknown as JsonObject,
     recordOutput: (output) => ({ ...output }),
     async run(input, context) {
       const channels = await load()
@@ -96,13 +112,18 @@ function outboxCall(load: Load): Call {
       seen: z.number().default(0).describe('The version that was seen last: waits until there is another one.'),
       wait_s: z.int().min(0).max(longestWaitS).default(0).describe('How long to wait.'),
     }),
-    output: z.strictObject({ version: z.number(), deliveries: z.array(deliverySchema).readonly() }),
+    output: z.strictObject({
+      version: z.number(),
+      deliveries: z.array(deliverySchema).readonly(),
+      linked_at: z.number().describe('When somebody was linked last: who was a stranger may be none any more.'),
+    }),
     example: { seen: 0, wait_s: 0 },
     recordOutput: ({ version, deliveries }) => ({ version, deliveries: deliveries.length }),
     async run({ seen, wait_s }, { signal }) {
-      const { outbox } = await load()
+      const { outbox, identities } = await load()
       const version = await outbox.changedSince(seen, wait_s * 1_000, signal)
-      return { output: { version, deliveries: await outbox.open() } }
+      const linkedAt = (await identities.all()).reduce((newest, { linked_at: at }) => Math.max(newest, at), 0)
+      return { output: { version, deliveries: await outbox.open(), linked_at: linkedAt } }
     },
   })
 }
@@ -182,6 +203,67 @@ function askCall(load: Load): Call {
     async run({ session, call }, context) {
       const { questions } = await load()
       return { output: { asked: await questions.ask(ofCall(context, 'channel.ask'), session as SessionId, call as CallId) } }
+    },
+  })
+}
+
+function releaseCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.release',
+    summary: 'Says whether others may be shown an answer; where it may tell private data, the owner is asked.',
+    timeoutMs: (longestWaitS + 30) * 1_000,
+    input: z.strictObject({
+      delivery,
+      growing: z.boolean().default(false).describe('The answer is still being written: nobody is asked.'),
+      wait_s: z.int().min(0).max(longestWaitS).default(0).describe('How long to wait for the owner.'),
+    }),
+    output: z.strictObject({ released: z.enum(['allowed', 'denied', 'waits']) }),
+    example: { delivery: '01890a5d', growing: false, wait_s: 0 },
+    recordOutput: (output) => ({ ...output }),
+    async run({ delivery: id, growing, wait_s }, context) {
+      const { outbox, releases } = await load()
+      const found = await outbox.find(id)
+      if (found === null) throw new OxbowError('not_found', `There is no delivery ${id}.`, { hint: '`oxbow channel log` lists them.' })
+      const shown = async (): Promise<Released> => ((await releases.mayShow(found)) ? 'allowed' : 'waits')
+      const asked = () => releases.release(ofCall(context, 'channel.release'), found, wait_s * 1_000, context.signal)
+      return { output: { released: growing ? await shown() : await asked() } }
+    },
+  })
+}
+
+/** Made by the guest itself. Only a person allows it, whatever the mode. */
+function answerCallOf(): Call {
+  return defineCall({
+    ...shared,
+    name: answerCall,
+    summary: 'Shows others an answer that may tell private data.',
+    right: runtimeRight,
+    audience: ['runtime'],
+    labels: { adds: [], sink: true },
+    forModel: true,
+    asks: ({ channel, chat }) => `others in ${channel}, chat ${chat}, will read this answer, and it may tell private data`,
+    personal: true,
+    input: z.strictObject({ channel: channelName, chat: platformId, text: z.string() }),
+    output: z.strictObject({}),
+    example: { channel: 'telegram', chat: '-1001000', text: 'The meeting is at ten.' },
+    run: async () => ({ output: {} }),
+  })
+}
+
+function movedCall(load: Load): Call {
+  const place = z.strictObject({ space: platformId.default(''), chat: platformId.min(1) })
+  return defineCall({
+    ...shared,
+    name: 'channel.moved',
+    summary: 'Says that a group has another id: its sessions, and who may speak there, move along.',
+    input: z.strictObject({ channel: channelName, from: place, to: place }),
+    output: z.strictObject({ moved: z.int() }),
+    example: { channel: 'telegram', from: { space: '', chat: '-1000' }, to: { space: '', chat: '-1001000' } },
+    recordOutput: (output) => ({ ...output }),
+    async run({ channel, from, to }, context) {
+      const { chats } = await load()
+      return { output: { moved: await chats.move(ofCall(context, 'channel.moved'), channel, from, to) } }
     },
   })
 }

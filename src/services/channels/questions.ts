@@ -2,11 +2,20 @@
  * Approvals by button. A button has 16 random bytes, by which a document says which call it decides, what exactly was asked, below which message
  * it is good and who may press it. It outlives restarts, and is good once.
  */
-import { type CallId, derivedId, type SessionId, truncate } from '../../base/index.ts'
+import { type CallId, derivedId, isObject, type SessionId, textIn, truncate } from '../../base/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { userCaller } from '../../kernel/index.ts'
-import type { PendingApproval } from '../../protocol/index.ts'
-import { type AskDoc, askCategory, change, type ChatDoc, deliveredCategory, newDelivery, outboxCategory } from './channel-records.ts'
+import type { PendingApproval, RecordView } from '../../protocol/index.ts'
+import {
+  answerCall,
+  type AskDoc,
+  askCategory,
+  change,
+  type ChatDoc,
+  deliveredCategory,
+  newDelivery,
+  outboxCategory,
+} from './channel-records.ts'
 import { type Delivery, type Identity } from './channel-schemas.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
 import type { Chats } from './chats.ts'
@@ -30,6 +39,8 @@ export interface Questions {
   ask(of: Of, session: SessionId, call: CallId): Promise<boolean>
   /** Shows that the end of a delivery is not known, with a button that shows it. */
   tellLost(delivery: Delivery): Promise<void>
+  /** A call was decided elsewhere, or does not wait any more: its buttons go, and its message says so. */
+  watch(record: RecordView): void
   /** @returns what the one who pressed is shown, and nobody else */
   press(of: Of, pressed: Pressed): Promise<string>
 }
@@ -46,6 +57,8 @@ export function createQuestions(deps: ChannelDeps, parts: Parts): Questions {
   const { documents, clock, random } = deps
   const { identities, outbox } = parts
   const newToken = (): string => Buffer.from(random.bytes(tokenBytes)).toString('hex')
+  /** Calls that are being decided by a button: that message says more of who did it. */
+  const pressed = new Set<CallId>()
   const mayDecide = ({ id, role }: Identity): boolean => role === 'owner' || sectionOf(channelsConfig, deps.config).approvers.includes(id)
   return {
     ask: (of, session, call) => askIn(deps, parts, { mayDecide, newToken }, of, session, call),
@@ -74,22 +87,62 @@ export function createQuestions(deps: ChannelDeps, parts: Parts): Questions {
       await documents.put(byKernel(deps, 'channel.deliver'), [change(askCategory, token, doc), change(outboxCategory, id, delivery)])
       outbox.wake()
     },
-    async press(of, pressed) {
-      const [token = '', verb = ''] = pressed.data.split(':')
+    async press(of, button) {
+      const [token = '', verb = ''] = button.data.split(':')
       const ask = /^[0-9a-f]{32}$/.test(token) ? ((await documents.get<AskDoc>(askCategory, token))?.value ?? null) : null
-      if (ask === null || ask.channel !== pressed.channel) return 'This button is not known any more.'
-      if (ask.chat !== pressed.chat || ask.space !== pressed.space || (ask.message !== '' && ask.message !== pressed.message))
+      if (ask === null || ask.channel !== button.channel) return 'This button is not known any more.'
+      if (ask.chat !== button.chat || ask.space !== button.space || (ask.message !== '' && ask.message !== button.message))
         return 'This button belongs to another message.'
-      const who = await identities.find(pressed.channel, pressed.space, pressed.sender)
+      const who = await identities.find(button.channel, button.space, button.sender)
       if (who === null) return 'You are not linked, so you cannot decide this.'
       if (ask.identity !== '' && ask.identity !== who.id) return 'Somebody else was asked.'
       if (ask.kind === 'lost') return showLost(deps, outbox, of, ask, verb)
       if (!mayDecide(who)) return 'Only an owner or an approver may decide this.'
+      if (ask.name === answerCall && who.role !== 'owner') return 'Only an owner may decide this.'
       if (ask.decided !== null) return `It was ${ask.decided.allow ? 'allowed' : 'denied'} already, by ${ask.decided.by}.`
-      return decide({ ...deps, outbox }, of, token, ask, who, verb)
+      if (ask.call !== '') pressed.add(ask.call)
+      try {
+        return await decide({ ...deps, outbox }, of, token, ask, who, verb)
+      } finally {
+        if (ask.call !== '') pressed.delete(ask.call)
+      }
+    },
+    watch(record) {
+      const end = endOf(record)
+      if (end !== null && !pressed.has(record.call)) void closeElsewhere(deps, outbox, record, end).catch(() => {})
     },
   }
 }
+
+/** How a call that waited was decided; `over`: it does not wait any more, and nobody has. */
+type End = { readonly allow: boolean; readonly by: string } | 'over'
+
+function endOf({ phase, body }: RecordView): End | null {
+  if (phase === 'refused') return 'over'
+  if (phase !== 'decided' || !isObject(body) || body['partial'] === true) return null
+  return { allow: body['allow'] === true, by: textIn(body, 'by') }
+}
+
+/** A person has decided at a terminal, a rule has, or the turn was cancelled. */
+async function closeElsewhere(deps: ChannelDeps, outbox: Outbox, { call, at }: RecordView, end: End): Promise<void> {
+  const { documents, user } = deps
+  const found = (await documents.all<AskDoc>(askCategory)).filter(({ value }) => value.call === call && value.decided === null)
+  for (const { name, value } of found) {
+    const of = byKernel(deps, 'channel.ask')
+    const by = end === 'over' ? 'nobody' : end.by === `user:${user}` ? `${user}, at a terminal` : end.by
+    let isNew = false
+    await documents.change<AskDoc>(of, askCategory, name, (now) => {
+      isNew = now !== null && now.value.decided === null
+      return isNew ? { ...now!.value, decided: { by, allow: end !== 'over' && end.allow, at } } : undefined
+    })
+    if (!isNew) continue
+    const line = end === 'over' ? `**It does not wait any more.** ${timeOf(at)}` : decidedLine(end.allow, by, at)
+    await outbox.reopen(of, value.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
+  }
+}
+
+const timeOf = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC.`
+const decidedLine = (allow: boolean, by: string, at: number): string => `**${allow ? 'Allowed' : 'Denied'}** by ${by}, ${timeOf(at)}`
 
 function buttonsOf(token: string, isCut: boolean): Delivery['buttons'] {
   const row = [
@@ -111,16 +164,22 @@ function shownOf({ name, input, reason = '', agent }: PendingApproval): { readon
   return { text: [head, ...why, shown, ...more].join('\n'), file: isLong ? { name: 'input.json', text: pretty } : null }
 }
 
-/** In its own chat where whoever speaks there may decide; else the direct chat of an owner. */
+/**
+ * In its own chat where whoever speaks there may decide, and nobody else reads what should stay with the owner; else the direct chat of an owner,
+ * the one who has asked first.
+ */
 async function placeFor(
   { chats, identities }: Parts,
   chat: ChatDoc,
+  { name, labels = [] }: Pick<PendingApproval, 'name' | 'labels'>,
   mayDecide: (identity: Identity) => boolean,
 ): Promise<Pick<ChatDoc, 'channel' | 'space' | 'chat' | 'thread'> | null> {
   const { channel, space, chat: id, thread } = chat
   const asker = await identities.get(chat.running?.identity ?? chat.person)
-  if (asker !== null && mayDecide(asker)) return { channel, space, chat: id, thread }
-  for (const owner of (await identities.all(channel)).filter(({ role }) => role === 'owner')) {
+  const isOthers = name === answerCall || (chat.kind === 'group' && labels.includes('private'))
+  if (asker !== null && mayDecide(asker) && !isOthers) return { channel, space, chat: id, thread }
+  const owners = (await identities.all(channel)).filter(({ role }) => role === 'owner')
+  for (const owner of owners.toSorted((a, b) => Number(b.id === asker?.id) - Number(a.id === asker?.id))) {
     const direct = await chats.directOf(channel, owner.id)
     if (direct !== null) return { channel, space: direct.space, chat: direct.chat, thread: direct.thread }
   }
@@ -160,7 +219,7 @@ async function decide(
   await documents.change<AskDoc>(of, askCategory, token, (now) =>
     now === null ? undefined : { ...now.value, decided: { by: name, allow, at } },
   )
-  const line = `**${allow ? 'Allowed' : 'Denied'}** by ${name} (${who.channel}), ${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC.${next === '' ? '' : ` ${next}`}`
+  const line = `${decidedLine(allow, `${name} (${who.channel})`, at)}${next === '' ? '' : ` ${next}`}`
   await outbox.reopen(of, ask.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
   return allow ? 'Allowed once.' : 'Denied.'
 }
@@ -202,9 +261,11 @@ async function askIn(
     return waiting.find((each) => each.call === call && deps.approvals.top(each.session) === deps.approvals.top(session)) ?? null
   }
   const waiting = await pending()
-  const chat = (await chats.all()).find((each) => each.session === session || each.running?.session === session)
+  const all = await chats.all()
+  const chat =
+    all.find((each) => each.session === session || each.running?.session === session) ?? (await chats.ofSession(session)) ?? undefined
   if (waiting === null || chat === undefined) return false
-  const place = await placeFor(parts, chat, mayDecide)
+  const place = await placeFor(parts, chat, waiting, mayDecide)
   if (place === null) return false
   const id = derivedId('question', call, waiting.question ?? '')
   if (await outbox.has(id)) return true

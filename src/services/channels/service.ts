@@ -2,7 +2,8 @@
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
 import { access } from '../access/service.ts'
-import { channelsConfig } from './config.ts'
+import { sectionOf } from '../../config/index.ts'
+import { channelsConfig, notifyConfig } from './config.ts'
 import type { Channels } from './open-channels.ts'
 
 interface Needs {
@@ -14,7 +15,18 @@ interface Needs {
 /** Who may speak through a channel, which session a chat is, and what is to be delivered. The process next to the guest does the rest. */
 export const channels: Service<Channels, Needs> = {
   name: 'channels',
-  config: [channelsConfig],
+  config: [channelsConfig, notifyConfig],
+  async configFault(config) {
+    const { quiet, time_zone: zone } = sectionOf(notifyConfig, config)
+    if (quiet === undefined) return ''
+    if (quiet.slice(0, 5) === quiet.slice(6)) return 'notify.quiet: both times are the same'
+    try {
+      ;(await import('../quiet-hours.ts')).localTime(0, zone)
+      return ''
+    } catch {
+      return `notify.time_zone: there is no time zone ${zone}; use an IANA name such as Europe/Berlin`
+    }
+  },
   needs: { runs, access },
   events: ['channel', 'identity'],
   neverPassedOn: ['channel.use', 'channel.write'],

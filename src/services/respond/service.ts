@@ -2,6 +2,8 @@ import type { Service } from '../../kernel/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { respondConfig } from './config.ts'
 
+export { respondConfig } from './config.ts'
+
 /** Decides whether a message with a source is answered: by rules, then by a small model where a rule says so. */
 export const respond: Service = {
   name: 'respond',

@@ -3,6 +3,7 @@ import type { Core } from '../../../kernel/index.ts'
 import type { RunQueue, RunsPort } from '../../../runs/index.ts'
 import { type JsonObject, OxbowError, type SessionId, textIn, type TurnId } from '../../../base/index.ts'
 import type { AgentRecord } from '../agent-record.ts'
+import type { WaitGraph } from './wait-graph.ts'
 
 interface AnswerDeps {
   readonly queue: Pick<RunQueue, 'pause' | 'resume'>
@@ -13,6 +14,7 @@ interface AnswerDeps {
 }
 
 interface Asked {
+  readonly waiting: WaitGraph
   /** To whom the message was sent. */
   readonly agent: AgentRecord
   /** Of whoever waits: it lends its place meanwhile, so that the answer can be made. */
@@ -23,8 +25,11 @@ interface Asked {
   readonly signal: AbortSignal
 }
 
-/** @returns the answer, or why it never comes; null: not yet @throws OxbowError `not_found` for a message that the agent did not get */
-export async function answerTo(deps: AnswerDeps, { agent, session, message, until, signal }: Asked): Promise<string | null> {
+/**
+ * @returns the answer, or why it never comes; null: not yet
+ * @throws OxbowError `not_found` for a message that the agent did not get, `bad_input` where the agent waits for whoever waits
+ */
+export async function answerTo(deps: AnswerDeps, { waiting, agent, session, message, until, signal }: Asked): Promise<string | null> {
   const turn = message as TurnId
   await deps.flushed()
   const isKnown = agent.messages.some((one) => one.turn === turn) || (await deps.outcomeOf(turn)) !== null
@@ -32,6 +37,8 @@ export async function answerTo(deps: AnswerDeps, { agent, session, message, unti
     throw new OxbowError('not_found', `${agent.name} has no message ${JSON.stringify(message.slice(0, 100))}.`, {
       hint: 'agent.send returns the id of the message.',
     })
+  const isThere = (await deps.outcomeOf(turn)) !== null
+  using _ = isThere ? null : waiting.enter({ session, agents: [agent], mode: 'all' })
   deps.queue.pause(session)
   try {
     const first = await deps.turns.endedBy(turn, until, signal)

@@ -194,3 +194,39 @@ test('a wait for the answer to a message names one agent and a message that it g
   const { answer } = await ok<{ answer: string }>(guest, 'agent.wait', { agents: ['knower'], message })
   assert.equal(answer, 'The answer is 42.')
 })
+
+test('two agents that wait for each other: the second is refused at once, and both end', async () => {
+  const play: Play = (request) => {
+    const own = nameOf(request)
+    const other = own === 'asker' ? 'knower' : 'asker'
+    const last = request.messages.at(-1)!
+    if (last.role !== 'tool') return lastSaid(request) === 'wait' ? says('ready') : asks(['agent_send', { to: other, text: 'And you?' }])
+    const text = last.parts[0].text
+    const message = /The message is (\S+)\./.exec(text)?.[1]
+    return message === undefined ? says(`${own} heard: ${text}`) : asks(['agent_wait', { agents: [other], message, timeout_s: 600 }])
+  }
+  await using guest = await openFixture({ play, host })
+  const [knower, asker] = [await spawn(guest, 'knower'), await spawn(guest, 'asker')]
+  await waitFor(guest, knower.id)
+  await waitFor(guest, asker.id)
+  await ok(guest, 'agent.send', { to: asker.id, text: 'begin' })
+  while ((await stateOf(guest, asker.id)) !== 'idle') await soon()
+  const { agents } = await ok<{ agents: readonly AgentView[] }>(guest, 'agent.list', {})
+  assert.ok(
+    agents.some(({ reply }) => /knower heard: .*asker waits for you/.test(reply)),
+    JSON.stringify(agents.map(({ reply }) => reply)),
+  )
+})
+
+test('the sender pays for what its message causes, and the recipient has as much left as before', async () => {
+  await using guest = await openFixture({ play: asking(), host })
+  const budget = { tokens: 100_000 }
+  const knower = await ok<AgentView>(guest, 'agent.spawn', { task: 'wait', as: 'knower', keep: true, budget })
+  await waitFor(guest, knower.id)
+  const asker = await ok<AgentView>(guest, 'agent.spawn', { task: 'ask knower', as: 'asker', keep: true, budget })
+  await waitFor(guest, asker.id)
+  const limitOf = async (id: string): Promise<number | undefined> =>
+    (await ok<{ agents: readonly AgentView[] }>(guest, 'agent.list', {})).agents.find((one) => one.id === id)?.budget?.tokens
+  // A generation of the fixture takes 120 tokens, and the answer was one.
+  assert.deepEqual([await limitOf(knower.id), await limitOf(asker.id)], [100_120, 99_880])
+})
