@@ -76,7 +76,7 @@ test('where the end of a notice is not known, a short note with a button comes i
   assert.match(note.text, /may not have arrived/)
   const [line] = await call('channel.log', { channel: 'telegram' })
   assert.equal(line?.state, 'lost')
-  const [[show]] = note.buttons as readonly (readonly [{ readonly data: string }])[]
+  const show = note.buttons[0]![0]!
   await fake.press!({ space: '', chat: note.chat, thread: '' }, note.id, show.data, 'ada')
   await eventually(() => fake.standing().find(({ id, text }) => id === note.id && text === 'The backup is done.'), 'its content')
   assert.equal(fake.standing().filter(({ text }) => text === 'The backup is done.').length, 2)
