@@ -15,12 +15,22 @@ interface Said {
   /** Default: a direct chat. */
   readonly group?: boolean
   readonly mention?: boolean
+  /** A thread of the group. */
+  readonly thread?: string
+  /** What somebody else has written, which it answers. */
+  readonly quoted?: string
+  /** Somebody else has written the text: it is passed on. */
+  readonly forwarded?: boolean
+  /** The name that the sender shows, where the platform sends one; default: `from`. */
+  readonly shown?: string
   readonly files?: readonly { readonly name: string; readonly bytes: Uint8Array }[]
 }
 
 /** A message as it stands on the platform now. */
 export interface Stands {
   readonly chat: string
+  /** Absent: the fake does not say. */
+  readonly thread?: string
   readonly id: string
   readonly text: string
   readonly buttons: readonly (readonly { readonly label: string; readonly data: string }[])[]

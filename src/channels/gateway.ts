@@ -27,6 +27,8 @@ export interface Guest {
   /** @returns the hash of a piece */
   put(bytes: Uint8Array): Promise<string>
   read(piece: string): Promise<Buffer>
+  /** Chats of a channel, the newest first. */
+  chats(channel: string): Promise<OutputOf<'channel.chats'>>
 }
 
 /** Facts that do not change by being told again have an id that follows from them, so that a lost answer repeats nothing. */
@@ -67,6 +69,7 @@ export function guestOf(client: Client): Guest {
     moved: async (moved) => void (await make('channel.moved', moved)),
     release: async (delivery, wait) =>
       (await make('channel.release', wait === 'growing' ? { delivery, growing: true } : { delivery, wait_s: wait })).released,
+    chats: (channel) => make('channel.chats', { channel }),
     put: async (bytes) => (await make('channel.put', { data: Buffer.from(bytes).toString('base64') })).piece,
     read: async (piece) => Buffer.from((await make('channel.read', { piece })).data, 'base64'),
   }

@@ -180,9 +180,16 @@ export interface ChannelAdapter {
   close(): Promise<void>
 }
 
+/** A chat that the guest knows. */
+export interface KnownChat extends ChatRef {
+  readonly kind: 'direct' | 'group'
+}
+
 /** What an adapter gets besides its settings. */
 export interface AdapterDeps {
   readonly random: Random
+  /** Chats in which something was said before, the newest first: where a platform does not list them, their histories are read all the same. */
+  readonly chats?: () => Promise<readonly KnownChat[]>
   /** Ids, counts and reasons; never tokens, and never what people said. */
   readonly log: (message: string, fields?: JsonObject) => void
 }

@@ -54,6 +54,7 @@ export type CallName =
   | 'channel.approve'
   | 'channel.ask'
   | 'channel.attempt'
+  | 'channel.chats'
   | 'channel.deliver'
   | 'channel.list'
   | 'channel.log'

@@ -713,6 +713,7 @@ interface CallInputs {
   'channel.approve': { code: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.ask': { session: string; call: string }
   'channel.attempt': { delivery: string; part: number }
+  'channel.chats': { channel: string }
   'channel.deliver': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; text: string }
   'channel.list': Record<string, never>
   'channel.log': { channel: string }
@@ -1392,6 +1393,7 @@ interface CallOutputs {
   'channel.approve': ChannelApprove
   'channel.ask': { asked: boolean }
   'channel.attempt': { before: { at: number; id: string } | null }
+  'channel.chats': readonly { space: string; chat: string; thread: string; kind: 'direct' | 'group' }[]
   'channel.deliver': { delivery: string }
   'channel.list': readonly ChannelAdd[]
   'channel.log': readonly { delivery: string; kind: string; chat: string; state: string; why: string; parts: number; made_at: number }[]

@@ -1,14 +1,14 @@
-/** Channels without processes: a kernel in memory behind a real gateway, what speaks to platforms in this process, and a fake Telegram. */
+/** Channels without processes: a kernel in memory behind a real gateway, what speaks to platforms in this process, and a fake platform. */
 import { type SessionId, systemClock, systemRandom } from '../../src/base/index.ts'
 import { createChannelHost } from '../../src/channels/channel-host.ts'
 import type { ChannelsSpec, HostPort } from '../../src/config/index.ts'
 import { createToken, startGateway } from '../../src/gateway/index.ts'
 import { type Fixture, type FixtureOptions, openFixture } from '../../src/kernel/kernel-fixture.ts'
 import type { InputOf, OutputOf } from '../../src/protocol/index.ts'
-import { startTelegramFake, type TelegramFake } from './fakes/telegram.ts'
+import { type Kind, type Platforms, startPlatform } from './platforms.ts'
 
-export interface NearRig extends AsyncDisposable {
-  readonly fake: TelegramFake
+export interface NearRig<On extends Kind = 'telegram'> extends AsyncDisposable {
+  readonly fake: Platforms[On]
   readonly fixture: Fixture
   /** @throws Error with the failure of the call */
   call<Name extends string>(name: Name, input: object): Promise<OutputOf<Name>>
@@ -31,8 +31,13 @@ const noFiles = {
 }
 
 /** @param options as for a kernel in memory */
-export async function startNearRig(options: FixtureOptions = {}): Promise<NearRig> {
-  const fake = await startTelegramFake()
+export function startNearRig(options: FixtureOptions = {}): Promise<NearRig> {
+  return startNearRigOn('telegram', options)
+}
+
+/** @param kind the platform @param options as for a kernel in memory */
+export async function startNearRigOn<On extends Kind>(kind: On, options: FixtureOptions = {}): Promise<NearRig<On>> {
+  const fake: Platforms[On] = await startPlatform[kind]()
   const logs: string[] = []
   const host = createChannelHost({
     clock: systemClock,
@@ -49,12 +54,12 @@ export async function startNearRig(options: FixtureOptions = {}): Promise<NearRi
   const fixture = await openFixture({ secretKeeper, ...options, host: { ...noFiles, channels } as unknown as HostPort })
   const gateway = await startGateway({ kernel: fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) })
   address.resolve(gateway.url)
-  const callIn: NearRig['callIn'] = async (session, name, input) => {
+  const callIn: NearRig<On>['callIn'] = async (session, name, input) => {
     const outcome = await fixture.kernel.call(name as never, input as InputOf<never>, session as SessionId)
     if (outcome.status !== 'ok') throw new Error(`${outcome.failure.code}: ${outcome.failure.message} ${outcome.failure.hint}`)
     return outcome.output
   }
-  const call: NearRig['call'] = (name, input) => callIn('', name, input)
+  const call: NearRig<On>['call'] = (name, input) => callIn('', name, input)
   return {
     fake,
     fixture,
@@ -63,7 +68,8 @@ export async function startNearRig(options: FixtureOptions = {}): Promise<NearRi
     url: gateway.url,
     key: () => key,
     logs,
-    link: (name, role, more = {}) => call('identity.link', { channel: 'telegram', sender: fake.idOf(name), shown: name, role, ...more }),
+    link: (name, role, more = {}) =>
+      call('identity.link', { channel: kind, space: fake.space, sender: fake.idOf(name), shown: name, role, ...more }),
     async [Symbol.asyncDispose]() {
       await host.close()
       await gateway.close()

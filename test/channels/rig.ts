@@ -10,10 +10,10 @@ import type { InputOf } from '../../src/protocol/index.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 import { patienceMs } from '../support/patience.ts'
 import type { TestModel } from '../support/model.ts'
-import { startTelegramFake, type TelegramFake } from './fakes/telegram.ts'
+import { type ChatFake, type Kind, type Platforms, startPlatform } from './platforms.ts'
 
-export interface ChannelRig extends AsyncDisposable {
-  readonly fake: TelegramFake
+export interface ChannelRig<On extends Kind = 'telegram'> extends AsyncDisposable {
+  readonly fake: Platforms[On]
   readonly home: string
   client(): Client
   /** The end of what runner and guest have noted. */
@@ -31,16 +31,20 @@ export interface ChannelRig extends AsyncDisposable {
   link(name: string, role: 'owner' | 'member' | 'guest', more?: object): Promise<OutputOf<'identity.link'>>
 }
 
-export async function startRig({
-  model,
-  config = {},
-}: {
+interface RigOptions {
   readonly model: Pick<TestModel, 'config'>
   readonly config?: object
-}): Promise<ChannelRig> {
+}
+
+export function startRig(options: RigOptions): Promise<ChannelRig> {
+  return startRigOn('telegram', options)
+}
+
+/** @param kind the platform */
+export async function startRigOn<On extends Kind>(kind: On, { model, config = {} }: RigOptions): Promise<ChannelRig<On>> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-channels-'))
   shareCompileCache(root)
-  const fake = await startTelegramFake()
+  const fake: Platforms[On] = await startPlatform[kind]()
   const home = openHome({ OXBOW_HOME: root })
   const workspace = openWorkspace(home, parseUser('ada'))
   const start = (): Promise<RunningGuest> =>
@@ -56,7 +60,7 @@ export async function startRig({
   const enter = ({ url, token }: RunningGuest): Promise<Client> => connect({ url, token, client: 'test' })
   let guest = await start()
   let client = await enter(guest)
-  const call: ChannelRig['call'] = async (name, input) => {
+  const call: ChannelRig<On>['call'] = async (name, input) => {
     const outcome = await client.call(name as never, input as InputOf<never>)
     if (outcome.status !== 'ok') throw new Error(`${outcome.failure.code}: ${outcome.failure.message} ${outcome.failure.hint}`)
     return outcome.output
@@ -89,7 +93,8 @@ export async function startRig({
       for (const pid of pids) process.kill(pid, 'SIGKILL')
       return pids.length > 0
     },
-    link: (name, role, more = {}) => call('identity.link', { channel: 'telegram', sender: fake.idOf(name), shown: name, role, ...more }),
+    link: (name, role, more = {}) =>
+      call('identity.link', { channel: kind, space: fake.space, sender: fake.idOf(name), shown: name, role, ...more }),
     async [Symbol.asyncDispose]() {
       await client.close()
       await guest.stop()
@@ -113,8 +118,18 @@ function channelProcesses(): readonly number[] {
 }
 
 /** Adds the fake platform as the channel `telegram`. */
-export async function addTelegram({ call, fake }: Pick<ChannelRig, 'call' | 'fake'>): Promise<OutputOf<'channel.add'>> {
-  return call('channel.add', { kind: 'telegram', secrets: { token: fake.token }, options: { api_root: fake.apiRoot } })
+export const addTelegram = (rig: Pick<ChannelRig, 'call' | 'fake'>): Promise<OutputOf<'channel.add'>> => addChannel(rig)
+
+/** Adds the fake platform as a channel that has the name of its kind. */
+export async function addChannel({
+  call,
+  fake,
+}: {
+  readonly call: ChannelRig['call']
+  readonly fake: ChatFake
+}): Promise<OutputOf<'channel.add'>> {
+  const { kind, secrets, options } = fake.settings
+  return call('channel.add', { kind, secrets, options })
 }
 
 /** Resolves with what is there, as soon as it is. */

@@ -3,7 +3,7 @@
  * while nothing was connected is read from the histories.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { REST, type RESTOptions } from '@discordjs/rest'
+import { REST, RESTEvents, type RESTOptions } from '@discordjs/rest'
 import { WebSocketManager, WebSocketShardEvents } from '@discordjs/ws'
 import {
   type APIApplication,
@@ -22,6 +22,7 @@ import {
   Routes,
 } from 'discord-api-types/v10'
 import { createRecentMap, OxbowError, retryDelayMs } from '../../base/index.ts'
+import { createPlatformClock, type PlatformClock } from '../platform-clock.ts'
 import type {
   AdapterDeps,
   ChannelAdapter,
@@ -33,8 +34,9 @@ import type {
   OpenChannel,
 } from '../port.ts'
 import { missedMessages } from './discord-catch-up.ts'
-import { badToken, discordFailure, lacksIntent, startError } from './discord-errors.ts'
+import { badToken, discordFailure, isAnswered, lacksIntent, startError } from './discord-errors.ts'
 import { chatOf, discordHosts, type FileHosts, messageOf, senderOf } from './discord-inbound.ts'
+import { createRivalWatch, type RivalWatch } from './discord-rival.ts'
 import { sendingBy, type Sending } from './discord-sending.ts'
 
 /** From discord.com/developers/docs: messages of 2 000 characters, five in five seconds in a channel, files of 10 MB. */
@@ -78,7 +80,11 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
   let me = ''
   let application = ''
   let gateway: WebSocketManager | null = null
-  const sending = sendingBy(rest, () => me)
+  const clock = createPlatformClock()
+  rest.on(RESTEvents.Response, (_, { headers }) => clock.heard(headers.get('date')))
+  let onRival = (): void => {}
+  const rival = createRivalWatch(() => onRival(), ending.signal)
+  const sending = sendingBy({ rest, me: () => me, clock, rival })
   const { told: _, ...requests } = sending
   return {
     kind: 'discord',
@@ -93,8 +99,13 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
         throw startError(error)
       })
       const files = new Set([...discordHosts, ...(options['api_url'] === undefined ? [] : [new URL(api).host])])
-      const link = newLink({ rest, me, events, stop, sending, files, random: deps.random })
-      gateway = await connect(link, token)
+      const link = newLink({ ...deps, rest, me, events, stop, sending, files, clock, rival })
+      const opened = await connect(link, token)
+      gateway = opened
+      onRival = () => {
+        events.down('another program answers with the token of this bot', Infinity)
+        void Promise.resolve(opened.destroy({ reason: 'another program answers' })).catch(() => {})
+      }
       deps.log('discord is connected', { channel: name })
       return {
         id: me,
@@ -142,14 +153,15 @@ async function whoAmI(rest: REST): Promise<{ readonly id: string; readonly name:
   }
 }
 
-interface LinkDeps {
+interface LinkDeps extends AdapterDeps {
   readonly rest: REST
   readonly me: string
   readonly events: ChannelEvents
   readonly stop: AbortSignal
   readonly sending: Sending
   readonly files: FileHosts
-  readonly random: AdapterDeps['random']
+  readonly clock: PlatformClock
+  readonly rival: RivalWatch
 }
 
 interface Link extends LinkDeps {
@@ -224,7 +236,9 @@ function gatewayError(error: unknown): OxbowError {
 
 async function catchUp(link: Link): Promise<void> {
   try {
-    for await (const { message, isDirect } of missedMessages(link.rest, link.me, link.direct, Date.now(), link.stop)) {
+    const known = ((await link.chats?.()) ?? []).map(({ chat, kind }) => ({ id: chat, isDirect: kind === 'direct' }))
+    const all = [...known, ...[...link.direct].map((id) => ({ id, isDirect: true }))]
+    for await (const { message, isDirect } of missedMessages(link.rest, link.me, all, link.clock.now(), link.stop)) {
       const found = messageOf(message, 'new', isDirect, link.me, link.files)
       // What the gateway has told since is on its way.
       if (found === null || link.authors.get(found.message) !== undefined) continue
@@ -239,7 +253,10 @@ async function catchUp(link: Link): Promise<void> {
 function dispatch(link: Link, { t: type, d: data }: GatewayDispatchPayload): void {
   if (type === GatewayDispatchEvents.MessageCreate || type === GatewayDispatchEvents.MessageUpdate) {
     if (data.author?.id === link.me) {
-      if (typeof data.nonce === 'string') link.sending.told(data.nonce, data.id)
+      if (typeof data.nonce === 'string') {
+        link.sending.told(data.nonce, data.id)
+        if (type === GatewayDispatchEvents.MessageCreate) link.rival.heard(data.channel_id, data.id, data.nonce)
+      }
       return
     }
     const isDirect = data.guild_id === undefined
@@ -259,10 +276,14 @@ async function interact(link: Link, interaction: APIInteraction): Promise<void> 
   const user = interaction.member?.user ?? interaction.user
   const channel = interaction.channel?.id
   if (user === undefined || channel === undefined) return
-  const respond = (body: object): Promise<unknown> =>
-    link.rest.post(Routes.interactionCallback(interaction.id, interaction.token), { body, auth: false }).catch(() => {})
+  /** @returns false where it was answered before, by another delivery of it or another program */
+  const respond = (body: object): Promise<boolean> =>
+    link.rest.post(Routes.interactionCallback(interaction.id, interaction.token), { body, auth: false }).then(
+      () => true,
+      (error: unknown) => !isAnswered(error),
+    )
   if (interaction.type === InteractionType.MessageComponent) {
-    await respond({ type: InteractionResponseType.DeferredMessageUpdate })
+    if (!(await respond({ type: InteractionResponseType.DeferredMessageUpdate }))) return
     const { id, data } = { id: interaction.message.id, data: interaction.data.custom_id }
     try {
       await link.events.press({ ...chatOf(channel), press: interaction.token, message: id, sender: senderOf(user), data })
@@ -274,7 +295,8 @@ async function interact(link: Link, interaction: APIInteraction): Promise<void> 
     const [option] = interaction.data.options ?? []
     const words = option?.type === ApplicationCommandOptionType.String ? ` ${option.value}` : ''
     const text = `/${interaction.data.name}${words}`
-    await respond({ type: InteractionResponseType.ChannelMessageWithSource, data: { content: text.slice(0, 200), ...hidden } })
+    const shown = { type: InteractionResponseType.ChannelMessageWithSource, data: { content: text.slice(0, 200), ...hidden } }
+    if (!(await respond(shown))) return
     const isDirect = interaction.guild_id === undefined
     const common = { mentionsUs: true, repliesToUs: false, quoted: [], files: [], isVerified: true, change: 'new' as const }
     link.take({

@@ -1,17 +1,19 @@
 /**
  * What was said while nothing was connected: in each channel all since the bot itself has said something there, at most a day. The library
- * continues a session that was cut, so this is for a new one. Channels of two people are known once something was said in them.
+ * continues a session that was cut, so this is for a new one. Discord does not list channels of two people: those that are known are looked at.
  */
 import type { REST } from '@discordjs/rest'
 import { type APIChannel, type APIMessage, ChannelType, type RESTAPIPartialCurrentUserGuild, Routes } from 'discord-api-types/v10'
 import { discordFailure } from './discord-errors.ts'
-import { idAt } from './discord-inbound.ts'
+import { idAt, timeOf } from './discord-inbound.ts'
 
 const dayMs = 24 * 60 * 60_000
 /** Channels whose history is read: more would take minutes. */
 const maxChannels = 50
 const pageSize = 100
 const maxPages = 10
+/** What was said shortly before our last word may not have been taken in when this process ended. */
+const overlapMs = 2 * 60_000
 
 /** A message that was missed. */
 export interface Missed {
@@ -19,22 +21,28 @@ export interface Missed {
   readonly isDirect: boolean
 }
 
-/** In each channel the oldest first. @param direct channels of two people @throws what the library throws */
+/** A channel whose history is read. */
+export interface KnownChannel {
+  readonly id: string
+  readonly isDirect: boolean
+}
+
+/** In each channel the oldest first. @param known channels in which something was said before @throws what the library throws */
 export async function* missedMessages(
   rest: REST,
   me: string,
-  direct: Iterable<string>,
+  known: readonly KnownChannel[],
   now: number,
   signal: AbortSignal,
 ): AsyncGenerator<Missed> {
   const oldest = idAt(now - dayMs)
-  const groups = await groupChannels(rest, oldest, signal)
-  const all = [...[...direct].map((id) => ({ id, isDirect: true })), ...groups.map((id) => ({ id, isDirect: false }))]
-  for (const { id, isDirect } of all.slice(0, maxChannels)) {
+  const groups = (await groupChannels(rest, oldest, signal)).map((id) => ({ id, isDirect: false }))
+  const all = new Map([...known, ...groups].map((each) => [each.id, each]))
+  for (const { id, isDirect } of [...all.values()].slice(0, maxChannels)) {
     try {
       for (const message of await since(rest, me, id, oldest, signal)) yield { message, isDirect }
     } catch (error) {
-      // A channel that the bot cannot see is not its own.
+      // The bot cannot see this channel any more.
       if (discordFailure(error).why !== 'gone') throw error
     }
   }
@@ -53,16 +61,22 @@ async function groupChannels(rest: REST, oldest: string, signal: AbortSignal): P
   return found
 }
 
-/** @returns what is newer than the last message of ours, oldest first */
+/** @returns what is newer than the last message of ours, or shortly before, oldest first */
 async function since(rest: REST, me: string, channel: string, oldest: string, signal: AbortSignal): Promise<readonly APIMessage[]> {
   const found: APIMessage[] = []
-  let before = ''
+  let [before, floor] = ['', BigInt(oldest)]
+  let isOwnSeen = false
   for (let page = 0; page < maxPages; page += 1) {
     const query = new URLSearchParams({ limit: String(pageSize), ...(before !== '' && { before }) })
     const messages = (await rest.get(Routes.channelMessages(channel), { query, signal })) as APIMessage[]
     for (const message of messages) {
-      if (message.author.id === me || BigInt(message.id) <= BigInt(oldest)) return found.toReversed()
-      found.push(message)
+      if (BigInt(message.id) <= floor) return found.toReversed()
+      if (message.author.id !== me) found.push(message)
+      else if (!isOwnSeen) {
+        isOwnSeen = true
+        const near = BigInt(idAt(timeOf(message.id) - overlapMs))
+        if (near > floor) floor = near
+      }
     }
     if (messages.length < pageSize) break
     before = messages.at(-1)!.id

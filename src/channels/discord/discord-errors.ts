@@ -65,3 +65,6 @@ export function startError(error: unknown): OxbowError {
     },
   )
 }
+
+/** @returns whether an interaction was answered before */
+export const isAnswered = (error: unknown): boolean => isObject(error) && (error as unknown as Fields).code === 40_060

@@ -15,10 +15,12 @@ import {
   Routes,
 } from 'discord-api-types/v10'
 import { createRecentMap } from '../../base/index.ts'
+import type { PlatformClock } from '../platform-clock.ts'
 import type { ChannelAdapter, OutboundPart, Sent } from '../port.ts'
 import { partMentions } from '../text/index.ts'
 import { discordFailure } from './discord-errors.ts'
 import { idAt } from './discord-inbound.ts'
+import type { RivalWatch } from './discord-rival.ts'
 
 /** Digits of an intent that a nonce has room for. */
 const nonceChars = 25
@@ -37,8 +39,15 @@ export interface Sending extends Pick<ChannelAdapter, 'send' | 'edit' | 'upload'
   told(nonce: string, id: string): void
 }
 
-/** @param me our id, when we are connected */
-export function sendingBy(rest: REST, me: () => string): Sending {
+export interface SendingParts {
+  readonly rest: REST
+  /** Our id, when we are connected. */
+  readonly me: () => string
+  readonly clock: PlatformClock
+  readonly rival: RivalWatch
+}
+
+export function sendingBy({ rest, me, clock, rival }: SendingParts): Sending {
   const idOf = createRecentMap<string, string>(maxNonces)
   const known = createRecentMap<string, string>(maxNonces)
   const told = (nonce: string, id: string): void => {
@@ -60,12 +69,14 @@ export function sendingBy(rest: REST, me: () => string): Sending {
     file?: { name: string; data: Uint8Array; contentType: string },
   ) => {
     const nonce = nonceOf(intent)
+    rival.mine(nonce)
     const { id } = (await rest.post(Routes.channelMessages(chat), {
       body: { ...body, nonce, enforce_nonce: true },
       signal,
       ...(file !== undefined && { files: [file] }),
     })) as APIMessage
     told(nonce, id)
+    rival.said(chat, id)
     return id
   }
   return {
@@ -82,12 +93,13 @@ export function sendingBy(rest: REST, me: () => string): Sending {
       ),
     async find({ chat }, intent, near, signal) {
       const nonce = nonceOf(intent)
+      rival.mine(nonce)
       try {
         const late = Date.now() + toldMs
         for (;;) {
           const id = idOf.get(nonce) ?? ''
           if (id !== '') return { ok: true, id }
-          const own = await ownSince(rest, chat, me(), idAt(near - clockMs), signal)
+          const own = await ownSince(rest, chat, me(), idAt(clock.at(near) - clockMs), signal)
           const exact = own.find((message) => message.nonce === nonce)
           if (exact !== undefined) return { ok: true, id: exact.id }
           if (own.every((message) => known.get(message.id) !== undefined))

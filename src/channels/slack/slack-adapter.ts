@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SocketModeClient } from '@slack/socket-mode'
 import { type Logger, LogLevel, WebClient, type WebClientOptions } from '@slack/web-api'
 import { OxbowError, retryDelayMs } from '../../base/index.ts'
+import { createPlatformClock, type PlatformClock } from '../platform-clock.ts'
 import type { AdapterDeps, ChannelAdapter, ChannelEvents, ChannelLimits, ChannelSettings, OpenChannel } from '../port.ts'
 import { missedMessages } from './slack-catch-up.ts'
 import { badToken, lacksScopes, slackFailure, startError } from './slack-errors.ts'
@@ -42,8 +43,14 @@ export const openSlack: OpenChannel = async (settings, deps) => {
 
 function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, token: string, appToken: string): ChannelAdapter {
   const slackApiUrl = options['api_url'] ?? 'https://slack.com/api/'
+  const clock = createPlatformClock()
   const request: WebClientOptions = {
     slackApiUrl,
+    async fetch(...asked) {
+      const answer = await fetch(...asked)
+      clock.heard(answer.headers.get('date'))
+      return answer
+    },
     logger: silent,
     timeout: requestMs,
     // Whoever sends knows when to try again.
@@ -57,13 +64,13 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
   return {
     kind: 'slack',
     limits,
-    ...sendingBy(web, () => me.user),
+    ...sendingBy(web, () => me.user, clock),
     async start(events, _menu, signal) {
       const stop = AbortSignal.any([signal, ending.signal])
       const known = await whoAmI(web)
       me = known
-      const link = { web, request, appToken, me, events, stop, open: fileOpener(token, slackApiUrl), random: deps.random }
-      const socket = await connect(link)
+      const link = { ...deps, web, request, appToken, me, events, stop, open: fileOpener(token, slackApiUrl), clock }
+      const socket = await connectFirst(link)
       await catchUp(link)
       deps.log('slack is connected', { channel: name })
       connected = stayConnected(link, socket)
@@ -99,7 +106,7 @@ async function whoAmI(web: WebClient): Promise<Me & { readonly name: string; rea
   return { team, user, bot, name, teamName }
 }
 
-interface Link {
+interface Link extends AdapterDeps {
   readonly web: WebClient
   readonly request: WebClientOptions
   readonly appToken: string
@@ -107,16 +114,39 @@ interface Link {
   readonly events: ChannelEvents
   readonly stop: AbortSignal
   readonly open: OpenFile
-  readonly random: AdapterDeps['random']
+  readonly clock: PlatformClock
 }
 
 /** A connection, until it ends. */
 interface Socket {
   readonly over: Promise<void>
+  /** Connections that the app has, with this one. */
+  readonly connections: number
+  end(): void
 }
 
-/** @throws OxbowError with what a person can do */
-async function connect(link: Link): Promise<Socket> {
+/** So often it is looked whether another connection goes: one that a process of ours has left behind is closed by Slack. */
+const busyPausesMs = [1_000, 2_000, 4_000, 8_000, 15_000]
+
+/**
+ * Slack gives each message to one of the connections of an app: two programs would take them from each other.
+ * @throws OxbowError with what a person can do
+ */
+async function connectFirst(link: Link): Promise<Socket> {
+  for (const pauseMs of [...busyPausesMs, 0]) {
+    const socket = await connect(link, true)
+    if (socket.connections <= 1) return socket
+    socket.end()
+    await socket.over
+    if (pauseMs > 0) await sleep(pauseMs, undefined, { signal: link.stop })
+  }
+  throw new OxbowError('workspace_busy', 'Another program receives the messages of this Slack app.', {
+    hint: 'Stop the other one, or make an app of its own for each, then: oxbow channel test slack.',
+  })
+}
+
+/** @param isAlone whether nothing is taken in where the app has another connection @throws OxbowError with what a person can do */
+async function connect(link: Link, isAlone = false): Promise<Socket> {
   // It would connect again by itself, and end the process where that fails.
   const client = new SocketModeClient({
     appToken: link.appToken,
@@ -127,7 +157,10 @@ async function connect(link: Link): Promise<Socket> {
   const over = Promise.withResolvers<void>()
   client.on('disconnected', over.resolve)
   client.on('error', () => {})
-  client.on('slack_event', (event: Envelope) => void take(link, event))
+  let connections = 1
+  client.on('ws_message', (data: unknown) => void (connections = connectionsIn(data) ?? connections))
+  // What is not acknowledged goes to the other connection.
+  client.on('slack_event', (event: Envelope) => void ((!isAlone || connections <= 1) && take(link, event)))
   const end = (): void => void client.disconnect().catch(() => {})
   link.stop.addEventListener('abort', end, { once: true })
   try {
@@ -141,7 +174,18 @@ async function connect(link: Link): Promise<Socket> {
     link.stop.removeEventListener('abort', end)
     throw error instanceof OxbowError ? error : startError(error, 'app')
   }
-  return { over: over.promise.finally(() => link.stop.removeEventListener('abort', end)) }
+  return { over: over.promise.finally(() => link.stop.removeEventListener('abort', end)), connections, end }
+}
+
+/** @returns what the first message of a connection says; null: it is another one */
+function connectionsIn(data: unknown): number | null {
+  if (typeof data !== 'string' || !data.includes('num_connections')) return null
+  try {
+    const { type, num_connections: count } = JSON.parse(data) as { readonly type?: unknown; readonly num_connections?: unknown }
+    return type === 'hello' && typeof count === 'number' ? count : null
+  } catch {
+    return null
+  }
 }
 
 /** Slack opens another connection before it ends one, and tells so; nothing is missed where the next one is there at once. */
@@ -195,9 +239,10 @@ async function take({ me, open, events }: Link, { ack, type, body }: Envelope): 
 }
 
 /** @throws OxbowError where a history cannot be read */
-async function catchUp({ web, me, open, events, stop }: Link): Promise<void> {
+async function catchUp({ web, me, open, events, stop, clock, chats }: Link): Promise<void> {
   try {
-    for await (const message of missedMessages(web, me, open, Date.now(), stop)) await events.message(message)
+    const known = (await chats?.()) ?? []
+    for await (const message of missedMessages({ web, me, open, known, now: clock.now(), stop })) await events.message(message)
   } catch (error) {
     if (stop.aborted) return
     const failure = slackFailure(error)

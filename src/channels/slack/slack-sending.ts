@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { KnownBlock } from '@slack/types'
 import { ErrorCode, type WebClient } from '@slack/web-api'
+import type { PlatformClock } from '../platform-clock.ts'
 import type { ChannelAdapter, ChatRef, OutboundPart, Sent } from '../port.ts'
 import { escapeSlack } from '../text/index.ts'
 import { sentOf, slackFailure } from './slack-errors.ts'
@@ -13,7 +14,11 @@ const pageSize = 200
 const maxPages = 10
 
 /** The part of the adapter that asks Slack for something. */
-export function sendingBy(web: WebClient, user: () => string): Pick<ChannelAdapter, 'send' | 'edit' | 'upload' | 'find'> {
+export function sendingBy(
+  web: WebClient,
+  user: () => string,
+  clock: PlatformClock,
+): Pick<ChannelAdapter, 'send' | 'edit' | 'upload' | 'find'> {
   /** Once more without format where that is refused: nothing was done then. */
   const request = async (work: (isPlain: boolean) => Promise<string>): Promise<Sent> => {
     for (const isPlain of [false, true]) {
@@ -55,7 +60,7 @@ export function sendingBy(web: WebClient, user: () => string): Pick<ChannelAdapt
       }),
     async find(chat, intent, near) {
       try {
-        return await findIn(web, user(), chat, intent, near)
+        return await findIn(web, user(), chat, intent, clock.at(near))
       } catch (error) {
         const failure = slackFailure(error)
         return { ok: false, why: 'unknown', message: 'message' in failure ? failure.message : failure.why }

@@ -40,6 +40,9 @@ const requestS = 60
  * ending is gone by then.
  */
 const maxConflicts = 5
+/** The one that has just begun gives way first. */
+const maxEarlyConflicts = 3
+const earlyMs = 15_000
 const conflictPauseMs = 2_000
 const alertChars = 200
 
@@ -148,6 +151,8 @@ interface PollDeps extends Pick<AdapterDeps, 'random'> {
 async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<void> {
   let offset = 0
   let [failures, conflicts] = [0, 0]
+  const began = performance.now()
+  let mostConflicts = maxConflicts
   const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: stop }).catch(() => {})
   const take = async (update: Parameters<typeof messageOf>[0]): Promise<void> => {
     const moved = movedChat(update)
@@ -183,7 +188,8 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
       if (failure.why === 'revoked') return events.down('Telegram refuses the token', Infinity)
       if (failure.why === 'conflict') {
         conflicts += 1
-        if (conflicts >= maxConflicts) return events.down('another program receives the messages of this bot', Infinity)
+        if (conflicts === 1) mostConflicts = performance.now() - began < earlyMs ? maxEarlyConflicts : maxConflicts
+        if (conflicts >= mostConflicts) return events.down('another program receives the messages of this bot', Infinity)
         await pause(conflictPauseMs)
         continue
       }

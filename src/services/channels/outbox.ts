@@ -136,7 +136,10 @@ async function tellOf(
       part === undefined || platformId === undefined
         ? now.parts
         : withPart(now.parts, part, { at: now.parts[part]?.at ?? at, id: platformId })
-    return end === undefined ? { ...now, parts } : { ...now, parts, ...end, ended_at: at }
+    if (end === undefined) return { ...now, parts }
+    // What the platform has refused has not arrived: sent again, it is no second copy.
+    const kept = end.state === 'dead' ? parts.map((each) => (each.id === '' ? { at: 0, id: '' } : each)) : parts
+    return { ...now, parts: kept, ...end, ended_at: at }
   })
   if (part === 0 && platformId !== undefined) await bindAsk(deps, of, id, platformId)
   if (end !== undefined) await prune(deps, prunedAt)

@@ -51,6 +51,7 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): 
     sayCall(load),
     pieceCall(() => core.blobs),
     readCall(),
+    chatsCall(load),
   ]
 }
 
@@ -326,6 +327,29 @@ function readCall(): Call {
       if (bytes === null || bytes.length > maxPieceBytes)
         throw new OxbowError('not_found', `There is no piece ${piece}.`, { hint: 'Use a hash from the `pieces` of the record.' })
       return { output: { data: Buffer.from(bytes).toString('base64') } }
+    },
+  })
+}
+
+/** Chats whose histories are read after a pause: more would take minutes. */
+const mostChats = 200
+
+function chatsCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.chats',
+    summary: 'Lists the chats of a channel, the newest first, so that what was missed in them is found.',
+    tier: 'read_only',
+    effect: 'none',
+    input: z.strictObject({ channel: channelName }),
+    output: z.array(z.strictObject({ space: platformId, chat: platformId, thread: platformId, kind: z.enum(['direct', 'group']) })),
+    example: { channel: 'telegram' },
+    recordOutput: (output) => ({ chats: output.length }),
+    async run({ channel: name }) {
+      const { chats } = await load()
+      const known = (await chats.all()).filter(({ channel }) => channel === name)
+      const newest = known.toReversed().slice(0, mostChats)
+      return { output: newest.map(({ space, chat, thread, kind }) => ({ space, chat, thread, kind })) }
     },
   })
 }

@@ -44,12 +44,15 @@ export interface DiscordState {
   readonly buckets: Map<string, { left: number; resetAt: number }>
   menu: readonly string[]
   last: bigint
+  /** By how much its clock differs from this machine's. */
+  clockOffMs: number
 }
 
 /** @returns an id that nothing else has */
-export function nextId(state: DiscordState, at: number = Date.now()): string {
-  const id = BigInt(idAt(at))
-  state.last = id > state.last || at < Date.now() - 1_000 ? id : state.last + 1n
+export function nextId(state: DiscordState, at?: number): string {
+  const now = Date.now() + state.clockOffMs
+  const id = BigInt(idAt(at ?? now))
+  state.last = id > state.last || (at !== undefined && at < now - 1_000) ? id : state.last + 1n
   return String(state.last)
 }
 

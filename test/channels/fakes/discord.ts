@@ -23,14 +23,25 @@ import { readDiscord } from './discord-text.ts'
 
 /** The server, with what only Discord has. */
 export interface DiscordFake extends ChannelFake {
+  /** Ids are unique in all of Discord. */
+  readonly space: string
+  /** The id of a person, as events have it. */
+  idOf(name: string): string
+  /** All states of a message, as people have seen them. */
+  seen(id: string): readonly string[]
   /** Somebody says something in the group while nothing is connected: it is in the history alone. */
   sayUnheard(from: string, text: string, at?: number): void
   command(from: string, name: string, text: string): void
   remove(message: string): void
   menu(): readonly string[]
+  /** By how much its clock differs from this machine's. */
+  clockOff(ms: number): void
+  /** As `sayUnheard`, in a direct chat. */
+  sayUnheardDirectly(from: string, text: string): void
   identified(how: 'identify' | 'resume'): number
   turnOffIntent(): void
   removeFrom(chat: string): void
+  inviteTo(chat: string): void
   readonly gateway: Gateway
 }
 
@@ -59,6 +70,7 @@ export async function startDiscordFake(): Promise<DiscordFake> {
     buckets: new Map(),
     menu: [],
     last: 0n,
+    clockOffMs: 0,
   }
   const switches: Switches = {
     isRevoked: false,
@@ -86,6 +98,9 @@ export async function startDiscordFake(): Promise<DiscordFake> {
     ...peopleOf(state, switches, gateway),
     ...switchesOf(state, switches),
     standing: () => standing(state),
+    seen: (id) => state.messages.find((each) => each.id === id)?.states ?? [],
+    space: '',
+    clockOff: (ms) => void (state.clockOffMs = ms),
     gateway,
     settings: { name: 'discord', kind: 'discord', secrets: { token }, options: { api_url: `${switches.root}/api` } },
     async close() {
@@ -96,24 +111,27 @@ export async function startDiscordFake(): Promise<DiscordFake> {
   }
 }
 
-type People = Pick<DiscordFake, 'say' | 'sayUnheard' | 'command' | 'remove' | 'rewrite' | 'press'>
+type People = Pick<DiscordFake, 'idOf' | 'sayUnheardDirectly' | 'say' | 'sayUnheard' | 'command' | 'remove' | 'rewrite' | 'press'>
 
-const place = (channel: string): object => (channel === groupChannel ? { guild_id: guild } : {})
+const threadOf = (name: string): string => String(BigInt(groupChannel) + 1_000n + BigInt(name))
+const isInGuild = (channel: string): boolean => BigInt(channel) >= BigInt(groupChannel)
+const place = (channel: string): object => (isInGuild(channel) ? { guild_id: guild } : {})
 
 /** Who is there, and what they do. */
 function crowdOf(state: DiscordState, switches: Switches, gateway: Gateway) {
   const people = new Map<string, object & { readonly id: string }>()
-  const person = (name: string): object & { readonly id: string } => {
+  const person = (name: string, shown = name): object & { readonly id: string } => {
     const id = String(8_000_000_000_000_000_000n + BigInt(people.size))
     const found = people.get(name) ?? { id, username: name, discriminator: '0', avatar: null, global_name: name }
     people.set(name, found)
-    return found
+    return Object.assign({}, found, { global_name: shown })
   }
   const tell = (type: string, data: object): void => {
     for (let times = switches.isRepeating ? 2 : 1; times > 0; times -= 1) gateway.dispatch(type, data)
   }
   return {
     tell,
+    person,
     directOf: (name: string): string => String(BigInt(person(name).id) - 1_000_000n),
     write(from: string, channel: string, content: string, at?: number, attachments: Held['attachments'] = []): Held {
       state.channels.add(channel)
@@ -125,7 +143,7 @@ function crowdOf(state: DiscordState, switches: Switches, gateway: Gateway) {
     /** @returns its token */
     interact(from: string, channel: string, more: object): string {
       const token = `token-${nextId(state)}`
-      const user = channel === groupChannel ? { member: { user: person(from) } } : { user: person(from) }
+      const user = isInGuild(channel) ? { member: { user: person(from) } } : { user: person(from) }
       const where = { channel_id: channel, channel: { id: channel, type: 1 }, ...place(channel) }
       tell('INTERACTION_CREATE', { id: nextId(state), application_id: application, token, version: 1, ...where, ...user, ...more })
       return token
@@ -134,19 +152,29 @@ function crowdOf(state: DiscordState, switches: Switches, gateway: Gateway) {
 }
 
 function peopleOf(state: DiscordState, switches: Switches, gateway: Gateway): People {
-  const { tell, directOf, write, interact: interaction } = crowdOf(state, switches, gateway)
+  const { tell, person, directOf, write, interact: interaction } = crowdOf(state, switches, gateway)
   return {
-    async say({ from, text, group = false, mention = false, files = [] }) {
-      const channel = group ? groupChannel : directOf(from)
+    idOf: (name) => person(name).id,
+    async say({ from, text, group = false, mention = false, files = [], thread = '', quoted, forwarded = false, shown: name = from }) {
+      const channel = thread !== '' ? threadOf(thread) : group ? groupChannel : directOf(from)
+      const written = forwarded ? '' : text
       const attachments = files.map(({ name, bytes }) => {
         const id = nextId(state)
         switches.files.set(id, bytes)
         return { id, filename: name, size: bytes.length, url: `${switches.root}/attachments/${id}` }
       })
-      const held = write(from, channel, mention ? `<@${me.id}> ${text}` : text, undefined, attachments)
-      tell('MESSAGE_CREATE', { ...shown(held), ...place(channel), mentions: mention ? [me] : [] })
+      const held = write(from, channel, mention ? `<@${me.id}> ${written}` : written, undefined, attachments)
+      tell('MESSAGE_CREATE', {
+        ...shown(held),
+        ...place(channel),
+        author: person(from, name),
+        mentions: mention ? [me] : [],
+        ...(quoted !== undefined && { type: 19, referenced_message: { id: '1', content: quoted, author: person('somebody') } }),
+        ...(forwarded && { message_snapshots: [{ message: { content: text, attachments: [], type: 0 } }] }),
+      })
       return { chat: { space: '', chat: channel, thread: '' }, message: held.id }
     },
+    sayUnheardDirectly: (from, text) => void write(from, directOf(from), text),
     sayUnheard: (from, text, at) => void write(from, groupChannel, text, at),
     command: (from, name, text) =>
       void interaction(from, directOf(from), {
@@ -185,6 +213,7 @@ type SwitchNames =
   | 'identified'
   | 'turnOffIntent'
   | 'removeFrom'
+  | 'inviteTo'
 
 function switchesOf(state: DiscordState, switches: Switches): Pick<DiscordFake, SwitchNames> {
   return {
@@ -198,6 +227,7 @@ function switchesOf(state: DiscordState, switches: Switches): Pick<DiscordFake, 
     identified: (how) => switches.identified.filter((each) => each === how).length,
     turnOffIntent: () => void (switches.canRead = false),
     removeFrom: (chat) => void state.removedFrom.add(chat),
+    inviteTo: (chat) => void state.removedFrom.delete(chat),
   }
 }
 
@@ -255,7 +285,10 @@ async function answer(
     return void request.socket.destroy()
   }
   const reply = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void => {
-    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body === null ? undefined : JSON.stringify(body))
+    const date = new Date(Date.now() + state.clockOffMs).toUTCString()
+    response
+      .writeHead(status, { date, 'content-type': 'application/json', ...headers })
+      .end(body === null ? undefined : JSON.stringify(body))
   }
   const { left = '', ...limits } = isSending ? takeFrom(state, `${method} ${path.split('/')[2]}`) : { left: '' }
   const waitS = isSending && switches.throttleS > 0 ? switches.throttleS : Number(left) < 0 ? 5 : 0

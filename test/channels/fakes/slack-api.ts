@@ -55,7 +55,8 @@ const methods: Readonly<Record<string, Method>> = {
     return { message_ts: nextTs(state) }
   },
   'conversations.history': (state, form) => page(state, form, ({ thread, ts }) => thread === '' || thread === ts),
-  'conversations.replies': (state, form) => page(state, form, ({ thread, ts }) => thread === form['ts'] || ts === form['ts']),
+  // Oldest first, unlike a history.
+  'conversations.replies': (state, form) => page(state, form, ({ thread, ts }) => thread === form['ts'] || ts === form['ts'], true),
   'users.conversations': (state) => ({
     channels: [...state.channels].map((id) => ({ id, is_im: id.startsWith('D'), is_channel: id === groupChannel, is_mpim: false })),
     response_metadata: { next_cursor: '' },
@@ -138,11 +139,12 @@ export function shown({ ts, user, text, thread, files, blocks }: Held): object {
   }
 }
 
-/** The newest first, in pages. */
-function page(state: SlackState, form: Form, isIn: (message: Held) => boolean): object {
+/** In pages, the newest first. */
+function page(state: SlackState, form: Form, isIn: (message: Held) => boolean, isOldestFirst = false): object {
   const channel = channelOf(state, form)
   const { oldest = '0', limit = '100', cursor = '0' } = form
-  const all = state.messages.filter((each) => each.channel === channel && isIn(each) && Number(each.ts) > Number(oldest)).toReversed()
+  const oldFirst = state.messages.filter((each) => each.channel === channel && isIn(each) && Number(each.ts) > Number(oldest))
+  const all = isOldestFirst ? oldFirst : oldFirst.toReversed()
   const end = Number(cursor) + Number(limit)
   const messages = all.slice(Number(cursor), end).map((each) => ({
     ...shown(each),

@@ -57,10 +57,12 @@ export interface SlackState {
   readonly recent: Map<string, number[]>
   readonly acknowledged: string[]
   last: number
+  /** By how much its clock differs from this machine's. */
+  clockOffMs: number
 }
 
 /** @returns a timestamp that no other message has */
-export function nextTs(state: SlackState, at: number = Date.now()): string {
+export function nextTs(state: SlackState, at: number = Date.now() + state.clockOffMs): string {
   state.last = Math.max(state.last + 1, at * 1_000)
   return `${Math.floor(state.last / 1_000_000)}.${String(state.last % 1_000_000).padStart(6, '0')}`
 }

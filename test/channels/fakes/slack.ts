@@ -12,8 +12,15 @@ import { groupChannel, type Held, me, nextTs, shownText, SlackRefusal, type Slac
 
 /** The server, with what only Slack has. */
 export interface SlackFake extends ChannelFake {
+  /** The workspace, in which ids of people are unique. */
+  readonly space: string
+  /** The id of a person, as events have it. */
+  idOf(name: string): string
+  menu(): readonly string[]
+  /** By how much its clock differs from this machine's. */
+  clockOff(ms: number): void
   /** Somebody says something while nothing is connected, or nothing is told: it is in the history alone. */
-  sayUnheard(from: string, text: string, at?: number): { readonly chat: string; readonly message: string }
+  sayUnheard(from: string, text: string, at?: number, thread?: string): { readonly chat: string; readonly message: string }
   /** A command of the menu. */
   command(from: string, text: string): void
   /** All states of a message, as people have seen them. */
@@ -21,6 +28,7 @@ export interface SlackFake extends ChannelFake {
   requests(method: string): number
   lackScope(scope: string): void
   removeFrom(chat: string): void
+  inviteTo(chat: string): void
   connections(): number
   refresh(): void
   cut(): void
@@ -46,6 +54,7 @@ export async function startSlackFake(): Promise<SlackFake> {
     recent: new Map(),
     acknowledged: [],
     last: 0,
+    clockOffMs: 0,
   }
   const sockets = createSocketMode((message) => state.acknowledged.push(message))
   const server = createServer((request, response) => void answer(state, sockets, request, response))
@@ -54,6 +63,10 @@ export async function startSlackFake(): Promise<SlackFake> {
   const root = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     ...controlsOf(state, sockets, root),
+    space: team,
+    idOf: userOf,
+    menu: () => [],
+    clockOff: (ms) => void (state.clockOffMs = ms),
     settings: {
       name: 'slack',
       kind: 'slack',
@@ -68,37 +81,49 @@ export async function startSlackFake(): Promise<SlackFake> {
   }
 }
 
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+
 const userOf = (name: string): string => `U0${name.toUpperCase()}`
 
-function controlsOf(state: SlackState, sockets: SocketMode, root: string): Omit<SlackFake, 'settings' | 'close'> {
+function controlsOf(
+  state: SlackState,
+  sockets: SocketMode,
+  root: string,
+): Omit<SlackFake, 'settings' | 'close' | 'space' | 'idOf' | 'menu' | 'clockOff'> {
   const tell = (event: object, message: string): void => {
     const payload = { team_id: team, api_app_id: 'A0001', type: 'event_callback', event: { type: 'message', ...event } }
     for (let times = state.isRepeating ? 2 : 1; times > 0; times -= 1) sockets.deliver('events_api', payload, message)
   }
-  const write = (from: string, channel: string, text: string, at?: number): Held => {
+  const write = (from: string, channel: string, text: string, at?: number, thread = ''): Held => {
     state.channels.add(channel)
-    const held: Held = { ts: nextTs(state, at), channel, thread: '', user: userOf(from), text, blocks: [], files: [], edits: 0, states: [] }
+    const held: Held = { ts: nextTs(state, at), channel, thread, user: userOf(from), text, blocks: [], files: [], edits: 0, states: [] }
     state.messages.push(held)
     return held
   }
   const typeOf = (channel: string): string => (channel.startsWith('D') ? 'im' : 'channel')
   const directOf = (name: string): string => `D0${name.toUpperCase()}`
   return {
-    async say({ from, text, group = false, mention = false, files = [] }) {
+    async say({ from, text, group = false, mention = false, files = [], thread = '', quoted, forwarded = false }) {
       const channel = group ? groupChannel : directOf(from)
-      const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-      const { ts } = write(from, channel, mention ? `<@${me.user}> ${escaped}` : escaped)
+      // What is passed on comes as an attachment, whose message it was.
+      const written = escaped(forwarded ? '' : text)
+      const others = forwarded ? text : quoted
+      const { ts } = write(from, channel, mention ? `<@${me.user}> ${written}` : written, undefined, thread)
       const kept = files.map(({ name, bytes }) => {
         const id = `F${state.files.size + 1}`
         state.files.set(id, { id, name, title: name, length: bytes.length, bytes })
         return { id, name, size: bytes.length, url_private_download: `${root}/files/${id}` }
       })
-      const more = kept.length > 0 ? { subtype: 'file_share', files: kept } : {}
+      const more = {
+        ...(kept.length > 0 && { subtype: 'file_share', files: kept }),
+        ...(thread !== '' && { thread_ts: thread, parent_user_id: state.messages.find((each) => each.ts === thread)?.user ?? '' }),
+        ...(others !== undefined && { attachments: [{ is_msg_unfurl: true, text: escaped(others) }] }),
+      }
       tell({ channel, channel_type: typeOf(channel), user: userOf(from), ts, text: state.messages.at(-1)!.text, ...more }, ts)
-      return { chat: { space: team, chat: channel, thread: '' }, message: ts }
+      return { chat: { space: team, chat: channel, thread }, message: ts }
     },
-    sayUnheard(from, text, at) {
-      const { channel, ts } = write(from, directOf(from), text, at)
+    sayUnheard(from, text, at, thread) {
+      const { channel, ts } = write(from, directOf(from), text, at, thread)
       return { chat: channel, message: ts }
     },
     command(from, text) {
@@ -138,7 +163,10 @@ function controlsOf(state: SlackState, sockets: SocketMode, root: string): Omit<
 function switchesOf(
   state: SlackState,
   sockets: SocketMode,
-): Omit<SlackFake, 'settings' | 'close' | 'say' | 'sayUnheard' | 'command' | 'rewrite' | 'press' | 'standing'> {
+): Omit<
+  SlackFake,
+  'settings' | 'close' | 'say' | 'sayUnheard' | 'command' | 'rewrite' | 'press' | 'standing' | 'space' | 'idOf' | 'menu' | 'clockOff'
+> {
   return {
     seen: (id) => state.messages.find(({ ts }) => ts === id)?.states ?? [],
     requests: (method) => state.requests.get(method) ?? 0,
@@ -150,6 +178,7 @@ function switchesOf(
     revoke: () => void (state.isRevoked = true),
     lackScope: (scope) => void (state.scopes = neededScopes.filter((each) => each !== scope).join(',')),
     removeFrom: (chat) => void state.removedFrom.add(chat),
+    inviteTo: (chat) => void state.removedFrom.delete(chat),
     connections: sockets.count,
     refresh: sockets.refresh,
     cut: sockets.cut,
@@ -159,8 +188,9 @@ function switchesOf(
 function standing(state: SlackState): ReturnType<SlackFake['standing']> {
   return state.messages
     .filter(({ user }) => user === me.user)
-    .map(({ ts, channel, edits, files, ...held }) => ({
+    .map(({ ts, channel, thread, edits, files, ...held }) => ({
       chat: channel,
+      thread,
       id: ts,
       text: shownText(held),
       edits,
@@ -205,7 +235,8 @@ async function answer(state: SlackState, sockets: SocketMode, request: IncomingM
     state.losesAnswer = false
     return void request.socket.destroy()
   }
-  response.writeHead(200, { 'content-type': 'application/json', 'x-oauth-scopes': state.scopes, 'x-accepted-oauth-scopes': '' })
+  const date = new Date(Date.now() + state.clockOffMs).toUTCString()
+  response.writeHead(200, { date, 'content-type': 'application/json', 'x-oauth-scopes': state.scopes, 'x-accepted-oauth-scopes': '' })
   response.end(JSON.stringify(found))
 }
 

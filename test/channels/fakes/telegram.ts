@@ -25,6 +25,8 @@ export interface TelegramCounts {
 export interface TelegramFake extends ChannelFake {
   readonly apiRoot: string
   readonly token: string
+  /** Ids are unique in all of Telegram. */
+  readonly space: string
   counts(): TelegramCounts
   acknowledged(): readonly string[]
   /** All states of a message, as people have seen them. */
@@ -37,6 +39,9 @@ export interface TelegramFake extends ChannelFake {
   confirmed(): Promise<void>
   /** The group becomes a larger one, with another id. @returns the new id */
   migrate(): string
+  /** The bot is removed from a group. */
+  removeFrom(chat: string): void
+  inviteTo(chat: string): void
   /** Every n-th request that sends or edits is throttled. */
   throttleEach(n: number): void
 }
@@ -69,6 +74,7 @@ export async function startTelegramFake(token = '7000001:AAFakeTokenForTestsOnly
     settings: { name: 'telegram', kind: 'telegram', secrets: { token }, options: { api_root: apiRoot } },
     apiRoot,
     token,
+    space: '',
     async close() {
       state.polls.forEach((end) => end())
       server.closeAllConnections()
@@ -98,6 +104,7 @@ function newState(token: string) {
     polls: new Set<(refusal?: Refusal) => void>(),
     throttleS: 0,
     throttleEach: 0,
+    removedFrom: new Set<string>(),
     sendings: 0,
     losesAnswer: false,
     refusesConnection: false,
@@ -108,24 +115,34 @@ function newState(token: string) {
   }
 }
 
-function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | 'token' | 'close'> {
+function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | 'token' | 'space' | 'close'> {
   const idOf = (name: string): number => {
     const id = state.people.get(name) ?? 1_000 + state.people.size
     state.people.set(name, id)
     return id
   }
-  const person = (name: string): User => ({ id: idOf(name), is_bot: false, first_name: name })
+  const person = (name: string, shown = name): User => ({ id: idOf(name), is_bot: false, first_name: shown })
   const chatOf = (name: string, isGroup: boolean): Chat =>
     isGroup ? { id: state.group, type: 'supergroup', title: 'A group' } : { id: idOf(name), type: 'private', first_name: name }
   const said = new Map<string, Message>()
   return {
     idOf: (name) => String(idOf(name)),
     push: (update) => put(state, update, ''),
-    async say({ from, text, group = false, mention = false, files = [] }) {
+    async say({ from, text, group = false, mention = false, files = [], thread = '', quoted, forwarded = false, shown = from }) {
       const written = mention ? `@${me.username} ${text}` : text
       const entities = mention ? [{ type: 'mention' as const, offset: 0, length: me.username!.length + 1 }] : []
       const id = (state.nextMessage += 1)
-      const base = { message_id: id, date: Math.floor(Date.now() / 1_000), chat: chatOf(from, group), from: person(from) }
+      const date = Math.floor(Date.now() / 1_000)
+      const other = person('somebody')
+      const base = {
+        message_id: id,
+        date,
+        chat: chatOf(from, group),
+        from: person(from, shown),
+        ...(thread !== '' && { message_thread_id: Number(thread), is_topic_message: true }),
+        ...(quoted !== undefined && { reply_to_message: { message_id: 1, date, chat: chatOf(from, group), from: other, text: quoted } }),
+        ...(forwarded && { forward_origin: { type: 'user', date, sender_user: other } }),
+      }
       const [file] = files
       const content =
         file === undefined
@@ -134,7 +151,7 @@ function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | '
       const message = { ...base, ...content } as unknown as Message
       said.set(String(id), message)
       put(state, { message }, String(id))
-      return { chat: { space: '', chat: String(base.chat.id), thread: '' }, message: String(id) }
+      return { chat: { space: '', chat: String(base.chat.id), thread }, message: String(id) }
     },
     async rewrite(_chat, message, text) {
       const changed = { ...said.get(message)!, text, entities: [], edit_date: Math.floor(Date.now() / 1_000) }
@@ -150,6 +167,8 @@ function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | '
     },
     standing: () => state.messages.map(({ states: _states, ...each }) => each),
     seen: (id) => state.messages.find((each) => each.id === id)?.states ?? [],
+    removeFrom: (chat) => void state.removedFrom.add(chat),
+    inviteTo: (chat) => void state.removedFrom.delete(chat),
     repeatUpdates: () => void (state.isRepeating = true),
     acknowledged: () => state.confirmed,
     throttle: (seconds) => void (state.throttleS = seconds),
@@ -314,6 +333,7 @@ async function poll(state: State, fields: Form['fields'], request: IncomingMessa
 
 function chatFor(state: State, fields: Form['fields']): string {
   const id = String(fields['chat_id'])
+  if (state.removedFrom.has(id)) throw new Refusal(403, 'Forbidden: bot was kicked from the supergroup chat')
   const moved = state.movedFrom.get(id)
   if (moved !== undefined)
     throw new Refusal(400, 'Bad Request: group chat was upgraded to a supergroup chat', { migrate_to_chat_id: moved })
@@ -351,7 +371,8 @@ function buttonsOf(fields: Form['fields']): Stands['buttons'] {
 
 function messageFrom(state: State, chat: string, text: string, fields: Form['fields'], files: Stands['files']): object {
   const id = String((state.nextMessage += 1))
-  const held: Held = { chat, id, text, buttons: buttonsOf(fields), files, edits: 0, states: [text] }
+  const thread = String(fields['message_thread_id'] ?? '')
+  const held: Held = { chat, thread, id, text, buttons: buttonsOf(fields), files, edits: 0, states: [text] }
   state.messages.push(held)
   return wireOf(held)
 }
