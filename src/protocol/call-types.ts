@@ -118,7 +118,20 @@ type BudgetShowSession = {
   limit: { micro_dollars: number | null; tokens: number | null }
 }
 
-type ChannelAdd = {
+type ChannelApprove = {
+  id: string
+  channel: string
+  space: string
+  sender: string
+  shown: string
+  role: 'owner' | 'member' | 'guest'
+  rights: readonly string[]
+  groups: readonly string[]
+  linked_at: number
+  by: string
+}
+
+type ChannelList = {
   name: string
   kind: string
   state: 'starting' | 'up' | 'down' | 'failed' | 'paused'
@@ -131,19 +144,6 @@ type ChannelAdd = {
   undelivered: number
   failed: number
   identities: number
-}
-
-type ChannelApprove = {
-  id: string
-  channel: string
-  space: string
-  sender: string
-  shown: string
-  role: 'owner' | 'member' | 'guest'
-  rights: readonly string[]
-  groups: readonly string[]
-  linked_at: number
-  by: string
 }
 
 type ConfigCheckDraft = {
@@ -714,11 +714,20 @@ interface CallInputs {
   'channel.ask': { session: string; call: string }
   'channel.attempt': { delivery: string; part: number }
   'channel.deliver': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; text: string }
+  'channel.hook': { channel: string; headers: { [name: string]: string }; body: string; too_large?: boolean | undefined }
   'channel.list': Record<string, never>
   'channel.log': { channel: string }
   'channel.outbox': { seen?: number | undefined; wait_s?: number | undefined }
   'channel.pair': { channel: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.pause': { channel: string }
+  'channel.post': {
+    channel: string
+    id: string
+    chat: string
+    thread?: string | undefined
+    text: string
+    file?: { name: string; data: string } | null | undefined
+  }
   'channel.press': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; message: string; sender: string; data: string }
   'channel.put': { data: string }
   'channel.read': { piece: string }
@@ -1385,12 +1394,28 @@ interface CallOutputs {
   'budget.set': BudgetReset
   'budget.show': { session: BudgetShowSession | null; user: BudgetShowSession; budgets: readonly BudgetReset[] }
   'call.decide': { decided: boolean; rule: string | null; next: string }
-  'channel.add': ChannelAdd
+  'channel.add': {
+    name: string
+    kind: string
+    state: 'starting' | 'up' | 'down' | 'failed' | 'paused'
+    why: string
+    since: number
+    account: string
+    link: string
+    console: string
+    waiting: number
+    undelivered: number
+    failed: number
+    identities: number
+    hook: string
+    secret: string
+  }
   'channel.approve': ChannelApprove
   'channel.ask': { asked: boolean }
   'channel.attempt': { before: { at: number; id: string } | null }
   'channel.deliver': { delivery: string }
-  'channel.list': readonly ChannelAdd[]
+  'channel.hook': { became: string; why: string; turn: string }
+  'channel.list': readonly ChannelList[]
   'channel.log': readonly { delivery: string; kind: string; chat: string; state: string; why: string; parts: number; made_at: number }[]
   'channel.outbox': {
     version: number
@@ -1416,7 +1441,8 @@ interface CallOutputs {
     }[]
   }
   'channel.pair': { channel: string; link: string; code: string; expires_at: number; role: 'owner' | 'member' | 'guest' }
-  'channel.pause': ChannelAdd
+  'channel.pause': ChannelList
+  'channel.post': { status: number; retry_after_s: number; why: string }
   'channel.press': { text: string }
   'channel.put': { piece: string; bytes: number }
   'channel.read': { data: string }
@@ -1428,11 +1454,11 @@ interface CallOutputs {
     turn: string
   }
   'channel.remove': { removed: string }
-  'channel.resume': ChannelAdd
+  'channel.resume': ChannelList
   'channel.retry': { retried: number }
   'channel.say': Record<string, never>
   'channel.sent': Record<string, never>
-  'channel.test': ChannelAdd
+  'channel.test': ChannelList
   'coder.add': { agent: string }
   'coder.approve': { approved: string }
   'coder.list': {

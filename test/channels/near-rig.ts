@@ -3,6 +3,8 @@ import { systemClock, systemRandom } from '../../src/base/index.ts'
 import { createChannelHost } from '../../src/channels/channel-host.ts'
 import type { ChannelsSpec, HostPort } from '../../src/config/index.ts'
 import { createToken, startGateway } from '../../src/gateway/index.ts'
+import { openEgressFetch } from '../../src/sandbox/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import { type Fixture, type FixtureOptions, openFixture } from '../../src/kernel/kernel-fixture.ts'
 import type { InputOf, OutputOf } from '../../src/protocol/index.ts'
 import { startTelegramFake, type TelegramFake } from './fakes/telegram.ts'
@@ -10,6 +12,8 @@ import { startTelegramFake, type TelegramFake } from './fakes/telegram.ts'
 export interface NearRig extends AsyncDisposable {
   readonly fake: TelegramFake
   readonly fixture: Fixture
+  /** Of the gateway: `http://host:port`. */
+  readonly origin: string
   /** @throws Error with the failure of the call */
   call<Name extends string>(name: Name, input: object): Promise<OutputOf<Name>>
   link(name: string, role: 'owner' | 'member' | 'guest', more?: object): Promise<OutputOf<'identity.link'>>
@@ -38,8 +42,10 @@ export async function startNearRig(options: FixtureOptions = {}): Promise<NearRi
   const channels = async (spec: ChannelsSpec | null): Promise<void> => {
     void address.promise.then((url) => host.take({ url, ...(spec ?? { key: '', menu: [], channels: [] }) }))
   }
+  const { egress } = parseConfig(options.config ?? {}, 'the test')
+  const openFetch: HostPort['openFetch'] = (host, allow) => openEgressFetch(egress, host, allow)
   const secretKeeper = { keep: async () => {}, remove: async () => {}, tagKey: Buffer.alloc(32) }
-  const fixture = await openFixture({ secretKeeper, ...options, host: { ...noFiles, channels } as unknown as HostPort })
+  const fixture = await openFixture({ secretKeeper, ...options, host: { ...noFiles, channels, openFetch } as unknown as HostPort })
   const gateway = await startGateway({ kernel: fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) })
   address.resolve(gateway.url)
   const call: NearRig['call'] = async (name, input) => {
@@ -50,6 +56,7 @@ export async function startNearRig(options: FixtureOptions = {}): Promise<NearRi
   return {
     fake,
     fixture,
+    origin: gateway.url.replace(/^ws(.*)\/ws$/, 'http$1'),
     call,
     logs,
     link: (name, role, more = {}) => call('identity.link', { channel: 'telegram', sender: fake.idOf(name), shown: name, role, ...more }),
