@@ -1,6 +1,7 @@
 /** What the process of channels asks of its guest, by the calls that its key may make. */
-import { type CallId, derivedId, OxbowError, toError } from '../base/index.ts'
+import { type CallId, derivedId, isOxbowError, OxbowError, toError } from '../base/index.ts'
 import type { Client, InputOf, OutputOf } from '../client/index.ts'
+import type { Sent } from './port.ts'
 
 /** A delivery as the guest has it. */
 export type Delivery = OutputOf<'channel.outbox'>['deliveries'][number]
@@ -29,6 +30,8 @@ export interface Guest {
   read(piece: string): Promise<Buffer>
   /** Chats of a channel, the newest first. */
   chats(channel: string): Promise<OutputOf<'channel.chats'>>
+  /** Posts to the address of a webhook. */
+  post(content: InputOf<'channel.post'>): Promise<Sent>
 }
 
 /** Facts that do not change by being told again have an id that follows from them, so that a lost answer repeats nothing. */
@@ -71,6 +74,15 @@ export function guestOf(client: Client): Guest {
       (await make('channel.release', wait === 'growing' ? { delivery, growing: true } : { delivery, wait_s: wait })).released,
     chats: (channel) => make('channel.chats', { channel }),
     put: async (bytes) => (await make('channel.put', { data: Buffer.from(bytes).toString('base64') })).piece,
+    async post(content) {
+      const { postedOf } = await import('./webhook/webhook-adapter.ts')
+      try {
+        return postedOf(content.id, await make('channel.post', content))
+      } catch (error) {
+        if (isOxbowError(error, 'denied')) return { ok: false, why: 'refused', message: error.message }
+        throw error
+      }
+    },
     read: async (piece) => Buffer.from((await make('channel.read', { piece })).data, 'base64'),
   }
 }

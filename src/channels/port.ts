@@ -192,6 +192,8 @@ export interface AdapterDeps {
   readonly chats?: () => Promise<readonly KnownChat[]>
   /** Ids, counts and reasons; never tokens, and never what people said. */
   readonly log: (message: string, fields?: JsonObject) => void
+  /** Has the guest post to the address of a webhook, under its egress policy. */
+  readonly post?: (content: Omit<InputOf<'channel.post'>, 'channel'>) => Promise<Sent>
 }
 
 /** How a kind of channel is opened. Its library is loaded then. @throws OxbowError `bad_input` for settings that cannot be used */

@@ -286,6 +286,8 @@ export interface HostPort {
   logPage(wish: LogWish): Promise<LogPage>
   /** Has the process of channels run next to the guest, with these channels; null: it ends. Absent: there is nobody who could start it. */
   readonly channels?: (spec: ChannelsSpec | null) => Promise<void>
+  /** Requests to a host under the egress policy. Absent: nothing is posted to others. */
+  readonly openFetch?: (host: string, allow: readonly string[]) => Promise<typeof fetch>
   /** Resolves before the guest ends. @throws OxbowError `workspace_busy` for the guest of a terminal */
   stop(): Promise<void>
   /** Keeps records in a file, signed and verified. @throws OxbowError `bad_config` where none can be made, `store_full` */

@@ -98,6 +98,7 @@ export async function startGuest(
       clock: systemClock,
       random: systemRandom,
       ...probes(envelope, ways.sandbox, options, held),
+      ...(options.host !== undefined && { host: { ...options.host, openFetch: ways.openFetch } }),
     })
     open = [kernel, ways] // The kernel closes its store and its sandbox.
     const { token = createToken(systemRandom), port = config.gateway.port } = options

@@ -118,7 +118,20 @@ type BudgetShowSession = {
   limit: { micro_dollars: number | null; tokens: number | null }
 }
 
-type ChannelAdd = {
+type ChannelApprove = {
+  id: string
+  channel: string
+  space: string
+  sender: string
+  shown: string
+  role: 'owner' | 'member' | 'guest'
+  rights: readonly string[]
+  groups: readonly string[]
+  linked_at: number
+  by: string
+}
+
+type ChannelList = {
   name: string
   kind: string
   state: 'starting' | 'up' | 'down' | 'failed' | 'paused'
@@ -131,19 +144,6 @@ type ChannelAdd = {
   undelivered: number
   failed: number
   identities: number
-}
-
-type ChannelApprove = {
-  id: string
-  channel: string
-  space: string
-  sender: string
-  shown: string
-  role: 'owner' | 'member' | 'guest'
-  rights: readonly string[]
-  groups: readonly string[]
-  linked_at: number
-  by: string
 }
 
 type ConfigCheckDraft = {
@@ -715,6 +715,7 @@ interface CallInputs {
   'channel.attempt': { delivery: string; part: number }
   'channel.chats': { channel: string }
   'channel.deliver': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; text: string }
+  'channel.hook': { channel: string; headers: { [name: string]: string }; body: string; too_large?: boolean | undefined }
   'channel.list': Record<string, never>
   'channel.log': { channel: string }
   'channel.moved': { channel: string; from: { space?: string | undefined; chat: string }; to: { space?: string | undefined; chat: string } }
@@ -722,6 +723,14 @@ interface CallInputs {
   'channel.outbox': { seen?: number | undefined; wait_s?: number | undefined }
   'channel.pair': { channel: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.pause': { channel: string }
+  'channel.post': {
+    channel: string
+    id: string
+    chat: string
+    thread?: string | undefined
+    text: string
+    file?: { name: string; data: string } | null | undefined
+  }
   'channel.press': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; message: string; sender: string; data: string }
   'channel.put': { data: string }
   'channel.read': { piece: string }
@@ -1389,13 +1398,29 @@ interface CallOutputs {
   'budget.set': BudgetReset
   'budget.show': { session: BudgetShowSession | null; user: BudgetShowSession; budgets: readonly BudgetReset[] }
   'call.decide': { decided: boolean; rule: string | null; next: string }
-  'channel.add': ChannelAdd
+  'channel.add': {
+    name: string
+    kind: string
+    state: 'starting' | 'up' | 'down' | 'failed' | 'paused'
+    why: string
+    since: number
+    account: string
+    link: string
+    console: string
+    waiting: number
+    undelivered: number
+    failed: number
+    identities: number
+    hook: string
+    secret: string
+  }
   'channel.approve': ChannelApprove
   'channel.ask': { asked: boolean }
   'channel.attempt': { before: { at: number; id: string } | null }
   'channel.chats': readonly { space: string; chat: string; thread: string; kind: 'direct' | 'group' }[]
   'channel.deliver': { delivery: string }
-  'channel.list': readonly ChannelAdd[]
+  'channel.hook': { became: string; why: string; turn: string }
+  'channel.list': readonly ChannelList[]
   'channel.log': readonly { delivery: string; kind: string; chat: string; state: string; why: string; parts: number; made_at: number }[]
   'channel.moved': { moved: number }
   'channel.notify': { notice: string }
@@ -1425,7 +1450,8 @@ interface CallOutputs {
     linked_at: number
   }
   'channel.pair': { channel: string; link: string; code: string; expires_at: number; role: 'owner' | 'member' | 'guest' }
-  'channel.pause': ChannelAdd
+  'channel.pause': ChannelList
+  'channel.post': { status: number; retry_after_s: number; why: string }
   'channel.press': { text: string }
   'channel.put': { piece: string; bytes: number }
   'channel.read': { data: string }
@@ -1439,11 +1465,11 @@ interface CallOutputs {
   }
   'channel.release': { released: 'allowed' | 'denied' | 'waits' }
   'channel.remove': { removed: string }
-  'channel.resume': ChannelAdd
+  'channel.resume': ChannelList
   'channel.retry': { retried: number }
   'channel.say': Record<string, never>
   'channel.sent': Record<string, never>
-  'channel.test': ChannelAdd
+  'channel.test': ChannelList
   'coder.add': { agent: string }
   'coder.approve': { approved: string }
   'coder.list': {

@@ -104,6 +104,10 @@ export const modules: readonly ModuleRow[] = [
       'discord-api-types': 'names of its routes and numbers, and the types of what it sends; the same',
       '@slack/socket-mode': 'envelopes of Slack over a WebSocket; loaded with the first channel of Slack',
       '@slack/web-api': 'the Web API of Slack; the same',
+      imapflow: 'mailboxes, by IMAP; loaded with the first channel of e-mail',
+      nodemailer: 'sends mail, by SMTP; the same',
+      'postal-mime': 'reads mails, however they are built; the same',
+      mailauth: 'signatures of mails, by DKIM; the same',
       'mdast-util-from-markdown': 'parses what models write, once for all platforms',
       'mdast-util-gfm-strikethrough': 'the same for text that is struck out, which every platform can show',
       'mdast-util-gfm-table': 'the same for tables',
@@ -174,6 +178,7 @@ export const modules: readonly ModuleRow[] = [
     buildTime: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
+      standardwebhooks: 'signatures of webhooks, by the project that defines them; loaded with the calls of channels',
       re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
       diff: 'what changed between two versions, by lines; in the thread of the versions',
     },

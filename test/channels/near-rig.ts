@@ -3,6 +3,8 @@ import { type SessionId, systemClock, systemRandom } from '../../src/base/index.
 import { createChannelHost } from '../../src/channels/channel-host.ts'
 import type { ChannelsSpec, HostPort } from '../../src/config/index.ts'
 import { createToken, startGateway } from '../../src/gateway/index.ts'
+import { openEgressFetch } from '../../src/sandbox/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import { type Fixture, type FixtureOptions, openFixture } from '../../src/kernel/kernel-fixture.ts'
 import type { InputOf, OutputOf } from '../../src/protocol/index.ts'
 import { type Kind, type Platforms, startPlatform } from './platforms.ts'
@@ -10,6 +12,8 @@ import { type Kind, type Platforms, startPlatform } from './platforms.ts'
 export interface NearRig<On extends Kind = 'telegram'> extends AsyncDisposable {
   readonly fake: Platforms[On]
   readonly fixture: Fixture
+  /** Of the gateway: `http://host:port`. */
+  readonly origin: string
   /** @throws Error with the failure of the call */
   call<Name extends string>(name: Name, input: object): Promise<OutputOf<Name>>
   link(name: string, role: 'owner' | 'member' | 'guest', more?: object): Promise<OutputOf<'identity.link'>>
@@ -50,8 +54,10 @@ export async function startNearRigOn<On extends Kind>(kind: On, options: Fixture
     key = spec?.key ?? key
     void address.promise.then((url) => host.take({ url, ...(spec ?? { key: '', menu: [], channels: [] }) }))
   }
+  const { egress } = parseConfig(options.config ?? {}, 'the test')
+  const openFetch: HostPort['openFetch'] = (host, allow) => openEgressFetch(egress, host, allow)
   const secretKeeper = { keep: async () => {}, remove: async () => {}, tagKey: Buffer.alloc(32) }
-  const fixture = await openFixture({ secretKeeper, ...options, host: { ...noFiles, channels } as unknown as HostPort })
+  const fixture = await openFixture({ secretKeeper, ...options, host: { ...noFiles, channels, openFetch } as unknown as HostPort })
   const gateway = await startGateway({ kernel: fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) })
   address.resolve(gateway.url)
   const callIn: NearRig<On>['callIn'] = async (session, name, input) => {
@@ -63,6 +69,7 @@ export async function startNearRigOn<On extends Kind>(kind: On, options: Fixture
   return {
     fake,
     fixture,
+    origin: gateway.url.replace(/^ws(.*)\/ws$/, 'http$1'),
     call,
     callIn,
     url: gateway.url,

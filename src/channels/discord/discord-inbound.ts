@@ -67,7 +67,7 @@ function plainText(content: string, mentions: readonly APIUser[], me: string): s
 const epochMs = 1_420_070_400_000n
 
 /** When an id was made: discord.com/developers/docs/reference#snowflakes. */
-const timeOf = (id: string): number => Number((BigInt(id) >> 22n) + epochMs)
+export const timeOf = (id: string): number => Number((BigInt(id) >> 22n) + epochMs)
 /** @returns the least id of that time */
 export const idAt = (ms: number): string =>
   (BigInt(Math.max(0, Math.floor(ms))) - epochMs) << 22n > 0n ? String((BigInt(Math.floor(ms)) - epochMs) << 22n) : '0'

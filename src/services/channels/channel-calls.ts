@@ -8,6 +8,7 @@ import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
 import type { Of } from './channel-deps.ts'
 import type { Channels } from './open-channels.ts'
+import { checkWebhook, newWebhookSecret, webhookKind, webhookSender } from './webhooks.ts'
 
 type Load = () => Promise<Channels>
 
@@ -21,13 +22,15 @@ const channel = z.string().min(1).max(50).describe('Name of the channel.')
 /** Kinds of channels, each with the names of its secrets: the first is what `--token-stdin` reads. */
 const channelKinds: Readonly<Record<string, readonly [string, ...string[]]>> = {
   discord: ['token'],
+  email: ['password'],
   slack: ['token', 'app_token'],
   telegram: ['token'],
+  webhook: ['secret'],
 }
 
-export function channelCalls(core: Pick<Core, 'clock'>, load: Load): readonly Call[] {
+export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, load: Load): readonly Call[] {
   return [
-    addCall(load),
+    addCall(core, load),
     listCall(load),
     testCall(load),
     stateCall(load, 'channel.pause', 'paused', 'Stops a channel: nothing is received or sent until it goes on.'),
@@ -95,7 +98,7 @@ async function viewOf(channels: Channels, name: string): Promise<ChannelView> {
 /** How long a person waits for a platform to answer. */
 const tryMs = 20_000
 
-function addCall(load: Load): Call {
+function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
   return defineCall({
     ...writes,
     name: 'channel.add',
@@ -117,12 +120,19 @@ function addCall(load: Load): Call {
         .default({})
         .describe('What is no secret, such as the address of a server.'),
     }),
-    output: channelView,
+    output: channelView.extend({
+      hook: z.string().describe('Where a webhook is posted to: an address, or its path at the gateway. Empty: it is another kind.'),
+      secret: z.string().describe('Of a webhook, made now and shown once. Empty: none was made.'),
+    }),
+    reveals: true,
     example: { kind: 'telegram', secrets: { token: '123456:ABC…' }, options: {} },
     keepsSecret: true,
     recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
     recordOutput: ({ name, state, why }) => ({ name, state, why }),
-    async run({ kind, name = kind, secrets, options }, context) {
+    async run({ kind, name = kind, secrets: given, options }, context) {
+      const isHook = kind === webhookKind
+      const made = isHook && !Object.hasOwn(given, 'secret') ? newWebhookSecret(core.random) : ''
+      const secrets = made === '' ? given : { ...given, secret: made }
       const needed = Object.hasOwn(channelKinds, kind) ? channelKinds[kind] : undefined
       if (needed === undefined)
         throw new OxbowError('bad_input', `${JSON.stringify(kind)} is no kind of channel.`, {
@@ -131,12 +141,23 @@ function addCall(load: Load): Call {
       const missing = needed.filter((secret) => !Object.hasOwn(secrets, secret))
       if (missing.length > 0)
         throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: 'Pipe it into the verb: --token-stdin.' })
+      if (isHook) checkWebhook({ options, secrets })
       const channels = await load()
-      await channels.add(ofCall(context, 'channel.add'), { name, kind, secrets, options })
+      const of = ofCall(context, 'channel.add')
+      await channels.add(of, { name, kind, secrets, options })
+      const sender = { channel: name, space: '', sender: webhookSender, shown: name }
+      if (isHook) await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
       await channels.settled(name, tryMs, context.signal)
-      return { output: await viewOf(channels, name) }
+      return { output: { ...(await viewOf(channels, name)), hook: isHook ? hookAddress(core, name) : '', secret: made } }
     },
   })
+}
+
+/** The port that a system chooses is not known here. */
+function hookAddress({ config }: Pick<Core, 'config'>, name: string): string {
+  const { public_url: url, host, port } = config.gateway
+  const origin = url !== '' ? url.replace(/\/$/, '') : port === 0 ? '' : `http://${host}:${port}`
+  return `${origin}/hooks/${name}`
 }
 
 function listCall(load: Load): Call {

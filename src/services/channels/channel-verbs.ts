@@ -20,7 +20,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
   {
     words: 'channel add <kind>',
     summary: 'add a channel, or give it another token, and try it',
-    examples: ['oxbow channel add telegram --token-stdin < token.txt'],
+    examples: ['oxbow channel add telegram --token-stdin < token.txt', 'oxbow channel add webhook --name ci --option template=github'],
     call: 'channel.add',
     keeps: () => false,
     omit: true,
@@ -31,6 +31,9 @@ export const channelVerbs: readonly ServiceVerb[] = [
       '--option <key=value...>': { field: '', help: 'what is no secret, such as the address of a server' },
     },
     async input(input, { options, readPiped }) {
+      const pairs = ((options['option'] ?? []) as readonly string[]).map((pair) => pair.split(/=(.*)/s))
+      const given = Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]))
+      if (options['tokenStdin'] !== true && input['kind'] === 'webhook') return { ...input, secrets: {}, options: given }
       if (options['tokenStdin'] !== true)
         throw new OxbowError('bad_input', 'a token is needed, and is not taken from the command line', {
           hint: 'Add --token-stdin, and pipe it in: oxbow channel add telegram --token-stdin < token.txt',
@@ -38,13 +41,15 @@ export const channelVerbs: readonly ServiceVerb[] = [
       const piped = (await readPiped()).trim()
       if (piped === '')
         throw new OxbowError('bad_input', 'nothing was piped in', { hint: 'oxbow channel add telegram --token-stdin < token.txt' })
-      const pairs = ((options['option'] ?? []) as readonly string[]).map((pair) => pair.split(/=(.*)/s))
       // Where a channel has several secrets, they come as JSON.
-      const secrets = piped.startsWith('{') ? (JSON.parse(piped) as Record<string, string>) : { token: piped }
-      return { ...input, secrets, options: Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value])) }
+      const first = { webhook: 'secret', email: 'password' }[String(input['kind'])] ?? 'token'
+      const secrets = piped.startsWith('{') ? (JSON.parse(piped) as Record<string, string>) : { [first]: piped }
+      return { ...input, secrets, options: given }
     },
-    show: (view: View) =>
-      [stateText(view), ...(view.state === 'up' ? [`Link yourself now: oxbow channel pair ${view.name}`] : [])].join('\n'),
+    show: (view: OutputOf<'channel.add'>) => {
+      if (view.hook !== '') return hookText(view)
+      return [stateText(view), ...(view.state === 'up' ? [`Link yourself now: oxbow channel pair ${view.name}`] : [])].join('\n')
+    },
     fails: ({ state, why }: View) =>
       state === 'failed' ? new OxbowError('bad_config', why, { hint: 'Mend that, then: oxbow channel test.' }) : null,
   },
@@ -154,6 +159,17 @@ function rowOf({ name, kind, state, account, why, waiting, undelivered, failed }
     plainLine(account, nameChars),
     [...counts.filter((text) => text !== ''), plainLine(why, whyChars)].join('  ').trim(),
   ]
+}
+
+function hookText({ hook, secret, why }: OutputOf<'channel.add'>): string {
+  return [
+    hook.startsWith('/')
+      ? `Post to the address of the gateway, as \`oxbow status\` shows it, with the path\n  ${hook}`
+      : `Post to\n  ${hook}`,
+    ...(secret === '' ? [] : [`signed with this secret, which is shown once:\n  ${secret}`]),
+    'What comes is untrusted: it becomes a message in a session of its own.',
+    ...(why === '' ? [] : [plainLine(why, whyChars)]),
+  ].join('\n')
 }
 
 function stateText({ name, state, account, why, console: note }: View): string {

@@ -57,3 +57,13 @@ export const maxOpenDeliveries = 1_000
 export const maxShownInput = 2_500
 /** Senders whose rates are remembered. */
 export const maxSenders = 5_000
+/** How far the time of a webhook may be from ours: what is older is taken for a recording. */
+export const maxHookAgeMs: number = 5 * 60_000
+/** Bytes of a webhook; GitHub sends up to 25 MB, and drops what is refused. */
+export const maxHookBytes: number = 1024 * 1024
+/** Characters of a webhook that become a message. */
+export const maxHookTextChars = 30_000
+/** Signatures that are remembered while they are good, so that a recording is refused. */
+export const maxHookSignatures = 5_000
+/** How long a receiver of ours may take. */
+export const postMs = 20_000

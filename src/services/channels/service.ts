@@ -36,8 +36,12 @@ export const channels: Service<Channels, Needs> = {
     load: async () => (await import('./channel-verbs.ts')).channelVerbs,
   },
   async calls(core, self) {
-    const [{ channelCalls }, { processCalls }] = await Promise.all([import('./channel-calls.ts'), import('./process-calls.ts')])
-    return [...channelCalls(core, self), ...processCalls(core, self)]
+    const [{ channelCalls }, { processCalls }, { hookCalls }] = await Promise.all([
+      import('./channel-calls.ts'),
+      import('./process-calls.ts'),
+      import('./hook-calls.ts'),
+    ])
+    return [...channelCalls(core, self), ...processCalls(core, self), ...hookCalls(core, self)]
   },
   async open(core, ports) {
     const { openChannels } = await import('./open-channels.ts')

@@ -11,7 +11,12 @@ const messages = both.map((one) => ['mail_send', one] as const)
 const done = (text: string): boolean => text.startsWith('Applied')
 
 /** Each of two guests applies it, the second one later. @returns what they said */
-async function applyTwice({ call, plan }: Place, other: Fixture, calls: Parameters<Place['plan']>, laterMs: number): Promise<string[]> {
+async function applyTwice(
+  { call, plan }: Place,
+  other: Fixture,
+  calls: readonly (readonly [string, unknown])[],
+  laterMs: number,
+): Promise<string[]> {
   const made = await plan(...calls)
   const asked = { plan: made.id, digest: made.digest }
   const first = call('plan.apply', asked)
