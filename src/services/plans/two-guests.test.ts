@@ -11,7 +11,12 @@ const messages = both.map((one) => ['mail_send', one] as const)
 const done = (text: string): boolean => text.startsWith('Applied')
 
 /** Each of two guests applies it, the second one later. @returns what they said */
-async function applyTwice({ call, plan }: Place, other: Fixture, calls: Parameters<Place['plan']>, laterMs: number): Promise<string[]> {
+async function applyTwice(
+  { call, plan }: Place,
+  other: Fixture,
+  calls: readonly (readonly [string, unknown])[],
+  laterMs: number,
+): Promise<string[]> {
   const made = await plan(...calls)
   const asked = { plan: made.id, digest: made.digest }
   const first = call('plan.apply', asked)
@@ -25,7 +30,7 @@ async function applyTwice({ call, plan }: Place, other: Fixture, calls: Paramete
   )
 }
 
-const told = 'It is applied already: somebody else was first, and nothing was done twice.'
+const told = 'It is applied already, and nothing was done twice.'
 
 test('of two guests on one store that apply one plan, one does it and the other is told so', async () => {
   const store = { ...(await openMemoryStore({ user })), close: async () => {} } as Store

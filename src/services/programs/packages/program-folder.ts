@@ -27,9 +27,7 @@ export function readProgramFolder(path: string): ReadFolder {
     throw new OxbowError('limit_reached', `${folder} has ${cases.length} cases of tests; a program has at most ${maxProgramTests}.`, {
       hint: 'Join cases that check the same, or split the program.',
     })
-  const texts = cases
-    .toSorted()
-    .map((file) => [`tests/${file}`, readFileSync(join(folder, 'tests', file), 'utf8')] as const)
+  const texts = cases.toSorted().map((file) => [`tests/${file}`, readFileSync(join(folder, 'tests', file), 'utf8')] as const)
   return {
     name: basename(folder),
     files: { toml, instructions, ...(script !== undefined && { script }), ...(module !== undefined && { module }) },
