@@ -37,6 +37,7 @@ import { stream } from './measures/stream.ts'
 import { skills } from './texts/skills.ts'
 import { text } from './texts/text.ts'
 import { turns } from './measures/turns.ts'
+import { plans } from './versions/plans.ts'
 import { undo } from './versions/undo.ts'
 import { watched } from './measures/watched.ts'
 import { wires } from './measures/wires.ts'
@@ -65,6 +66,7 @@ export const measures: readonly Measure[] = [
   hands,
   versions,
   undo,
+  plans,
   mcp,
   providers,
   activePlugins,

@@ -47,6 +47,7 @@ export {
   claimMove,
   doneMoves,
   endMove,
+  forgetsMoves,
   freePath,
   leftMoves,
   moveFiles,

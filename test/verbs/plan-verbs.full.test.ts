@@ -101,7 +101,7 @@ describe('the verbs of plans', () => {
     assert.deepEqual(await Promise.all(two.map((terminal) => terminal.exit)), [0, 0])
     const said = two.map((terminal) => terminal.rows().join(' '))
     assert.equal(said.filter((text) => /Applied \S+: 1 file, 1 effect\./.test(text)).length, 1, said.join('\n'))
-    assert.equal(said.filter((text) => /is applied already: somebody else was first/.test(text)).length, 1, said.join('\n'))
+    assert.equal(said.filter((text) => /is applied already, and nothing was done twice/.test(text)).length, 1, said.join('\n'))
     assert.equal((await notes()).match(/The cart is red/g)?.length, 1)
   })
 

@@ -2,12 +2,12 @@
  * What goes with something that is not shared any more: in the space that saw it, and in every other space to which sessions, memories or files
  * of that space were moved since. The moves that are remembered say which spaces these are.
  */
-import { doneMoves, type Home, type SpaceMove, spaceOf } from '../../runner/index.ts'
+import { doneMoves, forgetsMoves, type Home, type SpaceMove, spaceOf } from '../../runner/index.ts'
 import { plural, type SessionId } from '../../base/index.ts'
 import type { InputOf, OutputOf } from '../../client/index.ts'
 import { plainLine } from '../../terminal/index.ts'
 import { outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
-import type { Terminal } from '../terminal.ts'
+import { printNotice, type Terminal } from '../terminal.ts'
 import { allSchedules, chunks, deleteSessions, type Gateway, ifThere } from './space-asks.ts'
 
 export interface DerivedIn extends OutputOf<'space.derived'> {
@@ -39,6 +39,11 @@ interface Seen {
 /** @returns what is derived of it, first of the space that sees it, then of those to which that was moved and that have some of it */
 export async function derivedAnywhere({ home, user, gateway }: Seen, shared: Shared, terminal: Terminal): Promise<readonly DerivedIn[]> {
   const moves = doneMoves(home, spaceOf(user).person).filter(({ phase }) => phase === 'done')
+  if (forgetsMoves(home))
+    printNotice(
+      terminal,
+      'notice: only the newest moves between spaces are kept; what came to other spaces by older ones is not looked for',
+    )
   const came = new Map<string, Came>([[user, { sessions: new Set(), moved: new Set() }]])
   const found = new Map<string, DerivedIn>()
   // What is derived in a third space may have been moved on: until nothing is added.

@@ -158,9 +158,11 @@ async function testsIn(folder: string, files: readonly TreeFile[]): Promise<Read
   const found = files.filter(
     ({ path, kind, bytes }) => /^tests\/[^/]+\.toml$/.test(path) && kind !== 'link' && bytes <= maxProgramFileBytes,
   )
-  const texts = await Promise.all(
-    found.slice(0, maxProgramTests).map(async ({ path }) => [path, await readFile(join(folder, path), 'utf8')] as const),
-  )
+  if (found.length > maxProgramTests)
+    throw new OxbowError('limit_reached', `The program has ${found.length} cases of tests; it may have ${maxProgramTests}.`, {
+      hint: 'Join cases that check the same, or split the program.',
+    })
+  const texts = await Promise.all(found.map(async ({ path }) => [path, await readFile(join(folder, path), 'utf8')] as const))
   return Object.fromEntries(texts)
 }
 

@@ -96,6 +96,11 @@ export function doneMoves(home: Place, person: string): readonly SpaceMove[] {
     .toReversed()
 }
 
+/** Whether there may have been moves that are not kept any more. */
+export function forgetsMoves(home: Place): boolean {
+  return movesIn(home, 'done').length >= maxKeptMoves
+}
+
 /** Durable when it returns. */
 export function writeMove(home: Place, move: SpaceMove): void {
   const folder = folderOf(home, 'open', move.id)

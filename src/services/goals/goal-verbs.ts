@@ -14,8 +14,7 @@ const following = {
     begun: GoalView,
     { ask, tell, options }: { ask: AskCall; tell: (text: string) => void; options: Readonly<Record<string, unknown>> },
   ) => (options['background'] === true ? begun : endOf(begun, ask, tell)),
-  fails: ({ status, waiting_for: waits }: GoalView) =>
-    status === 'failed' ? 'tool_failed' : status === 'ended' && waits === '' ? 1 : null,
+  fails: ({ status, waiting_for: waits }: GoalView) => (status === 'failed' || (status === 'ended' && waits === '') ? 'tool_failed' : null),
 } as const
 
 const background = { field: '', help: 'return at once; it goes on in the background' } as const

@@ -133,7 +133,7 @@ function applyCall(deps: PlanCallDeps): Call {
 
 function appliedText({ id, state, total, applied }: PlanView, isOurs: boolean): string {
   const steps = applied?.done.filter(({ status }) => status === 'ok').length ?? 0
-  if (state === 'applied' && !isOurs) return `${id} is applied already: somebody else was first, and nothing was done twice.`
+  if (state === 'applied' && !isOurs) return `${id} is applied already, and nothing was done twice.`
   if (state === 'applied') return `Applied ${id}: ${plural(total, 'file')}, ${plural(steps, 'effect')}.`
   if (state === 'applying') return `${id} is being applied.`
   const why = applied?.failure == null ? '' : ` ${failureSentences(applied.failure)}`

@@ -85,7 +85,7 @@ test('a plan that several terminals apply at once is applied once', async () => 
     const said = all.map(({ text }) => text.replace(made.id, 'It'))
     assert.deepEqual(said.toSorted(), [
       'Applied It: 1 file, 2 effects.',
-      ...Array.from({ length: 4 }, () => 'It is applied already: somebody else was first, and nothing was done twice.'),
+      ...Array.from({ length: 4 }, () => 'It is applied already, and nothing was done twice.'),
     ])
     assert.deepEqual([read('a.txt'), sent], ['new\n', [{ to: 'a' }, { to: 'b' }]])
   })

@@ -30,7 +30,7 @@ async function applyTwice(
   )
 }
 
-const told = 'It is applied already: somebody else was first, and nothing was done twice.'
+const told = 'It is applied already, and nothing was done twice.'
 
 test('of two guests on one store that apply one plan, one does it and the other is told so', async () => {
   const store = { ...(await openMemoryStore({ user })), close: async () => {} } as Store

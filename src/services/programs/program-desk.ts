@@ -11,7 +11,7 @@ import {
   secretRight,
   stopReason,
 } from '../../kernel/index.ts'
-import { type CallId, didYouMean, isDerived, type JsonObject, OxbowError, truncate, type TurnId } from '../../base/index.ts'
+import { type CallId, didYouMean, isDerived, type JsonObject, OxbowError, problemLines, truncate, type TurnId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { Definition, DefinitionText } from '../../config/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
@@ -186,12 +186,17 @@ async function unknownProgram({ agents }: Pick<DeskDeps, 'agents'>, name: string
 
 /** @throws OxbowError `not_found`, `bad_config`, `denied` for one that is switched off */
 async function usable(deps: DeskDeps, name: string): Promise<{ readonly definition: Definition; readonly program: ProgramPackage }> {
-  const found = (await deps.agents.definitions.list('programs')).find((each) => each.name === name)
-  if (found === undefined) throw await unknownProgram(deps, name)
-  if (found.problem !== '')
-    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${found.problem}`, {
+  const { definitions } = deps.agents
+  const isNamed = (each: { readonly name: string }): boolean => each.name === name
+  // The folder of the workspace, which a sandbox must read, is looked at only to say what is wrong.
+  const ready = (await definitions.usable('programs')).find(isNamed)
+  const known = ready ?? (await definitions.list('programs')).find(isNamed)
+  if (known === undefined) throw await unknownProgram(deps, name)
+  if (known.problem !== '')
+    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${known.problem}`, {
       hint: `Check it: oxbow program verify ${name}`,
     })
+  const found = ready ?? (await definitions.find('programs', name))
   if ((await deps.documents.get<ProgramSwitch>(programSwitches, name))?.value.enabled === false)
     throw new OxbowError('denied', `The program ${name} is switched off.`, { hint: `Switch it on: oxbow program enable ${name}` })
   return { definition: { ...found, table: {} }, program: await usablePackage(found) }
@@ -235,9 +240,8 @@ async function planned(
   { rights, input }: { readonly rights: readonly string[]; readonly input: JsonObject },
 ): Promise<ProgramRunView> {
   const problems = manifest.input === undefined ? [] : await deps.schemas.validate(manifest.input, input)
-  const [problem] = problems
-  if (problem !== undefined)
-    throw new OxbowError('bad_input', `The input does not fit [input] of program.toml: ${problem.path} ${problem.message}`, {
+  if (problems.length > 0)
+    throw new OxbowError('bad_input', `The input does not fit [input] of program.toml:\n${problemLines(problems.slice(0, 10))}`, {
       hint: `See \`oxbow program info ${manifest.program.name}\` for what it takes.`,
     })
   return {

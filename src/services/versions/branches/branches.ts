@@ -237,8 +237,9 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
   assertSameMerge(record, undefined)
   const versions = await versionsOf(deps)
   const ours = (await deps.versioning.sync()).commit!
-  if (whole !== undefined && record.merge === null) await assertWhole(deps, by, record, ours, whole)
-  const planned = record.merge === null ? await plan(deps, by, record, ours, conflicts) : await planAgain(versions, record.merge, ours)
+  const looked = whole !== undefined && record.merge === null ? await assertWhole(deps, by, record, ours, whole) : undefined
+  const planned =
+    record.merge === null ? await plan(deps, by, record, ours, conflicts, looked) : await planAgain(versions, record.merge, ours)
   const { commit, before, changes } = planned
   const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
   if (planned.refused) return { ...listed, before: '', after: '' }
@@ -312,13 +313,15 @@ async function mergeInto(
   return { ...listed, before: ours, after }
 }
 
-async function assertWhole(deps: BranchesDeps, by: BranchBy, record: BranchRecord, ours: string, whole: WholeMerge): Promise<void> {
+/** @returns the version of the branch, as `whole` says it */
+async function assertWhole(deps: BranchesDeps, by: BranchBy, record: BranchRecord, ours: string, whole: WholeMerge): Promise<string> {
   const now = await commitOf(deps, by, record)
   // A merge that was put back has left a commit of the same files.
   const { total } = await (await versionsOf(deps)).compare({ from: whole.commit, to: now, path: 'shared', text: false, limit: 1 })
   if (total > 0)
     throw new OxbowError('plan_stale', `The branch ${record.name} has changed since it was looked at.`, { hint: 'Nothing was merged.' })
   await whole.check(ours)
+  return now
 }
 
 const opposite = { added: 'deleted', deleted: 'added', changed: 'changed' } as const
@@ -364,8 +367,9 @@ async function plan(
   record: BranchRecord,
   ours: string,
   conflicts: MergeRequest['conflicts'],
+  looked?: string,
 ): Promise<Planned> {
-  const theirs = await commitOf(deps, by, record)
+  const theirs = looked ?? (await commitOf(deps, by, record))
   const facts = factsOf(deps, by, `Merge ${record.name}`, record.labels)
   const versions = await versionsOf(deps)
   const merged = await versions.merge({ branch: record.name, base: record.base, ours, theirs, conflicts, facts })
