@@ -163,12 +163,16 @@ async function prune({ documents, clock, newId }: ChannelDeps, prunedAt: { at: n
   if (now - prunedAt.at < pruneEachMs) return
   prunedAt.at = now
   const isOld = ({ state, ended_at: at }: Delivery): boolean => now - at > (state === 'done' ? keptDeliveryMs : keptFailureMs)
-  const old = (await allEnded(documents)).filter(isOld)
+  const asks = await documents.all<AskDoc>(askCategory)
+  // A question may wait for days, and its message says at its end who decided.
+  const asking = new Set(asks.filter(({ value }) => value.kind === 'approval' && value.decided === null).map(({ value }) => value.delivery))
+  const old = (await allEnded(documents)).filter((each) => isOld(each) && !asking.has(each.id))
   if (old.length < leastPruned) return
-  await documents.put(
-    byKernel({ newId }, 'channel.prune'),
-    old.map(({ id }) => change(deliveredCategory, id, null)),
-  )
+  const gone = new Set(old.map(({ id }) => id))
+  await documents.put(byKernel({ newId }, 'channel.prune'), [
+    ...old.map(({ id }) => change(deliveredCategory, id, null)),
+    ...asks.filter(({ value }) => gone.has(value.delivery)).map(({ name }) => change(askCategory, name, null)),
+  ])
 }
 
 const pruneEachMs: number = 10 * 60_000

@@ -99,7 +99,7 @@ export function createQuestions(deps: ChannelDeps, parts: Parts): Questions {
       if (ask.kind === 'lost') return showLost(deps, outbox, of, ask, verb)
       if (!mayDecide(who)) return 'Only an owner or an approver may decide this.'
       if (ask.name === answerCall && who.role !== 'owner') return 'Only an owner may decide this.'
-      if (ask.decided !== null) return `It was ${ask.decided.allow ? 'allowed' : 'denied'} already, by ${ask.decided.by}.`
+      if (ask.decided !== null) return lateAnswer(ask.decided)
       if (ask.call !== '') pressed.add(ask.call)
       try {
         return await decide({ ...deps, outbox }, of, token, ask, who, verb)
@@ -129,7 +129,7 @@ async function closeElsewhere(deps: ChannelDeps, outbox: Outbox, { call, at }: R
   const found = (await documents.all<AskDoc>(askCategory)).filter(({ value }) => value.call === call && value.decided === null)
   for (const { name, value } of found) {
     const of = byKernel(deps, 'channel.ask')
-    const by = end === 'over' ? 'nobody' : end.by === `user:${user}` ? `${user}, at a terminal` : end.by
+    const by = end === 'over' ? '' : end.by === `user:${user}` ? `${user}, at a terminal` : end.by
     let isNew = false
     await documents.change<AskDoc>(of, askCategory, name, (now) => {
       isNew = now !== null && now.value.decided === null
@@ -139,6 +139,10 @@ async function closeElsewhere(deps: ChannelDeps, outbox: Outbox, { call, at }: R
     const line = end === 'over' ? `**It does not wait any more.** ${timeOf(at)}` : decidedLine(end.allow, by, at)
     await outbox.reopen(of, value.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
   }
+}
+
+function lateAnswer({ allow, by }: NonNullable<AskDoc['decided']>): string {
+  return by === '' ? 'It does not wait any more.' : `It was ${allow ? 'allowed' : 'denied'} already, by ${by}.`
 }
 
 const timeOf = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC.`
@@ -213,14 +217,22 @@ async function decide(
   const input = { call: ask.call, allow, ...(ask.question !== '' && allow && { question: ask.question }) }
   const outcome = await gate.call(by, 'call.decide', input, { id: newId() as CallId, signal: null })
   if (outcome.status !== 'ok') return truncate(outcome.failure.message, 190)
-  const { next } = outcome.output as { readonly next: string }
+  const { next, decided } = outcome.output as { readonly next: string; readonly decided: boolean }
   const at = clock.now()
   const name = who.shown || who.id
-  await documents.change<AskDoc>(of, askCategory, token, (now) =>
-    now === null ? undefined : { ...now.value, decided: { by: name, allow, at } },
-  )
+  // Of two people, the second still has the buttons.
+  if (decided)
+    await documents.change<AskDoc>(of, askCategory, token, (now) =>
+      now === null ? undefined : { ...now.value, decided: { by: name, allow, at } },
+    )
   const line = `${decidedLine(allow, `${name} (${who.channel})`, at)}${next === '' ? '' : ` ${next}`}`
-  await outbox.reopen(of, ask.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
+  await outbox.reopen(of, ask.delivery, (it) => ({
+    ...it,
+    file: null,
+    buttons: decided ? [] : it.buttons,
+    text: `${it.text}\n\n${line}`,
+  }))
+  if (!decided) return truncate(next, 190)
   return allow ? 'Allowed once.' : 'Denied.'
 }
 
