@@ -33,7 +33,7 @@ export interface Guest {
 export function guestOf(client: Client): Guest {
   let linkedAt = 0
   const make = async <Name extends string>(name: Name, input: object, id?: string): Promise<OutputOf<Name>> => {
-    const outcome = await client.call(name as never, input as never, undefined as unknown as SessionId, id as CallId | undefined)
+    const outcome = await client.call(name as never, input as never, undefined, id as CallId | undefined)
     if (outcome.status !== 'ok') throw toError(outcome.failure)
     return outcome.output as OutputOf<Name>
   }

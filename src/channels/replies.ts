@@ -105,7 +105,7 @@ function textOf({ reply, failure, status }: Ended): string {
 
 /** Shows the text as it grows, until the turn is over. */
 async function follow(deps: ReplyDeps, delivery: Delivery, message: string): Promise<Ended> {
-  const { adapter, guest, signal } = deps
+  const { guest, signal } = deps
   const growing = { call: '', text: '', shown: '' }
   const onEvent = (event: FollowEvent): void => {
     if (event.type === 'text' || event.type === 'restart') {

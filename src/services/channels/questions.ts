@@ -267,12 +267,12 @@ async function askIn(
 ): Promise<boolean> {
   const { documents, clock } = deps
   const { chats, outbox } = parts
-  const pendingOf = async (session: SessionId, call: CallId): Promise<PendingApproval | null> => {
+  const pendingOf = async (): Promise<PendingApproval | null> => {
     const found = await deps.gate.call(userCaller(deps.user, '', ''), 'approval.list', {}, { id: deps.newId() as CallId, signal: null })
     const waiting = found.status === 'ok' ? (found.output as readonly PendingApproval[]) : []
     return waiting.find((each) => each.call === call && deps.approvals.top(each.session) === deps.approvals.top(session)) ?? null
   }
-  const waiting = await pendingOf(session, call)
+  const waiting = await pendingOf()
   const all = await chats.all()
   const chat =
     all.find((each) => each.session === session || each.running?.session === session) ?? (await chats.ofSession(session)) ?? undefined

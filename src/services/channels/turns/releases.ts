@@ -81,12 +81,14 @@ async function decide(
   const call = derivedId(answerCall, id) as CallId
   const caller = runtimeCaller(userCaller(user, session as SessionId, turn as never), `agent:${config.agent.name}`)
   const input = { channel, chat, text: truncate(textIn(ended, 'reply'), maxAnswerChars) }
-  let isOver = false
-  const answered = gate.call(caller, answerCall, input, { id: call, signal }).finally(() => (isOver = true))
-  answered.catch(() => {})
-  for (let tries = 0; tries < askTries && !isOver; tries += 1) {
-    if (await questions.ask(byKernel(deps, answerCall), session as SessionId, call)) break
-    await runs.pause(askPauseMs, signal)
+  const answered = gate.call(caller, answerCall, input, { id: call, signal })
+  // It waits in a moment; at a terminal it is decided without this.
+  const show = async (): Promise<void> => {
+    for (let tries = 0; tries < askTries; tries += 1) {
+      if (await questions.ask(byKernel(deps, answerCall), session as SessionId, call)) return
+      await runs.pause(askPauseMs, signal)
+    }
   }
+  await Promise.race([answered, show()])
   return (await answered).status === 'ok' ? 'allowed' : 'denied'
 }
