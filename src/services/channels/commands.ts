@@ -56,7 +56,7 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
   const { chats, outbox } = parts
   const { gate, user, newId } = deps
   const ask: Ask = (_, name, input, session = '' as SessionId) =>
-    gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })
+    gate.call(userCaller(user, session, ''), name as string, input, { id: newId() as CallId, signal: null })
   const all = commandsOf(deps, chats, ask)
   return {
     isCommand: (text) => names.has((form.exec(text.trim())?.[1] ?? '').toLowerCase()),

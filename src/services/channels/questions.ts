@@ -125,19 +125,29 @@ function endOf({ phase, body }: RecordView): End | null {
 
 /** A person has decided at a terminal, a rule has, or the turn was cancelled. */
 async function closeElsewhere(deps: ChannelDeps, outbox: Outbox, { call, at }: RecordView, end: End): Promise<void> {
-  const { documents, user } = deps
-  const found = (await documents.all<AskDoc>(askCategory)).filter(({ value }) => value.call === call && value.decided === null)
+  const by = end === 'over' ? '' : end.by === `user:${deps.user}` ? `${deps.user}, at a terminal` : end.by
+  const line = end === 'over' ? `**It does not wait any more.** ${timeOf(at)}` : decidedLine(end.allow, by, at)
+  await close(deps, outbox, (ask) => ask.call === call, { by, allow: end !== 'over' && end.allow, at }, line)
+}
+
+/** Takes the buttons of questions that are open, and says why below them. */
+async function close(
+  deps: ChannelDeps,
+  outbox: Outbox,
+  which: (ask: AskDoc) => boolean,
+  decided: NonNullable<AskDoc['decided']>,
+  line: string,
+): Promise<void> {
+  const { documents } = deps
+  const found = (await documents.all<AskDoc>(askCategory)).filter(({ value }) => value.decided === null && which(value))
   for (const { name, value } of found) {
     const of = byKernel(deps, 'channel.ask')
-    const by = end === 'over' ? '' : end.by === `user:${user}` ? `${user}, at a terminal` : end.by
     let isNew = false
     await documents.change<AskDoc>(of, askCategory, name, (now) => {
       isNew = now !== null && now.value.decided === null
-      return isNew ? { ...now!.value, decided: { by, allow: end !== 'over' && end.allow, at } } : undefined
+      return isNew ? { ...now!.value, decided } : undefined
     })
-    if (!isNew) continue
-    const line = end === 'over' ? `**It does not wait any more.** ${timeOf(at)}` : decidedLine(end.allow, by, at)
-    await outbox.reopen(of, value.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
+    if (isNew) await outbox.reopen(of, value.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
   }
 }
 
@@ -281,6 +291,9 @@ async function askIn(
   if (place === null) return false
   const id = derivedId('question', call, waiting.question ?? '')
   if (await outbox.has(id)) return true
+  // What it asks has changed, such as what it has read: the question before is not open any more.
+  const isOlder = (ask: AskDoc): boolean => ask.call === call && ask.question !== waiting.question
+  await close(deps, outbox, isOlder, { by: '', allow: false, at: clock.now() }, '**It asks again, see below.**')
   const token = newToken()
   const { text, file } = shownOf(waiting)
   const delivery = newDelivery(id, {

@@ -73,11 +73,13 @@ async function decide(
   id: string,
   signal: AbortSignal,
 ): Promise<'allowed' | 'denied'> {
-  const { gate, user, config, runs } = deps
+  const { gate, user, config, runs, sessions } = deps
   const delivery = await outbox.find(id)
   if (delivery === null || delivery.state !== 'open') return 'denied'
   const { session, turn, channel, chat } = delivery
   const ended = await runs.turns.ended(turn as Parameters<typeof runs.turns.ended>[0], signal)
+  // With what it has read, the question is the same after a restart, and so its buttons are good.
+  await sessions.load(session as SessionId)
   const call = derivedId(answerCall, id) as CallId
   const caller = runtimeCaller(userCaller(user, session as SessionId, turn as never), `agent:${config.agent.name}`)
   const input = { channel, chat, text: truncate(textIn(ended, 'reply'), maxAnswerChars) }
