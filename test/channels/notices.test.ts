@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import { connect } from '../../src/client/index.ts'
 import { asks, done, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { type Clock, systemClock } from '../../src/base/index.ts'
+import { configSchema } from '../../src/services/index.ts'
+import { notifyFault } from '../../src/services/channels/notices/notify-fault.ts'
 import { identityId } from '../../src/services/channels/channel-records.ts'
 import { type NearRig, startNearRig } from './near-rig.ts'
 import { addTelegram, eventually } from './rig.ts'
@@ -284,4 +286,12 @@ test('the key of the process of channels is refused everything but what the proc
   } finally {
     await client.close()
   }
+})
+
+test('quiet hours that are no times, and a time zone that does not exist, are named', () => {
+  const fault = (notify: object): string => notifyFault(configSchema.parse({ notify }))
+  assert.equal(fault({ quiet: '22:00-07:00', time_zone: 'Europe/Berlin' }), '')
+  assert.match(fault({ quiet: '22:00-27:00' }), /no two times/)
+  assert.match(fault({ quiet: '22:00-22:00' }), /the same/)
+  assert.match(fault({ quiet: '22:00-07:00', time_zone: 'Mars/Base' }), /no time zone Mars\/Base/)
 })

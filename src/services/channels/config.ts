@@ -15,7 +15,7 @@ export const channelsConfig = configSection('channels', (by) =>
         .describe(
           'Linked identities besides owners that may decide what waits for approval, by their ids as `oxbow channel list` shows them.',
         ),
-      read_group: by.boolean().default(false).describe('The last 20 messages of a group come along, as data, with one to the agent.'),
+      read_group: by.boolean().default(false).describe('The last 20 messages of a group come along, as data.'),
       tokens: by
         .strictObject({
           member: by.int().min(0).default(500_000).describe('Tokens of each member in a day.'),
@@ -33,13 +33,13 @@ export const notifyConfig = configSection('notify', (by) =>
         .array(by.string().min(1).max(400))
         .max(20)
         .default([])
-        .describe('Where notices go, the first that works: `CHANNEL` (your direct chat) or `CHANNEL:CHAT`.'),
+        .describe('Where notices go, the first that works: `CHANNEL` or `CHANNEL:CHAT`.'),
       quiet: by
         .string()
-        .regex(/^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/, 'must be two times such as 22:00-07:00')
+        .regex(/^\d\d:\d\d-\d\d:\d\d$/, 'must be two times such as 22:00-07:00')
         .optional()
-        .describe('Notices wait until these hours are over, unless they are urgent or about budgets.'),
-      time_zone: by.string().max(64).default('').describe('IANA name, e.g. Europe/Berlin; empty: this machine’s.'),
+        .describe('When notices wait, unless they are urgent or about budgets.'),
+      time_zone: by.string().max(64).default('').describe('IANA name; empty: this machine’s.'),
     })
     .meta(takesEffect('live')),
 )
