@@ -23,7 +23,7 @@ import { maxHeard, maxHeardChars, maxHints, maxRecent, maxWaiting } from './limi
 import type { Outbox } from './outbox.ts'
 import { goOn, newSession, withSession } from './turns/chat-turns.ts'
 
-/** Where a chat is, and of which kind. */
+/** Where a chat is, and its kind. */
 export type ChatPlace = Pick<ChatDoc, 'channel' | 'space' | 'chat' | 'thread' | 'kind'>
 
 /** A chat with all its threads. */

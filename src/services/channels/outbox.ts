@@ -24,14 +24,14 @@ export interface Outbox {
   find(id: string): Promise<Delivery | null>
   /** Of all channels, oldest first. What is too old is given up. */
   open(): Promise<readonly Delivery[]>
-  /** Those that were not delivered, or of which nobody knows. */
+  /** Those that were not delivered, or whose end nobody knows. */
   failed(channel: string): Promise<readonly Delivery[]>
   /** Sending a part begins. @returns the part, if it was begun before */
   attempt(of: Of, id: string, part: number): Promise<DeliveredPart | null>
   tell(of: Of, id: string, told: Told): Promise<void>
   /** Changes one that is open, or opens one that has ended. @throws OxbowError `not_found` */
   reopen(of: Of, id: string, next: (delivery: Delivery) => Delivery): Promise<void>
-  /** Ends those of a channel that is removed. */
+  /** Ends the deliveries of a channel that is removed. */
   drop(of: Of, channel: string): Promise<void>
   /** Waits until something has changed since. @returns the version now */
   changedSince(version: number, ms: number, signal: AbortSignal): Promise<number>

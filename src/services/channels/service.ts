@@ -11,7 +11,7 @@ interface Needs {
   readonly [name: string]: Service
 }
 
-/** Who may speak through a channel, which session a chat is, and what is to be delivered. The process beside the guest does the rest. */
+/** Who may speak through a channel, which session a chat is, and what is to be delivered. The process next to the guest does the rest. */
 export const channels: Service<Channels, Needs> = {
   name: 'channels',
   config: [channelsConfig, notifyConfig],

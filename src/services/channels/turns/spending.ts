@@ -1,5 +1,5 @@
 /**
- * What members and guests may spend in a day. While a turn of theirs runs, the rest of it is carved out of the owner's budgets, so that it can
+ * What members and guests may spend in a day. While their turn runs, the rest of it is carved out of the owner's budgets, so that it can
  * exceed neither; what it has spent is counted when it has ended.
  */
 import type { SessionId, TurnId } from '../../../base/index.ts'
