@@ -178,7 +178,7 @@ test('a member has a budget of a day below the owner’s, and hears once that it
   let asked = 0
   await using rig = await startNearRig({
     play: () => costly(`answer ${(asked += 1)}`, 30_000),
-    config: { channels: { member: { tokens: 50_000 } } },
+    config: { channels: { tokens: { member: 50_000 } } },
   })
   const { fake, link, call } = rig
   await addTelegram(rig)

@@ -4,6 +4,9 @@ import { test } from 'node:test'
 import { connect } from '../../src/client/index.ts'
 import { asks, done, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { type Clock, systemClock } from '../../src/base/index.ts'
+import { configSchema } from '../../src/services/index.ts'
+import { notifyFault } from '../../src/services/channels/notices/notify-fault.ts'
+import { identityId } from '../../src/services/channels/channel-records.ts'
 import { type NearRig, startNearRig } from './near-rig.ts'
 import { addTelegram, eventually } from './rig.ts'
 
@@ -187,6 +190,28 @@ test('a decision at a terminal takes the buttons away, and the message says who 
   await fake.say({ from: 'ada', text: '/cancel' })
   const over = await eventually(() => fake.standing().find(({ id, buttons }) => id === second.id && buttons.length === 0), 'its end')
   assert.match(over.text, /does not wait any more/)
+  assert.equal(await fake.press!(chat, second.id, second.buttons[0]![0]!.data, 'ada'), 'It does not wait any more.')
+})
+
+test('where two people must allow a call, the second still finds the buttons', async () => {
+  const write = testCall('test.put', async () => done('Written.'))
+  const bob = identityId('telegram', '', '1001')
+  await using rig = await startNearRig({
+    calls: [write],
+    config: { approval: { two_person: ['test.put'] }, channels: { approvers: [bob] } },
+    play: ({ messages }) => (messages.at(-1)!.role === 'tool' ? says('done') : asks(['test_put'])),
+  })
+  const { fake, link } = rig
+  await addTelegram(rig)
+  await link('ada', 'owner')
+  assert.equal((await link('bob', 'member')).id, bob)
+  const { chat } = await fake.say({ from: 'ada', text: 'write it' })
+  const asked = await eventually(() => fake.standing().find(({ buttons }) => buttons.length > 0), 'the question')
+  const allow = asked.buttons[0]![0]!.data
+  assert.match(await fake.press!(chat, asked.id, allow, 'ada'), /Another person must allow it/)
+  assert.match(await fake.press!(chat, asked.id, allow, 'ada'), /allowed this call already/)
+  assert.match(await fake.press!(chat, asked.id, allow, 'bob'), /Allowed/)
+  await stands(rig, 'done')
 })
 
 test('a message has up to ten files, whose kinds the bytes tell', async () => {
@@ -261,4 +286,12 @@ test('the key of the process of channels is refused everything but what the proc
   } finally {
     await client.close()
   }
+})
+
+test('quiet hours that are no times, and a time zone that does not exist, are named', () => {
+  const fault = (notify: object): string => notifyFault(configSchema.parse({ notify }))
+  assert.equal(fault({ quiet: '22:00-07:00', time_zone: 'Europe/Berlin' }), '')
+  assert.match(fault({ quiet: '22:00-27:00' }), /no two times/)
+  assert.match(fault({ quiet: '22:00-22:00' }), /the same/)
+  assert.match(fault({ quiet: '22:00-07:00', time_zone: 'Mars/Base' }), /no time zone Mars\/Base/)
 })

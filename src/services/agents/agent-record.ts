@@ -68,7 +68,7 @@ export interface AgentRecord {
   readonly labels: Labels
   /** Whether its end was reported: `due` until its parent has it, by mail or as the result of a wait. */
   readonly report: 'none' | 'due' | 'sent'
-  /** Its mail would start a turn where no turn was: a plan that was applied, or a script, has started it. It is kept for `agent.wait`. */
+  /** Its mail would start a turn where nobody had asked: a plan that was applied, or a script, has started it. It is kept for `agent.wait`. */
   readonly sendsNoMail?: true | undefined
   readonly created_at: number
   /** Since when it waits for admission. */

@@ -57,7 +57,7 @@ const channelView = z.strictObject({
   console: z.string().describe('What is still to be done on the platform.'),
   waiting: z.int().describe('Messages that wait for their turn.'),
   undelivered: z.int().describe('Deliveries that are under way.'),
-  failed: z.int().describe('Deliveries that were given up, or whose end is not known.'),
+  failed: z.int().describe('Deliveries that were given up, or whose end nobody knows.'),
   identities: z.int(),
 })
 

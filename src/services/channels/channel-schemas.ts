@@ -93,7 +93,7 @@ export const deliverySchema = z.strictObject({
   file: z.strictObject({ name: z.string(), text: z.string() }).nullable(),
   buttons: z.array(z.array(z.strictObject({ label: z.string(), data: z.string() })).readonly()).readonly(),
   reply_to: z.string().describe('The message that it answers; empty: none.'),
-  guarded: z.boolean().describe('Others than an owner read it: `channel.release` says what they may be shown.'),
+  guarded: z.boolean().describe('Others than an owner read it: `channel.release` says what they are shown.'),
   parts: z.array(partSchema).readonly(),
   state: z
     .enum(['open', 'done', 'lost', 'dead'])

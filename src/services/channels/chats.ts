@@ -70,7 +70,7 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
     dueAt: ({ running, queue }) => (running === null && queue.length === 0 ? null : 0),
     goOn: async ({ id, state, signal }) => goOn({ ...deps, held, outbox }, id, state, signal),
   })
-  const update = async (of: Of, place: ChatPlace, role: Role, next: (now: ChatDoc) => ChatDoc | null): Promise<void> => {
+  const update: Update = async (of, place, role, next) => {
     const id = chatId(place)
     await documents.update<ChatDoc>(of, chatCategory, id, async (current) => {
       const known = current?.value ?? newChat(deps, place, role)
@@ -87,6 +87,31 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
     load: held.load,
     get,
     all,
+    ...queueOf(get, update),
+    move: (of, channel, from, to) => move(deps, of, channel, from, to),
+    async ofSession(session) {
+      const found = await all()
+      return found.find((each) => each.session === session) ?? found.find(({ past }) => past.some((each) => each === session)) ?? null
+    },
+    change: (of, place, next) => update(of, place, 'owner', next),
+    async renew(of, place, role) {
+      const session = newSession(deps, place, role)
+      await update(of, place, role, (now) => ({ ...now, session }))
+      return session
+    },
+    async directOf(channel, identity) {
+      // Where its last message was of that identity.
+      return (await all()).find((each) => each.channel === channel && each.kind === 'direct' && each.person === identity) ?? null
+    },
+  }
+}
+
+/** Changes a chat, which is made with its first change. @param next null: nothing changes */
+type Update = (of: Of, place: ChatPlace, role: Role, next: (now: ChatDoc) => ChatDoc | null) => Promise<void>
+
+/** What comes into a chat, and what becomes of it before its turn. */
+function queueOf(get: Chats['get'], update: Update): Pick<Chats, 'take' | 'note' | 'revise' | 'hear' | 'rehear' | 'clear'> {
+  return {
     async take(of, place, message) {
       let taken: Taken = 'taken'
       await update(of, place, message.role, (now) => {
@@ -128,17 +153,6 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
         ),
       }))
     },
-    move: (of, channel, from, to) => move(deps, of, channel, from, to),
-    async ofSession(session) {
-      const found = await all()
-      return found.find((each) => each.session === session) ?? found.find(({ past }) => past.some((each) => each === session)) ?? null
-    },
-    change: (of, place, next) => update(of, place, 'owner', next),
-    async renew(of, place, role) {
-      const session = newSession(deps, place, role)
-      await update(of, place, role, (now) => ({ ...now, session }))
-      return session
-    },
     async clear(of, place) {
       let dropped = 0
       await update(of, place, 'owner', (now) => {
@@ -146,10 +160,6 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
         return dropped === 0 ? null : { ...now, queue: [] }
       })
       return dropped
-    },
-    async directOf(channel, identity) {
-      // Where its last message was of that identity.
-      return (await all()).find((each) => each.channel === channel && each.kind === 'direct' && each.person === identity) ?? null
     },
   }
 }

@@ -1,6 +1,6 @@
 /** What people type with a slash. Only owners may, but for `/help` and `/cancel` of one's own turn. What is typed besides is a message. */
 import { type CallId, derivedId, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
-import type { CallOutcome } from '../../protocol/index.ts'
+import { type CallOutcome, type MadeCall } from '../../protocol/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
 import { type ChatDoc, newDelivery } from './channel-records.ts'
@@ -69,7 +69,7 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
       const reply = async (): Promise<string> => {
         if (!mayRun) return 'Only an owner may do that.'
         if (place.kind === 'group' && directOnly.has(name)) return 'Others read this chat. Do that in the direct chat.'
-        return chat === null ? '' : ownValue(all, name)!({ ...asked, chat })
+        return chat === null ? '' : ((await ownValue(all, name)?.({ ...asked, chat })) ?? '')
       }
       const id = derivedId('command', place.channel, place.space, place.chat, message)
       const { kind: _, ...where } = place

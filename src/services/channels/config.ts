@@ -1,21 +1,8 @@
 /** `[channels]` and `[notify]` of `config.toml`. */
-import { configSection, type SettingsOf, takesEffect } from '../../config/index.ts'
+import { configSection, takesEffect } from '../../config/index.ts'
 
-const dailyTokens = { member: 500_000, guest: 100_000 } as const
-
-export const channelsConfig = configSection('channels', (by) => {
-  const budget = (tokens: number) =>
-    by
-      .strictObject({
-        tokens: by.int().min(0).default(tokens).describe('Tokens that each of them may use in a day, within your budgets.'),
-        micro_dollars: by
-          .int()
-          .min(0)
-          .optional()
-          .describe('Money that each of them may spend in a day, in millionths of a dollar. Unset: no limit but yours.'),
-      })
-      .prefault({})
-  return by
+export const channelsConfig = configSection('channels', (by) =>
+  by
     .strictObject({
       strangers: by
         .enum(['silent', 'code'])
@@ -28,19 +15,16 @@ export const channelsConfig = configSection('channels', (by) => {
         .describe(
           'Linked identities besides owners that may decide what waits for approval, by their ids as `oxbow channel list` shows them.',
         ),
-      read_group: by
-        .boolean()
-        .default(false)
-        .describe('In groups, the last 20 messages of others come along with one to the agent, as data. Off: nothing of them is kept.'),
-      member: budget(dailyTokens.member),
-      guest: budget(dailyTokens.guest),
+      read_group: by.boolean().default(false).describe('The last 20 messages of a group come along, as data.'),
+      tokens: by
+        .strictObject({
+          member: by.int().min(0).default(500_000).describe('Tokens of each member in a day.'),
+          guest: by.int().min(0).default(100_000).describe('Tokens of each guest in a day.'),
+        })
+        .prefault({}),
     })
-    .meta(takesEffect('live'))
-})
-export type ChannelsConfig = SettingsOf<typeof channelsConfig>
-
-/** Between two times of a day. */
-export const quietTimes = /^((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)$/
+    .meta(takesEffect('live')),
+)
 
 export const notifyConfig = configSection('notify', (by) =>
   by
@@ -49,14 +33,13 @@ export const notifyConfig = configSection('notify', (by) =>
         .array(by.string().min(1).max(400))
         .max(20)
         .default([])
-        .describe('Where notices go, in this order: `CHANNEL` (your direct chat there) or `CHANNEL:CHAT`. Empty: to terminals only.'),
+        .describe('Where notices go, the first that works: `CHANNEL` or `CHANNEL:CHAT`.'),
       quiet: by
         .string()
-        .regex(quietTimes, 'must be two times such as 22:00-07:00')
+        .regex(/^\d\d:\d\d-\d\d:\d\d$/, 'must be two times such as 22:00-07:00')
         .optional()
-        .describe('Notices wait until the end of these hours, and come as one. Those about budgets, and urgent ones, do not wait.'),
-      time_zone: by.string().max(64).default('').describe('IANA name, e.g. Europe/Berlin; empty: this machine’s.'),
+        .describe('When notices wait, unless they are urgent or about budgets.'),
+      time_zone: by.string().max(64).default('').describe('IANA name; empty: this machine’s.'),
     })
     .meta(takesEffect('live')),
 )
-export type NotifyConfig = SettingsOf<typeof notifyConfig>

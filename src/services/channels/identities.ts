@@ -38,7 +38,7 @@ export interface Identities {
   approve(of: Of, code: string, role: Role): Promise<{ readonly identity: Identity; readonly chat: string }>
 }
 
-/** Without signs that look alike. 32^8 codes; five may be tried in an hour. */
+/** Without signs that look alike. There are 32^8 codes, and five can be tried in an hour. */
 const codeSigns = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
 const codeChars = 8
 const tokenBytes = 16

@@ -26,14 +26,10 @@ function linkCall(load: Load): Call {
     input: z.strictObject({
       channel: channelName,
       space: z.string().max(300).default('').describe('Workspace, guild or domain.'),
-      sender: z.string().min(1).max(300).describe('Id of the sender; names and handles are not ids.'),
+      sender: z.string().min(1).max(300).describe('Id of the sender; not a name or handle.'),
       shown: z.string().max(300).default('').describe('Name for you to read.'),
       role: roleSchema.default('member'),
-      rights: z
-        .array(z.string().max(600))
-        .max(100)
-        .default([])
-        .describe('Rights within which its turns act; default: the rights of the role.'),
+      rights: z.array(z.string().max(600)).max(100).default([]).describe('Rights within which its turns act; default: what the role has.'),
       groups: z.array(z.string().max(300)).max(100).default([]).describe('Chats in which a guest may speak.'),
     }),
     output: identitySchema,

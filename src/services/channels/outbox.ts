@@ -24,7 +24,7 @@ export interface Outbox {
   find(id: string): Promise<Delivery | null>
   /** Of all channels, oldest first. What is too old is given up. */
   open(): Promise<readonly Delivery[]>
-  /** What was not delivered, or whose end is not known. */
+  /** Those that were not delivered, or whose end nobody knows. */
   failed(channel: string): Promise<readonly Delivery[]>
   /** Sending a part begins. @returns the part, if it was begun before */
   attempt(of: Of, id: string, part: number): Promise<DeliveredPart | null>
@@ -166,12 +166,16 @@ async function prune({ documents, clock, newId }: ChannelDeps, prunedAt: { at: n
   if (now - prunedAt.at < pruneEachMs) return
   prunedAt.at = now
   const isOld = ({ state, ended_at: at }: Delivery): boolean => now - at > (state === 'done' ? keptDeliveryMs : keptFailureMs)
-  const old = (await allEnded(documents)).filter(isOld)
+  const asks = await documents.all<AskDoc>(askCategory)
+  // A question may wait for days, and its message says at its end who decided.
+  const asking = new Set(asks.filter(({ value }) => value.kind === 'approval' && value.decided === null).map(({ value }) => value.delivery))
+  const old = (await allEnded(documents)).filter((each) => isOld(each) && !asking.has(each.id))
   if (old.length < leastPruned) return
-  await documents.put(
-    byKernel({ newId }, 'channel.prune'),
-    old.map(({ id }) => change(deliveredCategory, id, null)),
-  )
+  const gone = new Set(old.map(({ id }) => id))
+  await documents.put(byKernel({ newId }, 'channel.prune'), [
+    ...old.map(({ id }) => change(deliveredCategory, id, null)),
+    ...asks.filter(({ value }) => gone.has(value.delivery)).map(({ name }) => change(askCategory, name, null)),
+  ])
 }
 
 const pruneEachMs: number = 10 * 60_000

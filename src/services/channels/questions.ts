@@ -99,7 +99,7 @@ export function createQuestions(deps: ChannelDeps, parts: Parts): Questions {
       if (ask.kind === 'lost') return showLost(deps, outbox, of, ask, verb)
       if (!mayDecide(who)) return 'Only an owner or an approver may decide this.'
       if (ask.name === answerCall && who.role !== 'owner') return 'Only an owner may decide this.'
-      if (ask.decided !== null) return `It was ${ask.decided.allow ? 'allowed' : 'denied'} already, by ${ask.decided.by}.`
+      if (ask.decided !== null) return lateAnswer(ask.decided)
       if (ask.call !== '') pressed.add(ask.call)
       try {
         return await decide({ ...deps, outbox }, of, token, ask, who, verb)
@@ -125,20 +125,34 @@ function endOf({ phase, body }: RecordView): End | null {
 
 /** A person has decided at a terminal, a rule has, or the turn was cancelled. */
 async function closeElsewhere(deps: ChannelDeps, outbox: Outbox, { call, at }: RecordView, end: End): Promise<void> {
-  const { documents, user } = deps
-  const found = (await documents.all<AskDoc>(askCategory)).filter(({ value }) => value.call === call && value.decided === null)
+  const by = end === 'over' ? '' : end.by === `user:${deps.user}` ? `${deps.user}, at a terminal` : end.by
+  const line = end === 'over' ? `**It does not wait any more.** ${timeOf(at)}` : decidedLine(end.allow, by, at)
+  await close(deps, outbox, (ask) => ask.call === call, { by, allow: end !== 'over' && end.allow, at }, line)
+}
+
+/** Takes the buttons of questions that are open, and says why below them. */
+async function close(
+  deps: ChannelDeps,
+  outbox: Outbox,
+  which: (ask: AskDoc) => boolean,
+  decided: NonNullable<AskDoc['decided']>,
+  line: string,
+): Promise<void> {
+  const { documents } = deps
+  const found = (await documents.all<AskDoc>(askCategory)).filter(({ value }) => value.decided === null && which(value))
   for (const { name, value } of found) {
     const of = byKernel(deps, 'channel.ask')
-    const by = end === 'over' ? 'nobody' : end.by === `user:${user}` ? `${user}, at a terminal` : end.by
     let isNew = false
     await documents.change<AskDoc>(of, askCategory, name, (now) => {
       isNew = now !== null && now.value.decided === null
-      return isNew ? { ...now!.value, decided: { by, allow: end !== 'over' && end.allow, at } } : undefined
+      return isNew ? { ...now!.value, decided } : undefined
     })
-    if (!isNew) continue
-    const line = end === 'over' ? `**It does not wait any more.** ${timeOf(at)}` : decidedLine(end.allow, by, at)
-    await outbox.reopen(of, value.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
+    if (isNew) await outbox.reopen(of, value.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
   }
+}
+
+function lateAnswer({ allow, by }: NonNullable<AskDoc['decided']>): string {
+  return by === '' ? 'It does not wait any more.' : `It was ${allow ? 'allowed' : 'denied'} already, by ${by}.`
 }
 
 const timeOf = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC.`
@@ -213,14 +227,22 @@ async function decide(
   const input = { call: ask.call, allow, ...(ask.question !== '' && allow && { question: ask.question }) }
   const outcome = await gate.call(by, 'call.decide', input, { id: newId() as CallId, signal: null })
   if (outcome.status !== 'ok') return truncate(outcome.failure.message, 190)
-  const { next } = outcome.output as { readonly next: string }
+  const { next, decided } = outcome.output as { readonly next: string; readonly decided: boolean }
   const at = clock.now()
   const name = who.shown || who.id
-  await documents.change<AskDoc>(of, askCategory, token, (now) =>
-    now === null ? undefined : { ...now.value, decided: { by: name, allow, at } },
-  )
+  // Of two people, the second still has the buttons.
+  if (decided)
+    await documents.change<AskDoc>(of, askCategory, token, (now) =>
+      now === null ? undefined : { ...now.value, decided: { by: name, allow, at } },
+    )
   const line = `${decidedLine(allow, `${name} (${who.channel})`, at)}${next === '' ? '' : ` ${next}`}`
-  await outbox.reopen(of, ask.delivery, (it) => ({ ...it, file: null, buttons: [], text: `${it.text}\n\n${line}` }))
+  await outbox.reopen(of, ask.delivery, (it) => ({
+    ...it,
+    file: null,
+    buttons: decided ? [] : it.buttons,
+    text: `${it.text}\n\n${line}`,
+  }))
+  if (!decided) return truncate(next, 190)
   return allow ? 'Allowed once.' : 'Denied.'
 }
 
@@ -255,12 +277,12 @@ async function askIn(
 ): Promise<boolean> {
   const { documents, clock } = deps
   const { chats, outbox } = parts
-  const pending = async (): Promise<PendingApproval | null> => {
+  const pendingOf = async (): Promise<PendingApproval | null> => {
     const found = await deps.gate.call(userCaller(deps.user, '', ''), 'approval.list', {}, { id: deps.newId() as CallId, signal: null })
     const waiting = found.status === 'ok' ? (found.output as readonly PendingApproval[]) : []
     return waiting.find((each) => each.call === call && deps.approvals.top(each.session) === deps.approvals.top(session)) ?? null
   }
-  const waiting = await pending()
+  const waiting = await pendingOf()
   const all = await chats.all()
   const chat =
     all.find((each) => each.session === session || each.running?.session === session) ?? (await chats.ofSession(session)) ?? undefined
@@ -269,6 +291,9 @@ async function askIn(
   if (place === null) return false
   const id = derivedId('question', call, waiting.question ?? '')
   if (await outbox.has(id)) return true
+  // What it asks has changed, such as what it has read: the question before is not open any more.
+  const isOlder = (ask: AskDoc): boolean => ask.call === call && ask.question !== waiting.question
+  await close(deps, outbox, isOlder, { by: '', allow: false, at: clock.now() }, '**It asks again, see below.**')
   const token = newToken()
   const { text, file } = shownOf(waiting)
   const delivery = newDelivery(id, {

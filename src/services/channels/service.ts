@@ -2,7 +2,6 @@
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
 import { access } from '../access/service.ts'
-import { sectionOf } from '../../config/index.ts'
 import { channelsConfig, notifyConfig } from './config.ts'
 import type { Channels } from './open-channels.ts'
 
@@ -16,17 +15,7 @@ interface Needs {
 export const channels: Service<Channels, Needs> = {
   name: 'channels',
   config: [channelsConfig, notifyConfig],
-  async configFault(config) {
-    const { quiet, time_zone: zone } = sectionOf(notifyConfig, config)
-    if (quiet === undefined) return ''
-    if (quiet.slice(0, 5) === quiet.slice(6)) return 'notify.quiet: both times are the same'
-    try {
-      ;(await import('../quiet-hours.ts')).localTime(0, zone)
-      return ''
-    } catch {
-      return `notify.time_zone: there is no time zone ${zone}; use an IANA name such as Europe/Berlin`
-    }
-  },
+  configFault: async (config) => (await import('./notices/notify-fault.ts')).notifyFault(config),
   needs: { runs, access },
   events: ['channel', 'identity'],
   neverPassedOn: ['channel.use', 'channel.write'],

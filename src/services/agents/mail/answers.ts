@@ -26,7 +26,7 @@ interface Asked {
 }
 
 /**
- * @returns the answer, or why it never comes; null: not yet
+ * @returns the answer, or why it has not come; null: not yet
  * @throws OxbowError `not_found` for a message that the agent did not get, `bad_input` where the agent waits for whoever waits
  */
 export async function answerTo(deps: AnswerDeps, { waiting, agent, session, message, until, signal }: Asked): Promise<string | null> {

@@ -39,7 +39,7 @@ export async function chargePeers(table: AgentTable, held: Held): Promise<readon
   return newest(changes)
 }
 
-/** @returns the agent, or the nearest above it, with a budget of its own; undefined: there is none */
+/** @returns the agent, or the nearest above it, with a budget of its own; undefined: nobody there has one */
 function payerOf({ agents }: AgentTable, held: Held): Held | undefined {
   for (let each: Held | undefined = held; each !== undefined; each = agents.get(each.record.parent as CallId))
     if (each.record.budget !== undefined) return each

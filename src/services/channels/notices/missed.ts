@@ -13,7 +13,7 @@ interface MissedDoc extends ChatPlace {
   /** When the note is written. */
   readonly due_at: number
   readonly count: number
-  /** The first ones. */
+  /** The first messages. */
   readonly lines: readonly { readonly message: string; readonly at: number; readonly text: string }[]
 }
 

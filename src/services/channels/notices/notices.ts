@@ -87,7 +87,7 @@ export function createNotices(deps: ChannelDeps, parts: NoticeParts): Notices {
     const found = noticeKind(kind, fields)
     if (found === undefined) return
     const { text, more } = await sayNotice({ kind: found, fields }, askMore(deps))
-    // The end of a member's day is no news for the owner, and the owner's news are none for a member.
+    // The end of a member's day is no news for the owner, and a member hears nothing of the owner's.
     if (kind === 'budget_warning' && session !== '' && (await parts.chats.ofSession(session)) !== null && isOfTurn(fields)) return
     const { origin, isPrivate } = await originOf(deps, fields)
     const chat = origin === '' ? null : await parts.chats.ofSession(origin)

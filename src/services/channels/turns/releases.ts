@@ -73,20 +73,24 @@ async function decide(
   id: string,
   signal: AbortSignal,
 ): Promise<'allowed' | 'denied'> {
-  const { gate, user, config, runs } = deps
+  const { gate, user, config, runs, sessions } = deps
   const delivery = await outbox.find(id)
   if (delivery === null || delivery.state !== 'open') return 'denied'
   const { session, turn, channel, chat } = delivery
   const ended = await runs.turns.ended(turn as Parameters<typeof runs.turns.ended>[0], signal)
+  // With what it has read, the question is the same after a restart, and so its buttons are good.
+  await sessions.load(session as SessionId)
   const call = derivedId(answerCall, id) as CallId
   const caller = runtimeCaller(userCaller(user, session as SessionId, turn as never), `agent:${config.agent.name}`)
   const input = { channel, chat, text: truncate(textIn(ended, 'reply'), maxAnswerChars) }
-  let isOver = false
-  const answered = gate.call(caller, answerCall, input, { id: call, signal }).finally(() => (isOver = true))
-  answered.catch(() => {})
-  for (let tries = 0; tries < askTries && !isOver; tries += 1) {
-    if (await questions.ask(byKernel(deps, answerCall), session as SessionId, call)) break
-    await runs.pause(askPauseMs, signal)
+  const answered = gate.call(caller, answerCall, input, { id: call, signal })
+  // It waits in a moment; at a terminal it is decided without this.
+  const show = async (): Promise<void> => {
+    for (let tries = 0; tries < askTries; tries += 1) {
+      if (await questions.ask(byKernel(deps, answerCall), session as SessionId, call)) return
+      await runs.pause(askPauseMs, signal)
+    }
   }
+  await Promise.race([answered, show()])
   return (await answered).status === 'ok' ? 'allowed' : 'denied'
 }

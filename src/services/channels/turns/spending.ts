@@ -1,5 +1,5 @@
 /**
- * What members and guests may spend in a day. While a turn of theirs runs, the rest of it is carved out of the owner's budgets, so that it can
+ * What members and guests may spend in a day. While their turn runs, the rest of it is carved out of the owner's budgets, so that it can
  * exceed neither; what it has spent is counted when it has ended.
  */
 import type { SessionId, TurnId } from '../../../base/index.ts'
@@ -48,10 +48,9 @@ export function createSpending({ documents, config, clock, budgets }: ChannelDep
   }
   const left: Spending['left'] = async ({ identity, role }) => {
     if (role === 'owner') return null
-    const { tokens, micro_dollars: money } = sectionOf(channelsConfig, config)[role]
-    const spent = await spentBy(identity)
-    if (spent.tokens >= tokens || (money !== undefined && spent.microDollars >= money)) return 'used_up'
-    return { tokens: tokens - spent.tokens, ...(money !== undefined && { micro_dollars: money - spent.microDollars }) }
+    const limit = sectionOf(channelsConfig, config).tokens[role]
+    const { tokens } = await spentBy(identity)
+    return tokens >= limit ? 'used_up' : { tokens: limit - tokens }
   }
   return {
     left,
