@@ -51,7 +51,7 @@ export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer
     for (let tries = 0; !signal.aborted; tries += 1) {
       let adapter: ChannelAdapter | null = null
       try {
-        adapter = await (await deps.open())(settings, { ...deps, chats: () => guest.chats(settings.name) })
+        adapter = await (await deps.open())(settings, { ...deps, places: () => guest.places(settings.name) })
         const opened = adapter
         const self = await opened.start(
           eventsOf(deps, settings, () => opened, say),

@@ -713,13 +713,13 @@ interface CallInputs {
   'channel.approve': { code: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.ask': { session: string; call: string }
   'channel.attempt': { delivery: string; part: number }
-  'channel.chats': { channel: string }
   'channel.deliver': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; text: string }
   'channel.list': Record<string, never>
   'channel.log': { channel: string }
   'channel.outbox': { seen?: number | undefined; wait_s?: number | undefined }
   'channel.pair': { channel: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.pause': { channel: string }
+  'channel.places': { channel: string }
   'channel.press': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; message: string; sender: string; data: string }
   'channel.put': { data: string }
   'channel.read': { piece: string }
@@ -1390,7 +1390,6 @@ interface CallOutputs {
   'channel.approve': ChannelApprove
   'channel.ask': { asked: boolean }
   'channel.attempt': { before: { at: number; id: string } | null }
-  'channel.chats': readonly { space: string; chat: string; thread: string; kind: 'direct' | 'group' }[]
   'channel.deliver': { delivery: string }
   'channel.list': readonly ChannelAdd[]
   'channel.log': readonly { delivery: string; kind: string; chat: string; state: string; why: string; parts: number; made_at: number }[]
@@ -1419,6 +1418,7 @@ interface CallOutputs {
   }
   'channel.pair': { channel: string; link: string; code: string; expires_at: number; role: 'owner' | 'member' | 'guest' }
   'channel.pause': ChannelAdd
+  'channel.places': { chats: readonly { space: string; chat: string; thread: string; kind: 'direct' | 'group' }[]; people: readonly string[] }
   'channel.press': { text: string }
   'channel.put': { piece: string; bytes: number }
   'channel.read': { data: string }
