@@ -175,7 +175,10 @@ test('in a direct chat of Discord that is known, what was said while nothing ran
   fake.sayUnheardDirectly('bea', 'first words')
   const third = await connected(fake, [], [fake.idOf('bea')])
   await third.start()
-  await eventually(() => third.messages.some(({ text, kind }) => text === 'first words' && kind === 'direct'), 'what a linked person said first')
+  await eventually(
+    () => third.messages.some(({ text, kind }) => text === 'first words' && kind === 'direct'),
+    'what a linked person said first',
+  )
   await third.adapter.close()
 })
 

@@ -247,7 +247,11 @@ async function catchUp(link: Link): Promise<void> {
   try {
     const { chats = [], people = [] } = (await link.places?.()) ?? {}
     const known = chats.map(({ chat, kind }) => ({ id: chat, isDirect: kind === 'direct' }))
-    const all = [...known, ...[...link.direct].map((id) => ({ id, isDirect: true })), ...(await directChannels(link.rest, people, link.stop))]
+    const all = [
+      ...known,
+      ...[...link.direct].map((id) => ({ id, isDirect: true })),
+      ...(await directChannels(link.rest, people, link.stop)),
+    ]
     for await (const { message, isDirect } of missedMessages(link.rest, link.me, all, link.clock.now(), link.stop)) {
       const found = messageOf(message, 'new', isDirect, link.me, link.files)
       // What the gateway has told since is on its way.
