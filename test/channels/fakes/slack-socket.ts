@@ -39,7 +39,7 @@ export function createSocketMode(onAck: (message: string) => void): SocketMode {
     if (socket === undefined) return
     const id = randomUUID()
     const timer = setTimeout(() => {
-      // It has expired: an acknowledgement that comes now is none.
+      // It has expired: an acknowledgement that comes now does not count.
       pending.delete(id)
       if (attempt < maxRetries) send(type, payload, message, attempt + 1)
     }, ackMs)
