@@ -4,6 +4,7 @@ import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { cancel } from './measures/cancel.ts'
 import { calls } from './measures/calls.ts'
+import { channels } from './measures/channels.ts'
 import { activePlugins } from './plugins/active-plugins.ts'
 import { characters } from './plugins/characters.ts'
 import { eliza } from './plugins/eliza.ts'
@@ -51,6 +52,7 @@ export const measures: readonly Measure[] = [
   loadAlike,
   crowd,
   calls,
+  channels,
   watched,
   agents,
   delegation,

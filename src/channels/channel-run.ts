@@ -52,11 +52,7 @@ export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer
     for (let tries = 0; !signal.aborted; tries += 1) {
       let adapter: ChannelAdapter | null = null
       try {
-        const more = {
-          chats: () => guest.chats(settings.name),
-          post: (content: Omit<InputOf<'channel.post'>, 'channel'>) => guest.post({ channel: settings.name, ...content }),
-        }
-        adapter = await (await deps.open())(settings, { ...deps, ...more })
+        adapter = await (await deps.open())(settings, { ...deps, places: () => guest.places(settings.name) })
         const opened = adapter
         const self = await opened.start(
           eventsOf(deps, settings, () => opened, say),

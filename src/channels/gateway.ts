@@ -28,10 +28,8 @@ export interface Guest {
   /** @returns the hash of a piece */
   put(bytes: Uint8Array): Promise<string>
   read(piece: string): Promise<Buffer>
-  /** Chats of a channel, the newest first. */
-  chats(channel: string): Promise<OutputOf<'channel.chats'>>
-  /** Posts to the address of a webhook. */
-  post(content: InputOf<'channel.post'>): Promise<Sent>
+  /** Chats and people of a channel. */
+  places(channel: string): Promise<OutputOf<'channel.places'>>
 }
 
 /** Facts that do not change by being told again have an id that follows from them, so that a lost answer repeats nothing. */
@@ -69,10 +67,7 @@ export function guestOf(client: Client): Guest {
     sent: async (told) => void (await make('channel.sent', told)),
     ask: async (session, call) => void (await make('channel.ask', { session, call })),
     say: async (state) => void (await make('channel.say', state)),
-    moved: async (moved) => void (await make('channel.moved', moved)),
-    release: async (delivery, wait) =>
-      (await make('channel.release', wait === 'growing' ? { delivery, growing: true } : { delivery, wait_s: wait })).released,
-    chats: (channel) => make('channel.chats', { channel }),
+    places: (channel) => make('channel.places', { channel }),
     put: async (bytes) => (await make('channel.put', { data: Buffer.from(bytes).toString('base64') })).piece,
     async post(content) {
       const { postedOf } = await import('./webhook/webhook-adapter.ts')

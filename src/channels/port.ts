@@ -185,11 +185,19 @@ export interface KnownChat extends ChatRef {
   readonly kind: 'direct' | 'group'
 }
 
+/** Where something may have been said while nothing ran, though the platform lists no such place. */
+export interface KnownPlaces {
+  /** The newest first. */
+  readonly chats: readonly KnownChat[]
+  /** Ids of people who are linked. */
+  readonly people: readonly string[]
+}
+
 /** What an adapter gets besides its settings. */
 export interface AdapterDeps {
   readonly random: Random
-  /** Chats in which something was said before, the newest first: where a platform does not list them, their histories are read all the same. */
-  readonly chats?: () => Promise<readonly KnownChat[]>
+  /** Absent: nothing is known. */
+  readonly places?: () => Promise<KnownPlaces>
   /** Ids, counts and reasons; never tokens, and never what people said. */
   readonly log: (message: string, fields?: JsonObject) => void
   /** Has the guest post to the address of a webhook, under its egress policy. */

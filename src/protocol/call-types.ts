@@ -713,7 +713,6 @@ interface CallInputs {
   'channel.approve': { code: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.ask': { session: string; call: string }
   'channel.attempt': { delivery: string; part: number }
-  'channel.chats': { channel: string }
   'channel.deliver': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; text: string }
   'channel.hook': { channel: string; headers: { [name: string]: string }; body: string; too_large?: boolean | undefined }
   'channel.list': Record<string, never>
@@ -723,14 +722,7 @@ interface CallInputs {
   'channel.outbox': { seen?: number | undefined; wait_s?: number | undefined }
   'channel.pair': { channel: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.pause': { channel: string }
-  'channel.post': {
-    channel: string
-    id: string
-    chat: string
-    thread?: string | undefined
-    text: string
-    file?: { name: string; data: string } | null | undefined
-  }
+  'channel.places': { channel: string }
   'channel.press': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; message: string; sender: string; data: string }
   'channel.put': { data: string }
   'channel.read': { piece: string }
@@ -1417,7 +1409,6 @@ interface CallOutputs {
   'channel.approve': ChannelApprove
   'channel.ask': { asked: boolean }
   'channel.attempt': { before: { at: number; id: string } | null }
-  'channel.chats': readonly { space: string; chat: string; thread: string; kind: 'direct' | 'group' }[]
   'channel.deliver': { delivery: string }
   'channel.hook': { became: string; why: string; turn: string }
   'channel.list': readonly ChannelList[]
@@ -1450,8 +1441,8 @@ interface CallOutputs {
     linked_at: number
   }
   'channel.pair': { channel: string; link: string; code: string; expires_at: number; role: 'owner' | 'member' | 'guest' }
-  'channel.pause': ChannelList
-  'channel.post': { status: number; retry_after_s: number; why: string }
+  'channel.pause': ChannelAdd
+  'channel.places': { chats: readonly { space: string; chat: string; thread: string; kind: 'direct' | 'group' }[]; people: readonly string[] }
   'channel.press': { text: string }
   'channel.put': { piece: string; bytes: number }
   'channel.read': { data: string }

@@ -9,7 +9,7 @@ import { createPacing } from '../../src/channels/pacing.ts'
 import type { ChannelEvents, InboundMessage, KnownChat } from '../../src/channels/port.ts'
 import { says } from '../../src/kernel/kernel-fixture.ts'
 import { startNearRigOn } from './near-rig.ts'
-import { type ChatFake, kinds, startPlatform } from './platforms.ts'
+import { type ChatFake, kinds, openPlatform } from './platforms.ts'
 import { addChannel, eventually } from './rig.ts'
 
 const never = new AbortController().signal
@@ -17,9 +17,9 @@ const intent = 'a'.repeat(32)
 const dayMs = 24 * 60 * 60_000
 
 /** The adapter of a platform, with what it tells. */
-async function connected(fake: Pick<ChatFake, 'settings'>, known: readonly KnownChat[] = []) {
+async function connected(fake: Pick<ChatFake, 'settings'>, known: readonly KnownChat[] = [], people: readonly string[] = []) {
   const open = await adapters[fake.settings.kind]!()
-  const adapter = await open(fake.settings, { random: systemRandom, log: () => {}, chats: async () => known })
+  const adapter = await open(fake.settings, { random: systemRandom, log: () => {}, places: async () => ({ chats: known, people }) })
   const messages: InboundMessage[] = []
   const downs: [why: string, retryMs: number][] = []
   const events: ChannelEvents = {
@@ -35,7 +35,7 @@ async function connected(fake: Pick<ChatFake, 'settings'>, known: readonly Known
 for (const kind of kinds)
   describe(`faults on ${kind}`, { concurrency: true }, () => {
     test('throttled for an hour, one chat waits so long, and others go on', async () => {
-      const fake = await startPlatform[kind]()
+      await using fake = await openPlatform(kind)
       const { adapter, start } = await connected(fake)
       await start()
       const [one, other] = [await fake.say({ from: 'ada', text: 'hi' }), await fake.say({ from: 'bea', text: 'hi' })]
@@ -48,7 +48,6 @@ for (const kind of kinds)
         ['two'],
       )
       await adapter.close()
-      await fake.close()
     })
 
     test('whoever is removed from a chat is told so, and it is sent again after an invitation', async () => {
@@ -75,7 +74,7 @@ for (const kind of kinds)
     })
 
     test('a second program with the same token ends, and says so', { timeout: 100_000 }, async () => {
-      const fake = await startPlatform[kind]()
+      await using fake = await openPlatform(kind)
       const first = await connected(fake)
       await first.start()
       // The one that begins later ends.
@@ -106,11 +105,10 @@ for (const kind of kinds)
       assert.ok(second.messages.every(({ text }) => text !== 'to the one that is left'))
       await first.adapter.close()
       await second.adapter.close()
-      await fake.close()
     })
 
     test('a token that is revoked while it is connected ends the channel, with the reason', async () => {
-      const fake = await startPlatform[kind]()
+      await using fake = await openPlatform(kind)
       const { adapter, start, downs } = await connected(fake)
       await start()
       fake.revoke()
@@ -122,7 +120,6 @@ for (const kind of kinds)
         () => JSON.stringify(downs),
       )
       await adapter.close()
-      await fake.close()
     })
   })
 
@@ -149,7 +146,7 @@ test('a chat that is held waits for an hour, by the clock, and another does not'
 for (const kind of ['slack', 'discord'] as const)
   for (const days of [1, -1])
     test(`on ${kind} a clock that is off by ${days} day finds what was sent, and what was missed`, async () => {
-      const fake = await startPlatform[kind]()
+      await using fake = await openPlatform(kind)
       fake.clockOff(days * dayMs)
       fake.sayUnheard('ada', 'missed')
       const { adapter, messages, start } = await connected(fake)
@@ -161,11 +158,10 @@ for (const kind of ['slack', 'discord'] as const)
       assert.ok(!(await adapter.send(chat, { text: 'one', plain: 'one' }, intent, never)).ok)
       assert.ok((await adapter.find(chat, intent, at, never)).ok)
       await adapter.close()
-      await fake.close()
     })
 
 test('in a direct chat of Discord that is known, what was said while nothing ran is read', async () => {
-  const fake = await startPlatform.discord()
+  await using fake = await openPlatform('discord')
   const first = await connected(fake)
   await first.start()
   const { chat } = await fake.say({ from: 'ada', text: 'hi' })
@@ -176,11 +172,18 @@ test('in a direct chat of Discord that is known, what was said while nothing ran
   await second.start()
   await eventually(() => second.messages.some(({ text, kind }) => text === 'missed' && kind === 'direct'), 'what was missed')
   await second.adapter.close()
-  await fake.close()
+  fake.sayUnheardDirectly('bea', 'first words')
+  const third = await connected(fake, [], [fake.idOf('bea')])
+  await third.start()
+  await eventually(
+    () => third.messages.some(({ text, kind }) => text === 'first words' && kind === 'direct'),
+    'what a linked person said first',
+  )
+  await third.adapter.close()
 })
 
 test('in a thread of Slack that is known, what was said while nothing ran is read', async () => {
-  const fake = await startPlatform.slack()
+  await using fake = await openPlatform('slack')
   const { chat, message: root } = { ...fake.sayUnheard('ada', 'the root') }
   fake.sayUnheard('ada', 'missed in the thread', undefined, root)
   const { adapter, messages, start } = await connected(fake, [{ space: fake.space, chat, thread: root, kind: 'direct' }])
@@ -193,11 +196,10 @@ test('in a thread of Slack that is known, what was said while nothing ran is rea
     ],
   )
   await adapter.close()
-  await fake.close()
 })
 
 test('an envelope of Slack that has expired comes again, with the same id', async () => {
-  const fake = await startPlatform.slack()
+  await using fake = await openPlatform('slack')
   const open = await adapters['slack']!()
   const adapter = await open(fake.settings, { random: systemRandom, log: () => {} })
   const ids: string[] = []
@@ -217,7 +219,6 @@ test('an envelope of Slack that has expired comes again, with the same id', asyn
   assert.deepEqual(ids, [message, message])
   await eventually(() => fake.acknowledged()?.includes(message) === true, 'its acknowledgement')
   await adapter.close()
-  await fake.close()
 })
 
 test('a platform that is silent leaves other channels working', async () => {

@@ -31,6 +31,12 @@ export const startPlatform: { readonly [Each in Kind]: () => Promise<Platforms[E
   discord: startDiscordFake,
 }
 
+/** A platform that ends with its test. */
+export async function openPlatform<On extends Kind>(kind: On): Promise<Platforms[On] & AsyncDisposable> {
+  const fake: Platforms[On] = await startPlatform[kind]()
+  return Object.assign(fake, { [Symbol.asyncDispose]: () => fake.close() })
+}
+
 /** What is piped into `oxbow channel add KIND --token-stdin`. */
 export function tokenOf({ settings: { secrets } }: ChatFake): string {
   return Object.keys(secrets).length === 1 ? secrets['token']! : JSON.stringify(secrets)

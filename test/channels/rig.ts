@@ -34,6 +34,8 @@ export interface ChannelRig<On extends Kind = 'telegram'> extends AsyncDisposabl
 interface RigOptions {
   readonly model: Pick<TestModel, 'config'>
   readonly config?: object
+  /** Default: its tools run without a sandbox. */
+  readonly hasSandbox?: boolean
 }
 
 export function startRig(options: RigOptions): Promise<ChannelRig> {
@@ -41,7 +43,10 @@ export function startRig(options: RigOptions): Promise<ChannelRig> {
 }
 
 /** @param kind the platform */
-export async function startRigOn<On extends Kind>(kind: On, { model, config = {} }: RigOptions): Promise<ChannelRig<On>> {
+export async function startRigOn<On extends Kind>(
+  kind: On,
+  { model, config = {}, hasSandbox = false }: RigOptions,
+): Promise<ChannelRig<On>> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-channels-'))
   shareCompileCache(root)
   const fake: Platforms[On] = await startPlatform[kind]()
@@ -53,8 +58,8 @@ export async function startRigOn<On extends Kind>(kind: On, { model, config = {}
     ensureGuest({
       home,
       workspace,
-      config: loadConfig(home, workspace),
-      insecure: true,
+      config: parseConfig({ model: model.config, ...config }, 'the test'),
+      insecure: !hasSandbox,
       version: '0.0.0-test',
       env: { PATH: process.env['PATH'], OPENAI_API_KEY: 'sk-test' },
       warn: () => {},

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { REST, RESTEvents, type RESTOptions } from '@discordjs/rest'
-import { WebSocketManager, WebSocketShardEvents } from '@discordjs/ws'
+import { type SessionInfo, WebSocketManager, WebSocketShardEvents } from '@discordjs/ws'
 import {
   type APIApplication,
   type APIInteraction,
@@ -33,7 +33,7 @@ import type {
   MenuCommand,
   OpenChannel,
 } from '../port.ts'
-import { missedMessages } from './discord-catch-up.ts'
+import { directChannels, missedMessages } from './discord-catch-up.ts'
 import { badToken, discordFailure, isAnswered, lacksIntent, startError } from './discord-errors.ts'
 import { chatOf, discordHosts, type FileHosts, messageOf, senderOf } from './discord-inbound.ts'
 import { createRivalWatch, type RivalWatch } from './discord-rival.ts'
@@ -198,7 +198,16 @@ function newLink(deps: LinkDeps): Link {
 
 /** Resolves with the first connection; the library continues it, or begins another, from then on. @throws OxbowError */
 async function connect(link: Link, token: string): Promise<WebSocketManager> {
-  const gateway = new WebSocketManager({ token, intents, rest: link.rest, shardCount: 1 })
+  // The library's own store is shared by all bots of a process: one would continue the session of another.
+  let session: SessionInfo | null = null
+  const gateway = new WebSocketManager({
+    token,
+    intents,
+    rest: link.rest,
+    shardCount: 1,
+    retrieveSessionInfo: () => session,
+    updateSessionInfo: (_, next) => void (session = next),
+  })
   const refused = Promise.withResolvers<never>()
   refused.promise.catch(() => {})
   let isUp = false
@@ -236,8 +245,13 @@ function gatewayError(error: unknown): OxbowError {
 
 async function catchUp(link: Link): Promise<void> {
   try {
-    const known = ((await link.chats?.()) ?? []).map(({ chat, kind }) => ({ id: chat, isDirect: kind === 'direct' }))
-    const all = [...known, ...[...link.direct].map((id) => ({ id, isDirect: true }))]
+    const { chats = [], people = [] } = (await link.places?.()) ?? {}
+    const known = chats.map(({ chat, kind }) => ({ id: chat, isDirect: kind === 'direct' }))
+    const all = [
+      ...known,
+      ...[...link.direct].map((id) => ({ id, isDirect: true })),
+      ...(await directChannels(link.rest, people, link.stop)),
+    ]
     for await (const { message, isDirect } of missedMessages(link.rest, link.me, all, link.clock.now(), link.stop)) {
       const found = messageOf(message, 'new', isDirect, link.me, link.files)
       // What the gateway has told since is on its way.

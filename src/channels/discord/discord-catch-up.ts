@@ -48,6 +48,22 @@ export async function* missedMessages(
   }
 }
 
+/** @param people with whom the bot may speak alone @returns their channels: asking for one that exists changes nothing */
+export async function directChannels(rest: REST, people: readonly string[], signal: AbortSignal): Promise<readonly KnownChannel[]> {
+  const found: KnownChannel[] = []
+  for (const person of people.slice(0, maxChannels)) {
+    try {
+      const { id } = (await rest.post(Routes.userChannels(), { body: { recipient_id: person }, signal })) as APIChannel
+      found.push({ id, isDirect: true })
+    } catch (error) {
+      // Somebody with whom it shares no server any more.
+      const { why } = discordFailure(error)
+      if (why !== 'gone' && why !== 'refused') throw error
+    }
+  }
+  return found
+}
+
 /** @returns channels of servers in which something was said since */
 async function groupChannels(rest: REST, oldest: string, signal: AbortSignal): Promise<readonly string[]> {
   const guilds = (await rest.get(Routes.userGuilds(), { signal })) as RESTAPIPartialCurrentUserGuild[]

@@ -239,9 +239,9 @@ async function take({ me, open, events }: Link, { ack, type, body }: Envelope): 
 }
 
 /** @throws OxbowError where a history cannot be read */
-async function catchUp({ web, me, open, events, stop, clock, chats }: Link): Promise<void> {
+async function catchUp({ web, me, open, events, stop, clock, places }: Link): Promise<void> {
   try {
-    const known = (await chats?.()) ?? []
+    const known = (await places?.())?.chats ?? []
     for await (const message of missedMessages({ web, me, open, known, now: clock.now(), stop })) await events.message(message)
   } catch (error) {
     if (stop.aborted) return

@@ -59,6 +59,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow channel list'],
     call: 'channel.list',
     lists: { channel: 'name' },
+    lines: (views: readonly View[]) => views,
     empty: 'No channel is configured. Add one: oxbow channel add telegram --token-stdin',
     show: (views: readonly View[]) => table(views.map(rowOf)),
   },
@@ -124,6 +125,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow channel log telegram'],
     call: 'channel.log',
     ...one,
+    lines: (lines: readonly Line[]) => lines,
     empty: 'Everything was delivered.',
     show: (lines: readonly Line[]) =>
       table(

@@ -51,7 +51,7 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): 
     sayCall(load),
     pieceCall(() => core.blobs),
     readCall(),
-    chatsCall(load),
+    placesCall(load),
   ]
 }
 
@@ -331,25 +331,29 @@ function readCall(): Call {
   })
 }
 
-/** Chats whose histories are read after a pause: more would take minutes. */
-const mostChats = 200
+/** Chats and people whose histories are read after a pause: more would take minutes. */
+const mostPlaces = 200
 
-function chatsCall(load: Load): Call {
+function placesCall(load: Load): Call {
   return defineCall({
     ...shared,
-    name: 'channel.chats',
-    summary: 'Lists the chats of a channel, the newest first, so that what was missed in them is found.',
+    name: 'channel.places',
+    summary: 'Lists the chats and people of a channel, so that what they have said while nothing ran is found.',
     tier: 'read_only',
     effect: 'none',
     input: z.strictObject({ channel: channelName }),
-    output: z.array(z.strictObject({ space: platformId, chat: platformId, thread: platformId, kind: z.enum(['direct', 'group']) })),
+    output: z.strictObject({
+      chats: z.array(z.strictObject({ space: platformId, chat: platformId, thread: platformId, kind: z.enum(['direct', 'group']) })),
+      people: z.array(platformId),
+    }),
     example: { channel: 'telegram' },
-    recordOutput: (output) => ({ chats: output.length }),
+    recordOutput: ({ chats, people }) => ({ chats: chats.length, people: people.length }),
     async run({ channel: name }) {
-      const { chats } = await load()
+      const { chats, identities } = await load()
       const known = (await chats.all()).filter(({ channel }) => channel === name)
-      const newest = known.toReversed().slice(0, mostChats)
-      return { output: newest.map(({ space, chat, thread, kind }) => ({ space, chat, thread, kind })) }
+      const newest = known.toReversed().slice(0, mostPlaces)
+      const people = (await identities.all(name)).slice(0, mostPlaces).map(({ sender }) => sender)
+      return { output: { chats: newest.map(({ space, chat, thread, kind }) => ({ space, chat, thread, kind })), people } }
     },
   })
 }

@@ -85,6 +85,8 @@ export function callRoute(state: DiscordState, asked: Asked, dispatch: (type: st
       return me
     case 'GET users/@me/guilds':
       return [{ id: guild, name: 'A server' }]
+    case 'POST users/@me/channels':
+      return directWith(state, String(body['recipient_id']))
     case 'GET applications':
       return { id: application, name: 'Oxbow', flags: canRead ? 1 << 19 : 0 }
     case 'PUT applications/commands':
@@ -119,6 +121,17 @@ export function callRoute(state: DiscordState, asked: Asked, dispatch: (type: st
       throw new DiscordRefusal(404, 0, '404: Not Found')
   }
 }
+
+/** The channel of a person and the bot; it is there from now on. */
+function directWith(state: DiscordState, person: string): object {
+  if (!/^8\d{18}$/.test(person)) throw new DiscordRefusal(400, 50_033, 'Invalid Recipient(s)')
+  const id = directId(person)
+  state.channels.add(id)
+  return { id, type: 1 }
+}
+
+/** @returns the id of the channel of a person and the bot */
+export const directId = (person: string): string => String(BigInt(person) - 1_000_000n)
 
 function register(state: DiscordState, body: unknown): unknown {
   const commands = body as readonly { readonly name: string; readonly description: string }[]

@@ -9,6 +9,7 @@ import {
   application,
   type Asked,
   callRoute,
+  directId,
   DiscordRefusal,
   type DiscordState,
   groupChannel,
@@ -132,7 +133,7 @@ function crowdOf(state: DiscordState, switches: Switches, gateway: Gateway) {
   return {
     tell,
     person,
-    directOf: (name: string): string => String(BigInt(person(name).id) - 1_000_000n),
+    directOf: (name: string): string => directId(person(name).id),
     write(from: string, channel: string, content: string, at?: number, attachments: Held['attachments'] = []): Held {
       state.channels.add(channel)
       const empty = { components: [], nonce: '', edited_timestamp: null, edits: 0, states: [] }

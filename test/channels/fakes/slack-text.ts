@@ -4,7 +4,7 @@ const entities: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', 
 const link = /(<https?:\/\/[^<>|\s]+\|[^<>\n]*>)/
 
 /**
- * @returns the text with its marks `*`, `_`, `~` and backticks; Slack's documents do not say when these are marks
+ * @returns the text with its marks `*`, `_`, `~` and backticks, about which Slack's documents do not say when they count
  * @throws Error for what nobody would write on purpose: a mention, a sign that is not escaped, an open block of code
  */
 export function readMrkdwn(text: string): string {
