@@ -53,8 +53,12 @@ test('an owner is paired by mail, is answered in the thread, and a stranger with
     const question = await eventually(() => texts().find((text) => text.includes('file.write')), 'the question')
     assert.match(question, /Decide at a terminal/)
     assert.equal(texts().length, 3)
-    const kinds = (await rig.call('audit.query', { name: 'channel.receive' })).records.map(({ body }) => JSON.stringify(body))
-    for (const why of ['does not vouch', 'not linked', '"list"']) assert.ok(kinds.some((body) => body.includes(why)), why)
+    const kinds = (await rig.call('audit.query', { name: 'channel.receive' })).records.map(({ body }) => body)
+    for (const why of ['does not vouch', 'not linked', '"list"'])
+      assert.ok(
+        kinds.some((body) => body.includes(why)),
+        `${why}: ${kinds.join('\n')}`,
+      )
   } finally {
     await fake.close()
     servers.stop()
@@ -65,9 +69,15 @@ test('a process of channels that is killed sends each mail once', { skip }, asyn
   const servers = await startMailServers()
   const fake = await startEmailFake(servers)
   try {
-    await using model = await startModel({ turns: [{ steps: [{ events: [{ text: 'You said: ' }, { delay_ms: 200 }, { text: '{{last}}' }] }] }] })
+    await using model = await startModel({
+      turns: [{ steps: [{ events: [{ text: 'You said: ' }, { delay_ms: 200 }, { text: '{{last}}' }] }] }],
+    })
     await using rig = await startRig({ model })
-    await rig.call('channel.add', { kind: 'email', secrets: fake.settings.secrets, options: { ...fake.settings.options, authserv_id: 'mx.oxbow.test' } })
+    await rig.call('channel.add', {
+      kind: 'email',
+      secrets: fake.settings.secrets,
+      options: { ...fake.settings.options, authserv_id: 'mx.oxbow.test' },
+    })
     await rig.call('identity.link', { channel: 'email', space: 'example.test', sender: 'ada@example.test', role: 'owner' })
     const said = Array.from({ length: 8 }, (_, index) => `message-${index}-x`)
     for (const [index, text] of said.entries()) {
@@ -99,7 +109,12 @@ const originOf = (rig: ChannelRig): string => rig.guest().url.replace(/^ws(.*)\/
 test('a webhook of GitHub is a turn, also after a restart', async () => {
   await using model = await startModel({ turns: [{ steps: [{ events: [{ text: 'Seen.' }] }] }] })
   await using rig = await startRig({ model })
-  const { secret, hook, state } = await rig.call('channel.add', { kind: 'webhook', name: 'gh', secrets: {}, options: { template: 'github' } })
+  const { secret, hook, state } = await rig.call('channel.add', {
+    kind: 'webhook',
+    name: 'gh',
+    secrets: {},
+    options: { template: 'github' },
+  })
   assert.deepEqual([hook, state], ['/hooks/gh', 'up'])
   const post = async (title: string): Promise<number> => {
     const body = JSON.stringify({ action: 'opened', repository: { full_name: 'ada/engine' }, issue: { number: 1, title } })

@@ -1,10 +1,10 @@
 /** A guest with its runner and its process of channels, as they are on a person's machine, and a fake platform. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stringify } from 'smol-toml'
 import { type Client, connect } from '../../src/client/index.ts'
-import { ensureGuest, openHome, openWorkspace, parseUser, type RunningGuest } from '../../src/runner/index.ts'
-import { parseConfig } from '../../src/services/index.ts'
+import { ensureGuest, loadConfig, openHome, openWorkspace, parseUser, type RunningGuest } from '../../src/runner/index.ts'
 import type { OutputOf } from '../../src/protocol/index.ts'
 import type { InputOf } from '../../src/protocol/index.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
@@ -43,11 +43,13 @@ export async function startRig({
   const fake = await startTelegramFake()
   const home = openHome({ OXBOW_HOME: root })
   const workspace = openWorkspace(home, parseUser('ada'))
+  // In a file: what the guest runs with and the files do not say would be taken for a change of them.
+  writeFileSync(join(root, 'config.toml'), stringify({ model: model.config, ...config }))
   const start = (): Promise<RunningGuest> =>
     ensureGuest({
       home,
       workspace,
-      config: parseConfig({ model: model.config, ...config }, 'the test'),
+      config: loadConfig(home, workspace),
       insecure: true,
       version: '0.0.0-test',
       env: { PATH: process.env['PATH'], OPENAI_API_KEY: 'sk-test' },

@@ -114,7 +114,7 @@ test('what is not signed, too old, too large or for nobody is refused, is on rec
     ({ name, body }) => name === 'channel.hook' && /"code":"(?:unauthenticated|bad_input)|"too_large":true/.test(body),
   )
   assert.equal(refusals.length, 8)
-  assert.ok(records.every(({ body }) => !body.includes(secret)))
+  assert.ok(records.every((each) => !each.body.includes(secret)))
 })
 
 test('GitHub: an issue is a thread, what comes again is the same message, and a ping says nothing', async () => {

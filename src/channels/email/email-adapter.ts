@@ -33,7 +33,7 @@ const maxThreads = 2_000
  * Opens a mailbox. Options: `address`; `imap` and `smtp`, servers as host or host:port; `user`; `name`; `authserv_id`, the server whose
  * `Authentication-Results` are believed; `tls`, `off` for servers of this machine.
  */
-export const openEmail: OpenChannel = (settings, deps) => emailBy(askDns as Resolve)(settings, deps)
+export const openEmail: OpenChannel = (settings, deps) => emailBy(askDns)(settings, deps)
 
 /** @param resolve asks for the keys of signatures */
 export const emailBy =

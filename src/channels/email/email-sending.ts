@@ -3,7 +3,7 @@
  * only if, the server has taken the mail.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createTransport } from 'nodemailer'
+import { createTransport, type Transporter } from 'nodemailer'
 import { createRecentMap, OxbowError } from '../../base/index.ts'
 import type { ChannelAdapter, ChatRef, OutboundPart, Sent } from '../port.ts'
 import { ownId, type ThreadPoint } from './email-inbound.ts'
@@ -36,7 +36,7 @@ export interface EmailSending extends Pick<ChannelAdapter, 'send' | 'upload' | '
 }
 
 export function createEmailSending({ settings, pointOf, open, now }: SendingParts): EmailSending {
-  const { address, domain, smtp, user, password, plain, name } = settings
+  const { domain, smtp, user, password, plain } = settings
   const transport = createTransport({
     host: smtp.host,
     port: smtp.port,
@@ -54,31 +54,7 @@ export function createEmailSending({ settings, pointOf, open, now }: SendingPart
   const keyOf = ({ chat, thread }: ChatRef): string => `${chat}\n${thread}`
   const recent = (chat: ChatRef): readonly number[] => (answers.get(keyOf(chat)) ?? []).filter((at) => now() - at < hourMs)
   const isLoop = (chat: ChatRef): boolean => chat.thread !== '' && recent(chat).length >= maxAnswers
-  const mail = async (chat: ChatRef, intent: string, content: object, first: string, answered: string | undefined): Promise<Sent> => {
-    const point = chat.thread === '' ? null : await pointOf(chat)
-    const messageId = ownId(intent, domain)
-    const last = answered ?? point?.last ?? chat.thread
-    const chain = [...new Set([...(point?.references ?? []), ...(chat.thread === '' ? [] : [chat.thread]), last])].filter((id) =>
-      /^<.+>$/.test(id),
-    )
-    const references = chain.length > maxReferences ? [chain[0]!, ...chain.slice(1 - maxReferences)] : chain
-    try {
-      const { rejected } = await transport.sendMail({
-        ...content,
-        from: { name, address },
-        to: chat.chat,
-        envelope: { from: address, to: chat.chat === address ? [address] : [chat.chat, address] },
-        messageId,
-        subject: point === null ? first : `Re: ${point.subject}`,
-        ...(references.length > 0 && { inReplyTo: references.at(-1)!, references: [...references] }),
-        headers: { 'Auto-Submitted': 'auto-replied', 'X-Auto-Response-Suppress': 'All' },
-      })
-      if (rejected.length > 0) return { ok: false, why: 'gone', message: 'the server does not take mail for this address' }
-      return { ok: true, id: messageId }
-    } catch (error) {
-      return failureOf(error)
-    }
-  }
+  const mail = mailBy({ settings, pointOf }, transport)
   return {
     isLoop,
     async verify() {
@@ -105,25 +81,60 @@ export function createEmailSending({ settings, pointOf, open, now }: SendingPart
         filename,
         undefined,
       ),
-    async find(_chat, intent, near, signal) {
-      const id = ownId(intent, domain)
+    find: (_chat, intent, near, signal) => findCopy({ settings, open, now }, ownId(intent, domain), near, signal),
+  }
+}
+
+/** Sends one mail, with what makes it an answer in its thread. */
+function mailBy({ settings: { address, domain, name }, pointOf }: Pick<SendingParts, 'settings' | 'pointOf'>, transport: Transporter) {
+  return async (chat: ChatRef, intent: string, content: object, first: string, answered: string | undefined): Promise<Sent> => {
+    const point = chat.thread === '' ? null : await pointOf(chat)
+    const messageId = ownId(intent, domain)
+    const last = answered ?? point?.last ?? chat.thread
+    const chain = [...new Set([...(point?.references ?? []), ...(chat.thread === '' ? [] : [chat.thread]), last])].filter((id) =>
+      /^<.+>$/.test(id),
+    )
+    const references = chain.length > maxReferences ? [chain[0]!, ...chain.slice(1 - maxReferences)] : chain
+    try {
+      const { rejected } = await transport.sendMail({
+        ...content,
+        from: { name, address },
+        to: chat.chat,
+        envelope: { from: address, to: chat.chat === address ? [address] : [chat.chat, address] },
+        messageId,
+        subject: point === null ? first : `Re: ${point.subject}`,
+        ...(references.length > 0 && { inReplyTo: references.at(-1)!, references: [...references] }),
+        headers: { 'Auto-Submitted': 'auto-replied', 'X-Auto-Response-Suppress': 'All' },
+      })
+      if (rejected.length > 0) return { ok: false, why: 'gone', message: 'the server does not take mail for this address' }
+      return { ok: true, id: messageId }
+    } catch (error) {
+      return failureOf(error)
+    }
+  }
+}
+
+/** What the server has taken may still be on its way to us. */
+async function findCopy(
+  { settings, open, now }: Omit<SendingParts, 'pointOf'>,
+  id: string,
+  near: number,
+  signal: AbortSignal,
+): Promise<Sent> {
+  try {
+    for (;;) {
+      const box = await open()
       try {
-        // What was taken by the server may still be on its way to us.
-        for (;;) {
-          const box = await open()
-          try {
-            if (await box.has(id)) return { ok: true, id }
-          } finally {
-            box.close()
-          }
-          if (now() > near + settings.settleMs) return { ok: false, why: 'absent', message: 'no copy of it has come' }
-          await sleep(Math.min(findPauseMs, settings.settleMs), undefined, { signal })
-        }
-      } catch (error) {
-        if (signal.aborted) throw error
-        return { ok: false, why: 'unknown', message: 'the mailbox cannot be read' }
+        if (await box.has(id)) return { ok: true, id }
+      } finally {
+        box.close()
       }
-    },
+      if (now() > near + settings.settleMs) return { ok: false, why: 'absent', message: 'no copy of it has come' }
+      await sleep(Math.min(findPauseMs, settings.settleMs), undefined, { signal })
+    }
+  } catch (error) {
+    if (signal.aborted) throw error
+    return { ok: false, why: 'unknown', message: 'the mailbox cannot be read' }
   }
 }
 

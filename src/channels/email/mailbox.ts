@@ -32,20 +32,7 @@ const silentMs: number = 6 * 60_000
 
 /** @throws OxbowError `unauthenticated`, `bad_config`, `guest_unreachable` */
 export async function openMailbox(settings: EmailSettings): Promise<Mailbox> {
-  const { imap, user, password, plain } = settings
-  const client = new ImapFlow({
-    host: imap.host,
-    port: imap.port,
-    secure: plain ? false : imap.secure,
-    ...(plain ? { doSTARTTLS: false } : imap.secure ? {} : { doSTARTTLS: true }),
-    auth: { user, pass: password },
-    // Its log has what people write.
-    logger: false,
-    disableAutoIdle: true,
-    connectionTimeout: connectMs,
-    greetingTimeout: connectMs,
-    socketTimeout: silentMs,
-  })
+  const client = newClient(settings)
   let wake = Promise.withResolvers<void>()
   let isChanged = true
   const ended = Promise.withResolvers<never>()
@@ -71,8 +58,8 @@ export async function openMailbox(settings: EmailSettings): Promise<Mailbox> {
         const { size = 0, internalDate } = (await client.fetchOne(String(uid), { size: true, internalDate: true }, { uid: true })) || {}
         if (size === 0) return null
         const isSmall = size <= maxBytes
-        const got = (await client.fetchOne(String(uid), isSmall ? { source: true } : { headers: true }, { uid: true })) || {}
-        const bytes = isSmall ? got.source : got.headers
+        const got = await client.fetchOne(String(uid), isSmall ? { source: true } : { headers: true }, { uid: true })
+        const bytes = got === false ? undefined : isSmall ? got.source : got.headers
         if (bytes === undefined) return null
         return {
           place: `${inbox.uidValidity}.${uid}`,
@@ -100,27 +87,50 @@ export async function openMailbox(settings: EmailSettings): Promise<Mailbox> {
           idle.catch(() => {})
         }
       },
-      async has(id) {
-        for (const path of await foldersOf(client)) {
-          await client.mailboxOpen(path, { readOnly: true })
-          const found = await client.search({ header: { 'message-id': id } }, { uid: true })
-          if (Array.isArray(found) && found.length > 0) return true
-        }
-        return false
-      },
-      async newestOf(root, from) {
-        const header = (name: string): object => ({ header: { [name]: root } })
-        const found = await client.search({ from, or: [header('message-id'), header('references')] }, { uid: true })
-        const newest = Array.isArray(found) ? Math.max(0, ...found) : 0
-        if (newest === 0) return null
-        const got = await client.fetchOne(String(newest), { headers: true }, { uid: true })
-        return got === false ? null : (got.headers ?? null)
-      },
+      ...looking(client),
       close: () => client.close(),
     }
   } catch (error) {
     client.close()
-    throw mailboxError(error, imap.host)
+    throw mailboxError(error, settings.imap.host)
+  }
+}
+
+function newClient({ imap, user, password, plain }: EmailSettings): ImapFlow {
+  return new ImapFlow({
+    host: imap.host,
+    port: imap.port,
+    secure: plain ? false : imap.secure,
+    ...(plain ? { doSTARTTLS: false } : imap.secure ? {} : { doSTARTTLS: true }),
+    auth: { user, pass: password },
+    // Its log has what people write.
+    logger: false,
+    disableAutoIdle: true,
+    connectionTimeout: connectMs,
+    greetingTimeout: connectMs,
+    socketTimeout: silentMs,
+  })
+}
+
+/** What was received or sent before. */
+function looking(client: ImapFlow): Pick<Mailbox, 'has' | 'newestOf'> {
+  return {
+    async has(id) {
+      for (const path of await foldersOf(client)) {
+        await client.mailboxOpen(path, { readOnly: true })
+        const found = await client.search({ header: { 'message-id': id } }, { uid: true })
+        if (Array.isArray(found) && found.length > 0) return true
+      }
+      return false
+    },
+    async newestOf(root, from) {
+      const header = (name: string): object => ({ header: { [name]: root } })
+      const found = await client.search({ from, or: [header('message-id'), header('references')] }, { uid: true })
+      const newest = Array.isArray(found) ? Math.max(0, ...found) : 0
+      if (newest === 0) return null
+      const got = await client.fetchOne(String(newest), { headers: true }, { uid: true })
+      return got === false ? null : (got.headers ?? null)
+    },
   }
 }
 

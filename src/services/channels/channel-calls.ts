@@ -8,7 +8,7 @@ import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
 import type { Of } from './channel-deps.ts'
 import type { Channels } from './open-channels.ts'
-import { checkWebhook, newWebhookSecret, webhookKind, webhookSender } from './webhooks.ts'
+import { checkWebhook, newWebhookSecret, webhookKind, webhookSender } from './hooks/webhooks.ts'
 
 type Load = () => Promise<Channels>
 

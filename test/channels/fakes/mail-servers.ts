@@ -33,7 +33,7 @@ export interface MailServers {
 }
 
 const boxes = 80
-const password = 'a password for tests'
+const usualPassword = 'a password for tests'
 export const people = ['ada', 'bob', 'eve', 'cy'] as const
 const nobody = { uid: 65_534, gid: 65_534 }
 
@@ -49,7 +49,7 @@ export async function startMailServers(): Promise<MailServers> {
     ...people.map((name) => `${name}@example.test`),
   ]
   // The server notices another file only after a second.
-  const passwords = new Map(addresses.map((address) => [address, password]))
+  const passwords = new Map(addresses.map((address) => [address, usualPassword]))
   const writeUsers = (): void =>
     writeFileSync(paths.users, [...passwords].map(([name, password]) => `${name}:{PLAIN}${password}\n`).join(''))
   writeUsers()
@@ -65,7 +65,7 @@ export async function startMailServers(): Promise<MailServers> {
   return {
     imapPort,
     smtpPort,
-    password,
+    password: usualPassword,
     newBox() {
       const address = addresses[made]
       if (address === undefined || made >= boxes) throw new Error(`There are only ${boxes} mailboxes.`)

@@ -1,13 +1,13 @@
 /** Calls of webhooks: what the gateway was posted, and what the process of channels posts to others. */
 import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
-import type { Core } from '../../kernel/index.ts'
-import { createRecentMap, isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
-import { type Call, defineCall } from '../../protocol/index.ts'
-import { manageRight, processRight, secretName } from './channel-records.ts'
-import { channelName, platformId } from './channel-schemas.ts'
-import { maxHookAgeMs, maxHookBytes, maxHookSignatures, maxTextLength, postMs } from './limits.ts'
-import type { Channels } from './open-channels.ts'
+import type { Core } from '../../../kernel/index.ts'
+import { createRecentMap, isOxbowError, type JsonObject, OxbowError } from '../../../base/index.ts'
+import { type Call, defineCall } from '../../../protocol/index.ts'
+import { manageRight, processRight, secretName } from '../channel-records.ts'
+import { channelName, platformId } from '../channel-schemas.ts'
+import { maxHookAgeMs, maxHookBytes, maxHookSignatures, maxTextLength, postMs } from '../limits.ts'
+import type { Channels } from '../open-channels.ts'
 import { readHook, webhookKind, webhookSender } from './webhooks.ts'
 
 type Load = () => Promise<Channels>
