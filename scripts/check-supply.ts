@@ -33,7 +33,7 @@ const severalVersions: Readonly<Record<string, string>> = {
   'highlight.js': 'lowlight, which the web application uses, asks for 11.11',
   undici: 'the client of Discord pins the sixth version, that of Slack asks for a newer one',
   pino: 'the client of IMAP pins another version, and is given no log',
-  nodemailer: 'what checks signatures of mails pins one, of which it uses the parser of addresses',
+  nodemailer: 'what checks signatures of mails pins one, for its parser of addresses',
   libmime: 'the same, for words in headers',
   libqp: 'it brings its own',
   libbase64: 'the same',

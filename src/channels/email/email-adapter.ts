@@ -12,7 +12,7 @@ import { type EmailSettings, emailSettings } from './email-settings.ts'
 import type { Resolve } from './email-trust.ts'
 import { type Mailbox, openMailbox } from './mailbox.ts'
 
-/** As most servers take: 25 MB, of which base64 takes a third. */
+/** As most servers take: 25 MB, a third more than the file in base64. */
 const limits: ChannelLimits = {
   textLength: 1_000_000,
   chatIntervalMs: 1_000,

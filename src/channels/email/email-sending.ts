@@ -61,7 +61,7 @@ export function createEmailSending({ settings, pointOf, open, now }: SendingPart
       try {
         await transport.verify()
       } catch (error) {
-        throw startError(failureOf(error), smtp.host)
+        throw startError(error, smtp.host)
       }
     },
     async send(chat, part, intent) {
@@ -171,8 +171,13 @@ function failureOf(error: unknown): Exclude<Sent, { ok: true }> {
   return { ok: false, why: isUnsent ? 'absent' : 'unknown', message }
 }
 
-function startError(failure: Exclude<Sent, { ok: true }>, host: string): OxbowError {
-  if (failure.why === 'revoked')
+function startError(error: unknown, host: string): OxbowError {
+  const { code = '', message = '' } = error as SmtpError & { readonly message?: string }
+  if (code === 'ETLS' || /certificate|starttls/i.test(message))
+    return new OxbowError('bad_config', `The server ${host} offers no TLS that could be trusted, so the password was not sent.`, {
+      hint: 'Check the name and the port of the option smtp.',
+    })
+  if (failureOf(error).why === 'revoked')
     return new OxbowError('unauthenticated', `The server ${host} refuses the password.`, {
       hint: 'Many servers want a password of its own for each program: make one there, then: oxbow channel add email --token-stdin.',
     })

@@ -143,13 +143,19 @@ async function foldersOf(client: ImapFlow): Promise<readonly string[]> {
 
 /** What a person can do about it. */
 function mailboxError(error: unknown, host: string): OxbowError {
-  const { code = '', authenticationFailed = false } = error as { readonly code?: string; readonly authenticationFailed?: boolean }
+  const {
+    code = '',
+    authenticationFailed = false,
+    message,
+  } = error as Error & { readonly code?: string; readonly authenticationFailed?: boolean }
   if (authenticationFailed)
-    throw new OxbowError('unauthenticated', `The server ${host} refuses the password.`, {
+    return new OxbowError('unauthenticated', `The server ${host} refuses the password.`, {
       hint: 'Many servers want a password of its own for each program: make one there, then: oxbow channel add email --token-stdin.',
     })
-  if (/CERT|TLS|SSL/i.test(code))
-    throw new OxbowError('bad_config', `The certificate of ${host} cannot be trusted.`, { hint: 'Check the name of the server.' })
+  if (/CERT|TLS|SSL/i.test(`${code} ${message}`))
+    return new OxbowError('bad_config', `The server ${host} offers no TLS that could be trusted, so the password was not sent.`, {
+      hint: 'Check the name and the port of the option imap.',
+    })
   return new OxbowError('guest_unreachable', `The server ${host} cannot be reached${code === '' ? '' : `: ${code}`}.`, {
     hint: 'It is tried again. Check the option imap, and the connection of this machine to the internet.',
   })

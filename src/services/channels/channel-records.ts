@@ -102,6 +102,10 @@ export const outboxCategory = 'system/channel_outbox'
 export const deliveredCategory = 'system/channel_delivered'
 export const askCategory = 'system/channel_asks'
 
+/** The kind of channels that others post to, and the one sender that each has. */
+export const webhookKind = 'webhook'
+export const webhookSender = 'webhook'
+
 /** The right of the process of channels, and no other program's. */
 export const processRight = 'channel.use'
 /** Changes channels and identities: what it allows lets others speak to the person's agent. */

@@ -165,6 +165,9 @@ service imap-login {
 }
 service anvil {
   chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service auth {
   unix_listener ${root}/dovecot/auth-client {
@@ -211,6 +214,7 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = ${root}/dovecot/auth-client
 smtpd_recipient_restrictions = permit_sasl_authenticated, permit_mynetworks, reject
 smtpd_client_connection_rate_limit = 0
+smtpd_error_sleep_time = 0
 `
 
 const postfixServices = (port: number): string =>

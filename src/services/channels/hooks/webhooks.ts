@@ -11,10 +11,6 @@ import { githubMessage } from './github-message.ts'
 import { grafanaMessage } from './grafana-message.ts'
 import { contentId, type HookMessage, type HookRequest } from './hook-message.ts'
 
-/** The kind of the channel, and the one sender that it has. */
-export const webhookKind = 'webhook'
-export const webhookSender = 'webhook'
-
 interface Template {
   /** @throws OxbowError `unauthenticated` */
   verify(secret: string, request: HookRequest, now: number): void
@@ -119,4 +115,9 @@ function plainMessage(body: object, { headers, body: bytes }: HookRequest): Hook
     message: (headers['webhook-id'] ?? '').slice(0, 200) || contentId(bytes),
     text: ['Webhook:', ...(typeof text === 'string' ? [text] : []), ...others].join('\n'),
   }
+}
+
+/** The secret of Standard Webhooks is base64; one that GitHub or Grafana has is taken as it is. */
+export function signerOf(secret: string): Webhook {
+  return /^(?:whsec_)?[A-Za-z0-9+/]+=*$/.test(secret) ? new Webhook(secret) : new Webhook(secret, { format: 'raw' })
 }
