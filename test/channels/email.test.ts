@@ -297,6 +297,18 @@ if (noMailServers !== '' && process.env['CI'] === undefined) {
       await fake.close()
     })
 
+    void test('a connection that ends is made again, and what came meanwhile is read', async () => {
+      await using box = await reading()
+      const { fake, messages } = box
+      await first(fake, messages)
+      servers.kick(fake.address)
+      await fake.mail({ from: ada, text: 'meanwhile' })
+      await eventually(() => messages.some(({ text }) => text === 'meanwhile'), 'the mail')
+      await fake.mail({ from: ada, text: 'and later' })
+      await eventually(() => messages.some(({ text }) => text === 'and later'), 'the next mail')
+      assert.equal(messages.length, 3)
+    })
+
     void test('what nobody has there is told at once', async () => {
       await using box = await reading()
       const sent = await box.adapter.send(

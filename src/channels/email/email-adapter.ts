@@ -152,7 +152,8 @@ async function readAll(parts: ReceivingParts, box: Mailbox): Promise<void> {
 /** Resolves when the mail is in the journal. @returns whether it is a copy of one of ours */
 async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
   const { events, points, sending, random, stop, log } = parts
-  const read = await readMail(parts, raw)
+  // One that cannot be read must not keep those behind it from being read.
+  const read = await readMail(parts, raw).catch(() => null)
   if (read === null) {
     log('a mail could not be read')
     return false

@@ -79,12 +79,12 @@ export async function openMailbox(settings: EmailSettings): Promise<Mailbox> {
         if (isChanged) return
         wake = Promise.withResolvers<void>()
         const timer = setTimeout(() => wake.resolve(), lookMs)
-        const idle = client.idle()
+        // When the connection ends, `ended` says so.
+        client.idle().catch(() => {})
         try {
           await Promise.race([wake.promise, ended.promise])
         } finally {
           clearTimeout(timer)
-          idle.catch(() => {})
         }
       },
       ...looking(client),

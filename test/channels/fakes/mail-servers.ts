@@ -29,6 +29,8 @@ export interface MailServers {
   files(address: string): readonly string[]
   /** Puts a mail into a mailbox as a server that has received it would. */
   drop(address: string, mail: string): void
+  /** Ends the connections of a mailbox. */
+  kick(address: string): void
   stop(): void
 }
 
@@ -91,6 +93,9 @@ export async function startMailServers(): Promise<MailServers> {
       writeFileSync(join(folder, 'tmp', 'mail'), mail)
       execFileSync('chown', ['-R', 'nobody:nogroup', join(paths.homes, address)])
       execFileSync('mv', [join(folder, 'tmp', 'mail'), file])
+    },
+    kick(address) {
+      execFileSync('doveadm', ['-c', join(root, 'dovecot.conf'), 'kick', address], { stdio: 'ignore' })
     },
     stop() {
       spawnSync('/usr/sbin/postfix', ['-c', join(root, 'postfix'), 'abort'], { stdio: 'ignore' })
