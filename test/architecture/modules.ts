@@ -115,7 +115,11 @@ export const modules: readonly ModuleRow[] = [
       'micromark-extension-gfm-table': 'the signs of tables',
     },
     typePackages: { mdast: 'the tree of Markdown', '@slack/types': 'blocks of messages' },
-    builtins: { 'node:http': 'files of Telegram in pieces, fetched lazily', 'node:https': 'the same over TLS' },
+    builtins: {
+      'node:http': 'files of Telegram in pieces, fetched lazily',
+      'node:https': 'the same over TLS',
+      'node:dns': 'keys by which mails are signed; loaded with the first channel of e-mail',
+    },
   }),
   row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),
   row('runner', 'host', ['sandbox', 'plugins', 'services', 'logs', 'tar'], {

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
 import { createTransport, type SendMailOptions } from 'nodemailer'
-import { systemRandom } from '../../src/base/index.ts'
+import { isOxbowError, systemRandom } from '../../src/base/index.ts'
 import { emailBy } from '../../src/channels/email/email-adapter.ts'
 import { emailSettings } from '../../src/channels/email/email-settings.ts'
 import { readMail, type ReadMail } from '../../src/channels/email/email-inbound.ts'
+import { openMailbox } from '../../src/channels/email/mailbox.ts'
 import { textOfHtml } from '../../src/channels/email/html-text.ts'
 import type { ChannelEvents, InboundMessage } from '../../src/channels/port.ts'
 import { type EmailFake, resolveKeys, signing, startEmailFake } from './fakes/email.ts'
@@ -138,7 +139,7 @@ void describe('mails that are built to hurt', () => {
     assert.ok(performance.now() - began < 10_000, `it took ${Math.round(performance.now() - began)} ms`)
     return message
   }
-  void test('10 000 parts are files of which a few are taken', async () => {
+  void test('10 000 parts are as many files, and what takes them in takes a few', async () => {
     const part = '--b\r\nContent-Type: application/octet-stream; name=a\r\nContent-Disposition: attachment\r\n\r\nx\r\n'
     const mail = `From: ${ada}\r\nTo: ${ox}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${part.repeat(10_000)}--b--\r\n`
     assert.equal((await timed(mail)).files.length, 10_000)
@@ -279,6 +280,33 @@ if (noMailServers !== '' && process.env['CI'] === undefined) {
       const large = messages.find(({ text }) => text.includes('too large'))
       assert.deepEqual([large?.isVerified, large?.files.length], [false, 0])
       assert.ok(messages.some(({ text, isVerified: known }) => text === 'small' && known))
+    })
+
+    void test('a password is sent to no server without TLS, but to one of this machine where that is wanted', async () => {
+      const fake = await startEmailFake(servers)
+      const { tls: _, ...options } = fake.settings.options
+      const asked = { ...fake.settings, options }
+      const adapter = await emailBy(resolveKeys)(asked, { random: systemRandom, log: () => {} })
+      await assert.rejects(adapter.start(noEvents, [], never), (error: unknown) => isOxbowError(error, 'bad_config'))
+      await adapter.close()
+      await assert.rejects(openMailbox(emailSettings(asked)), (error: unknown) => isOxbowError(error, 'bad_config'))
+      assert.throws(
+        () => emailSettings({ ...asked, options: { ...options, tls: 'off', imap: 'imap.example.com' } }),
+        (error: unknown) => isOxbowError(error, 'bad_input'),
+      )
+      await fake.close()
+    })
+
+    void test('a connection that ends is made again, and what came meanwhile is read', async () => {
+      await using box = await reading()
+      const { fake, messages } = box
+      await first(fake, messages)
+      servers.kick(fake.address)
+      await fake.mail({ from: ada, text: 'meanwhile' })
+      await eventually(() => messages.some(({ text }) => text === 'meanwhile'), 'the mail')
+      await fake.mail({ from: ada, text: 'and later' })
+      await eventually(() => messages.some(({ text }) => text === 'and later'), 'the next mail')
+      assert.equal(messages.length, 3)
     })
 
     void test('what nobody has there is told at once', async () => {

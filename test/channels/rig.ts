@@ -58,8 +58,8 @@ export async function startRigOn<On extends Kind>(
     ensureGuest({
       home,
       workspace,
-      config: parseConfig({ model: model.config, ...config }, 'the test'),
-      insecure: !hasSandbox,
+      config: loadConfig(home, workspace),
+      insecure: true,
       version: '0.0.0-test',
       env: { PATH: process.env['PATH'], OPENAI_API_KEY: 'sk-test' },
       warn: () => {},

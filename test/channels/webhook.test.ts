@@ -92,18 +92,18 @@ test('what is signed becomes a turn, as data of a stranger, and its answer is po
 test('what is not signed, too old, too large or for nobody is refused, is on record, and says nothing of the secret', async () => {
   await using rig = await startNearRig({ play: () => says('never') })
   const { secret } = await rig.call('channel.add', { kind: 'webhook', name: 'hook', secrets: {}, options: {} })
-  const body = JSON.stringify({ text: 'hello' })
-  const old = signedBy(body, { secret, at: new Date(Date.now() - 6 * 60_000) })
-  const other = signedBy(body, { secret: `whsec_${Buffer.alloc(24).toString('base64')}` })
+  const content = JSON.stringify({ text: 'hello' })
+  const old = signedBy(content, { secret, at: new Date(Date.now() - 6 * 60_000) })
+  const other = signedBy(content, { secret: `whsec_${Buffer.alloc(24).toString('base64')}` })
   for (const [headers, sent, status, name] of [
-    [{}, body, 401, 'hook'],
-    [other, body, 401, 'hook'],
-    [old, body, 401, 'hook'],
-    [signedBy(body, { secret, at: new Date(Date.now() + 6 * 60_000) }), body, 401, 'hook'],
-    [signedBy(body, { secret }), `${body} `, 401, 'hook'],
-    [signedBy(body, { secret }), body, 401, 'nobody'],
+    [{}, content, 401, 'hook'],
+    [other, content, 401, 'hook'],
+    [old, content, 401, 'hook'],
+    [signedBy(content, { secret, at: new Date(Date.now() + 6 * 60_000) }), content, 401, 'hook'],
+    [signedBy(content, { secret }), `${content} `, 401, 'hook'],
+    [signedBy(content, { secret }), content, 401, 'nobody'],
     [signedBy('[1]', { secret }), '[1]', 400, 'hook'],
-    [signedBy(body, { secret }), 'x'.repeat(1024 * 1024 + 1), 413, 'hook'],
+    [signedBy(content, { secret }), 'x'.repeat(1024 * 1024 + 1), 413, 'hook'],
   ] as const) {
     const answer = await post(rig, name, sent, headers)
     assert.equal(answer.status, status, JSON.stringify(answer.body))
@@ -114,7 +114,7 @@ test('what is not signed, too old, too large or for nobody is refused, is on rec
     ({ name, body }) => name === 'channel.hook' && /"code":"(?:unauthenticated|bad_input)|"too_large":true/.test(body),
   )
   assert.equal(refusals.length, 8)
-  assert.ok(records.every(({ body }) => !body.includes(secret)))
+  assert.ok(records.every((each) => !each.body.includes(secret)))
 })
 
 test('GitHub: an issue is a thread, what comes again is the same message, and a ping says nothing', async () => {

@@ -12,7 +12,7 @@ import { type EmailSettings, emailSettings } from './email-settings.ts'
 import type { Resolve } from './email-trust.ts'
 import { type Mailbox, openMailbox } from './mailbox.ts'
 
-/** As most servers take: 25 MB, of which base64 takes a third. */
+/** As most servers take: 25 MB, a third more than the file in base64. */
 const limits: ChannelLimits = {
   textLength: 1_000_000,
   chatIntervalMs: 1_000,
@@ -33,7 +33,7 @@ const maxThreads = 2_000
  * Opens a mailbox. Options: `address`; `imap` and `smtp`, servers as host or host:port; `user`; `name`; `authserv_id`, the server whose
  * `Authentication-Results` are believed; `tls`, `off` for servers of this machine.
  */
-export const openEmail: OpenChannel = (settings, deps) => emailBy(askDns as Resolve)(settings, deps)
+export const openEmail: OpenChannel = (settings, deps) => emailBy(askDns)(settings, deps)
 
 /** @param resolve asks for the keys of signatures */
 export const emailBy =
@@ -152,7 +152,8 @@ async function readAll(parts: ReceivingParts, box: Mailbox): Promise<void> {
 /** Resolves when the mail is in the journal. @returns whether it is a copy of one of ours */
 async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
   const { events, points, sending, random, stop, log } = parts
-  const read = await readMail(parts, raw)
+  // One that cannot be read must not keep those behind it from being read.
+  const read = await readMail(parts, raw).catch(() => null)
   if (read === null) {
     log('a mail could not be read')
     return false

@@ -143,7 +143,7 @@ function automaticOf(headers: readonly Header[], address: string): string {
   if (['list-id', 'list-post', 'list-unsubscribe'].some((name) => of(name) !== undefined)) return 'list'
   if (/^(?:bulk|junk|list)\b/.test(of('precedence') ?? '')) return 'bulk'
   if (submitted !== undefined && !/^no\b/.test(submitted)) return 'auto_reply'
-  if (['x-autoreply', 'x-autorespond', 'x-auto-response-suppress'].some((name) => of(name) !== undefined)) return 'auto_reply'
+  if (['x-autoreply', 'x-autorespond'].some((name) => of(name) !== undefined)) return 'auto_reply'
   return /^(?:no-?reply|do-?not-?reply)@/.test(address) ? 'auto_reply' : ''
 }
 

@@ -3,7 +3,7 @@
  * only if, the server has taken the mail.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createTransport } from 'nodemailer'
+import { createTransport, type Transporter } from 'nodemailer'
 import { createRecentMap, OxbowError } from '../../base/index.ts'
 import type { ChannelAdapter, ChatRef, OutboundPart, Sent } from '../port.ts'
 import { ownId, type ThreadPoint } from './email-inbound.ts'
@@ -36,7 +36,7 @@ export interface EmailSending extends Pick<ChannelAdapter, 'send' | 'upload' | '
 }
 
 export function createEmailSending({ settings, pointOf, open, now }: SendingParts): EmailSending {
-  const { address, domain, smtp, user, password, plain, name } = settings
+  const { domain, smtp, user, password, plain } = settings
   const transport = createTransport({
     host: smtp.host,
     port: smtp.port,
@@ -54,7 +54,40 @@ export function createEmailSending({ settings, pointOf, open, now }: SendingPart
   const keyOf = ({ chat, thread }: ChatRef): string => `${chat}\n${thread}`
   const recent = (chat: ChatRef): readonly number[] => (answers.get(keyOf(chat)) ?? []).filter((at) => now() - at < hourMs)
   const isLoop = (chat: ChatRef): boolean => chat.thread !== '' && recent(chat).length >= maxAnswers
-  const mail = async (chat: ChatRef, intent: string, content: object, first: string, answered: string | undefined): Promise<Sent> => {
+  const mail = mailBy({ settings, pointOf }, transport)
+  return {
+    isLoop,
+    async verify() {
+      try {
+        await transport.verify()
+      } catch (error) {
+        throw startError(error, smtp.host)
+      }
+    },
+    async send(chat, part, intent) {
+      if (isLoop(chat)) return { ok: false, why: 'refused', message: `${maxAnswers} answers went to this thread within an hour` }
+      const sent = await mail(chat, intent, contentOf(part), firstLine(part.plain), part.replyTo)
+      if (sent.ok) answers.put(keyOf(chat), [...recent(chat), now()])
+      return sent
+    },
+    upload: (chat, { name: filename, bytes, type, caption }, intent) =>
+      mail(
+        chat,
+        intent,
+        {
+          text: caption === '' ? `The file ${filename} is attached.` : caption,
+          attachments: [{ filename, content: Buffer.from(bytes), contentType: type }],
+        },
+        filename,
+        undefined,
+      ),
+    find: (_chat, intent, near, signal) => findCopy({ settings, open, now }, ownId(intent, domain), near, signal),
+  }
+}
+
+/** Sends one mail, with what makes it an answer in its thread. */
+function mailBy({ settings: { address, domain, name }, pointOf }: Pick<SendingParts, 'settings' | 'pointOf'>, transport: Transporter) {
+  return async (chat: ChatRef, intent: string, content: object, first: string, answered: string | undefined): Promise<Sent> => {
     const point = chat.thread === '' ? null : await pointOf(chat)
     const messageId = ownId(intent, domain)
     const last = answered ?? point?.last ?? chat.thread
@@ -79,51 +112,29 @@ export function createEmailSending({ settings, pointOf, open, now }: SendingPart
       return failureOf(error)
     }
   }
-  return {
-    isLoop,
-    async verify() {
+}
+
+/** What the server has taken may still be on its way to us. */
+async function findCopy(
+  { settings, open, now }: Omit<SendingParts, 'pointOf'>,
+  id: string,
+  near: number,
+  signal: AbortSignal,
+): Promise<Sent> {
+  try {
+    for (;;) {
+      const box = await open()
       try {
-        await transport.verify()
-      } catch (error) {
-        throw startError(failureOf(error), smtp.host)
+        if (await box.has(id)) return { ok: true, id }
+      } finally {
+        box.close()
       }
-    },
-    async send(chat, part, intent) {
-      if (isLoop(chat)) return { ok: false, why: 'refused', message: `${maxAnswers} answers went to this thread within an hour` }
-      const sent = await mail(chat, intent, contentOf(part), firstLine(part.plain), part.replyTo)
-      if (sent.ok) answers.put(keyOf(chat), [...recent(chat), now()])
-      return sent
-    },
-    upload: (chat, { name: filename, bytes, type, caption }, intent) =>
-      mail(
-        chat,
-        intent,
-        {
-          text: caption === '' ? `The file ${filename} is attached.` : caption,
-          attachments: [{ filename, content: Buffer.from(bytes), contentType: type }],
-        },
-        filename,
-        undefined,
-      ),
-    async find(_chat, intent, near, signal) {
-      const id = ownId(intent, domain)
-      try {
-        // What was taken by the server may still be on its way to us.
-        for (;;) {
-          const box = await open()
-          try {
-            if (await box.has(id)) return { ok: true, id }
-          } finally {
-            box.close()
-          }
-          if (now() > near + settings.settleMs) return { ok: false, why: 'absent', message: 'no copy of it has come' }
-          await sleep(Math.min(findPauseMs, settings.settleMs), undefined, { signal })
-        }
-      } catch (error) {
-        if (signal.aborted) throw error
-        return { ok: false, why: 'unknown', message: 'the mailbox cannot be read' }
-      }
-    },
+      if (now() > near + settings.settleMs) return { ok: false, why: 'absent', message: 'no copy of it has come' }
+      await sleep(Math.min(findPauseMs, settings.settleMs), undefined, { signal })
+    }
+  } catch (error) {
+    if (signal.aborted) throw error
+    return { ok: false, why: 'unknown', message: 'the mailbox cannot be read' }
   }
 }
 
@@ -160,8 +171,13 @@ function failureOf(error: unknown): Exclude<Sent, { ok: true }> {
   return { ok: false, why: isUnsent ? 'absent' : 'unknown', message }
 }
 
-function startError(failure: Exclude<Sent, { ok: true }>, host: string): OxbowError {
-  if (failure.why === 'revoked')
+function startError(error: unknown, host: string): OxbowError {
+  const { code = '', message = '' } = error as SmtpError & { readonly message?: string }
+  if (code === 'ETLS' || /certificate|starttls/i.test(message))
+    return new OxbowError('bad_config', `The server ${host} offers no TLS that could be trusted, so the password was not sent.`, {
+      hint: 'Check the name and the port of the option smtp.',
+    })
+  if (failureOf(error).why === 'revoked')
     return new OxbowError('unauthenticated', `The server ${host} refuses the password.`, {
       hint: 'Many servers want a password of its own for each program: make one there, then: oxbow channel add email --token-stdin.',
     })

@@ -3,7 +3,6 @@
  * one of From, or by what the receiver's own server has found. A signature must cover From, To and Message-ID, and the whole body: else a mail that the
  * sender wrote to somebody else could be sent on to us, or come again as another one.
  */
-import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import type { Header } from 'postal-mime'
 
 /** Asks the DNS, as `node:dns` does. */
@@ -40,8 +39,11 @@ export async function isFromDomain(deps: TrustDeps, claim: Claim): Promise<boole
 }
 
 async function isSigned({ resolve }: TrustDeps, { raw, headers, domain, addressedBy }: Claim): Promise<boolean> {
-  if (headers.filter(({ key }) => key === 'dkim-signature').length > maxSignatures) return false
+  const signatures = headers.filter(({ key }) => key === 'dkim-signature').length
+  if (signatures === 0 || signatures > maxSignatures) return false
   try {
+    // Its lists of domains are large: loaded with the first signature.
+    const { dkimVerify } = await import('mailauth/lib/dkim/verify.js')
     const { results, headerFrom, fromFields } = await dkimVerify(raw, {
       resolver: (name, type) => before(dnsMs, resolve(name, type)),
       rejectRsaSha1: true,

@@ -32,20 +32,7 @@ const silentMs: number = 6 * 60_000
 
 /** @throws OxbowError `unauthenticated`, `bad_config`, `guest_unreachable` */
 export async function openMailbox(settings: EmailSettings): Promise<Mailbox> {
-  const { imap, user, password, plain } = settings
-  const client = new ImapFlow({
-    host: imap.host,
-    port: imap.port,
-    secure: plain ? false : imap.secure,
-    ...(plain ? { doSTARTTLS: false } : imap.secure ? {} : { doSTARTTLS: true }),
-    auth: { user, pass: password },
-    // Its log has what people write.
-    logger: false,
-    disableAutoIdle: true,
-    connectionTimeout: connectMs,
-    greetingTimeout: connectMs,
-    socketTimeout: silentMs,
-  })
+  const client = newClient(settings)
   let wake = Promise.withResolvers<void>()
   let isChanged = true
   const ended = Promise.withResolvers<never>()
@@ -92,35 +79,58 @@ export async function openMailbox(settings: EmailSettings): Promise<Mailbox> {
         if (isChanged) return
         wake = Promise.withResolvers<void>()
         const timer = setTimeout(() => wake.resolve(), lookMs)
-        const idle = client.idle()
+        // When the connection ends, `ended` says so.
+        client.idle().catch(() => {})
         try {
           await Promise.race([wake.promise, ended.promise])
         } finally {
           clearTimeout(timer)
-          idle.catch(() => {})
         }
       },
-      async has(id) {
-        for (const path of await foldersOf(client)) {
-          await client.mailboxOpen(path, { readOnly: true })
-          const found = await client.search({ header: { 'message-id': id } }, { uid: true })
-          if (Array.isArray(found) && found.length > 0) return true
-        }
-        return false
-      },
-      async newestOf(root, from) {
-        const header = (name: string): object => ({ header: { [name]: root } })
-        const found = await client.search({ from, or: [header('message-id'), header('references')] }, { uid: true })
-        const newest = Array.isArray(found) ? Math.max(0, ...found) : 0
-        if (newest === 0) return null
-        const got = await client.fetchOne(String(newest), { headers: true }, { uid: true })
-        return got === false ? null : (got.headers ?? null)
-      },
+      ...looking(client),
       close: () => client.close(),
     }
   } catch (error) {
     client.close()
-    throw mailboxError(error, imap.host)
+    throw mailboxError(error, settings.imap.host)
+  }
+}
+
+function newClient({ imap, user, password, plain }: EmailSettings): ImapFlow {
+  return new ImapFlow({
+    host: imap.host,
+    port: imap.port,
+    secure: plain ? false : imap.secure,
+    ...(plain ? { doSTARTTLS: false } : imap.secure ? {} : { doSTARTTLS: true }),
+    auth: { user, pass: password },
+    // Its log has what people write.
+    logger: false,
+    disableAutoIdle: true,
+    connectionTimeout: connectMs,
+    greetingTimeout: connectMs,
+    socketTimeout: silentMs,
+  })
+}
+
+/** What was received or sent before. */
+function looking(client: ImapFlow): Pick<Mailbox, 'has' | 'newestOf'> {
+  return {
+    async has(id) {
+      for (const path of await foldersOf(client)) {
+        await client.mailboxOpen(path, { readOnly: true })
+        const found = await client.search({ header: { 'message-id': id } }, { uid: true })
+        if (Array.isArray(found) && found.length > 0) return true
+      }
+      return false
+    },
+    async newestOf(root, from) {
+      const header = (name: string): object => ({ header: { [name]: root } })
+      const found = await client.search({ from, or: [header('message-id'), header('references')] }, { uid: true })
+      const newest = Array.isArray(found) ? Math.max(0, ...found) : 0
+      if (newest === 0) return null
+      const got = await client.fetchOne(String(newest), { headers: true }, { uid: true })
+      return got === false ? null : (got.headers ?? null)
+    },
   }
 }
 
@@ -133,13 +143,19 @@ async function foldersOf(client: ImapFlow): Promise<readonly string[]> {
 
 /** What a person can do about it. */
 function mailboxError(error: unknown, host: string): OxbowError {
-  const { code = '', authenticationFailed = false } = error as { readonly code?: string; readonly authenticationFailed?: boolean }
+  const {
+    code = '',
+    authenticationFailed = false,
+    message,
+  } = error as Error & { readonly code?: string; readonly authenticationFailed?: boolean }
   if (authenticationFailed)
-    throw new OxbowError('unauthenticated', `The server ${host} refuses the password.`, {
+    return new OxbowError('unauthenticated', `The server ${host} refuses the password.`, {
       hint: 'Many servers want a password of its own for each program: make one there, then: oxbow channel add email --token-stdin.',
     })
-  if (/CERT|TLS|SSL/i.test(code))
-    throw new OxbowError('bad_config', `The certificate of ${host} cannot be trusted.`, { hint: 'Check the name of the server.' })
+  if (/CERT|TLS|SSL/i.test(`${code} ${message}`))
+    return new OxbowError('bad_config', `The server ${host} offers no TLS that could be trusted, so the password was not sent.`, {
+      hint: 'Check the name and the port of the option imap.',
+    })
   return new OxbowError('guest_unreachable', `The server ${host} cannot be reached${code === '' ? '' : `: ${code}`}.`, {
     hint: 'It is tried again. Check the option imap, and the connection of this machine to the internet.',
   })

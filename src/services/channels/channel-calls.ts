@@ -3,12 +3,11 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
-import { manageRight, newDelivery, readRight } from './channel-records.ts'
+import { manageRight, newDelivery, readRight, webhookKind, webhookSender } from './channel-records.ts'
 import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
 import type { Of } from './channel-deps.ts'
 import type { Channels } from './open-channels.ts'
-import { checkWebhook, newWebhookSecret, webhookKind, webhookSender } from './webhooks.ts'
 
 type Load = () => Promise<Channels>
 
@@ -130,8 +129,9 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
     recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
     recordOutput: ({ name, state, why }) => ({ name, state, why }),
     async run({ kind, name = kind, secrets: given, options }, context) {
-      const isHook = kind === webhookKind
-      const made = isHook && !Object.hasOwn(given, 'secret') ? newWebhookSecret(core.random) : ''
+      const hooks = kind === webhookKind ? await import('./hooks/webhooks.ts') : null
+      const isHook = hooks !== null
+      const made = isHook && !Object.hasOwn(given, 'secret') ? hooks.newWebhookSecret(core.random) : ''
       const secrets = made === '' ? given : { ...given, secret: made }
       const needed = Object.hasOwn(channelKinds, kind) ? channelKinds[kind] : undefined
       if (needed === undefined)
@@ -141,7 +141,7 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
       const missing = needed.filter((secret) => !Object.hasOwn(secrets, secret))
       if (missing.length > 0)
         throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: 'Pipe it into the verb: --token-stdin.' })
-      if (isHook) checkWebhook({ options, secrets })
+      hooks?.checkWebhook({ options, secrets })
       const channels = await load()
       const of = ofCall(context, 'channel.add')
       await channels.add(of, { name, kind, secrets, options })

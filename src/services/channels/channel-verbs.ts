@@ -42,7 +42,8 @@ export const channelVerbs: readonly ServiceVerb[] = [
       if (piped === '')
         throw new OxbowError('bad_input', 'nothing was piped in', { hint: 'oxbow channel add telegram --token-stdin < token.txt' })
       // Where a channel has several secrets, they come as JSON.
-      const first = { webhook: 'secret', email: 'password' }[String(input['kind'])] ?? 'token'
+      const { kind } = input
+      const first = kind === 'webhook' ? 'secret' : kind === 'email' ? 'password' : 'token'
       const secrets = piped.startsWith('{') ? (JSON.parse(piped) as Record<string, string>) : { [first]: piped }
       return { ...input, secrets, options: given }
     },

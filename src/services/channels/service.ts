@@ -28,7 +28,7 @@ export const channels: Service<Channels, Needs> = {
     const [{ channelCalls }, { processCalls }, { hookCalls }] = await Promise.all([
       import('./channel-calls.ts'),
       import('./process-calls.ts'),
-      import('./hook-calls.ts'),
+      import('./hooks/hook-calls.ts'),
     ])
     return [...channelCalls(core, self), ...processCalls(core, self), ...hookCalls(core, self)]
   },

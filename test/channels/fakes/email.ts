@@ -37,10 +37,10 @@ export async function startEmailFake(servers: MailServers): Promise<EmailFake> {
   const transport = createTransport({ host: '127.0.0.1', port: servers.smtpPort, ignoreTLS: true })
   let isRepeating = false
   const mail = async (content: SendMailOptions): Promise<string> => {
-    const messageId = content.messageId ?? `<${crypto.randomUUID()}@example.test>`
+    const messageId = `<${crypto.randomUUID()}@example.test>`
     for (let times = isRepeating ? 2 : 1; times > 0; times -= 1)
-      await transport.sendMail({ dkim: signing, to: address, ...content, messageId: String(messageId) })
-    return String(messageId)
+      await transport.sendMail({ dkim: signing, to: address, ...content, messageId })
+    return messageId
   }
   return {
     address,

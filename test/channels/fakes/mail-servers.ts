@@ -29,11 +29,13 @@ export interface MailServers {
   files(address: string): readonly string[]
   /** Puts a mail into a mailbox as a server that has received it would. */
   drop(address: string, mail: string): void
+  /** Ends the connections of a mailbox. */
+  kick(address: string): void
   stop(): void
 }
 
 const boxes = 80
-const password = 'a password for tests'
+const usualPassword = 'a password for tests'
 export const people = ['ada', 'bob', 'eve', 'cy'] as const
 const nobody = { uid: 65_534, gid: 65_534 }
 
@@ -49,7 +51,7 @@ export async function startMailServers(): Promise<MailServers> {
     ...people.map((name) => `${name}@example.test`),
   ]
   // The server notices another file only after a second.
-  const passwords = new Map(addresses.map((address) => [address, password]))
+  const passwords = new Map(addresses.map((address) => [address, usualPassword]))
   const writeUsers = (): void =>
     writeFileSync(paths.users, [...passwords].map(([name, password]) => `${name}:{PLAIN}${password}\n`).join(''))
   writeUsers()
@@ -65,7 +67,7 @@ export async function startMailServers(): Promise<MailServers> {
   return {
     imapPort,
     smtpPort,
-    password,
+    password: usualPassword,
     newBox() {
       const address = addresses[made]
       if (address === undefined || made >= boxes) throw new Error(`There are only ${boxes} mailboxes.`)
@@ -91,6 +93,9 @@ export async function startMailServers(): Promise<MailServers> {
       writeFileSync(join(folder, 'tmp', 'mail'), mail)
       execFileSync('chown', ['-R', 'nobody:nogroup', join(paths.homes, address)])
       execFileSync('mv', [join(folder, 'tmp', 'mail'), file])
+    },
+    kick(address) {
+      execFileSync('doveadm', ['-c', join(root, 'dovecot.conf'), 'kick', address], { stdio: 'ignore' })
     },
     stop() {
       spawnSync('/usr/sbin/postfix', ['-c', join(root, 'postfix'), 'abort'], { stdio: 'ignore' })
@@ -165,6 +170,9 @@ service imap-login {
 }
 service anvil {
   chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service auth {
   unix_listener ${root}/dovecot/auth-client {
@@ -211,6 +219,7 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = ${root}/dovecot/auth-client
 smtpd_recipient_restrictions = permit_sasl_authenticated, permit_mynetworks, reject
 smtpd_client_connection_rate_limit = 0
+smtpd_error_sleep_time = 0
 `
 
 const postfixServices = (port: number): string =>

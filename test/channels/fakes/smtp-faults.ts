@@ -87,11 +87,14 @@ function pass(state: State, client: Socket, server: Socket): void {
   })
   server.on('data', (answer: Buffer) => {
     const isTaken = mail.endsWith('\r\n.\r\n') && /^250 /m.test(answer.toString('latin1'))
-    if (!isTaken) return void client.write(answer)
+    if (!isTaken) {
+      client.write(answer)
+      return
+    }
     state.taken.push({ mail: Buffer.from(mail.slice(0, -3), 'latin1').toString().replaceAll('\r\n..', '\r\n.'), recipients })
     mail = ''
-    if (!state.losesAnswer) return void client.write(answer)
+    if (state.losesAnswer) client.destroy()
+    else client.write(answer)
     state.losesAnswer = false
-    client.destroy()
   })
 }

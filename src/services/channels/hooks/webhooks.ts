@@ -2,34 +2,14 @@
  * Webhooks: what other programs post to `/hooks/NAME` of the gateway. A body is believed only with a signature by the channel's secret, and what it
  * says is a stranger's in any case: it becomes a message of a member, who decides nothing.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
-import { isObject, OxbowError, type Random, truncate } from '../../base/index.ts'
-import type { ChannelSettings } from '../../config/index.ts'
-import { githubMessage } from './webhook-github.ts'
-import { grafanaMessage } from './webhook-grafana.ts'
-import { maxHookAgeMs, maxHookTextChars } from './limits.ts'
-
-/** The kind of the channel, and the one sender that it has. */
-export const webhookKind = 'webhook'
-export const webhookSender = 'webhook'
-
-/** A request, as the gateway has read it. */
-export interface HookRequest {
-  /** By lower-case names. */
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Buffer
-}
-
-/** What a body says. */
-export interface HookMessage {
-  /** A session for each chat and thread. */
-  readonly chat: string
-  readonly thread: string
-  /** The same for the same content. */
-  readonly message: string
-  readonly text: string
-}
+import { isObject, OxbowError, type Random, truncate } from '../../../base/index.ts'
+import type { ChannelSettings } from '../../../config/index.ts'
+import { maxHookAgeMs, maxHookTextChars } from '../limits.ts'
+import { githubMessage } from './github-message.ts'
+import { grafanaMessage } from './grafana-message.ts'
+import { contentId, type HookMessage, type HookRequest } from './hook-message.ts'
 
 interface Template {
   /** @throws OxbowError `unauthenticated` */
@@ -137,5 +117,7 @@ function plainMessage(body: object, { headers, body: bytes }: HookRequest): Hook
   }
 }
 
-/** The same for the same bytes. */
-export const contentId = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex').slice(0, 32)
+/** The secret of Standard Webhooks is base64; one that GitHub or Grafana has is taken as it is. */
+export function signerOf(secret: string): Webhook {
+  return /^(?:whsec_)?[A-Za-z0-9+/]+=*$/.test(secret) ? new Webhook(secret) : new Webhook(secret, { format: 'raw' })
+}

@@ -1,14 +1,12 @@
 /** Calls of webhooks: what the gateway was posted, and what the process of channels posts to others. */
-import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
-import type { Core } from '../../kernel/index.ts'
-import { createRecentMap, isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
-import { type Call, defineCall } from '../../protocol/index.ts'
-import { manageRight, processRight, secretName } from './channel-records.ts'
-import { channelName, platformId } from './channel-schemas.ts'
-import { maxHookAgeMs, maxHookBytes, maxHookSignatures, maxTextLength, postMs } from './limits.ts'
-import type { Channels } from './open-channels.ts'
-import { readHook, webhookKind, webhookSender } from './webhooks.ts'
+import type { Core } from '../../../kernel/index.ts'
+import { createRecentMap, isOxbowError, type JsonObject, OxbowError } from '../../../base/index.ts'
+import { type Call, defineCall } from '../../../protocol/index.ts'
+import { manageRight, processRight, secretName, webhookKind, webhookSender } from '../channel-records.ts'
+import { channelName, platformId } from '../channel-schemas.ts'
+import { maxHookAgeMs, maxHookBytes, maxHookSignatures, maxTextLength, postMs } from '../limits.ts'
+import type { Channels } from '../open-channels.ts'
 
 type Load = () => Promise<Channels>
 
@@ -60,6 +58,7 @@ function hookCall({ clock, secrets }: Pick<Core, 'clock' | 'secrets'>, load: Loa
       if (channel === undefined)
         throw new OxbowError('unauthenticated', 'The webhook is refused.', { hint: '`oxbow channel list` lists channels.' })
       const secret = secrets.valueOf(secretName(name, 'secret')) ?? ''
+      const { readHook } = await import('./webhooks.ts')
       const message = readHook(channel.options, secret, { headers, body: Buffer.from(body, 'base64') }, clock.now())
       if (message === null) return { output: { became: 'ignored', why: 'it says nothing', turn: '' } }
       const signature = headers['webhook-signature'] ?? ''
@@ -125,6 +124,7 @@ function postCall({ clock, secrets, host }: Pick<Core, 'clock' | 'secrets' | 'ho
         throw new OxbowError('bad_config', `The channel ${name} has no address for answers.`, {
           hint: 'oxbow channel add webhook --option url=…',
         })
+      const { signerOf } = await import('./webhooks.ts')
       const at = new Date(clock.now())
       const body = JSON.stringify({ type: 'message', ...said })
       const headers = {
@@ -149,9 +149,4 @@ function postCall({ clock, secrets, host }: Pick<Core, 'clock' | 'secrets' | 'ho
       }
     },
   })
-}
-
-/** The secret of Standard Webhooks is base64; one that GitHub or Grafana has is taken as it is. */
-function signerOf(secret: string): Webhook {
-  return /^(?:whsec_)?[A-Za-z0-9+/]+=*$/.test(secret) ? new Webhook(secret) : new Webhook(secret, { format: 'raw' })
 }

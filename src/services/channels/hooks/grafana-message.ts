@@ -1,14 +1,11 @@
 /** What a contact point of Grafana posts, as a text: its webhook notifier. Any field may be missing. */
-import { isObject, truncate } from '../../base/index.ts'
-import { contentId, type HookMessage, type HookRequest } from './webhooks.ts'
-
-type Fields = Readonly<Record<string, unknown>>
+import { truncate } from '../../../base/index.ts'
+import { contentId, type Fields, fieldsOf, type HookMessage, type HookRequest, wordOf } from './hook-message.ts'
 
 const maxAlerts = 20
 const maxLineChars = 500
 
-const fields = (value: unknown): Fields => (isObject(value) ? { ...value } : {})
-const textOf = (value: unknown): string => truncate(typeof value === 'string' ? value : '', maxLineChars)
+const textOf = (value: unknown): string => truncate(wordOf(value), maxLineChars)
 
 /** A group of alerts is a thread: that it fires, and that it is over, are one session. */
 export function grafanaMessage(body: Fields, { body: bytes }: HookRequest): HookMessage {
@@ -30,9 +27,9 @@ export function grafanaMessage(body: Fields, { body: bytes }: HookRequest): Hook
 }
 
 function alertLine(alert: unknown): string {
-  const { status, labels, annotations, valueString } = fields(alert)
-  const { alertname, ...others } = fields(labels)
-  const { summary, description } = fields(annotations)
+  const { status, labels, annotations, valueString } = fieldsOf(alert)
+  const { alertname, ...others } = fieldsOf(labels)
+  const { summary, description } = fieldsOf(annotations)
   const more = Object.entries(others).map(([name, value]) => `${name}=${textOf(value)}`)
   const said = [textOf(summary), textOf(description), textOf(valueString)].filter((text) => text !== '')
   return truncate(`- ${textOf(alertname)} (${textOf(status)}) ${more.join(', ')}: ${said.join('; ')}`, maxLineChars * 2)
