@@ -165,7 +165,7 @@ async function failed(deps: GoalRunsDeps, goal: Goal, error: unknown): Promise<A
   return { patch: { status: 'failed', failure, end, ended_at: deps.clock.now() } }
 }
 
-/** What of its budget does not suffice: of the only limit it has, that one; else the one of which a smaller part is left. */
+/** What of its budget does not suffice: the only limit it has, else the one with the smaller part left. */
 async function lackingOf({ budgets }: Pick<GoalRunsDeps, 'budgets'>, { budget = {}, session }: Goal): Promise<EndReason> {
   const { micro_dollars: money, tokens } = budget
   if ((money === undefined) !== (tokens === undefined)) return money === undefined ? 'tokens' : 'money'

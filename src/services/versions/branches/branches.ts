@@ -237,9 +237,9 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
   assertSameMerge(record, undefined)
   const versions = await versionsOf(deps)
   const ours = (await deps.versioning.sync()).commit!
-  const looked = whole !== undefined && record.merge === null ? await assertWhole(deps, by, record, ours, whole) : undefined
-  const planned =
-    record.merge === null ? await plan(deps, by, record, ours, conflicts, looked) : await planAgain(versions, record.merge, ours)
+  const { merge: begun } = record
+  const looked = whole !== undefined && begun === null ? await assertWhole(deps, by, record, ours, whole) : undefined
+  const planned = begun === null ? await plan(deps, by, record, ours, conflicts, looked) : await planAgain(versions, begun, ours)
   const { commit, before, changes } = planned
   const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
   if (planned.refused) return { ...listed, before: '', after: '' }
@@ -247,7 +247,7 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
   let after = ours
   if (commit !== null) {
     // From here on the same files are merged, however often it is interrupted.
-    if (record.merge === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
+    if (begun === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
     const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
     const paths = changes.map(({ path }) => path)
     let kept: readonly Conflict[] = []
@@ -313,7 +313,6 @@ async function mergeInto(
   return { ...listed, before: ours, after }
 }
 
-/** @returns the version of the branch, as `whole` says it */
 async function assertWhole(deps: BranchesDeps, by: BranchBy, record: BranchRecord, ours: string, whole: WholeMerge): Promise<string> {
   const now = await commitOf(deps, by, record)
   // A merge that was put back has left a commit of the same files.
