@@ -52,7 +52,11 @@ export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer
     for (let tries = 0; !signal.aborted; tries += 1) {
       let adapter: ChannelAdapter | null = null
       try {
-        adapter = await (await deps.open())(settings, { ...deps, places: () => guest.places(settings.name) })
+        adapter = await (await deps.open())(settings, {
+          ...deps,
+          places: () => guest.places(settings.name),
+          post: (content) => guest.post({ channel: settings.name, ...content }),
+        })
         const opened = adapter
         const self = await opened.start(
           eventsOf(deps, settings, () => opened, say),

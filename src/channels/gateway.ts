@@ -28,6 +28,8 @@ export interface Guest {
   /** @returns the hash of a piece */
   put(bytes: Uint8Array): Promise<string>
   read(piece: string): Promise<Buffer>
+  /** Posts to the address of a webhook. */
+  post(content: InputOf<'channel.post'>): Promise<Sent>
   /** Chats and people of a channel. */
   places(channel: string): Promise<OutputOf<'channel.places'>>
 }
@@ -67,6 +69,9 @@ export function guestOf(client: Client): Guest {
     sent: async (told) => void (await make('channel.sent', told)),
     ask: async (session, call) => void (await make('channel.ask', { session, call })),
     say: async (state) => void (await make('channel.say', state)),
+    moved: async (moved) => void (await make('channel.moved', moved)),
+    release: async (delivery, wait) =>
+      (await make('channel.release', wait === 'growing' ? { delivery, growing: true } : { delivery, wait_s: wait })).released,
     places: (channel) => make('channel.places', { channel }),
     put: async (bytes) => (await make('channel.put', { data: Buffer.from(bytes).toString('base64') })).piece,
     async post(content) {

@@ -64,6 +64,7 @@ export type CallName =
   | 'channel.pair'
   | 'channel.pause'
   | 'channel.places'
+  | 'channel.post'
   | 'channel.press'
   | 'channel.put'
   | 'channel.read'

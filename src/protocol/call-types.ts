@@ -723,6 +723,14 @@ interface CallInputs {
   'channel.pair': { channel: string; role?: 'owner' | 'member' | 'guest' | undefined }
   'channel.pause': { channel: string }
   'channel.places': { channel: string }
+  'channel.post': {
+    channel: string
+    id: string
+    chat: string
+    thread?: string | undefined
+    text: string
+    file?: { name: string; data: string } | null | undefined
+  }
   'channel.press': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; message: string; sender: string; data: string }
   'channel.put': { data: string }
   'channel.read': { piece: string }
@@ -1441,8 +1449,9 @@ interface CallOutputs {
     linked_at: number
   }
   'channel.pair': { channel: string; link: string; code: string; expires_at: number; role: 'owner' | 'member' | 'guest' }
-  'channel.pause': ChannelAdd
+  'channel.pause': ChannelList
   'channel.places': { chats: readonly { space: string; chat: string; thread: string; kind: 'direct' | 'group' }[]; people: readonly string[] }
+  'channel.post': { status: number; retry_after_s: number; why: string }
   'channel.press': { text: string }
   'channel.put': { piece: string; bytes: number }
   'channel.read': { data: string }

@@ -59,7 +59,7 @@ export async function startRigOn<On extends Kind>(
       home,
       workspace,
       config: loadConfig(home, workspace),
-      insecure: true,
+      insecure: !hasSandbox,
       version: '0.0.0-test',
       env: { PATH: process.env['PATH'], OPENAI_API_KEY: 'sk-test' },
       warn: () => {},
