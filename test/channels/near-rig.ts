@@ -52,7 +52,7 @@ export async function startNearRig(options: FixtureOptions = {}): Promise<NearRi
   const callIn: NearRig['callIn'] = async (session, name, input) => {
     const outcome = await fixture.kernel.call(name as never, input as InputOf<never>, session as SessionId)
     if (outcome.status !== 'ok') throw new Error(`${outcome.failure.code}: ${outcome.failure.message} ${outcome.failure.hint}`)
-    return outcome.output as never
+    return outcome.output
   }
   const call: NearRig['call'] = (name, input) => callIn('', name, input)
   return {
