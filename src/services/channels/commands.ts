@@ -55,8 +55,10 @@ type Command = (asked: Asked) => Promise<string>
 export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats; readonly outbox: Outbox }): Commands {
   const { chats, outbox } = parts
   const { gate, user, newId } = deps
-  const ask: Ask = (_, name, input, session = '' as SessionId) =>
-    gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })
+  const ask: Ask = (_, name, input, session = '' as SessionId) => {
+    const called: string = name
+    return gate.call(userCaller(user, session, ''), called, input, { id: newId() as CallId, signal: null })
+  }
   const all = commandsOf(deps, chats, ask)
   return {
     isCommand: (text) => names.has((form.exec(text.trim())?.[1] ?? '').toLowerCase()),
