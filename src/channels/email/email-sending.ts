@@ -96,7 +96,7 @@ function mailBy({ settings: { address, domain, name }, pointOf }: Pick<SendingPa
     )
     const references = chain.length > maxReferences ? [chain[0]!, ...chain.slice(1 - maxReferences)] : chain
     try {
-      const { rejected } = await transport.sendMail({
+      const { rejected = [] } = await transport.sendMail({
         ...content,
         from: { name, address },
         to: chat.chat,
