@@ -28,7 +28,20 @@ export function createPacing({ chatIntervalMs, groupPerMinute }: ChannelLimits, 
       // Whoever comes next waits behind this one.
       next.put(key, at + chatIntervalMs)
       sent.put(key, [...minute, at])
-      if (at > now) await sleep(at - now, undefined, { signal })
+      if (at <= now) return
+      try {
+        await sleep(at - now, undefined, { signal })
+      } catch (error) {
+        // Whoever does not go gives its place to the next, unless somebody waits behind it already.
+        if (next.get(key) === at + chatIntervalMs) {
+          next.put(key, at)
+          sent.put(
+            key,
+            (sent.get(key) ?? []).filter((each) => each !== at),
+          )
+        }
+        throw error
+      }
     },
     hold(ref, ms) {
       const key = keyOf(ref)

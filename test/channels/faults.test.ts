@@ -221,6 +221,18 @@ test('an envelope of Slack that has expired comes again, with the same id', asyn
   await adapter.close()
 })
 
+test('as many messages as people write are taken in: no limit of requests ends the process of channels', async () => {
+  await using rig = await startNearRigOn('telegram', { play: () => says('an answer') })
+  const { fake } = rig
+  await addChannel(rig)
+  const count = 900
+  for (let index = 0; index < count; index += 1) await fake.say({ from: `eve${index % 60}`, text: `message ${index}` })
+  await eventually(
+    () => fake.acknowledged().length >= count,
+    () => `all of them; there are ${fake.acknowledged().length}`,
+  )
+})
+
 test('a platform that is silent leaves other channels working', async () => {
   await using rig = await startNearRigOn('slack', { play: () => says('an answer') })
   const { fake, call, link } = rig
