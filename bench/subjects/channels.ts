@@ -39,7 +39,7 @@ export async function startChannels(modelUrl: string): Promise<BenchChannels> {
   const call = async <Name extends string>(name: Name, input: object): Promise<OutputOf<Name>> => {
     const outcome = await client.call(name as never, input as InputOf<never>)
     if (outcome.status !== 'ok') throw new Error(`${name}: ${outcome.failure.message}`)
-    return outcome.output as never
+    return outcome.output
   }
   return {
     async add({ settings: { kind, secrets, options } }) {

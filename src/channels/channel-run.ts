@@ -1,7 +1,6 @@
 /** One channel: its connection, what comes in, and what goes out. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, createRecentMap, isOxbowError, type JsonObject, type OxbowError, type Random, retryDelayMs } from '../base/index.ts'
-import type { InputOf } from '../client/index.ts'
 import { createDeliveries } from './deliveries.ts'
 import type { Delivery, Guest } from './gateway.ts'
 import { firstRetryMs, longestRetryMs, maxSenders, rejectionsPerDay } from './limits.ts'
@@ -52,7 +51,9 @@ export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer
     for (let tries = 0; !signal.aborted; tries += 1) {
       let adapter: ChannelAdapter | null = null
       try {
-        adapter = await (await deps.open())(settings, {
+        adapter = await (
+          await deps.open()
+        )(settings, {
           ...deps,
           places: () => guest.places(settings.name),
           post: (content) => guest.post({ channel: settings.name, ...content }),

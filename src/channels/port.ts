@@ -186,7 +186,7 @@ export interface KnownChat extends ChatRef {
 }
 
 /** Where something may have been said while nothing ran, though the platform lists no such place. */
-export interface KnownPlaces {
+interface KnownPlaces {
   /** The newest first. */
   readonly chats: readonly KnownChat[]
   /** Ids of people who are linked. */

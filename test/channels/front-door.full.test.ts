@@ -116,31 +116,38 @@ for (const kind of kinds)
     const sessions = (await home.json<{ readonly title: string }[]>('sessions')).flat()
     assert.equal(sessions.filter(({ title }) => title.startsWith(`${kind}:`)).length, 3)
 
-    // Files both ways.
-    const sent = Buffer.from(createHash('sha512').update('chart').digest('hex').repeat(50))
-    const [shared] = globSync(join(home.folder, 'users', '*', '**', 'shared'))
-    writeFileSync(join(shared!, 'chart.bin'), sent)
-    await fake.say({ from: 'ada', text: 'send me the chart' })
-    await eventually(
-      () => fake.standing().find(({ files }) => files.some(({ name, bytes }) => name === 'chart.bin' && bytes === sent.length)),
-      'the file',
-    )
-    await fake.say({ from: 'ada', text: 'what is in the file', files: [{ name: 'in.txt', bytes: Buffer.from('their words') }] })
-    await eventually(() => fake.standing().find(({ text }) => text === 'A file.'), 'the answer about the file')
-    assert.match(JSON.stringify(model.requests.at(-1)), /in\.txt/)
-
-    // What a person does with it.
-    assert.match((await home.oxbow(['channel', 'pause', kind])).out, /paused/)
-    await fake.say({ from: 'ada', text: '/help' })
-    assert.match((await home.oxbow(['channel', 'resume', kind])).out, /is connected as/)
-    assert.match((await home.oxbow(['channel', 'test', kind])).out, /is connected as/)
-    const logged = await home.oxbow(['channel', 'log', kind])
-    assert.match(`${logged.out}${logged.err}`, /Everything was delivered|reply|notice/)
-    assert.match((await home.oxbow(['channel', 'retry', kind])).out, /Nothing was given up/)
-    fake.revoke()
-    const tested = await home.oxbow(['channel', 'test', kind])
-    assert.match(`${tested.out}${tested.err}`, /refused by/)
-    assert.match((await viewOf(home, kind)).why, /refused by/)
-    assert.match((await home.oxbow(['channel', 'remove', kind])).out, /Removed/)
-    assert.deepEqual((await home.json<View[]>('channel', 'list')).flat(), [])
+    await sendsFiles(home, fake, model)
+    await isManaged(home, fake, kind)
   })
+
+/** Files both ways. */
+async function sendsFiles(home: Home, fake: Platforms[Kind], model: Awaited<ReturnType<typeof startModel>>): Promise<void> {
+  const sent = Buffer.from(createHash('sha512').update('chart').digest('hex').repeat(50))
+  const [shared] = globSync(join(home.folder, 'users', '*', '**', 'shared'))
+  writeFileSync(join(shared!, 'chart.bin'), sent)
+  await fake.say({ from: 'ada', text: 'send me the chart' })
+  await eventually(
+    () => fake.standing().find(({ files }) => files.some(({ name, bytes }) => name === 'chart.bin' && bytes === sent.length)),
+    'the file',
+  )
+  await fake.say({ from: 'ada', text: 'what is in the file', files: [{ name: 'in.txt', bytes: Buffer.from('their words') }] })
+  await eventually(() => fake.standing().find(({ text }) => text === 'A file.'), 'the answer about the file')
+  assert.match(JSON.stringify(model.requests.at(-1)), /in\.txt/)
+}
+
+/** What a person does with a channel. */
+async function isManaged(home: Home, fake: Platforms[Kind], kind: Kind): Promise<void> {
+  assert.match((await home.oxbow(['channel', 'pause', kind])).out, /paused/)
+  await fake.say({ from: 'ada', text: '/help' })
+  assert.match((await home.oxbow(['channel', 'resume', kind])).out, /is connected as/)
+  assert.match((await home.oxbow(['channel', 'test', kind])).out, /is connected as/)
+  const logged = await home.oxbow(['channel', 'log', kind])
+  assert.match(`${logged.out}${logged.err}`, /Everything was delivered|reply|notice/)
+  assert.match((await home.oxbow(['channel', 'retry', kind])).out, /Nothing was given up/)
+  fake.revoke()
+  const tested = await home.oxbow(['channel', 'test', kind])
+  assert.match(`${tested.out}${tested.err}`, /refused by/)
+  assert.match((await viewOf(home, kind)).why, /refused by/)
+  assert.match((await home.oxbow(['channel', 'remove', kind])).out, /Removed/)
+  assert.deepEqual((await home.json<View[]>('channel', 'list')).flat(), [])
+}

@@ -55,7 +55,7 @@ export async function startNearRigOn<On extends Kind>(kind: On, options: Fixture
     void address.promise.then((url) => host.take({ url, ...(spec ?? { key: '', menu: [], channels: [] }) }))
   }
   const { egress } = parseConfig(options.config ?? {}, 'the test')
-  const openFetch: HostPort['openFetch'] = (host, allow) => openEgressFetch(egress, host, allow)
+  const openFetch: HostPort['openFetch'] = (to, allow) => openEgressFetch(egress, to, allow)
   const secretKeeper = { keep: async () => {}, remove: async () => {}, tagKey: Buffer.alloc(32) }
   const fixture = await openFixture({ secretKeeper, ...options, host: { ...noFiles, channels, openFetch } as unknown as HostPort })
   const gateway = await startGateway({ kernel: fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) })

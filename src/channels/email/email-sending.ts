@@ -106,7 +106,8 @@ function mailBy({ settings: { address, domain, name }, pointOf }: Pick<SendingPa
         ...(references.length > 0 && { inReplyTo: references.at(-1)!, references: [...references] }),
         headers: { 'Auto-Submitted': 'auto-replied', 'X-Auto-Response-Suppress': 'All' },
       })
-      if (rejected !== undefined && rejected.length > 0) return { ok: false, why: 'gone', message: 'the server does not take mail for this address' }
+      if (rejected !== undefined && rejected.length > 0)
+        return { ok: false, why: 'gone', message: 'the server does not take mail for this address' }
       return { ok: true, id: messageId }
     } catch (error) {
       return failureOf(error)

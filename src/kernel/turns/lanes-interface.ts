@@ -11,8 +11,7 @@ export interface TurnInput {
   readonly client?: ClientTools | undefined
   /** The turn continues the conversation behind results of the program's tools; its text is for people, no message to the model. */
   readonly continues?: true | undefined
-  /** Where it comes from; absent: it was written to the agent itself. */
-  readonly source?: TurnSource | undefined
+  readonly source?: TurnSource | undefined // Absent: it was written to the agent itself.
 }
 
 /** A turn, as a lane passes it to the agent. */

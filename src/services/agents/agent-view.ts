@@ -108,6 +108,7 @@ export async function viewOf(
     orphans: _o,
     queued_at: _q,
     sendsNoMail: _s,
+    spent_before: _b,
     mail: _w,
     received: _g,
     paused,

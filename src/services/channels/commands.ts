@@ -1,6 +1,6 @@
 /** What people type with a slash. Only owners may, but for `/help` and `/cancel` of one's own turn. What is typed besides is a message. */
 import { type CallId, derivedId, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
-import { type CallOutcome, type MadeCall } from '../../protocol/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
 import { type ChatDoc, newDelivery } from './channel-records.ts'

@@ -121,11 +121,11 @@ const place = (channel: string): object => (isInGuild(channel) ? { guild_id: gui
 /** Who is there, and what they do. */
 function crowdOf(state: DiscordState, switches: Switches, gateway: Gateway) {
   const people = new Map<string, object & { readonly id: string }>()
-  const person = (name: string, shown = name): object & { readonly id: string } => {
+  const person = (name: string, display = name): object & { readonly id: string } => {
     const id = String(8_000_000_000_000_000_000n + BigInt(people.size))
     const found = people.get(name) ?? { id, username: name, discriminator: '0', avatar: null, global_name: name }
     people.set(name, found)
-    return Object.assign({}, found, { global_name: shown })
+    return Object.assign({}, found, { global_name: display })
   }
   const tell = (type: string, data: object): void => {
     for (let times = switches.isRepeating ? 2 : 1; times > 0; times -= 1) gateway.dispatch(type, data)
@@ -156,7 +156,7 @@ function peopleOf(state: DiscordState, switches: Switches, gateway: Gateway): Pe
   const { tell, person, directOf, write, interact: interaction } = crowdOf(state, switches, gateway)
   return {
     idOf: (name) => person(name).id,
-    async say({ from, text, group = false, mention = false, files = [], thread = '', quoted, forwarded = false, shown: name = from }) {
+    async say({ from, text, group = false, mention = false, files = [], thread = '', quoted, forwarded = false, shown: display = from }) {
       const channel = thread !== '' ? threadOf(thread) : group ? groupChannel : directOf(from)
       const written = forwarded ? '' : text
       const attachments = files.map(({ name, bytes }) => {
@@ -168,7 +168,7 @@ function peopleOf(state: DiscordState, switches: Switches, gateway: Gateway): Pe
       tell('MESSAGE_CREATE', {
         ...shown(held),
         ...place(channel),
-        author: person(from, name),
+        author: person(from, display),
         mentions: mention ? [me] : [],
         ...(quoted !== undefined && { type: 19, referenced_message: { id: '1', content: quoted, author: person('somebody') } }),
         ...(forwarded && { message_snapshots: [{ message: { content: text, attachments: [], type: 0 } }] }),

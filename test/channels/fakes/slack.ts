@@ -84,6 +84,8 @@ export async function startSlackFake(): Promise<SlackFake> {
 const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 const userOf = (name: string): string => `U0${name.toUpperCase()}`
+const typeOf = (channel: string): string => (channel.startsWith('D') ? 'im' : 'channel')
+const directOf = (name: string): string => `D0${name.toUpperCase()}`
 
 function controlsOf(
   state: SlackState,
@@ -100,8 +102,6 @@ function controlsOf(
     state.messages.push(held)
     return held
   }
-  const typeOf = (channel: string): string => (channel.startsWith('D') ? 'im' : 'channel')
-  const directOf = (name: string): string => `D0${name.toUpperCase()}`
   return {
     async say({ from, text, group = false, mention = false, files = [], thread = '', quoted, forwarded = false }) {
       const channel = group ? groupChannel : directOf(from)

@@ -180,20 +180,23 @@ function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | '
     async confirmed() {
       while (state.updates.length > 0) await new Promise<void>((resolve) => state.changed.add(resolve))
     },
-    migrate() {
-      const [before, after] = [state.group, state.group - 1]
-      state.movedFrom.set(String(before), after)
-      state.group = after
-      const message = {
-        message_id: (state.nextMessage += 1),
-        date: 1,
-        chat: { id: before, type: 'group', title: 'A group' },
-        migrate_to_chat_id: after,
-      }
-      put(state, { message }, '')
-      return String(after)
-    },
+    migrate: () => migrate(state),
   }
+}
+
+/** The group becomes one with another id. */
+function migrate(state: State): string {
+  const [before, after] = [state.group, state.group - 1]
+  state.movedFrom.set(String(before), after)
+  state.group = after
+  const message = {
+    message_id: (state.nextMessage += 1),
+    date: 1,
+    chat: { id: before, type: 'group', title: 'A group' },
+    migrate_to_chat_id: after,
+  }
+  put(state, { message }, '')
+  return String(after)
 }
 
 function documentOf(state: State, { name, bytes }: { readonly name: string; readonly bytes: Uint8Array }) {
@@ -342,7 +345,7 @@ function chatFor(state: State, fields: Form['fields']): string {
 }
 
 function worded(value: unknown): string {
-  return typeof value === 'string' ? value : ''
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 }
 
 function textOf(fields: Form['fields']): string {
@@ -371,7 +374,7 @@ function buttonsOf(fields: Form['fields']): Stands['buttons'] {
 
 function messageFrom(state: State, chat: string, text: string, fields: Form['fields'], files: Stands['files']): object {
   const id = String((state.nextMessage += 1))
-  const thread = String(fields['message_thread_id'] ?? '')
+  const thread = worded(fields['message_thread_id'])
   const held: Held = { chat, thread, id, text, buttons: buttonsOf(fields), files, edits: 0, states: [text] }
   state.messages.push(held)
   return wireOf(held)
