@@ -154,7 +154,6 @@ function controlsOf(
       sockets.deliver('interactive', payload, `press ${message}`)
       return shownTo.promise
     },
-    standing: () => standing(state),
     ...switchesOf(state, sockets),
   }
 }
@@ -163,11 +162,9 @@ function controlsOf(
 function switchesOf(
   state: SlackState,
   sockets: SocketMode,
-): Omit<
-  SlackFake,
-  'settings' | 'close' | 'say' | 'sayUnheard' | 'command' | 'rewrite' | 'press' | 'standing' | 'space' | 'idOf' | 'menu' | 'clockOff'
-> {
+): Omit<SlackFake, 'settings' | 'close' | 'say' | 'sayUnheard' | 'command' | 'rewrite' | 'press' | 'space' | 'idOf' | 'menu' | 'clockOff'> {
   return {
+    standing: () => standing(state),
     seen: (id) => state.messages.find(({ ts }) => ts === id)?.states ?? [],
     requests: (method) => state.requests.get(method) ?? 0,
     repeatUpdates: () => void (state.isRepeating = true),

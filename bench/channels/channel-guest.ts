@@ -7,7 +7,7 @@ import type { ChannelFake } from '../../src/channels/channel-contract.ts'
 import type { InputOf, OutputOf } from '../../src/protocol/index.ts'
 import { ensureGuest, openHome, openWorkspace, parseUser } from '../../src/runner/index.ts'
 import { parseConfig } from '../../src/services/index.ts'
-import { residentBytes } from './child-process.ts'
+import { residentBytes } from '../subjects/child-process.ts'
 
 export interface BenchChannels extends AsyncDisposable {
   add(fake: ChannelFake): Promise<void>

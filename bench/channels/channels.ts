@@ -5,7 +5,7 @@ import { startPlatform } from '../../test/channels/platforms.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, megabytes, ms, perSecond, type Row } from '../report.ts'
 import { median } from '../statistics.ts'
-import { type BenchChannels, startChannels } from '../subjects/channels.ts'
+import { type BenchChannels, startChannels } from './channel-guest.ts'
 
 type TelegramFake = Awaited<ReturnType<(typeof startPlatform)['telegram']>>
 
