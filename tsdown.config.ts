@@ -121,6 +121,8 @@ const configs: UserConfig[] = defineConfig([
       },
     },
   },
+  // Started where a channel is configured. The library of a platform is loaded with its first channel.
+  { ...common, entry: { channels: 'src/channels/main.ts' } },
   // A thread loads its whole file: what it shares with the guest would bring along what it does not need.
   { ...common, entry: { 'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' }, copy: sqliteFiles, onSuccess: withoutExports('sqlite') },
   // `pg` asks for what it does without here: its native half, and the sockets of another host.

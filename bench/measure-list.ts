@@ -4,6 +4,7 @@ import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { cancel } from './measures/cancel.ts'
 import { calls } from './measures/calls.ts'
+import { channels } from './channels/channels.ts'
 import { activePlugins } from './plugins/active-plugins.ts'
 import { characters } from './plugins/characters.ts'
 import { eliza } from './plugins/eliza.ts'
@@ -26,6 +27,7 @@ import { providers } from './plugins/providers.ts'
 import { plugins } from './plugins/plugins.ts'
 import { recall } from './recall/measure-recall.ts'
 import { given } from './recall/given.ts'
+import { learned } from './recall/learned.ts'
 import { replay } from './measures/replay.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { manyPostgresUsers } from './postgres/many-users.ts'
@@ -36,6 +38,7 @@ import { stream } from './measures/stream.ts'
 import { skills } from './texts/skills.ts'
 import { text } from './texts/text.ts'
 import { turns } from './measures/turns.ts'
+import { plans } from './versions/plans.ts'
 import { undo } from './versions/undo.ts'
 import { watched } from './measures/watched.ts'
 import { wires } from './measures/wires.ts'
@@ -49,6 +52,7 @@ export const measures: readonly Measure[] = [
   loadAlike,
   crowd,
   calls,
+  channels,
   watched,
   agents,
   delegation,
@@ -64,6 +68,7 @@ export const measures: readonly Measure[] = [
   hands,
   versions,
   undo,
+  plans,
   mcp,
   providers,
   activePlugins,
@@ -76,6 +81,7 @@ export const measures: readonly Measure[] = [
   recall,
   recallSpeed,
   given,
+  learned,
   memoryStore,
   otherUsers,
   postgres,

@@ -17,6 +17,7 @@ const allowedLicences: ReadonlySet<string> = new Set([
   'BSD-3-Clause',
   'ISC',
   'MIT',
+  'MIT-0',
   // Typefaces, which may go along with any program.
   'OFL-1.1',
   'Python-2.0',
@@ -30,6 +31,17 @@ const registry = 'https://registry.npmjs.org/'
 const severalVersions: Readonly<Record<string, string>> = {
   marked: 'pi-tui pins its own, and web pages have the newest',
   'highlight.js': 'lowlight, which the web application uses, asks for 11.11',
+  undici: 'the client of Discord pins the sixth version, the client of Slack asks for a newer one',
+  pino: 'the client of IMAP pins another version, and is given no log',
+  nodemailer: 'what checks signatures of mails pins one, for its parser of addresses',
+  libmime: 'the same, for words in headers',
+  libqp: 'it brings its own',
+  libbase64: 'the same',
+  'encoding-japanese': 'the same',
+  'real-require': 'two parts of pino ask for different ones, and neither runs',
+  commander: 'the same, for a command line that is not shipped',
+  eventemitter3: 'a queue within the client of Slack has an older one',
+  '@types/retry': 'types alone, in the same way',
   'eventsource-parser': 'the clients and servers of MCP and A2A ask for the third version',
 }
 

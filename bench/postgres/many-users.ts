@@ -136,7 +136,8 @@ async function sideBySide(database: PostgresDatabase, data: MemoryData, { busySe
   }
 }
 
-async function fill({ memory }: Store, data: MemoryData, count: number): Promise<void> {
+/** Writes memories with their vectors, as a user of the store. */
+export async function fill({ memory }: Store, data: MemoryData, count: number): Promise<void> {
   await memory.change([{ change: 'model', model: 'm', dims, state: 'active' }])
   for (let first = 0; first < count; first += batch) {
     const numbers = Array.from({ length: Math.min(batch, count - first) }, (_, i) => first + i)
@@ -151,7 +152,8 @@ async function fill({ memory }: Store, data: MemoryData, count: number): Promise
   }
 }
 
-async function search({ memory }: Store, data: MemoryData, number: number): Promise<number> {
+/** @returns how long a search by words and vector takes */
+export async function search({ memory }: Store, data: MemoryData, number: number): Promise<number> {
   const { terms, vector } = data.question(number)
   const began = performance.now()
   await memory.search({ filter: {}, text: { terms, contextWeight: 0.5, limit: 20 }, vector: { model: 'm', vector, limit: 20 } })

@@ -119,7 +119,13 @@ async function measureResume(start: Start): Promise<Row> {
   while (view.status === 'running' || view.status === 'waiting') view = await ask<Run>(terminal, 'program.show', { run: id, wait_s: 30 })
   const took = performance.now() - began
   if (view.status !== 'success') throw new Error(`the run ended with ${view.status}: ${view.failure?.message ?? ''}`)
-  return bounded(`going on after ${figure(recordedCalls)} calls`, ms(took), `answered after ${ms(answered - began)}`, '< 2 s', took < 2_000)
+  return bounded(
+    `going on over ${figure(recordedCalls)} recorded calls, to its end`,
+    ms(took),
+    `it asks again after ${ms(answered - began)}`,
+    '< 2 s',
+    took < 2_000,
+  )
 }
 
 /** @returns when the person has answered */

@@ -37,7 +37,18 @@ ${shown.map(({ path, text }) => data(desk, 'file', path, text)).join('\n\n')}`
         const changed = [...new Set(edits.map(({ path }) => path))]
         const text = `Cause: ${cause}\nFixed in ${changed.join(', ')}. ${test.path} fails without the fix and passes with it, and so do all tests.`
         console.log(text)
-        return { found: true, text, hypotheses, cause, whys, changed, regression_test: test.path, proof: proven.proof, not_put_back: [] }
+        return {
+          ok: true,
+          found: true,
+          text,
+          hypotheses,
+          cause,
+          whys,
+          changed,
+          regression_test: test.path,
+          proof: proven.proof,
+          not_put_back: [],
+        }
       }
       refused = proven.refused
       each.outcome = `Not proven: ${refused}`.slice(0, 1000)
@@ -49,7 +60,7 @@ ${shown.map(({ path, text }) => data(desk, 'file', path, text)).join('\n\n')}`
       ? 'Nothing was found that can be proven. All files are as before.'
       : `Nothing was found that can be proven. Look at ${left.join(', ')}.`
   console.log(text)
-  return { found: false, text, hypotheses, cause: '', whys: [], changed: [], regression_test: '', proof: {}, not_put_back: left }
+  return { ok: false, found: false, text, hypotheses, cause: '', whys: [], changed: [], regression_test: '', proof: {}, not_put_back: left }
 }
 
 // @returns the proof, or why there is none; then every file is as before

@@ -4,7 +4,7 @@ const failingLooks = 2
 
 export default ({ environment, version, repository = '/shared', watch_s: watchS = 600, check_s: checkS = 15 }) => {
   const state = { environment, version: version ?? '', previous: '' }
-  const end = (result, text) => ({ result, ...state, text: String(text).trim().slice(0, 2000) })
+  const end = (result, text) => ({ ok: result === 'SUCCESS', result, ...state, text: String(text).trim().slice(0, 2000) })
   const place = {}
   try {
     return deploy({ state, end, repository, watchS, checkS, place })

@@ -2,9 +2,10 @@ const ours = ['-c', 'user.name=Oxbow', '-c', 'user.email=git-sync@oxbow.invalid'
 
 export default ({ repository = '/shared', tag_prefix: prefix = 'auto-sync', interval_mins: minutes = 60, times = 1 }) => {
   let last
-  for (let done = 1; ; done++) {
-    last = { ...sync(repository, prefix), syncs: done }
-    if (done >= times) return last
+  for (let n = 1; ; n++) {
+    const done = sync(repository, prefix)
+    last = { ok: done.status === 'pushed' || done.status === 'unchanged', ...done, syncs: n }
+    if (n >= times) return last
     oxbow.sleep(minutes * 60)
   }
 }

@@ -22,11 +22,11 @@ export default ({ request, name: wanted, folder: place = '/shared/programs' }) =
     const calls = listed.map((each) => each.name).filter((each) => files.toml.includes(`"${each}"`) || files.toml.includes(`'${each}'`))
     const text = `${name} is in ${folder}, and passes its checks and its tests (${files.tests.length}).\nIt may call: ${calls.join(', ') || 'nothing'}\nRead it, then install it: oxbow program install, with the folder as it is called on the host.`
     console.log(text)
-    return { made: true, text, name, folder, calls, files: Object.keys(written), tries, findings: [] }
+    return { ok: true, made: true, text, name, folder, calls, files: Object.keys(written), tries, findings: [] }
   }
   const text = `Nothing was written: after ${maxTries} tries, this is still wrong:\n${findings.map((each) => `- ${each}`).join('\n')}`
   console.log(text)
-  return { made: false, text, name, folder: '', calls: [], files: [], tries: maxTries, findings }
+  return { ok: false, made: false, text, name, folder: '', calls: [], files: [], tries: maxTries, findings }
 }
 
 // @returns what keeps it from being right: problems, rights that it does not use, tests that fail

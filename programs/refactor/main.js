@@ -28,7 +28,7 @@ export default (input) => {
   }
   const result = (status, text, more = {}) => {
     console.log(text)
-    return { status, text, steps: [], changed: [], not_put_back: [], ...more }
+    return { ok: status === 'done' || status === 'nothing', status, text, steps: [], changed: [], not_put_back: [], ...more }
   }
   if (code.length === 0) return result('nothing', `There is no code at ${target}.`)
 

@@ -32,7 +32,7 @@ const introduction: readonly string[] = [
       [
         'variables',
         '`OXBOW__SECTION__KEY=VALUE`',
-        'a container or a unit: `OXBOW__APPROVAL__MODE=manual` is `approval.mode`. Names of keys are in small letters.',
+        'a container or a unit: `OXBOW__APPROVAL__MODE=manual` is `approval.mode`. Names of keys are in lowercase letters.',
       ],
       ['options', '`--model`, `--base-url`', 'one start'],
     ],

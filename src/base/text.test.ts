@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { CallId } from './id.ts'
+import { matchesStars } from './stars.ts'
 import { fenced, unfenced } from './text.ts'
 
 const call = '01890a5d-ac96-774b-bcce-b302099a8057.3' as CallId
@@ -31,5 +32,24 @@ describe('a fence', () => {
   it('comes off again, and nothing else does', () => {
     fc.assert(fc.property(fc.string(), (text) => assert.equal(unfenced(fenced(text, call)), text.replaceAll(mark, '(mark)'))))
     for (const text of ['', 'plain', `<<data ${mark}\nnever ended`, `<<data a\nx\nb>>`]) assert.equal(unfenced(text), text)
+  })
+})
+
+describe('a pattern with stars', () => {
+  it('matches as a regular expression would, in time for any text', () => {
+    const asRegExp = (pattern: string): RegExp =>
+      new RegExp(
+        `^${pattern
+          .split('*')
+          .map((part) => part.replace(/[^\w]/g, '\\$&'))
+          .join('.*')}$`,
+        's',
+      )
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('a', 'b', '*') }), fc.string({ unit: fc.constantFrom('a', 'b') }), (pattern, text) => {
+        assert.equal(matchesStars(pattern, text), asRegExp(pattern).test(text))
+      }),
+    )
+    assert.equal(matchesStars('*a'.repeat(200), 'a'.repeat(100_000)), true)
   })
 })

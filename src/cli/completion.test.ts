@@ -103,10 +103,14 @@ const free: readonly string[] = [
   'binary', // a program
   'call-or-path', // of the guest, or of the workspace
   'category',
+  'code', // that a stranger was shown
+  'delivery', // of a channel's log
   'document', // of a category that is not known
+  'dollars',
   'file',
   'folder',
   'key-file',
+  'kind', // of a channel
   'path',
   'path-or-memory', // of the workspace, or an id
   'url',

@@ -13,7 +13,7 @@ import type { GatewayPort } from './guest-connection.ts'
 import { assertFile, findLocalFile, readNamed, uploadFiles } from './own-files.ts'
 import type { Screen } from './screen/screen.ts'
 import { saveMedia } from './verbs/media.ts'
-import { mediaIn } from '../protocol/index.ts'
+import { maxAttachments, mediaIn } from '../protocol/index.ts'
 import { mediaLine } from '../terminal/index.ts'
 
 /** A chat over a gateway that keeps what it is given. `fails`: the next message is refused. */
@@ -103,7 +103,7 @@ describe('/attach', () => {
     const { type } = startChat()
     await assert.rejects(type(`/attach ${home.path}`), { code: 'bad_input' })
     await assert.rejects(type(`/attach ${join(home.path, 'none')}`), { code: 'not_found' })
-    for (let i = 0; i < 4; i++) await type(`/attach ${join(home.path, 'a')}`)
+    for (let i = 0; i < maxAttachments; i++) await type(`/attach ${join(home.path, 'a')}`)
     await assert.rejects(type(`/attach ${join(home.path, 'a')}`), { code: 'limit_reached' })
   })
 })

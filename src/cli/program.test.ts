@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
-import { runProgram } from './program.ts'
+import { buildProgram, runProgram } from './program.ts'
+import { loadServiceVerbs } from './service-verbs.ts'
 import type { Terminal } from './terminal.ts'
 
 async function type(...args: readonly string[]): Promise<{ exit: number; out: string; err: string }> {
@@ -155,4 +156,36 @@ void test('failures print an error and a hint, and exit by the table', async () 
   const user = await type('sessions', '--user', '../x')
   assert.equal(user.exit, 2)
   assert.match(user.err, /cannot be a user name\nhint: /)
+})
+
+void test('a misspelt verb of a group that takes a text is no text: it is not given to an agent', async () => {
+  for (const typed of [['shw'], ['shw', '0199d2c4'], ['lst', '--json'], ['drp', '0199d2c4-ac96']]) {
+    const { exit, err, out } = await type('plan', ...typed)
+    assert.equal(exit, 2, typed.join(' '))
+    assert.match(
+      `${err}${out}`,
+      new RegExp(`there is no verb .{1,2}${typed[0]}.{1,2} in .oxbow plan.; did you mean (show|list|drop)`),
+      typed.join(' '),
+    )
+  }
+  const { err } = await type('plan', 'shw')
+  assert.match(err, /hint: [^]*oxbow plan -- shw\n$/)
+})
+
+void test('a verb that is typed is the same where those after it are not made', async () => {
+  const terminal = { output: process.stdout, errors: process.stderr, env: {}, version: '1' } as unknown as Terminal
+  const all = buildProgram(terminal, () => {}, await loadServiceVerbs(null))
+  let sooner = 0
+  for (const verb of all.commands.filter((command) => command.name() !== 'help')) {
+    for (const name of [verb.name(), ...verb.aliases()]) {
+      const loaded = await loadServiceVerbs(verb.name())
+      const own = buildProgram(terminal, () => {}, loaded, name)
+      const found = own.commands.find((command) => command.name() === verb.name())
+      const texts = (command: typeof verb): readonly string[] => [command.helpInformation(), ...command.commands.flatMap(texts)]
+      assert.deepEqual(found === undefined ? null : texts(found), texts(verb), name)
+      if (own.commands.length < all.commands.length / 2) sooner += 1
+    }
+  }
+  assert.ok(sooner > 10, 'not all are made for each')
+  assert.equal(buildProgram(terminal, () => {}, await loadServiceVerbs(null), 'nowhere').commands.length, all.commands.length)
 })

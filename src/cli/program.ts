@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import { type Failure, isOxbowError, OxbowError } from '../base/index.ts'
-import { assertKnown, chosenWorkspace, homeRoot, leftMoves } from '../runner/index.ts'
+import { assertKnown, chosenWorkspace, hasOpenMoves, homeRoot } from '../runner/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { valueOf } from './early-guest.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
@@ -49,7 +49,8 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
   const args = asked[0] === 'session' ? ['sessions', ...asked.slice(1)] : asked
   const terminal = { ...given, isJson: wantsJson(args) }
   let verb: Verb = () => Promise.resolve(0)
-  const program = buildProgram(terminal, (chosen) => void (verb = chosen), await verbsFor(args))
+  const loaded = await verbsFor(args)
+  const program = buildProgram(terminal, (chosen) => void (verb = chosen), loaded, meantOf(args))
   const unknown = findUnknown(args, program)
   if (unknown !== null) return printFailure(terminal, unknown)
   try {
@@ -58,7 +59,7 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
     assertSpace(args, terminal)
     return await verb()
   } catch (error) {
-    if (!isCommanderEnd(error)) return reportFailure(terminal, await forPeople(error, program))
+    if (!isCommanderEnd(error)) return reportFailure(terminal, await forPeople(error, () => buildProgram(terminal, () => {}, loaded)))
     if (error.exitCode === 0) return 0
     if (terminal.isJson)
       printFailure(terminal, { code: 'bad_input', message: error.message.replace(/^error: /, ''), hint: 'Add --help to see the options.' })
@@ -91,12 +92,12 @@ function assertSpace(args: readonly string[], { env }: Terminal): void {
 /** Before anything else is done, what a killed move between spaces has left is taken back or finished. */
 async function settleMoves(terminal: Terminal): Promise<void> {
   const runner = join(homeRoot(terminal.env), 'runner')
-  if (leftMoves({ runner }).length > 0) await (await import('./spaces/move.ts')).finishLeft(terminal)
+  if (hasOpenMoves(runner)) await (await import('./spaces/move.ts')).finishLeft(terminal)
 }
 
-async function forPeople(error: unknown, program: Command): Promise<unknown> {
+async function forPeople(error: unknown, whole: () => Command): Promise<unknown> {
   if (!isOxbowError(error)) return error
-  return new OxbowError(error.code, error.message, { hint: await hintForPeople(error.hint, program), data: error.data, cause: error })
+  return new OxbowError(error.code, error.message, { hint: await hintForPeople(error.hint, whole()), data: error.data, cause: error })
 }
 
 /** What follows `--` belongs to another program. */
@@ -109,12 +110,13 @@ function wantsJson(args: readonly string[]): boolean {
 function findUnknown(args: readonly string[], program: Command): Failure | null {
   let group = program
   const path: string[] = []
-  for (const word of args) {
+  for (const [at, word] of args.entries()) {
     if (!/^[^-]/.test(word) || group.commands.length === 0) return null
     const next = group.commands.find((command) => namesOf(command).includes(word))
     if (next === undefined && word === 'help') return null
     // A group that takes words of its own: `oxbow plan "…"`.
-    if (next === undefined && path.length > 0 && group.registeredArguments.length > 0) return null
+    if (next === undefined && path.length > 0 && group.registeredArguments.length > 0)
+      return misspelt(word, args.slice(at + 1), path.join(' '), group.commands.flatMap(namesOf))
     if (next === undefined) {
       const inGroup = path.length === 0 ? '' : ` in \`oxbow ${path.join(' ')}\``
       const rest = path.length === 0 ? '; to send a message, type oxbow run "…"' : ''
@@ -130,8 +132,27 @@ function findUnknown(args: readonly string[], program: Command): Failure | null 
   return null
 }
 
+/** @returns what a word that is near a verb was meant to be, alone or before an id; null: it begins a text */
+function misspelt(word: string, rest: readonly string[], group: string, names: readonly string[]): Failure | null {
+  const others = rest.filter((each) => !each.startsWith('-'))
+  const isAlone = !/\s/.test(word) && others.length <= 1 && others.every((each) => idLike.test(each))
+  // More words are near a verb by chance than begin as it does.
+  const near = names.filter((name) => name[0] === word[0])
+  const meant = isAlone ? suggestion(word, near) : ''
+  if (meant === '') return null
+  const message = `there is no verb ${JSON.stringify(word)} in \`oxbow ${group}\`${meant}`
+  return { code: 'bad_input', message, hint: `if it is the text, type: oxbow ${group} -- ${[word, ...others].join(' ')}` }
+}
+
+const idLike = /^(?=.*\d)[0-9a-f][0-9a-f-]{3,}$/
+
 function namesOf(command: Command): readonly string[] {
   return [command.name(), ...command.aliases()]
+}
+
+/** @returns the verb that is typed; undefined where the others are needed, too: for the help and for a script of completion */
+function meantOf([first = '-']: readonly string[]): string | undefined {
+  return first.startsWith('-') || first === 'help' || first === 'completion' ? undefined : first
 }
 
 /** A script of completion has all of them. `ps` is `agents`. */
@@ -158,8 +179,11 @@ const addCompletion =
       )
   }
 
-/** @param loaded verbs of services that have their arguments and options; the others have a line in the help */
-export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, loaded: LoadedVerbs): Command {
+/**
+ * @param loaded verbs of services that have their arguments and options; the others have a line in the help
+ * @param only a verb to stop at: to make all of them takes a tenth of a start. Absent, or no verb: all are there
+ */
+export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, loaded: LoadedVerbs, only?: string): Command {
   const program = new Command('oxbow')
   // Inherited by the verbs below, so it comes first.
   program
@@ -186,11 +210,20 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, l
   for (const [heading, adds] of Object.entries(families)) {
     program.commandsGroup(heading)
     const own = heading === 'Set up:' ? [...adds, addCompletion(loaded)] : adds
-    for (const add of [...own, addServiceVerbs(heading, loaded)]) add(program, terminal, choose)
+    const ofServices = addServiceVerbs(heading, loaded)
+    for (const add of own) {
+      add(program, terminal, choose)
+      if (isThere(program, only)) break
+    }
+    ofServices(program, terminal, choose)
+    if (isThere(program, only)) return program
   }
   program.commandsGroup('Help:').helpCommand('help [verb...]', 'show the help of a verb')
   return program
 }
+
+const isThere = (program: Command, name: string | undefined): boolean =>
+  name !== undefined && program.commands.some((command) => namesOf(command).includes(name))
 
 /**
  * A blank text is a variable of a script that is not set: `oxbow undo "$TURN"` must not undo another turn, nor `folder add "$PROJECT"` add this

@@ -27,6 +27,7 @@ import type {
   SentFile,
   ServerFrame,
   SessionInfo,
+  TurnSource,
 } from '../protocol/index.ts'
 import type { FollowHandler, StreamFrame } from './follower.ts'
 import { createFollowing, type Following } from './following.ts'
@@ -129,6 +130,8 @@ interface SendMessage {
   readonly client?: ClientTools | undefined
   /** Results of those tools; the text may then be empty. */
   readonly results?: readonly ClientResult[] | undefined
+  /** Where the message comes from, by which is decided whether it is answered; absent: it is written to the agent itself. */
+  readonly source?: TurnSource | undefined
   /** To send a failed message again: the same id is the same message. */
   readonly clientId?: CallId
 }
@@ -153,8 +156,16 @@ interface GatewayMethods {
   cancelTurn(session: SessionId): Promise<boolean>
   /** @returns what must still happen; empty: it is decided */
   approve(call: CallId, allow: boolean): Promise<string>
-  /** Makes a system call as the user. A refusal is an outcome, not an error. */
-  call<Name extends string>(name: Name & MadeCall<Name>, input: InputOf<Name>, session?: SessionId): Promise<CallOutcome<OutputOf<Name>>>
+  /**
+   * Makes a system call as the user. A refusal is an outcome, not an error.
+   * @param id a UUID for the call: it survives reconnections then, and is made once however often it is sent
+   */
+  call<Name extends string>(
+    name: Name & MadeCall<Name>,
+    input: InputOf<Name>,
+    session?: SessionId,
+    id?: CallId,
+  ): Promise<CallOutcome<OutputOf<Name>>>
 }
 
 function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: ClientLimits, newId: IdMaker): GatewayMethods {
@@ -178,10 +189,10 @@ function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: 
     cancelTurn: async (session) =>
       (resultOf(await once({ type: 'cancel_turn', payload: { session } })) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) => (resultOf(await once({ type: 'approve', payload: { call, allow } })) as { next: string }).next,
-    async call(name, input, session) {
+    async call(name, input, session, id) {
       const answer = await ask(
-        { type: 'call', payload: { name, input: input as Json, session } },
-        { repeatable: false, timeoutMs: callTimeoutMs },
+        { type: 'call', payload: { name, input: input as Json, session, ...(id !== undefined && { client_id: id }) } },
+        { repeatable: id !== undefined, timeoutMs: callTimeoutMs },
       )
       return resultOf(answer) as CallOutcome<OutputOf<typeof name>>
     },

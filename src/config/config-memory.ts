@@ -74,6 +74,18 @@ export const memoryConfig = z
           .prefault({}),
       })
       .prefault({}),
+    learn: z
+      .strictObject({
+        enabled: z.boolean().default(true).describe('Learn facts from what you have said, after each turn, in the background.'),
+        model: z.string().default('').describe('Model that reads what no rule can, best a small one. Empty: the usual one.'),
+        share: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.05)
+          .describe('How much it spends at most, as a part of what the session has spent on its turns. 0: no model, rules only.'),
+      })
+      .prefault({}),
     consolidation: z
       .strictObject({
         enabled: z

@@ -197,6 +197,8 @@ export interface FileKeys {
   readonly keys: readonly { readonly key: string; readonly file: string }[]
   /** Path of the configuration of all users. */
   readonly homeConfig: string
+  /** Also what belongs to the home as a whole. Not for a space: its home is in the backup of the default one. */
+  readonly withHome: boolean
 }
 
 /** Progress of a longer operation. `total` is 0 if it is unknown. */

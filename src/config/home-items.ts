@@ -2,6 +2,7 @@
  * Everything that Oxbow writes below its home, and what a backup does with it. A name that is not here is reported by each backup, so that
  * nothing is left out without a word.
  */
+import { matchesStars } from '../base/index.ts'
 
 /**
  * - `database`, `shared`: parts of every backup
@@ -198,11 +199,5 @@ export function homeItemOf(at: HomeItem['at'], path: string, user: string): Home
 
 function fits(pattern: string, path: string): boolean {
   const [wanted, found] = [pattern.split('/'), path.split('/')]
-  return wanted.length === found.length && wanted.every((part, at) => fitsName(part, found[at] ?? ''))
-}
-
-function fitsName(pattern: string, name: string): boolean {
-  const [first = '', ...rest] = pattern.split('*')
-  if (rest.length === 0) return name === pattern
-  return name.startsWith(first) && rest.every((part) => name.includes(part))
+  return wanted.length === found.length && wanted.every((part, at) => matchesStars(part, found[at] ?? ''))
 }

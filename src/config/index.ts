@@ -2,7 +2,7 @@
 export type * from './config.ts'
 export * from './config-sections.ts'
 export * from './section.ts'
-export type { App, AppPort, AppQuestion, AppTool } from './app.ts'
+export type { App, AppPort, AppQuestion, AppTool, ChannelSettings, ChannelsSpec } from './app.ts'
 export { acpAgent } from './config-acp.ts'
 export type { AcpAgent } from './config-acp.ts'
 export { mcpServer, serverName } from './config-mcp.ts'

@@ -100,6 +100,13 @@ export const definitionName: RegExp = /^[a-z][a-z0-9_-]{0,31}$/
 /** Bytes of one file of a definition, and definitions of one folder: people write kilobytes of them. */
 export const maxDefinitionBytes: number = 64 * 1024
 export const maxDefinitions = 200
+/** Characters of what a definition of an agent is for, and of how it speaks. */
+export const maxAgentDescription = 500
+export const maxAgentStyle = 2_000
+/** What an agent with a definition recalls and notes. */
+export const memoryScopes: readonly ['none', 'read', 'own', 'persona'] = ['none', 'read', 'own', 'persona']
+/** Cases of the tests of a program: a person reads what fails. */
+export const maxProgramTests = 100
 /** Bytes of each file of a program. */
 export const maxProgramFileBytes: number = 256 * 1024
 /** Bytes of a WASI module of a program. */

@@ -24,7 +24,7 @@ import {
 } from '../protocol/index.ts'
 import type { Config } from './config.ts'
 import { serverName } from './config-mcp.ts'
-import { type AppPort, type AppQuestion, appQuestionSchemas } from './app.ts'
+import { type AppPort, type AppQuestion, appQuestionSchemas, type ChannelsSpec, channelsSpec } from './app.ts'
 import {
   type DefinitionText,
   type HostSkill,
@@ -153,6 +153,8 @@ export type HomeQuestion =
   | { readonly ask: 'log'; readonly wish: LogWish }
   /** Ends this guest with the service that holds it. */
   | { readonly ask: 'stop' }
+  /** Starts the process of channels, or gives it others; null: it ends. */
+  | { readonly ask: 'channels'; readonly spec: ChannelsSpec | null }
 
 export interface SignedPlugin {
   /** Of the key. */
@@ -282,6 +284,10 @@ export interface HostPort {
   /** Spaces of the person: names, sizes, what is shared. @throws OxbowError `denied` for an isolated guest */
   spaces(): Promise<readonly SpaceView[]>
   logPage(wish: LogWish): Promise<LogPage>
+  /** Has the process of channels run next to the guest, with these channels; null: it ends. Absent: there is nobody who could start it. */
+  readonly channels?: (spec: ChannelsSpec | null) => Promise<void>
+  /** Requests to a host under the egress policy. Absent: nothing is posted to others. */
+  readonly openFetch?: (host: string, allow: readonly string[]) => Promise<typeof fetch>
   /** Resolves before the guest ends. @throws OxbowError `workspace_busy` for the guest of a terminal */
   stop(): Promise<void>
   /** Keeps records in a file, signed and verified. @throws OxbowError `bad_config` where none can be made, `store_full` */
@@ -384,6 +390,7 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('spaces') }),
   z.strictObject({ ask: z.literal('log'), wish: logWish }),
   z.strictObject({ ask: z.literal('stop') }),
+  z.strictObject({ ask: z.literal('channels'), spec: channelsSpec.nullable() }),
   z.strictObject({ ask: z.literal('withdraw'), question: z.int().nonnegative() }),
   ...appQuestionSchemas,
   ...programQuestionSchemas,

@@ -1,6 +1,6 @@
 /**
  * Who sends a request, by its bearer token, its API key or the cookie of the page, and how much each may send. Requests over HTTP and
- * frames of a WebSocket count alike. The guest's own token and the page of its owner have no limit, or a busy terminal would stop itself.
+ * frames of a WebSocket count alike. The guest's own token, the page of its owner and the process of channels have no limit, or a busy one would stop itself.
  *
  * Checking an API key takes 50 ms and 32 MiB by design, so a key that was checked stays known by its hash; whether it was revoked since
  * is looked up each time. Guesses of a key, and requests that carry nothing valid, are limited too.
@@ -100,7 +100,7 @@ export function createClients({ kernel, token, requestsPerMinute, now, onClient 
         onClient?.(request, client)
         // Any key can be sent as a cookie; a page has the owner's rights.
         const isPage = mayAll && cookieKeyOf(request.headers) === key
-        return isPage ? client : { ...client, take: () => take(client.id) }
+        return isPage || (await client.kernel.isOfChannels?.()) === true ? client : { ...client, take: () => take(client.id) }
       } catch (error) {
         // Only requests that are refused anyway: whoever guesses from an address keeps nobody else out.
         const waitS = isOxbowError(error, 'unauthenticated') ? failures.take(request.socket.remoteAddress ?? '') : 0

@@ -56,7 +56,7 @@ void describe('a client frame', () => {
     for (const [wrong, field] of [
       [[{ name: 'a', media_type: '', pieces: ['../../etc/passwd'] }], /attachments\.0\.pieces\.0: must be a hash/],
       [[{ media_type: '' }], /attachments\.0\.name/],
-      [Array.from({ length: 5 }, () => files[0]), /payload\.attachments/],
+      [Array.from({ length: 11 }, () => files[0]), /payload\.attachments/],
       ['a', /payload\.attachments/],
     ] as const) {
       assert.match(failureOf(send(wrong)).hint, field)

@@ -68,8 +68,8 @@ export async function answerRequest(kernel: Kernel, { type, payload }: Request):
   const id = payload.request_id
   switch (type) {
     case 'send_turn': {
-      const { session, client_id, text = '', model, attachments, client, results } = payload
-      return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model, attachments, client, results }))
+      const { session, client_id, text = '', model, attachments, client, results, source } = payload
+      return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model, attachments, client, results, source }))
     }
     case 'create_session':
       return resultText(id, await kernel.createSession(payload.title, payload.client_id))
@@ -80,7 +80,7 @@ export async function answerRequest(kernel: Kernel, { type, payload }: Request):
     case 'approve':
       return resultText(id, { next: await kernel.approve(payload.call, payload.allow) })
     case 'call':
-      return resultText(id, await kernel.call(payload.name, payload.input, payload.session))
+      return resultText(id, await kernel.call(payload.name, payload.input, payload.session, payload.client_id))
     case 'status':
       return resultText(id, kernel.status())
     default:

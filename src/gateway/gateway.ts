@@ -197,6 +197,10 @@ function createListener(
     const [{ createPluginRoutes }, clients] = await Promise.all([import('./http/plugin-routes.ts'), loadClients()])
     return createPluginRoutes({ ...deps, clients })
   })
+  const loadHooks = once(async () => {
+    const [{ createHooks }, clients] = await Promise.all([import('./http/hooks.ts'), loadClients()])
+    return createHooks({ ...deps, clients, now: Date.now })
+  })
   return (request, response) => {
     takePagePart(request)
     answers.add(request, response)
@@ -213,11 +217,13 @@ function createListener(
             ? loadMcp
             : path.startsWith('/plugins/')
               ? loadPlugins
-              : options.a2a !== undefined && isA2a(path)
-                ? loadA2a
-                : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
-                  ? loadWeb
-                  : null
+              : path.startsWith('/hooks/')
+                ? loadHooks
+                : options.a2a !== undefined && isA2a(path)
+                  ? loadA2a
+                  : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
+                    ? loadWeb
+                    : null
     if (answer === null) return answerHttp(request, response, refusal, kernel)
     answer()
       .then((answering) => answering(request, response))

@@ -97,7 +97,7 @@ export async function startGuest(
       ...secretsOf(envelope, options),
       clock: systemClock,
       random: systemRandom,
-      ...probes(envelope, ways.sandbox, options, held),
+      ...probes(envelope, ways, options, held),
     })
     open = [kernel, ways] // The kernel closes its store and its sandbox.
     const { token = createToken(systemRandom), port = config.gateway.port } = options
@@ -222,13 +222,13 @@ function servedNow({ plugins }: HeldParts): ServedByPlugins | null {
 /** What the kernel cannot see itself. The checks are loaded with the first question. */
 function probes(
   envelope: GuestEnvelope,
-  sandbox: Sandbox,
+  { sandbox, openFetch }: HostWays,
   { host }: GuestOptions,
   held: HeldParts,
 ): Pick<KernelOptions, 'disk' | 'health' | 'host' | 'catalog'> {
   const { config, keys: env, catalogFolder: folder = '' } = envelope
   return {
-    host,
+    host: host && { ...host, openFetch },
     async *catalog(question) {
       const { pluginModels } = await import('./plugin-source.ts')
       yield* answerCatalog(question, { config, env, folder, now: () => new Date(), ...pluginModels(envelope, () => servedNow(held)) })

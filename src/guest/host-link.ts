@@ -73,6 +73,7 @@ interface HostAnswers {
   readonly spaces: readonly SpaceView[]
   readonly log: LogPage
   readonly stop: null
+  readonly channels: null
   readonly archive: ArchiveFile
   readonly archived: ArchivePage
   readonly app_tool: Json
@@ -232,6 +233,7 @@ export function createHostPort({ link, envelope, renew, live, log }: HostPortDep
     users: () => link.ask({ ask: 'users' }),
     spaces: () => link.ask({ ask: 'spaces' }),
     logPage: (wish) => link.ask({ ask: 'log', wish }),
+    channels: async (spec) => void (await link.ask({ ask: 'channels', spec })),
     stop: async () => void (await link.ask({ ask: 'stop' })),
     app: (question, signal, onPiece) => link.ask(question, signal, onPiece),
     restartProblem: () => problem,

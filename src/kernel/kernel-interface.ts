@@ -43,6 +43,7 @@ export interface Kernel {
    * @throws OxbowError `unauthenticated` when the key of this kernel was revoked or has expired; never for the owner's
    */
   check(): Promise<boolean>
+  isOfChannels?(): Promise<boolean> // Its key is the process of channels', which asks as often as people write.
   /**
    * @param listener called once, when the key of this kernel is revoked, expires, or has other rights: what was opened with it must end
    * @returns a function that stops it. Absent: the owner's rights stay

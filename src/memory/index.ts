@@ -23,6 +23,7 @@ export { nearEnough, describeRecalled, type Recalled } from './recall/recalled.t
 export type { TextEngine, TextFormat } from './text/text-engine.ts'
 export { createLocalTextEngine, createTextEngine, type TextEngineOptions } from './text/text-thread.ts'
 export type { Said, Summary, SummaryStep } from './summary/summary.ts'
+export type { Learning, LearnQuestion } from './tidy/learn.ts'
 export { type Tidied, tidiedSchema, type TidyStep } from './tidy/tidy-change.ts'
-export { loadSummary, loadTidy, openRecall } from './lazy-parts.ts'
+export { loadSummary, loadTidy, loadWorthReading, openRecall } from './lazy-parts.ts'
 export { wholeText } from './keep/memory-item.ts'

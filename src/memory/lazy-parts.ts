@@ -12,6 +12,11 @@ export function loadSummary(): Promise<typeof import('./summary/rolling.ts')> {
   return import('./summary/rolling.ts')
 }
 
+/** What tells small talk from statements, with the first turn that ends. */
+export function loadWorthReading(): Promise<typeof import('./tidy/worth-reading.ts')> {
+  return import('./tidy/worth-reading.ts')
+}
+
 /** Records and reports of tidying. */
 export function loadTidy(): Promise<typeof import('./tidy/tidy-change.ts')> {
   return import('./tidy/tidy-change.ts')

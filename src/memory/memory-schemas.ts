@@ -55,6 +55,7 @@ export const provenance = z.strictObject({
   supersedes: z.array(related).readonly(),
   contradicts: z.array(related).readonly(),
   confirmed_by: z.array(related).readonly(),
+  learned_by: z.enum(['rule', 'model']).exactOptional().describe('What read it in the message that it comes from; absent: it was written.'),
 })
 
 export type Provenance = z.infer<typeof provenance>

@@ -25,6 +25,7 @@ import type { TurnRecall } from './recall/turn-recall.ts'
 import type { Wanted } from './recall/wanted.ts'
 import type { TextEngine } from './text/text-engine.ts'
 import type { ThreadEngine } from './recall/thread-questions.ts'
+import type { Learning } from './tidy/learn.ts'
 import type { Tidy } from './tidy/tidy.ts'
 
 /** One user's memory: what the kernel and the calls use of it. Its parts are loaded with their first use. */
@@ -41,6 +42,8 @@ export interface Memory extends TurnCalls {
   undo(): Promise<UndoNotes>
   forgetting(): Promise<Forgetting>
   tidy(): Promise<Tidy>
+  /** Learns from what was just said. */
+  learning(): Promise<Learning>
   /** Call after tidying has changed which entries are hot. */
   tidied(): void
   /** @throws OxbowError `not_found` */
@@ -192,7 +195,7 @@ function lazyClaim(deps: KeepDeps, presence: MemoryPresence, ending: AbortSignal
 function lazyKeepers(
   deps: KeepDeps,
   config: MemoryOptions['config'],
-): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'undo' | 'tidy' | 'why' | 'map' | 'embed'> {
+): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'undo' | 'tidy' | 'learning' | 'why' | 'map' | 'embed'> {
   const notes = once(async () => (await import('./keep/notes.ts')).createNotes(deps))
   return {
     notes,
@@ -201,6 +204,7 @@ function lazyKeepers(
     transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
     undo: once(async () => (await import('./keep/undo-notes.ts')).createUndoNotes(deps)),
     tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps, { speed: config.consolidation.fading })),
+    learning: once(async () => (await import('./tidy/learn.ts')).createLearning(deps)),
     async why(id, caller) {
       const { explain, reachOf } = await import('./keep/provenance.ts')
       const kept = await notes()

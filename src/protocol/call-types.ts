@@ -47,6 +47,7 @@ type AgentListAgents = {
   usage: { cpu_ms: number; memory_mb: number; processes: number } | null
   spent: { tokens: number; micro_dollars: number }
   left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+  mail?: readonly { agent: CallId; name: string; messages: number }[]
   origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
 }
 
@@ -115,6 +116,34 @@ type BudgetShowSession = {
   spent: { microDollars: number; tokens: number }
   reserved: { microDollars: number; tokens: number }
   limit: { micro_dollars: number | null; tokens: number | null }
+}
+
+type ChannelApprove = {
+  id: string
+  channel: string
+  space: string
+  sender: string
+  shown: string
+  role: 'owner' | 'member' | 'guest'
+  rights: readonly string[]
+  groups: readonly string[]
+  linked_at: number
+  by: string
+}
+
+type ChannelList = {
+  name: string
+  kind: string
+  state: 'starting' | 'up' | 'down' | 'failed' | 'paused'
+  why: string
+  since: number
+  account: string
+  link: string
+  console: string
+  waiting: number
+  undelivered: number
+  failed: number
+  identities: number
 }
 
 type ConfigCheckDraft = {
@@ -585,7 +614,12 @@ interface CallInputs {
     orphans?: 'kill' | 'adopt' | 'finish' | undefined
     budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
   }
-  'agent.wait': { agents?: readonly string[] | undefined; mode?: 'all' | 'any' | undefined; timeout_s?: number | undefined }
+  'agent.wait': {
+    agents?: readonly string[] | undefined
+    message?: string | undefined
+    mode?: 'all' | 'any' | undefined
+    timeout_s?: number | undefined
+  }
   'approval.list': { session?: string | undefined }
   'approval.revoke': { rule: string }
   'approval.rules': Record<string, never>
@@ -675,6 +709,68 @@ interface CallInputs {
     input?: Json | undefined
     remember?: { scope: 'call' | 'pattern' | 'session' | 'folder'; rule?: string | undefined; labels?: boolean | undefined } | undefined
   }
+  'channel.add': { kind: string; name?: string | undefined; secrets: { [name: string]: string }; options?: { [name: string]: string } | undefined }
+  'channel.approve': { code: string; role?: 'owner' | 'member' | 'guest' | undefined }
+  'channel.ask': { session: string; call: string }
+  'channel.attempt': { delivery: string; part: number }
+  'channel.deliver': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; text: string }
+  'channel.hook': { channel: string; headers: { [name: string]: string }; body: string; too_large?: boolean | undefined }
+  'channel.list': Record<string, never>
+  'channel.log': { channel: string }
+  'channel.moved': { channel: string; from: { space?: string | undefined; chat: string }; to: { space?: string | undefined; chat: string } }
+  'channel.notify': { text: string; urgent?: boolean | undefined }
+  'channel.outbox': { seen?: number | undefined; wait_s?: number | undefined }
+  'channel.pair': { channel: string; role?: 'owner' | 'member' | 'guest' | undefined }
+  'channel.pause': { channel: string }
+  'channel.places': { channel: string }
+  'channel.post': {
+    channel: string
+    id: string
+    chat: string
+    thread?: string | undefined
+    text: string
+    file?: { name: string; data: string } | null | undefined
+  }
+  'channel.press': { channel: string; space?: string | undefined; chat: string; thread?: string | undefined; message: string; sender: string; data: string }
+  'channel.put': { data: string }
+  'channel.read': { piece: string }
+  'channel.receive': {
+    channel: string
+    space?: string | undefined
+    chat: string
+    thread?: string | undefined
+    kind: 'direct' | 'group'
+    message: string
+    sender: string
+    shown: string
+    is_bot?: boolean | undefined
+    is_verified?: boolean | undefined
+    at: number
+    text: string
+    change?: 'new' | 'edited' | 'deleted' | undefined
+    mentions_us?: boolean | undefined
+    replies_to_us?: boolean | undefined
+    quoted?: readonly string[] | undefined
+    files?: readonly { name: string; pieces: readonly string[] }[] | undefined
+    automatic?: string | undefined
+  }
+  'channel.release': { delivery: string; growing?: boolean | undefined; wait_s?: number | undefined }
+  'channel.remove': { channel: string }
+  'channel.resume': { channel: string }
+  'channel.retry': { channel: string; delivery?: string | undefined }
+  'channel.say': {
+    channel: string
+    state: 'starting' | 'up' | 'down' | 'failed'
+    why?: string | undefined
+    self?: { id: string; name: string; link: string; console: string } | null | undefined
+  }
+  'channel.sent': {
+    delivery: string
+    part?: number | undefined
+    id?: string | undefined
+    end?: { state: 'done' | 'lost' | 'dead'; why?: string | undefined } | undefined
+  }
+  'channel.test': { channel: string }
   'coder.add': {
     agent: string
     settings: {
@@ -805,6 +901,17 @@ interface CallInputs {
   }
   'heartbeat.show': { wait_s?: number | undefined; seen?: number | undefined }
   'heartbeat.snooze': { seconds?: number | undefined }
+  'identity.link': {
+    channel: string
+    space?: string | undefined
+    sender: string
+    shown?: string | undefined
+    role?: 'owner' | 'member' | 'guest' | undefined
+    rights?: readonly string[] | undefined
+    groups?: readonly string[] | undefined
+  }
+  'identity.list': Record<string, never>
+  'identity.unlink': { identity: string }
   'key.create': { name: string; rights: readonly string[]; expires_in_s?: number | undefined }
   'key.list': Record<string, never>
   'key.revoke': { key: string }
@@ -1068,7 +1175,14 @@ interface CallInputs {
   'skill.show': { target: string }
   'skill.trust': { target: string; hash: string }
   'space.clear': { ids: readonly string[]; paths?: readonly string[] | undefined }
-  'space.derived': { path?: string | undefined; memories?: readonly string[] | undefined; schedules?: readonly string[] | undefined }
+  'space.derived': {
+    path?: string | undefined
+    memories?: readonly string[] | undefined
+    schedules?: readonly string[] | undefined
+    sessions?: readonly SessionId[] | undefined
+    elsewhere?: boolean | undefined
+    moved?: readonly string[] | undefined
+  }
   'space.pack': { ids?: readonly string[] | undefined; after?: string | undefined; paths?: readonly string[] | undefined }
   'space.place': {
     lines: readonly string[]
@@ -1112,6 +1226,15 @@ interface CallInputs {
       output?: { name: string; schema: Json } | undefined
     } | undefined
     continues?: true | undefined
+    source?: {
+      kind: 'direct' | 'group'
+      mention?: true | undefined
+      reply?: true | undefined
+      command?: true | undefined
+      bot?: true | undefined
+      channel?: string | undefined
+      chat?: string | undefined
+    } | undefined
   }
   'usage.series': { hours?: number | undefined }
   'vault.copy_to': { source_path: string; destination_path: string; overwrite?: boolean | undefined }
@@ -1171,9 +1294,9 @@ interface CallOutputs {
   'agent.raise': { agent: CallId; budget: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number } }
   'agent.resume': { agents: readonly CallId[]; state: string }
   'agent.revoke': { agents: readonly string[] }
-  'agent.send': { to: CallId | ''; state: string }
+  'agent.send': { to: CallId | ''; state: string; message?: string }
   'agent.spawn': AgentListAgents
-  'agent.wait': { agents: readonly AgentListAgents[]; timed_out: boolean }
+  'agent.wait': { agents: readonly AgentListAgents[]; timed_out: boolean; answer?: string }
   'approval.list': readonly {
     call: CallId
     session: SessionId
@@ -1275,6 +1398,78 @@ interface CallOutputs {
   'budget.set': BudgetReset
   'budget.show': { session: BudgetShowSession | null; user: BudgetShowSession; budgets: readonly BudgetReset[] }
   'call.decide': { decided: boolean; rule: string | null; next: string }
+  'channel.add': {
+    name: string
+    kind: string
+    state: 'starting' | 'up' | 'down' | 'failed' | 'paused'
+    why: string
+    since: number
+    account: string
+    link: string
+    console: string
+    waiting: number
+    undelivered: number
+    failed: number
+    identities: number
+    hook: string
+    secret: string
+  }
+  'channel.approve': ChannelApprove
+  'channel.ask': { asked: boolean }
+  'channel.attempt': { before: { at: number; id: string } | null }
+  'channel.deliver': { delivery: string }
+  'channel.hook': { became: string; why: string; turn: string }
+  'channel.list': readonly ChannelList[]
+  'channel.log': readonly { delivery: string; kind: string; chat: string; state: string; why: string; parts: number; made_at: number }[]
+  'channel.moved': { moved: number }
+  'channel.notify': { notice: string }
+  'channel.outbox': {
+    version: number
+    deliveries: readonly {
+      id: string
+      channel: string
+      space: string
+      chat: string
+      thread: string
+      kind: 'reply' | 'notice' | 'question'
+      session: string
+      turn: string
+      cursor: number
+      text: string
+      file: { name: string; text: string } | null
+      buttons: readonly (readonly { label: string; data: string }[])[]
+      reply_to: string
+      guarded: boolean
+      parts: readonly { at: number; id: string }[]
+      state: 'open' | 'done' | 'lost' | 'dead'
+      why: string
+      made_at: number
+      ended_at: number
+    }[]
+    linked_at: number
+  }
+  'channel.pair': { channel: string; link: string; code: string; expires_at: number; role: 'owner' | 'member' | 'guest' }
+  'channel.pause': ChannelList
+  'channel.places': { chats: readonly { space: string; chat: string; thread: string; kind: 'direct' | 'group' }[]; people: readonly string[] }
+  'channel.post': { status: number; retry_after_s: number; why: string }
+  'channel.press': { text: string }
+  'channel.put': { piece: string; bytes: number }
+  'channel.read': { data: string }
+  'channel.receive': {
+    became: 'turn' | 'command' | 'linked' | 'changed' | 'heard' | 'missed' | 'stranger' | 'ignored'
+    why: string
+    identity: string
+    role: 'owner' | 'member' | 'guest' | ''
+    turn: string
+    silent_until: number
+  }
+  'channel.release': { released: 'allowed' | 'denied' | 'waits' }
+  'channel.remove': { removed: string }
+  'channel.resume': ChannelList
+  'channel.retry': { retried: number }
+  'channel.say': Record<string, never>
+  'channel.sent': Record<string, never>
+  'channel.test': ChannelList
   'coder.add': { agent: string }
   'coder.approve': { approved: string }
   'coder.list': {
@@ -1581,6 +1776,9 @@ interface CallOutputs {
   'heartbeat.on': HeartbeatNow
   'heartbeat.show': HeartbeatNow
   'heartbeat.snooze': HeartbeatNow
+  'identity.link': ChannelApprove
+  'identity.list': readonly ChannelApprove[]
+  'identity.unlink': { unlinked: string }
   'key.create': {
     id: string
     name: string
@@ -1775,6 +1973,7 @@ interface CallOutputs {
     supersedes: readonly { id: string; text: string }[]
     contradicts: readonly { id: string; text: string }[]
     confirmed_by: readonly { id: string; text: string }[]
+    learned_by?: 'rule' | 'model'
   }
   'model.discover': {
     services: readonly {
@@ -2135,7 +2334,7 @@ interface CallOutputs {
   }
   'session.export': { format: 'json' | 'markdown'; turns: number; file: string }
   'session.fork': { session: SessionId; change: SessionArchiveChange; branch: string }
-  'session.import': { session: SessionId; title: string; turns: number }
+  'session.import': { session: SessionId; title: string; turns: number; agent: string }
   'session.list': readonly {
     id: SessionId
     title: string
@@ -2239,7 +2438,13 @@ interface CallOutputs {
   }
   'skill.trust': { path: string; name: string }
   'space.clear': { memories: number; files: number }
-  'space.derived': { sessions: readonly { id: SessionId; title: string }[]; memories: readonly string[]; files: readonly string[] }
+  'space.derived': {
+    sessions: readonly { id: SessionId; title: string }[]
+    memories: readonly string[]
+    files: readonly string[]
+    state: readonly { category: string; name: string }[]
+    past: readonly SessionId[]
+  }
   'space.pack': {
     lines: readonly string[]
     next: string | null
@@ -2306,6 +2511,7 @@ interface CallOutputs {
     steps: number
     failure: Failure | null
     calls?: readonly { call: CallId; name: string; arguments: string }[]
+    decision?: { action: 'respond' | 'ignore' | 'stop'; by: 'rule' | 'model' | 'hook'; reason: string }
   } | { status: 'merged'; into: TurnId; reply: '' }
   'usage.series': { from: number; hours: readonly { at: number; micro_dollars: number; tokens: number; calls: number; ms: number }[] }
   'vault.copy_to': { operation: string; source_path: string; destination_path: string; bytes: number; sha256: string; created: boolean }

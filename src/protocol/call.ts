@@ -53,7 +53,7 @@ export interface Caller {
   /** Data that this call has besides what its session has read. */
   readonly scope?: LabelScope
   /** What it was not given besides its rights, such as a call that its manifest does not list; nobody excuses that. Absent: nothing. */
-  readonly refuses?: (call: Pick<Call, 'name' | 'reaches'>, input: unknown) => Failure | null
+  readonly refuses?: (call: Pick<Call, 'name' | 'reaches' | 'goesTo'>, input: unknown) => Failure | null
   /** Aborted when the rights are gone, with an OxbowError as the reason: what the caller has running is cancelled. Absent: they stay. */
   readonly ended?: AbortSignal
 }
@@ -260,6 +260,8 @@ export interface Call<Input = any, Output = any> {
   readonly folders?: readonly string[]
   /** Absent: its input does not tell what it reaches, so that a limited right does not allow it. */
   readonly reaches?: Reaches
+  /** Where its network leads, besides what `reaches` says: the hosts of this field of its input, or anywhere. Absent: nowhere. */
+  readonly goesTo?: { readonly hosts: string } | 'anywhere'
   /** The part of its effect that cannot be undone, in words that continue the call's name. `unversioned`: it removes what has no versions. */
   readonly lasting?: string
   /** The call that makes up for it, where an undo of its turn cannot take it back: of what was recorded of it. Absent or null: none does. */

@@ -4,7 +4,7 @@
  * a cursor and can be requested again; `delta` and `progress` have none, and a client that missed some catches up with the `snapshot`
  * that answers `subscribe`.
  */
-import type { PendingApproval, RecordView } from './view-schema.ts'
+import { type PendingApproval, type RecordView, type TurnSource, turnSource } from './view-schema.ts'
 import { z } from 'zod'
 import type { Tier } from './call.ts'
 import type { ToolSpec } from './model.ts'
@@ -102,6 +102,7 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
       .max(maxResults)
       .optional()
       .describe('Results of the tools with which the newest turn ended; they, not the text, continue the conversation.'),
+    source: turnSource.optional().describe('Where the message comes from, by which is decided whether it is answered.'),
   }),
   frame('cancel_turn', 'Stops the running turn of a session. Answer: `result` with `cancelled`.', { session }),
   frame('subscribe', 'Follows a session: every record after the cursor, then live events. Answer: `snapshot`, after the past.', {
@@ -126,6 +127,7 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
     name: z.string().min(1).max(100).describe('`family.verb`.'),
     input: z.json().describe('As the call describes it.'),
     session: session.optional().describe('The session that the call belongs to.'),
+    client_id: newId.optional().describe('A UUID, and the id of the call: a repeated frame gets the first outcome.'),
   }),
   frame('status', 'Asks for the status of the guest: is it healthy, which model, which sandbox. Answer: `result`.', {}),
 ])
@@ -144,6 +146,7 @@ interface ClientPayloads {
     attachments?: readonly SentFile[] | undefined
     client?: ClientTools | undefined
     results?: readonly ClientResult[] | undefined
+    source?: TurnSource | undefined
   }
   cancel_turn: { session: SessionId }
   /** Sends all records of the session with `seq > cursor`, then live events; 0 starts at the beginning. */
@@ -151,7 +154,8 @@ interface ClientPayloads {
   unsubscribe: { session: SessionId }
   approve: { call: CallId; allow: boolean }
   /** Makes any call that is offered to terminals. */
-  call: { name: string; input: Json; session?: SessionId | undefined }
+  /** An optional `client_id` becomes the id of the call, so that a repeated frame gets the first outcome. */
+  call: { name: string; input: Json; session?: SessionId | undefined; client_id?: CallId | undefined }
   status: object
 }
 

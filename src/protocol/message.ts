@@ -121,8 +121,8 @@ export interface Blobs {
 }
 
 /** Maximum number of files of one message, and the size of each. */
-export const maxAttachments = 4
-export const maxAttachmentBytes = 10_000_000
+export const maxAttachments = 10
+export const maxAttachmentBytes = 20_000_000
 /** Fits into one frame as base64, and small enough that reading it delays nothing else. */
 export const maxPieceBytes: number = 2 * 1024 * 1024
 const maxNameCharacters = 150

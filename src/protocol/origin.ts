@@ -5,9 +5,9 @@
 import { joinLabels, type Label, type Labels } from './record.ts'
 import { isObject, isOxbowError, OxbowError } from '../base/index.ts'
 
-const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session', 'schedule', 'plugin', 'space'] as const
+const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session', 'schedule', 'plugin', 'space', 'channel'] as const
 
-/** `path:/vault/letter.pdf`, `page:https://…`, `host:…`, `server:NAME`, `agent:NAME`, `plugin:NAME`, `session:ID`, `space:NAME/MEMORY`; what has no better name: `call:NAME`. */
+/** `path:/vault/letter.pdf`, `page:https://…`, `host:…`, `server:NAME`, `agent:NAME`, `plugin:NAME`, `session:ID`, `space:NAME/MEMORY`, `channel:NAME/IDENTITY`; what has no better name: `call:NAME`. */
 export type DataOrigin = `${(typeof originKinds)[number]}:${string}`
 
 /** A label, and where the data with it comes from. */

@@ -21,4 +21,6 @@ export interface PlannedCall {
   newId(prefix?: string): string
   /** As `newId`, for a version that is a number. */
   newVersion(): number
+  /** The plan ends with this call, since what it returns cannot be known. @param why one sentence, for the person */
+  ends(why: string): void
 }

@@ -24,6 +24,8 @@ export const pictureCall = 'browser.screenshot'
 export const searchMemoryCall = 'memory.search'
 /** What a turn was reminded of. */
 export const recallCall = 'memory.recall'
+/** Learns from what was just said; its exchanges are steps, as with tidying. */
+export const learnCall = 'memory.learn'
 /** Requests to models outside a conversation. */
 export const completionCall = 'model.complete'
 export const embeddingCall = 'model.embed'

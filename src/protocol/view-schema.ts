@@ -47,6 +47,32 @@ const clientCall = z.strictObject({
 /** A call of a program's tool, with which a turn ended. */
 export type ClientCall = z.infer<typeof clientCall>
 
+const shortName = z.string().min(1).max(200)
+
+export const turnSource = z.strictObject({
+  kind: z.enum(['direct', 'group']).describe('`direct`: only the sender and the agent read it; `group`: others do, too.'),
+  mention: z.literal(true).exactOptional().describe('It names the agent.'),
+  reply: z.literal(true).exactOptional().describe('It answers a message of the agent.'),
+  command: z.literal(true).exactOptional().describe('It is a command to the agent.'),
+  bot: z.literal(true).exactOptional().describe('A program wrote it, such as another agent.'),
+  channel: shortName.exactOptional().describe('How it came, e.g. `telegram`.'),
+  chat: shortName.exactOptional().describe('Where it was written, as the channel names it.'),
+})
+
+/** Where a message comes from. */
+export type TurnSource = z.infer<typeof turnSource>
+
+export const turnDecision = z.strictObject({
+  action: z
+    .enum(['respond', 'ignore', 'stop'])
+    .describe('`ignore`: this message gets no answer. `stop`: nor do the next ones of the chat, until one is addressed to the agent.'),
+  by: z.enum(['rule', 'model', 'hook']).describe('Who decided.'),
+  reason: z.string().describe('Why, for people.'),
+})
+
+/** Whether a message is answered, who decided it, and why. */
+export type TurnDecision = z.infer<typeof turnDecision>
+
 const turnResult = z.strictObject({
   status: z.enum(['ok', 'failed', 'cancelled', 'limit']),
   turn: idSchema('TurnId'),
@@ -58,6 +84,7 @@ const turnResult = z.strictObject({
     .readonly()
     .exactOptional()
     .describe('The program that sent the message runs these, and continues with a message that has their results.'),
+  decision: turnDecision.exactOptional().describe('Whether to answer; absent for a message that was written to the agent itself.'),
 })
 
 export type TurnResult = z.infer<typeof turnResult>

@@ -2,10 +2,9 @@
  * Processes change a file of the home one after another: `FILE.owner` names the one that does. If a crash has left it, the next process removes it
  * under a second file, so that nobody removes a running process's.
  */
-import { randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isAlive, OxbowError } from '../base/index.ts'
+import { draftMark, isAlive, OxbowError } from '../base/index.ts'
 import { hostFiles } from './home.ts'
 import { lockPollMs, lockWaitMs } from './limits.ts'
 
@@ -25,7 +24,7 @@ export function asOwner<Result>(path: string, what: string, work: () => Result):
 
 /** @returns the path of the file that the caller removes in the end */
 function takeOwnership(path: string, what: string): string {
-  const draft = `${path}.${randomUUID()}`
+  const draft = `${path}.${draftMark()}`
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const pause = new Int32Array(new SharedArrayBuffer(4))
   try {

@@ -1,6 +1,5 @@
 /** Finds a user's running guest, which writes its address and token to `ipc/`: only the user can read that. */
 import { readFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { isAlive } from '../base/index.ts'
 import type { Workspace } from './home.ts'
@@ -35,6 +34,8 @@ export function readGatewayFiles(workspace: Workspace): FoundGuest | null {
 function answers(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve) => {
+    // Loaded only to ask: most verbs ask no guest, and find this file loaded.
+    const { connect } = process.getBuiltinModule('node:net')
     const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) })
     const settle = (alive: boolean): void => {
       socket.destroy()

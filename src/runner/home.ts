@@ -108,10 +108,11 @@ export function usersFolder(home: Pick<Home, 'root'>): string {
   return join(home.root, 'users')
 }
 
-/** @returns the users that have a workspace */
-export function usersOf(home: Pick<Home, 'root'>): readonly UserId[] {
+/** @param isMeant of those that are looked into @returns the users that have a workspace */
+export function usersOf(home: Pick<Home, 'root'>, isMeant: (name: string) => boolean = () => true): readonly UserId[] {
   const folder = usersFolder(home)
-  return existsSync(folder) ? readdirSync(folder).filter((name): name is UserId => existsSync(join(folder, name, 'ipc'))) : []
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).filter((name): name is UserId => isMeant(name) && existsSync(join(folder, name, 'ipc')))
 }
 
 export function hasWorkspace(home: Pick<Home, 'root'>, user: UserId): boolean {

@@ -42,11 +42,12 @@ export { configToStart } from './config/start-config.ts'
 export { logFolders } from './shown-log.ts'
 export { checkHome } from './home-checks.ts'
 export { keepGuest } from './keep-guest.ts'
-export { chosenWorkspace, defaultSpace, isSpace, spaceOf, workspaceName } from './spaces/space-names.ts'
+export { chosenWorkspace, defaultSpace, hasOpenMoves, isSpace, spaceOf, workspaceName } from './spaces/space-names.ts'
 export {
   claimMove,
   doneMoves,
   endMove,
+  forgetsMoves,
   freePath,
   leftMoves,
   moveFiles,

@@ -56,8 +56,6 @@ export const npmInstallMs = 600_000
 
 /** Fetching a repository or an archive over a slow line. */
 export const gitFetchMs = 300_000
-/** Files of tests of a program: a person reads what fails. */
-export const maxProgramTests = 100
 
 /** Characters of texts of all characters that a host of elizaOS is given at its start, in one message. */
 export const maxHandedCharacters = 400_000
@@ -90,3 +88,6 @@ export const maxSpaces = 2_000
 export const maxSizedFiles = 20_000
 /** Moves between spaces that can be taken back. */
 export const maxKeptMoves = 100
+
+/** How long the process of channels may take to end: it sends what is under way. */
+export const channelEndMs = 5_000

@@ -8,8 +8,10 @@ import { type Clock, OxbowError, type SessionId } from '../base/index.ts'
 export interface Lease {
   /** Claims it if it may have run out. @returns whether this worker has it */
   hold(): Promise<boolean>
-  /** As `hold`, whatever this worker thinks: a record of it was refused. */
-  check(): Promise<boolean>
+  /** Whether this worker believes that it has it. */
+  isHeld(): boolean
+  /** A record of this worker was refused: another one has claimed it. It is not claimed back. */
+  lose(): void
   /** Renews it until `rest`, however long the work takes. */
   keep(): void
   rest(): void
@@ -53,10 +55,15 @@ export function createLease({ store, clock, worker, leaseMs }: LeaseDeps, name: 
       if (before !== 0 && now !== before + 1) onLost()
       return now !== 0
     })().finally(() => (claiming = null)))
+  const lose = (): void => {
+    epoch = 0
+    claimedAt = -Infinity
+  }
   const hold = async (): Promise<boolean> => (epoch !== 0 && clock.monotonicMs() - claimedAt < leaseMs / 2 ? true : claim())
   return {
     hold,
-    check: claim,
+    isHeld: () => epoch !== 0,
+    lose,
     keep() {
       // A store that fails keeps it for nobody.
       renewal ??= setInterval(() => void hold().catch(onLost), leaseMs / 4).unref()
@@ -75,8 +82,7 @@ export function createLease({ store, clock, worker, leaseMs }: LeaseDeps, name: 
     async release() {
       rest()
       if (epoch === 0) return
-      epoch = 0
-      claimedAt = -Infinity
+      lose()
       await store.claimLane(lane, worker, 0)
     },
   }

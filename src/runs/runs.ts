@@ -266,7 +266,10 @@ function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> 
   return {
     load,
     next: table.next,
-    ...recordsOf<State>(deps, category, lease),
+    ...recordsOf<State>(deps, category, lease, () => {
+      kind.onLost?.()
+      standBy()
+    }),
     open: () => [...table.known].flatMap(([id, { state }]) => (dueAt(state, id) === null ? [] : [state])),
     async cancel(id) {
       const under = table.known.get(id)?.going
@@ -295,24 +298,40 @@ function retryMs(failures: number, random: Random): number {
   return firstRunRetryMs + retryDelayMs(failures, random, { firstMs: firstRunRetryMs, maxMs: longestRunRetryMs })
 }
 
-/** What a worker records, which is refused once another one has the runs. */
-function recordsOf<State>({ documents }: KindDeps, category: string, lease: Lease): Pick<HeldRuns<State>, 'begin' | 'put' | 'update'> {
-  const options = { fence: lease.fence }
-  /** Finds out who has the runs when a record is refused. Where it is this worker again, what follows from documents as they are is repeated. */
+/**
+ * What a worker records, which is refused once another one has the runs: then that one goes on with them.
+ * @param onRefused this worker has them no longer
+ */
+function recordsOf<State>(
+  { documents }: KindDeps,
+  category: string,
+  lease: Lease,
+  onRefused: () => void,
+): Pick<HeldRuns<State>, 'begin' | 'put' | 'update'> {
   const fenced = async (record: () => Promise<void>, isRepeated: boolean): Promise<void> => {
     try {
       await record()
     } catch (error) {
       if (!isOxbowError(error, 'stale_epoch')) throw error
-      if (!(await lease.check()) || !isRepeated) throw error
+      lease.lose()
+      onRefused()
+      if (!isRepeated) throw error
       await record()
     }
   }
   const update: HeldRuns<State>['update'] = (of, id, next) =>
-    fenced(() => documents.update<State>(of, category, id, async (current) => next(current?.value ?? null), options), true)
+    fenced(async () => {
+      const nextOf = async (current: { readonly value: State } | null) => next(current?.value ?? null)
+      // Nobody's runs are claimed for what changes nothing.
+      if (!lease.isHeld() && (await nextOf(await documents.get<State>(category, id))).length === 0) return
+      // What is read may not change until it is recorded: whoever changes it claims the lease first.
+      const { epoch } = await lease.fence()
+      const fence = async () => ({ ...(await lease.fence()), epoch })
+      await documents.update<State>(of, category, id, nextOf, { fence })
+    }, true)
   return {
     update,
-    put: (of, changes) => fenced(() => documents.put(of, changes, options), false),
+    put: (of, changes) => fenced(() => documents.put(of, changes, { fence: lease.fence }), false),
     async begin(of, id, state, more = []) {
       let now = state
       await update(of, id, async (current) => {

@@ -11,7 +11,9 @@ import {
   recalledItem,
   textOf,
   toolCallsOf,
+  type TurnDecision,
   type TurnResult,
+  type TurnSource,
   userMessage,
 } from '../protocol/index.ts'
 import { foreignFactor, maxComparedCharacters, providerDeadlineMs, roomyFactor, safetyTokens } from './limits.ts'
@@ -25,6 +27,8 @@ export interface RuntimeDeps extends LoopDeps {
   readonly evaluators: readonly Evaluator[]
   /** Decides whether memory is asked before a turn; absent: it is not. */
   readonly reminder?: Reminder
+  /** Where the message of a turn comes from; undefined: it was written to the agent itself. */
+  readonly source?: (process: Process) => TurnSource | undefined
   /** Hooks of plugins; absent or undefined: no hooks. */
   readonly hooks?: () => TurnHooks | undefined
 }
@@ -73,11 +77,10 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
   const received = await receive(process)
   if ('status' in received) return received
 
-  // 2. Decide: only a message with content gets an answer.
-  if (!shouldRespond(received.items)) return result(process, 'ok', '', 0)
+  // 2. Decide: whether the message gets an answer, by rules, a model where a rule asks it, and hooks.
   const hooks = deps.hooks?.()
-  const decided = hooks?.sees('respond.decide') === true ? await hooks.decide(process, newestText(received.items)) : null
-  if (decided !== null) return decided.failure === null ? result(process, 'ok', '', 0) : stoppedByHook(process, decided.failure)
+  const decided = await decide(process, received.items, deps.source?.(process), hooks)
+  if ('status' in decided) return decided
 
   // 3. Compose the context from the providers.
   const composed = await compose(process, received, deps, hooks)
@@ -85,7 +88,7 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
 
   // 4. Generate ⇄ act.
   const run = await runTurnLoop(process, composed, deps)
-  const ended = accountFor(process, run)
+  const ended = { ...accountFor(process, run), ...decided }
 
   // 5. Evaluate in the background: the reply does not wait, and an evaluator that fails affects nothing else.
   for (const evaluator of deps.evaluators) void evaluator.evaluate(process, ended).catch(() => {})
@@ -105,9 +108,23 @@ async function receive(process: Process): Promise<HeldConversation | TurnResult>
   }
 }
 
-function shouldRespond(conversation: readonly ConversationItem[]): boolean {
-  const last = conversation.at(-1)?.message
-  return last !== undefined && (last.role !== 'user' || textOf(last).trim() !== '')
+/** @returns what was decided about a message that is answered, or how the turn ends without an answer */
+async function decide(
+  process: Process,
+  items: readonly ConversationItem[],
+  source: TurnSource | undefined,
+  hooks: TurnHooks | undefined,
+): Promise<Pick<TurnResult, 'decision'> | TurnResult> {
+  const silent = (decision: TurnDecision): TurnResult => ({ ...result(process, 'ok', '', 0), decision })
+  const last = items.at(-1)?.message
+  if (last === undefined || (last.role === 'user' && textOf(last).trim() === ''))
+    return silent({ action: 'ignore', by: 'rule', reason: 'the message is empty' })
+  const decision = source === undefined ? null : await (await import('./ask-whether.ts')).askWhether(process, source)
+  if (decision !== null && decision.action !== 'respond') return silent(decision)
+  const hooked = hooks?.sees('respond.decide') === true ? await hooks.decide(process, newestText(items)) : null
+  if (hooked !== null && hooked.failure !== null) return stoppedByHook(process, hooked.failure)
+  if (hooked !== null) return silent({ action: 'ignore', by: 'hook', reason: 'a plugin withholds the answer' })
+  return decision === null ? {} : { decision }
 }
 
 function newestText(conversation: readonly ConversationItem[]): string {

@@ -132,6 +132,11 @@ export async function checkScript(source: string): Promise<string> {
   return (await import('./wasm/check-script.ts')).checkScript(source)
 }
 
+/** @returns whether these bytes are a WebAssembly module. It is not run. */
+export async function isWasm(code: Uint8Array): Promise<boolean> {
+  return (await import('./wasm/web-assembly.ts')).webAssembly.validate(code)
+}
+
 /** Runs a tool of a program in a thread of its own. Never rejects; see `ToolOutcome`. */
 export async function runTool(tool: WasmTool, threads?: ScriptThreads): Promise<ToolOutcome> {
   const runner = await import('./wasm/run-tool.ts')

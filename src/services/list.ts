@@ -5,12 +5,14 @@ import { access } from './access/service.ts'
 import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'
 import { budgets } from './budgets/service.ts'
+import { channels } from './channels/service.ts'
 import { costs } from './costs/service.ts'
 import { extract } from './extract/service.ts'
 import { flow } from './flow/service.ts'
 import { goals } from './goals/service.ts'
 import { graphs } from './graphs/service.ts'
 import { heartbeat } from './heartbeat/service.ts'
+import { learn } from './learn/service.ts'
 import { logs } from './logs/service.ts'
 import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
@@ -19,6 +21,7 @@ import { programs } from './programs/service.ts'
 import { plans } from './plans/service.ts'
 import { published } from './published/service.ts'
 import { replay } from './replay/service.ts'
+import { respond } from './respond/service.ts'
 import { schedules } from './schedules/service.ts'
 import { secrets } from './secrets/service.ts'
 import { sessions } from './sessions/service.ts'
@@ -54,11 +57,14 @@ export const services: readonly Service[] = [
   access,
   audit,
   extract,
+  learn,
   schedules,
   plans,
   published,
   replay,
+  respond,
   spaces,
   settings,
+  channels,
   machine,
 ]

@@ -1,5 +1,6 @@
 /** Agents as a tree, and what a person reads of each: its goal, its state and what it waits for, what it has spent and what is left. */
 import type { OutputOf } from '../protocol/index.ts'
+import { plural } from '../base/index.ts'
 import { formatMoney, formatMs, plainLine } from './terminal-text.ts'
 
 /** An agent as `agent.list` shows it. */
@@ -37,8 +38,9 @@ export function agentState({ state, waiting_for: waitingFor, waiting_on: waiting
 }
 
 /** What it has spent, and what is left of its budget. */
-export function agentSpent({ spent, left }: Pick<AgentLine, 'spent' | 'left'>): string {
-  const used = [`${spent.tokens} tokens`, ...(spent.micro_dollars > 0 ? [formatMoney(spent.micro_dollars)] : [])].join(', ')
+export function agentSpent({ spent, left, mail = [] }: Pick<AgentLine, 'spent' | 'left' | 'mail'>): string {
+  const tokens = [`${spent.tokens} tokens`, ...(spent.micro_dollars > 0 ? [formatMoney(spent.micro_dollars)] : [])].join(', ')
+  const used = [tokens, ...mail.map(({ name, messages }) => `${plural(messages, 'message')} with ${plainLine(name, 40)}`)].join(', ')
   if (left === null) return used
   const rest = [
     left.tokens === null ? [] : [`${left.tokens} tokens`],

@@ -122,6 +122,9 @@ export function whyText(why: ShownWhy): string {
     }`,
     `written     ${formatTime(why.created_at)}${why.updated_at > why.created_at ? `, changed ${formatTime(why.updated_at)}` : ''}`,
     `by          ${plainLine(by.actor, 60) || 'unknown'}`,
+    ...(why.learned_by === undefined
+      ? []
+      : [`learned     ${why.learned_by === 'rule' ? 'by a rule' : 'by a model'}, from what was said there`]),
     ...(by.session === '' ? [] : [`session     ${plainLine(by.session, 60)}`]),
     ...(by.turn === '' ? [] : [`turn        ${plainLine(by.turn, 60)}`]),
     ...(by.call === '' ? [] : [`call        ${plainLine(by.call, 60)}`]),

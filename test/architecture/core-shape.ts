@@ -24,7 +24,7 @@ const turnCall = 'turn.send'
 /** Where it stands. */
 export const coreNow: CoreShape = {
   files: 45,
-  lines: 10_165,
+  lines: 10_175,
   circularFolders: 0,
   decidesByName: {},
   namesTurn: 1,

@@ -95,6 +95,32 @@ export const modules: readonly ModuleRow[] = [
   row('sdk', 'terminal', ['runner', 'client'], {
     starts: { 'src/guest/own-process.ts': 'a guest can live in the process of the program' },
   }),
+  // A process of its own next to the guest, started where a channel is configured.
+  row('channels', 'terminal', ['client'], {
+    buildTime: {
+      grammy: 'the Bot API of Telegram; loaded with the first channel of Telegram',
+      '@discordjs/rest': 'the REST API of Discord, with its buckets; loaded with the first channel of Discord',
+      '@discordjs/ws': 'the gateway of Discord; the same',
+      'discord-api-types': 'names of its routes and numbers, and the types of what it sends; the same',
+      '@slack/socket-mode': 'envelopes of Slack over a WebSocket; loaded with the first channel of Slack',
+      '@slack/web-api': 'the Web API of Slack; the same',
+      imapflow: 'mailboxes, by IMAP; loaded with the first channel of e-mail',
+      nodemailer: 'sends mail, by SMTP; the same',
+      'postal-mime': 'reads mails, however they are built; the same',
+      mailauth: 'signatures of mails, by DKIM; the same',
+      'mdast-util-from-markdown': 'parses what models write, once for all platforms',
+      'mdast-util-gfm-strikethrough': 'the same for text that is struck out, which every platform can show',
+      'mdast-util-gfm-table': 'the same for tables',
+      'micromark-extension-gfm-strikethrough': 'the signs of text that is struck out',
+      'micromark-extension-gfm-table': 'the signs of tables',
+    },
+    typePackages: { mdast: 'the tree of Markdown', '@slack/types': 'blocks of messages' },
+    builtins: {
+      'node:http': 'files of Telegram in pieces, fetched lazily',
+      'node:https': 'the same over TLS',
+      'node:dns': 'keys by which mails are signed; loaded with the first channel of e-mail',
+    },
+  }),
   row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),
   row('runner', 'host', ['sandbox', 'plugins', 'services', 'logs', 'tar'], {
     buildTime: {
@@ -108,7 +134,10 @@ export const modules: readonly ModuleRow[] = [
       'node:module': 'finds the installed packages that an isolated guest must see',
       'node:net': 'asks whether a guest still answers; the control socket of the daemon',
     },
-    starts: { 'src/guest/main.ts': 'a guest is a process of its own' },
+    starts: {
+      'src/guest/main.ts': 'a guest is a process of its own',
+      'src/channels/main.ts': 'the process that holds the tokens of channels, next to the guest',
+    },
   }),
   row(
     'guest',
@@ -153,6 +182,7 @@ export const modules: readonly ModuleRow[] = [
     buildTime: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
+      standardwebhooks: 'signatures of webhooks, by the project that defines them; loaded with the calls of channels',
       re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
       diff: 'what changed between two versions, by lines; in the thread of the versions',
     },
@@ -369,6 +399,7 @@ export const tools: Reasons = {
   '@xterm/headless': 'a terminal without a screen, which tests of the full-screen terminal read',
   '@types/node': 'types',
   '@types/ws': 'types',
+  '@types/mdast': 'types',
   '@types/better-sqlite3': 'types',
   'tar-stream': 'packs archives, sound and hostile, for tests of what reads them',
   wabt: 'assembles the WebAssembly of the search, see scripts/make-dot-program.ts',
@@ -389,7 +420,7 @@ export const tools: Reasons = {
 }
 
 /** Tools that come with another tool and are not named in package.json; the lock file pins them all the same. */
-export const borrowed: Readonly<Record<string, string>> = {}
+export const borrowed: Readonly<Record<string, string>> = { mdast: '@types/mdast' }
 
 /** Packages that contract suites (`*-contract.ts`) may import wherever they stand. */
 export const contractPackages: ReadonlySet<string> = new Set(['fast-check'])

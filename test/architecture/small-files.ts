@@ -27,9 +27,13 @@ export const depthRules: DepthRules = {
   ]),
   smallFiles: {
     'src/base/database-head.ts': 'one question that the store and the runner ask, who may not import each other',
+    'src/base/stars.ts': 'one rule for patterns, of programs and of rights, which no start loads',
+    'src/runtime/ask-whether.ts': 'one question about messages of channels, which no other turn loads',
     'src/base/links.ts': 'one rule for links, for sandboxes and packages, which no start loads',
     'src/cli/recent-records.ts': 'reads the end of a journal without its guest, for the chat and for approvals',
     'src/guest/app-source.ts': 'calls of a program that embeds the guest, which no other start loads',
+    'src/cli/spaces/list-spaces.ts': 'a switch of spaces does not load what spaces share',
+    'src/cli/spaces/space-budget.ts': 'the one verb about a space that asks its guest, which a switch does not load',
     'src/cli/early-guest.ts': 'loaded before all else, so it may bring nothing along',
     'src/cli/kernel/exec.ts': 'the run of a program by `oxbow exec run`, which is loaded when it is chosen',
     'src/hands/commands/kept-memory.ts':

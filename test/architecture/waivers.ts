@@ -33,6 +33,12 @@ export const waivers: readonly Waiver[] = [
   })),
   {
     rule: 'file_too_long',
+    path: 'test/architecture/modules.ts',
+    about: 'lines',
+    reason: 'one table, read as a whole: a row for each module',
+  },
+  {
+    rule: 'file_too_long',
     path: 'src/protocol/call-types.ts',
     about: 'lines',
     reason: 'generated from the schemas of the calls by scripts/generate-docs.ts',

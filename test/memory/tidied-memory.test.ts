@@ -10,7 +10,7 @@ const recalledIn = (messages: readonly Message[] | undefined): string =>
 
 describe('tidied memory', () => {
   it('recalls stated facts before a conversation, and undoes them by its report', async () => {
-    await using guest = await openMemoryFixture()
+    await using guest = await openMemoryFixture({ config: { memory: { learn: { enabled: false } } } })
     await guest.say('Good morning. I live in Leeds, near the canal.')
     const { id, learned } = await guest.ask<{ id: string; learned: number }>('memory.tidy', {})
     assert.equal(learned, 1)

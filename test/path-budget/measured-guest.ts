@@ -33,8 +33,8 @@ function filesPassed(scripts: readonly Profiler.ScriptCoverage[]): readonly stri
 
 /** What a prompt costs, between the message and its reply. */
 export interface Work {
-  /** Functions of the product that ran, each once. */
-  readonly functions: number
+  /** The file of each function of the product that ran, below `src/`. */
+  readonly functions: readonly string[]
   /** Records that the journal got. */
   readonly records: number
   /** Calls of `JSON.stringify`. */
@@ -56,7 +56,10 @@ function workIn(scripts: readonly Profiler.ScriptCoverage[]): Pick<Work, 'functi
       .filter((each) => each.name !== '' && each.count > 0),
   )
   const scans = ran.filter(({ url, name }) => /\/secrets\/(?:secret-search|unknown-secrets)\.ts/.test(url) && searches.has(name))
-  return { functions: ran.length, scans: scans.reduce((sum, { count }) => sum + count, 0) }
+  return {
+    functions: ran.map(({ url }) => fileURLToPath(url.split('?')[0] ?? url).slice(source.length)),
+    scans: scans.reduce((sum, { count }) => sum + count, 0),
+  }
 }
 
 /** @returns a function that ends counting */
@@ -129,6 +132,8 @@ async function turn(text: string): Promise<string> {
 // What a start leaves for later, such as a look whether there is anything to recall, is over by then.
 await delay(1_000)
 await turn('first')
+// And so is what follows a turn.
+await delay(500)
 const { seq: before } = await guest.head()
 const databases = join(envelope.workspaceRoot, 'internal')
 const log = join(

@@ -58,7 +58,7 @@ const isOver = ({ status }: ProgramRun<Result>): boolean => status !== 'running'
 const waits = ({ status, waiting_for: what }: ProgramRun<Result>): boolean => status === 'waiting' && what === 'an approval'
 
 void test('a service goes from a tag to staging, with approval to production, and back when it fails', async () => {
-  await withService(async ({ service, begin, until, decide }) => {
+  await withService(async ({ home, service, begin, until, decide }) => {
     service.tag({ tag: 'v1' })
     const staged = await until(await begin({ environment: 'staging' }), isOver)
     assert.deepEqual(
@@ -98,6 +98,18 @@ void test('a service goes from a tag to staging, with approval to production, an
 
     const missing = await until(await begin({ environment: 'staging', version: 'v9' }), isOver)
     assert.deepEqual([missing.result?.result, missing.result?.text], ['FAILED', '/shared/app has no tag v9.'])
+    const typed = await home.oxbow([
+      'program',
+      'run',
+      'deploy',
+      '--input',
+      'environment=staging',
+      '--input',
+      'version=v9',
+      '--input',
+      'repository=/shared/app',
+    ])
+    assert.deepEqual([typed.exit, /"result": "FAILED"/.test(typed.out)], [12, true], 'the exit code tells')
     const again = await until(await begin({ environment: 'staging', version: 'v3' }), isOver)
     assert.match(again.result.text, /live already/)
   })

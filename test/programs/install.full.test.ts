@@ -93,7 +93,7 @@ void test('a program comes from a folder, an archive, an address, npm and git, a
     await refuses(home, ['install', at, '--yes'], /needs the hash/)
     await refuses(home, ['install', at.replace('served', 'gone') + `#sha256=${served.sha256}`, '--yes'], /answers 404/)
     await refuses(home, ['install', `http://example.org/x.tgz#sha256=${served.sha256}`, '--yes'], /is not encrypted/)
-    await refuses(home, ['install', 'npm:packed', '--yes'], /no package with an exact version/)
+    await refuses(home, ['install', 'npm:packed', '--yes'], /does not name a package with an exact version/)
     await refuses(home, ['install', 'npm:packed@2.0.0', '--yes'], /packed/)
     // What git has under another name is not what was pinned.
     await refuses(home, ['install', `git+file://${cloned}#v2`, '--yes'], /git failed/)

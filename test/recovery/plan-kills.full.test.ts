@@ -7,15 +7,17 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { seededNumbers } from '../../src/base/random-fixture.ts'
 import type { PlanView } from '../../src/services/plans/plan-calls.ts'
-import { scaled, seed } from '../support/scale.ts'
+import { longSeries, seed } from '../support/scale.ts'
 
 const program = join(import.meta.dirname, 'plan-to-kill.ts')
-const kills = scaled(300, 6)
+/** All of them with `OXBOW_TEST_SERIES=long`, which takes hours. `OXBOW_TEST_MINUTES` ends the series earlier, and says how far it came. */
+const kills = longSeries(300)
+const endsAt = Date.now() + Number(process.env['OXBOW_TEST_MINUTES'] ?? Infinity) * 60_000
 const killsOfAPlan = 3
 const addressees = ['a', 'b', 'c', 'd', 'e']
 
-/** @param killAfterMs from when it has opened the guest; null: it lives @returns what it printed */
-function live(folder: string, killAfterMs: number | null): Promise<string> {
+/** @param killAfterMs from when it has opened the guest; null: it lives @returns what it printed, and whether it was killed before its end */
+function live(folder: string, killAfterMs: number | null): Promise<{ readonly said: string; readonly isKilled: boolean }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, folder], { stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
@@ -29,22 +31,23 @@ function live(folder: string, killAfterMs: number | null): Promise<string> {
     child.on('exit', (code) => {
       if (timer !== null) clearTimeout(timer)
       if (code !== 0 && code !== null) reject(new Error(`it failed with ${code}: ${errors}`))
-      else resolve(said)
+      else resolve({ said, isKilled: code === null })
     })
   })
 }
 
 test(
   `${kills} kills at random points: the plan is applied, its files are whole, and no effect happened twice`,
-  { timeout: 3_600_000 },
-  async () => {
+  { timeout: 14_400_000 },
+  async (t) => {
+    const seen = { kills: 0, hits: 0, plans: 0, hidden: 0 }
     const next = seededNumbers(seed)
-    for (let done = 0; done < kills; done += killsOfAPlan) {
+    for (; seen.kills < kills && Date.now() < endsAt; seen.kills += killsOfAPlan) {
       const folder = mkdtempSync(join(tmpdir(), 'oxbow-plan-kills-'))
       try {
-        assert.equal(await live(folder, null), 'made\n')
-        for (let kill = 0; kill < killsOfAPlan; kill++) await live(folder, next() ** 2 * 2_000)
-        const said = await live(folder, null)
+        assert.equal((await live(folder, null)).said, 'made\n')
+        for (let kill = 0; kill < killsOfAPlan; kill++) if ((await live(folder, next() ** 2 * 2_000)).isKilled) seen.hits += 1
+        const { said } = await live(folder, null)
         const plan = JSON.parse(said.split('\n')[1]!) as PlanView
         const effects = existsSync(join(folder, 'effects')) ? readFileSync(join(folder, 'effects'), 'utf8').trim().split('\n') : []
         const told = `seed ${seed}: ${JSON.stringify(plan.applied)} ${effects.join(', ')}`
@@ -54,10 +57,13 @@ test(
         const hidden = plan.applied!.done.filter(({ status }) => status === 'unknown').length
         const missing = addressees.filter((one) => !effects.includes(one))
         assert.ok(missing.length <= hidden, told)
+        seen.plans += 1
+        seen.hidden += hidden
         for (let n = 0; n < 20; n++) assert.equal(readFileSync(join(folder, `workspace/shared/f${n}.txt`), 'utf8'), 'new\n', told)
       } finally {
         rmSync(folder, { recursive: true, force: true })
       }
     }
+    t.diagnostic(`${seen.plans} plans, ${seen.kills} kills, ${seen.hits} of them before the end; ${seen.hidden} effects were hidden by one`)
   },
 )

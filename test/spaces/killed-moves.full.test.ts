@@ -7,7 +7,7 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { program } from '../support/built.ts'
-import { scaled, seed } from '../support/scale.ts'
+import { longSeries, seed } from '../support/scale.ts'
 import { openCli } from './spaces-fixture.ts'
 
 const cli = openCli()
@@ -36,42 +36,102 @@ function phaseIn(open: string): string {
 
 const all = ['note', 'session', 'folder']
 
-test('a move that is killed anywhere is whole or as before, and the next verb says which', { timeout: 3_600_000 }, async (t) => {
-  ran('space', 'new', 'taxes')
-  const [note] = /note-[0-9a-f]+/.exec(ran('memory', 'add', 'The grey heron lives at the pond.'))!
-  ran('run', 'hello there')
-  mkdirSync(join(sharedOf('default'), 'docs'))
-  writeFileSync(join(sharedOf('default'), 'docs', 'a.txt'), 'a')
-  const open = join(root, 'runner', 'spaces', 'moves', 'open')
-  const kill = fc.record({ phase: fc.constantFrom('placing', 'clearing'), delay: fc.integer({ min: 0, max: 400 }) })
-  const kills = fc.sample(kill, { numRuns: scaled(300, 6), seed })
-  let [from, to] = ['default', 'taxes'] as [string, string]
-  const ends = { whole: 0, before: 0, late: 0 }
-  for (const { phase, delay } of kills) {
-    const session = (JSON.parse(ran('sessions', '--space', from, '--json').split('\n')[0]!) as { id: string }).id
-    const args = ['space', 'move', note, '/shared/docs', session, '--from', from, '--to', to, '--yes']
+const open = join(root, 'runner', 'spaces', 'moves', 'open')
+const kills = (count: number) =>
+  fc.sample(fc.record({ phase: fc.constantFrom('placing', 'clearing'), delay: fc.oneof(fc.nat(40), fc.nat(400)) }), {
+    numRuns: count,
+    seed,
+  })
+
+interface Ends {
+  whole: number
+  before: number
+  late: number
+}
+
+/** Puts the three things into a space. @returns the id of the note */
+function fill(space: string): string {
+  const [note] = /note-[0-9a-f]+/.exec(ran('memory', 'add', 'The grey heron lives at the pond.', '--space', space))!
+  ran('run', 'hello there', '--space', space)
+  mkdirSync(join(sharedOf(space), 'docs'))
+  writeFileSync(join(sharedOf(space), 'docs', 'a.txt'), 'a')
+  return note
+}
+
+/**
+ * Kills a verb that moves all of the three things between two spaces, again and again, in both directions.
+ * @param argsOf of the verb @param ready before a space is looked into
+ */
+async function series(
+  spaces: readonly [string, string],
+  argsOf: (from: string, to: string) => readonly string[],
+  count: number,
+  ready: (space: string) => boolean = () => false,
+): Promise<Ends> {
+  let [from, to] = spaces as [string, string]
+  const ends: Ends = { whole: 0, before: 0, late: 0 }
+  for (const { phase, delay } of kills(count)) {
+    const args = argsOf(from, to)
     const child = spawn(process.execPath, [program, ...args], { env, cwd: root, stdio: 'ignore' })
     const over = new Promise<number | null>((resolve) => child.once('close', resolve))
     while (child.exitCode === null && phaseIn(open) !== phase) await sleep(5)
     await sleep(delay)
     child.kill('SIGKILL')
     if ((await over) === 0) ends.late += 1
+    const isOver = ready(from)
     const [there, here] = [thingsIn(from), thingsIn(to)]
-    assert.deepEqual(
-      [...there, ...here].toSorted(),
-      all.toSorted(),
-      `killed ${delay} ms after ${phase}: ${from} has ${there.join()}, ${to} has ${here.join()}`,
-    )
-    assert.ok(
-      there.length === 0 || here.length === 0,
-      `killed ${delay} ms after ${phase}: ${from} has ${there.join()}, ${to} has ${here.join()}`,
-    )
+    const found = `killed ${delay} ms after ${phase}: ${from} has ${there.join()}, ${to} has ${here.join()}`
+    assert.deepEqual([...there, ...here].toSorted(), all.toSorted(), found)
+    assert.ok(there.length === 0 || here.length === 0, found)
     assert.deepEqual(existsSync(open) ? readdirSync(open) : [], [])
+    // Only a merge that is whole has archived its space.
+    if (args[1] === 'merge') assert.equal(isOver, here.length > 0, found)
     if (here.length > 0) [from, to] = [to, from]
     ends[here.length > 0 ? 'whole' : 'before'] += 1
   }
-  for (const space of ['default', 'taxes']) assert.match(ran('audit', 'verify', '--space', space), /verifies/)
-  t.diagnostic(`${kills.length} kills: ${ends.whole} whole, ${ends.before} as before, ${ends.late} over already`)
+  for (const space of spaces) assert.match(ran('audit', 'verify', '--space', space), /verifies/)
+  return ends
+}
+
+const diagnosticOf = ({ whole, before, late }: Ends): string =>
+  `${whole + before} kills: ${whole} whole, ${before} as before, ${late} over already`
+
+const halfOfAll = longSeries(150)
+
+test('a move that is killed anywhere is whole or as before, and the next verb says which', { timeout: 3_600_000 }, async (t) => {
+  ran('space', 'new', 'taxes')
+  const note = fill('default')
+  const sessionIn = (space: string): string =>
+    (JSON.parse(ran('sessions', '--space', space, '--json').split('\n')[0]!) as { id: string }).id
+  // The session has another id after each move.
+  const args = (from: string, to: string): readonly string[] => [
+    'space',
+    'move',
+    note,
+    '/shared/docs',
+    sessionIn(from),
+    '--from',
+    from,
+    '--to',
+    to,
+    '--yes',
+  ]
+  t.diagnostic(diagnosticOf(await series(['default', 'taxes'], args, halfOfAll)))
+})
+
+test('a merge that is killed anywhere is whole, with its space archived, or as before', { timeout: 3_600_000 }, async (t) => {
+  for (const space of ['left', 'right']) ran('space', 'new', space)
+  fill('left')
+  /** Brings a space back that was archived. */
+  const ready = (space: string): boolean => {
+    const isArchived = ran('space', 'list', '--json').includes(
+      `"space":"${space}","user":"default~${space}","in_use":false,"archived":true`,
+    )
+    if (isArchived) ran('space', 'restore', space)
+    return isArchived
+  }
+  const args = (from: string, to: string): readonly string[] => ['space', 'merge', from, '--to', to, '--yes']
+  t.diagnostic(diagnosticOf(await series(['left', 'right'], args, halfOfAll, ready)))
 })
 
 test('a guest that starts again by itself settles a move that was cut off before it opens', { timeout: 600_000 }, async () => {
@@ -79,7 +139,6 @@ test('a guest that starts again by itself settles a move that was cut off before
   const [note] = /note-[0-9a-f]+/.exec(ran('memory', 'add', 'The kingfisher is at the weir.', '--space', 'default'))!
   const pid = (): number => (JSON.parse(ran('start', '--space', 'served', '--json')) as { pid: number }).pid
   const before = pid()
-  const open = join(root, 'runner', 'spaces', 'moves', 'open')
   const child = spawn(process.execPath, [program, 'space', 'move', note, '--from', 'default', '--to', 'served', '--yes'], {
     env,
     cwd: root,

@@ -1,5 +1,6 @@
 /** Notes that one space shares with another, by the program that people start: what agents read of them is private, and goes with them. */
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { openCli } from './spaces-fixture.ts'
 
@@ -66,4 +67,44 @@ test('a document is shared with all its sections; a guest that lets private data
   for (const n of [3, 1_999]) assert.match(ran('memory', 'search', `heron number ${n}`, '--space', 'reader'), /shared by the space library/)
   ran('space', 'unshare', found, '--to', 'reader', '--yes')
   assert.doesNotMatch(ran('memory', 'search', 'heron', '--space', 'reader'), /Paragraph/)
+})
+
+test('what was moved to a third space goes with what is unshared, and so do state, notes of deleted sessions and documents of files', () => {
+  for (const name of ['giver', 'taker', 'third']) ran('space', 'new', name)
+  const note = idIn(ran('memory', 'add', 'The advisor is called Wilhelmina Quark.', '--space', 'giver', '--json'))
+  ran('space', 'share', note, '--from', 'giver', '--to', 'taker')
+  const read = (...words: readonly string[]): string => sessionOf(ran('run', ...words, '--space', 'taker', '--json'))
+  const first = read('what do you remember about the advisor')
+  ran('run', 'remember that Quark likes pelargoniums then write "ask Quark" to plan.txt', '--session', first, '--space', 'taker')
+  const keeper = read('what do you remember about the advisor')
+  ran('call', 'state.save', '{"category":"people","name":"quark","data":{"likes":"pelargoniums"}}', '--session', keeper, '--space', 'taker')
+  ran('call', 'state.save', '{"category":"people","name":"me","data":{"likes":"tea"}}', '--space', 'taker')
+  ran('memory', 'ingest', '/shared/plan.txt', '--space', 'taker')
+  const deleted = read('what do you remember about the advisor')
+  ran('run', 'remember that Quark keeps a parrot', '--session', deleted, '--space', 'taker')
+  ran('sessions', 'delete', deleted, '--yes', '--space', 'taker')
+  cli.write('taker', 'own.txt', 'nothing of it')
+  const moved = idIn(ran('memory', 'search', 'pelargoniums', '--space', 'taker'))
+  ran('space', 'move', first, moved, '/shared/plan.txt', '/shared/own.txt', '--from', 'taker', '--to', 'third', '--yes')
+  const there = sessionOf(ran('run', 'what do you remember about pelargoniums', '--space', 'third', '--json'))
+  const other = sessionOf(ran('run', 'hello', '--space', 'third', '--json'))
+
+  const { target } = JSON.parse(ran('space', 'unshare', note, '--to', 'taker', '--dry-run', '--json')) as {
+    target: { state: unknown; memories: readonly string[]; elsewhere: readonly (Preview['target'] & { space: string })[] }
+  }
+  assert.deepEqual(target.state, [{ category: 'people', name: 'quark' }])
+  // The note of the session that was deleted, and the document.
+  assert.equal(target.memories.length, 2)
+  assert.deepEqual(
+    target.elsewhere.map(({ space, sessions, memories, files }) => [space, sessions.length, memories, files]),
+    [['third', 2, [moved], ['/shared/plan.txt']]],
+  )
+  assert.match(ran('space', 'unshare', note, '--to', 'taker', '--yes'), /in the space third: delete 2 sessions/)
+  for (const space of ['taker', 'third'])
+    assert.doesNotMatch(ran('memory', 'search', 'Quark pelargoniums parrot plan', '--space', space), /Quark|parrot/)
+  assert.notEqual(oxbow('sessions', 'show', there, '--space', 'third').exit, 0)
+  ran('sessions', 'show', other, '--space', 'third')
+  assert.deepEqual(readdirSync(cli.sharedOf('third')), ['own.txt'])
+  assert.notEqual(oxbow('call', 'state.load', '{"category":"people","name":"quark"}', '--space', 'taker').exit, 0)
+  assert.match(ran('call', 'state.load', '{"category":"people","name":"me"}', '--space', 'taker'), /tea/)
 })

@@ -95,6 +95,75 @@ test('an exported space is brought back on another machine, with what is in it a
   }
 })
 
+test('a space comes back into a home in use without a change to what that home is, and into its own', () => {
+  ran('space', 'new', 'orchard')
+  ran('config', 'set', 'sandbox.memory_mb', '2048')
+  ran('config', 'set', 'sandbox.memory_mb', '3072', '--space', 'orchard')
+  ran('memory', 'add', 'The quince stands in the orchard.', '--space', 'orchard')
+  const file = join(root, 'orchard.oxbow-backup')
+  assert.match(ran('space', 'export', 'orchard', file), /not in it: config\.toml, .*oxbow backup --space default/)
+  const other = openCli()
+  try {
+    other.ran('config', 'set', 'sandbox.memory_mb', '1024')
+    const made = join(other.root, 'tidy')
+    other.ran('program', 'new', made)
+    other.ran('program', 'install', made, '--yes')
+    const { exit, out, err } = other.oxbow('restore', file, '--space', 'orchard', '--key', join(root, 'runner', 'signing-key.pem'))
+    assert.equal(exit, 0, out + err)
+    assert.match(other.ran('memory', 'search', 'quince', '--space', 'orchard'), /The quince stands/)
+    assert.match(other.ran('config', 'get', 'sandbox.memory_mb'), /1024/)
+    assert.match(other.ran('config', 'get', 'sandbox.memory_mb', '--space', 'orchard'), /3072/)
+    assert.match(other.ran('program', 'list'), /^tidy/m)
+    // Without a key nothing proves who has made the backup; what is installed here stays.
+    other.ran('restore', file, '--space', 'orchard', '--replace')
+    assert.match(other.ran('program', 'list'), /^tidy/m)
+  } finally {
+    other.remove()
+  }
+  ran('config', 'set', 'sandbox.memory_mb', '4096')
+  ran('restore', file, '--space', 'orchard', '--replace')
+  assert.match(ran('config', 'get', 'sandbox.memory_mb'), /4096/)
+})
+
+test('the persona of a session answers in it where it is moved; an imported file chooses nobody', () => {
+  for (const name of ['before', 'behind']) ran('space', 'new', name)
+  ran('persona', 'new', 'dev')
+  const { session } = JSON.parse(ran('run', 'hello there', '--space', 'before', '--json')) as { session: string }
+  ran('persona', 'use', 'dev', '--session', session, '--space', 'before')
+  const answering = (space: string): unknown => {
+    const [row] = ran('sessions', '--space', space, '--json').split('\n').filter(Boolean)
+    return (JSON.parse(row!) as { agent?: string }).agent
+  }
+  assert.equal(answering('before'), 'dev')
+  const file = join(root, 'session.json')
+  ran('sessions', 'export', session, '--output', file, '--space', 'before')
+  ran('space', 'move', session, '--from', 'before', '--to', 'behind', '--yes')
+  assert.equal(answering('behind'), 'dev')
+  const imported = oxbow('sessions', 'import', file, '--space', 'before')
+  assert.match(imported.err, /dev answered in it\. .*oxbow persona use dev --session/)
+  assert.equal(answering('before'), undefined)
+  // One that is not there any more: the move is whole, and says so.
+  ran('persona', 'edit', 'dev', '--disable')
+  const [moved] = ran('sessions', '--space', 'behind', '--json').split('\n')
+  const back = oxbow('space', 'move', (JSON.parse(moved!) as { id: string }).id, '--from', 'behind', '--to', 'before', '--yes')
+  assert.equal(back.exit, 0, back.err)
+  assert.match(back.err, /dev does not answer in the moved session/)
+})
+
+test('a space has a cap of its own, and another space goes on', () => {
+  ran('space', 'new', 'capped')
+  assert.match(ran('space', 'budget', 'capped', '2.50', '--per', 'day'), /day: \$0\.00 of \$2\.50/)
+  assert.match(ran('budget', 'list', '--space', 'capped'), /user.*day/)
+  assert.match(ran('budget', 'list'), /No budgets were set/)
+  assert.match(ran('space', 'budget', 'capped'), /have spent \$0\.00\.\nday/)
+  assert.doesNotMatch(ran('space', 'budget', 'default'), /day/)
+  ran('budget', 'set', 'user', '--calls', '1', '--space', 'capped')
+  assert.match(oxbow('run', 'read plan.txt', '--space', 'capped').err, /budget/i)
+  ran('run', 'hello')
+  assert.equal(oxbow('space', 'budget', 'nowhere', '5').exit, oxbow('space', 'use', 'nowhere').exit)
+  for (const amount of ['-1', 'much', 'NaN']) assert.equal(oxbow('space', 'budget', 'capped', '--', amount).exit, 2, amount)
+})
+
 test('a damaged list of spaces is reported and led around; without it the spaces are found again', () => {
   const list = join(root, 'runner', 'spaces', 'default.json')
   writeFileSync(list, '{"current":')

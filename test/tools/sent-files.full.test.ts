@@ -91,7 +91,7 @@ describe('a file that a person attaches', () => {
     assert.match(await refused('none'), /none cannot be read\nhint: Give the path/)
     assert.match(await refused('empty'), /empty is empty/)
     assert.match(await refused('.'), /is not a file/)
-    assert.match(await refused(...Array.from({ length: 5 }, () => 'config.toml')), /5 files are attached; the limit is 4/)
+    assert.match(await refused(...Array.from({ length: 11 }, () => 'config.toml')), /11 files are attached; the limit is 10/)
     assert.deepEqual(place.requests, [])
   })
 })

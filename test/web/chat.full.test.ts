@@ -47,6 +47,13 @@ const script: Scenario = {
       ],
     },
     { match: 'long', steps: [{ events: [{ text: 'begins ' }, { text: 'word ', count: 40 }, { delay_ms: 1_500 }, { text: 'and ends.' }] }] },
+    {
+      match: 'Remember it',
+      steps: [
+        { events: [{ tool_call: { name: 'memory_save', arguments: { content: 'The ox is named Bo.' } } }] },
+        { events: [{ text: 'Remembered.' }] },
+      ],
+    },
     { match: 'meanwhile', steps: [{ events: [{ text: 'Both are done.' }] }] },
     { steps: [{ events: [{ text: 'Understood.' }] }] },
   ],
@@ -289,5 +296,23 @@ describe('the Chat page', { skip: noChromium }, () => {
     await act('A kept file', 'Delete…')
     await page.getByRole('dialog', { name: 'Delete session' }).getByRole('button', { name: 'Delete' }).click()
     await list.getByText('No title has these words.').waitFor()
+  })
+
+  it('undoes a turn that has changed no file, and offers nothing for one that has changed nothing', async () => {
+    const { page } = rig
+    await fresh()
+    await send('Keep this')
+    await page.getByText('Understood.').waitFor()
+    assert.equal(await page.getByRole('button', { name: /^Change/ }).count(), 0)
+    await send('Remember it')
+    await page.getByText('Remembered.').waitFor()
+    await page.getByRole('button', { name: 'Changes', exact: true }).click()
+    const dialog = page.getByRole('dialog', { name: 'Changed by this turn' })
+    await dialog.getByRole('region', { name: 'Undoing would' }).getByText('notes/', { exact: false }).first().waitFor()
+    await dialog.getByRole('button', { name: 'Undo this' }).click()
+    await dialog.getByText('All is as it was before this turn.').waitFor()
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
+    const { lines } = await rig.call<{ lines: readonly string[] }>('memory.export', {})
+    assert.doesNotMatch(lines.join('\n'), /named Bo/)
   })
 })

@@ -3,6 +3,7 @@ import type { FollowEvent } from '../../client/index.ts'
 import { type Failure, failureSentences, forPeople } from '../../base/index.ts'
 import {
   type CallView,
+  decisionText,
   endsTurn,
   type GuestStatus,
   isEnd,
@@ -75,6 +76,7 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
       const failure = unreportedFailure(turn)
       if (failure !== null) screen.line(failureLines(failure))
       else if (turn.status === 'cancelled' && turn.reply === '') screen.line('  cancelled')
+      else if (turn.reply === '' && turn.end?.decision !== undefined) screen.line(`  ${decisionText(turn.end.decision)}`)
     },
     approval(pending) {
       stream.breakLine()

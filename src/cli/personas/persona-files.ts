@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { changeText, openHome, readDefinitionTable, writePlainDefinition } from '../../runner/index.ts'
 import { OxbowError, ownValue, writeWhole } from '../../base/index.ts'
-import { type ConfigChange, definitionName } from '../../config/index.ts'
+import { type ConfigChange, definitionName, maxAgentDescription, maxAgentStyle, memoryScopes } from '../../config/index.ts'
 import { expandRights, wrongAgentRights } from '../../protocol/index.ts'
 import { guestSetup } from '../guest-connection.ts'
 import { editorOf, printAnswer, printPreview, type Terminal } from '../terminal.ts'
@@ -36,11 +36,6 @@ interface EditOptions extends PersonaFields {
   readonly json?: boolean | undefined
 }
 
-/** Limits of a definition; see `agent-definition.ts`. */
-const maxDescription = 500
-const maxStyle = 2_000
-const scopes = ['none', 'read', 'own', 'persona'] as const
-
 /** @returns a key of notes, with which a persona finds its own again whatever its name is. */
 const newId = (): string => randomBytes(8).toString('hex')
 
@@ -57,14 +52,18 @@ function filesOf(terminal: Terminal, name: string): { readonly folder: string; r
 function assertFields({ description, style = '', right = [], memory }: PersonaFields): void {
   const wrong = wrongAgentRights([...right])
   if (wrong !== '') throw new OxbowError('bad_input', wrong, { hint: 'See docs/access.md for the names of rights.' })
-  if (description !== undefined && (description.trim() === '' || description.length > maxDescription))
-    throw new OxbowError('bad_input', `a description has 1 to ${maxDescription} characters`, { hint: 'Say in a sentence what it is for.' })
-  if (style.length > maxStyle)
-    throw new OxbowError('bad_input', `the style has ${style.length} characters; at most ${maxStyle} are read`, {
+  if (description !== undefined && (description.trim() === '' || description.length > maxAgentDescription))
+    throw new OxbowError('bad_input', `a description has 1 to ${maxAgentDescription} characters`, {
+      hint: 'Say in a sentence what it is for.',
+    })
+  if (style.length > maxAgentStyle)
+    throw new OxbowError('bad_input', `the style has ${style.length} characters; at most ${maxAgentStyle} are read`, {
       hint: 'Say how it speaks in a few sentences. What it is to do stands in its .md file.',
     })
-  if (memory !== undefined && !scopes.some((scope) => scope === memory))
-    throw new OxbowError('bad_input', `there is no memory ${JSON.stringify(memory.slice(0, 60))}`, { hint: `Choose ${scopes.join(', ')}.` })
+  if (memory !== undefined && !memoryScopes.some((scope) => scope === memory))
+    throw new OxbowError('bad_input', `there is no memory ${JSON.stringify(memory.slice(0, 60))}`, {
+      hint: `Choose ${memoryScopes.join(', ')}.`,
+    })
 }
 
 /** Rights that a person names; templates have only known ones. */

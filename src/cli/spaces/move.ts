@@ -2,9 +2,10 @@
  * `oxbow space move`, `merge` and `undo`: what a person takes from one space into another. The guests of both are asked; the runner's folder
  * remembers how far it is (`src/runner/spaces/space-moves.ts`), so that a move that was cut off is whole or as before.
  */
-import { systemClock, systemRandom, createIdMaker, OxbowError, plural, toFailure } from '../../base/index.ts'
+import { systemClock, systemRandom, createIdMaker, isOxbowError, OxbowError, plural, type SessionId, toFailure } from '../../base/index.ts'
 import {
   claimMove,
+  defaultSpace,
   doneMoves,
   endMove,
   findSpace,
@@ -57,7 +58,7 @@ export async function spaceMerge(name: string, options: MoveOptions, terminal: T
   const home = openHome(terminal.env)
   const { user: from } = findSpace(home, personOf(options), name)
   const { user: to } = findSpace(home, personOf(options), options.to)
-  if (spaceOf(from).space === 'default')
+  if (spaceOf(from).space === defaultSpace)
     throw new OxbowError('bad_input', 'the default space cannot be merged into another', {
       hint: `Merge the other into it: oxbow space merge ${options.to} --to default`,
     })
@@ -289,7 +290,8 @@ async function place(begun: SpaceMove, { from, to, terminal }: Sides): Promise<S
   for (const session of move.sessions) {
     const { file } = await outputOf(from, 'session.export', { session: session.id, format: 'json' })
     const title = `${plainLine(session.name, titleChars)} ${markOf(move)}`
-    const { session: placed } = await outputOf(to, 'session.import', { file, title })
+    const { session: placed, agent } = await outputOf(to, 'session.import', { file, title })
+    if (agent !== '') await keepAgent(to, placed, agent, terminal)
     move = { ...move, sessions: move.sessions.map((one) => (one.id === session.id ? { ...one, placed } : one)) }
     writeMove(home, move)
   }
@@ -303,6 +305,17 @@ async function place(begun: SpaceMove, { from, to, terminal }: Sides): Promise<S
   move = { ...move, phase: 'clearing' }
   writeMove(home, move)
   return move
+}
+
+/** Who answered in a session answers there, too, where that space has them. */
+async function keepAgent(to: Gateway, session: SessionId, agent: string, terminal: Terminal): Promise<void> {
+  await outcomeOf(to, 'session.agent', { agent }, session).catch((error: unknown) => {
+    if (!isOxbowError(error)) throw error
+    printNotice(
+      terminal,
+      `notice: ${plainLine(agent, titleChars)} does not answer in the moved session, but the usual agent: ${error.message}`,
+    )
+  })
 }
 
 /** From the turning point on. Each step can be done again. */

@@ -24,13 +24,13 @@ import {
   spaceWorkspace,
   type Workspace,
 } from '../../runner/index.ts'
-import { isOxbowError, OxbowError, plural } from '../../base/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
 import { originOf } from '../../protocol/index.ts'
-import { plainLine } from '../../terminal/index.ts'
-import { outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
+import { outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
 import { isInteractive, printAnswer, printNotice, printPreview, type Terminal } from '../terminal.ts'
-import { allSchedules, chunks, deleteSessions, type Gateway, ifThere } from './space-asks.ts'
+import { derivedAnywhere, type DerivedIn, derivedText, removeDerived } from './derived-anywhere.ts'
+import type { Gateway } from './space-asks.ts'
 import { personOf, type SpaceOptions } from './spaces.ts'
 
 interface ShareOptions extends SpaceOptions {
@@ -141,10 +141,10 @@ export async function spaceUnshare(name: string, options: ShareOptions, terminal
   const workspace = spaceWorkspace(home, personOf(options), options.to)
   const shared = isMemory(name) ? sharedMemory(name, home, options) : sharedFolder(name, { home, workspace }, options, terminal)
   return withGuest({ user: workspace.user }, terminal, async ({ gateway }) => {
-    const derived = await derivedFrom(gateway, shared)
-    const would = described(shared, derived, options)
+    const [here, ...elsewhere] = await derivedAnywhere({ home, user: workspace.user, gateway }, shared, terminal)
+    const would = `take ${shared.what} away from the space ${options.to}${derivedText([here!, ...elsewhere])}`
     const { path, memories } = shared
-    const gone = { ...(path === '' ? {} : { path }), copies: memories, ...derived }
+    const gone = { ...(path === '' ? {} : { path }), copies: memories, ...withoutSpace(here!), elsewhere }
     if (options.dryRun === true) return printPreview({ would, target: gone }, options, terminal)
     if (options.yes !== true) {
       if (!isInteractive(terminal))
@@ -155,11 +155,20 @@ export async function spaceUnshare(name: string, options: ShareOptions, terminal
       }
     }
     await shared.takeAway(gateway)
-    await removeDerived(gateway, derived)
+    for (const one of elsewhere) await withGuest({ user: one.user }, terminal, (other) => removeDerived(other.gateway, one))
+    await removeDerived(gateway, here!)
     shared.forget()
     return printAnswer(gone, `Done: ${would}.`, options, terminal)
   })
 }
+
+const withoutSpace = ({ sessions, memories, files, schedules, state }: DerivedIn): object => ({
+  sessions,
+  memories,
+  files,
+  schedules,
+  state,
+})
 
 function sharedFolder(
   name: string,
@@ -207,50 +216,4 @@ function sharedMemory(id: string, home: Home, options: ShareOptions): Shared {
     takeAway: async (gateway) => void (await outputOf(gateway, 'space.clear', { ids: copies })),
     forget: () => dropMemoryShares(home, person, found),
   }
-}
-
-interface Derived {
-  readonly sessions: readonly { readonly id: string; readonly title: string }[]
-  readonly memories: readonly string[]
-  readonly schedules: readonly { readonly id: string; readonly name: string }[]
-  readonly files: readonly string[]
-}
-
-async function derivedFrom(gateway: Gateway, { path, memories }: Shared): Promise<Derived> {
-  const all = await allSchedules(gateway)
-  // Runs of a schedule read what the session knew that made it: until no schedule is added.
-  for (let schedules: readonly (typeof all)[number][] = []; ;) {
-    const found = await outputOf(gateway, 'space.derived', { path, memories: [...memories], schedules: schedules.map(({ name }) => name) })
-    const sessions = new Set<string>(found.sessions.map(({ id }) => id))
-    const made = all.filter(({ origin }) => sessions.has(origin))
-    if (made.length === schedules.length) return { ...found, schedules: made.map(({ id, name }) => ({ id, name })) }
-    schedules = made
-  }
-}
-
-/** In words. */
-function described({ what }: Shared, { sessions, memories, schedules, files }: Derived, { to }: ShareOptions): string {
-  const few = (texts: readonly string[], between: string): string =>
-    texts
-      .slice(0, 3)
-      .map((text) => plainLine(text, 60))
-      .join(between)
-  const titles = sessions.map(({ title }) => title)
-  const parts = [
-    ...(sessions.length > 0 ? [`delete ${plural(sessions.length, 'session')} that may have read it (${few(titles, '; ')})`] : []),
-    ...(memories.length > 0 ? [`erase ${plural(memories.length, 'memory', 'memories')} that they made`] : []),
-    ...(schedules.length > 0 ? [`delete ${plural(schedules.length, 'schedule')} that they made`] : []),
-    ...(files.length > 0 ? [`delete ${plural(files.length, 'file')} that came from it (${few(files, ', ')})`] : []),
-  ]
-  return `take ${what} away from the space ${to}${parts.length === 0 ? '' : `, and ${new Intl.ListFormat('en').format(parts)}`}`
-}
-
-async function removeDerived(gateway: Gateway, { sessions, memories, schedules, files }: Derived): Promise<void> {
-  for (const { id } of schedules) await ifThere(outcomeOf(gateway, 'schedule.delete', { id }))
-  for (const ids of chunks(memories)) await outputOf(gateway, 'space.clear', { ids: [...ids] })
-  await deleteSessions(
-    gateway,
-    sessions.map(({ id }) => id),
-  )
-  for (const path of files) await ifThere(outcomeOf(gateway, 'file.delete', { path, recursive: true }))
 }

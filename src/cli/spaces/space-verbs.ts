@@ -1,7 +1,7 @@
 /** Definitions of `space`. */
 import { OxbowError } from '../../base/index.ts'
-import type { Command } from 'commander'
-import { type AddVerbs, collect, dryRunOption, examples, plainVerb, userOption, verbGroup } from '../verb-parts.ts'
+import { Argument, type Command } from 'commander'
+import { type AddVerbs, collect, dryRunOption, examples, parseAmount, plainVerb, userOption, verbGroup } from '../verb-parts.ts'
 
 const json = ['--json', 'print one JSON object'] as const
 
@@ -28,7 +28,7 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
   spaceVerb(space.command('list'), 'list the spaces')
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow space list'))
-    .action((options) => choose(async () => (await load()).spaceList(options, terminal)))
+    .action((options) => choose(async () => (await import('./list-spaces.ts')).spaceList(options, terminal)))
   spaceVerb(space.command('use <space>'), 'work in a space from now on, where no other is named')
     .option(...json)
     .addHelpText('after', examples('oxbow space use taxes', 'oxbow space use default'))
@@ -46,6 +46,14 @@ export const addSpaceVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...json)
     .addHelpText('after', examples('oxbow space export taxes taxes.oxbow-backup'))
     .action((name, path, options) => choose(async () => (await load()).spaceExport(name, path, options, terminal)))
+  spaceVerb(space.command('budget <space>'), 'show or set what all agents of a space together may spend')
+    .addArgument(new Argument('[dollars]', 'the most; 0: as much as the configuration allows').argParser(parseAmount))
+    .option('--per <window>', 'minute, hour, day, week, month, total, or seconds such as 7200s', 'total')
+    .option(...json)
+    .addHelpText('after', examples('oxbow space budget taxes', 'oxbow space budget taxes 5 --per month'))
+    .action((name, dollars, options) =>
+      choose(async () => (await import('./space-budget.ts')).spaceBudget(name, dollars, options, terminal)),
+    )
   addCrossing(space, terminal, choose)
   spaceVerb(space.command('suggest <words...>'), 'say which space a message seems to belong to; it never switches')
     .option(...json)

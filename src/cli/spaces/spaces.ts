@@ -1,4 +1,4 @@
-/** `oxbow space`: makes, lists, chooses and puts away spaces. What goes from one to another is in `move.ts` and `share.ts`. */
+/** `oxbow space`: makes, chooses and puts away spaces. What goes from one to another is in `move.ts` and `share.ts`. */
 import { realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
@@ -9,18 +9,14 @@ import {
   openHome,
   openWorkspace,
   setArchived,
-  sharedWith,
   type Space,
   spaceOf,
-  spacesOf,
   suggestSpace,
   useSpace,
   parseUser,
 } from '../../runner/index.ts'
-import { OxbowError, plural } from '../../base/index.ts'
-import type { SharedItem } from '../../protocol/index.ts'
-import { formatTime, plainLine, table } from '../../terminal/index.ts'
-import { printAnswer, printList, printPreview, type Terminal } from '../terminal.ts'
+import { OxbowError } from '../../base/index.ts'
+import { printAnswer, printPreview, type Terminal } from '../terminal.ts'
 
 export interface SpaceOptions {
   /** Of the workspace in use: the person is whoever has it. */
@@ -35,7 +31,7 @@ interface NewOptions extends SpaceOptions {
   readonly path?: readonly string[]
 }
 
-const aboutChars = 200
+export const aboutChars = 200
 const maxWords = 50
 
 /** @returns the person whose spaces a verb is about */
@@ -67,7 +63,14 @@ function folderNamed(path: string): string {
   return realpathSync(found)
 }
 
-const shown = ({ user, name, about, isCurrent, created_at, archived_at, words, paths }: Space) => ({
+interface ShownSpace extends Pick<Space, 'user' | 'about' | 'words' | 'paths' | 'created_at'> {
+  readonly space: string
+  readonly in_use: boolean
+  readonly archived: boolean
+}
+
+/** @returns a space as it is printed */
+export const shown = ({ user, name, about, isCurrent, created_at, archived_at, words, paths }: Space): ShownSpace => ({
   space: name,
   user,
   in_use: isCurrent,
@@ -77,33 +80,6 @@ const shown = ({ user, name, about, isCurrent, created_at, archived_at, words, p
   paths,
   created_at,
 })
-
-export async function spaceList(options: SpaceOptions, terminal: Terminal): Promise<number> {
-  const home = openHome(terminal.env)
-  const all = spacesOf(home, personOf(options)).map((space) => ({ ...shown(space), shared: sharedWith(home, space) }))
-  const rows = all.map(({ space, in_use, archived, created_at, about, shared }) => [
-    in_use ? '*' : '',
-    space,
-    archived ? 'archived' : '',
-    created_at === 0 ? '' : formatTime(created_at),
-    [about, ...sharedText(shared)]
-      .map((text) => plainLine(text, aboutChars))
-      .filter((text) => text !== '')
-      .join('; '),
-  ])
-  return printList(all, { text: () => table(rows) }, options, terminal)
-}
-
-/** In words, by space. */
-function sharedText(shared: readonly SharedItem[]): readonly string[] {
-  const bySpace = Object.entries(Object.groupBy(shared, ({ from }) => from))
-  return bySpace.map(([from, all = []]) => {
-    const folders = all.flatMap(({ folder }) => (folder === '' ? [] : [folder]))
-    const count = all.length - folders.length
-    const parts = [...folders, ...(count > 0 ? [plural(count, 'memory', 'memories')] : [])]
-    return `sees ${new Intl.ListFormat('en').format(parts)} of ${from}`
-  })
-}
 
 export async function spaceUse(name: string, options: SpaceOptions, terminal: Terminal): Promise<number> {
   const used = useSpace(openHome(terminal.env), personOf(options), name)

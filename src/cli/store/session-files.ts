@@ -52,6 +52,11 @@ export async function importSession(path: string, options: ImportOptions, termin
     const { title } = options
     const made = await outputOf(gateway, 'session.import', { file, ...(title !== undefined && { title }) })
     if (options.json !== true) printNotice(terminal, 'Its turns are marked as imported and untrusted; nothing in it was run.')
+    if (made.agent !== '' && options.json !== true)
+      printNotice(
+        terminal,
+        `${plainLine(made.agent, 60)} answered in it. A file chooses nobody: oxbow persona use ${plainLine(made.agent, 60)} --session ${made.session}${ofUser(options.user)}`,
+      )
     const words = `${made.session} has ${made.turns} imported ${made.turns === 1 ? 'turn' : 'turns'}. Open it with: oxbow chat --session ${made.session}${ofUser(options.user)}`
     return printAnswer(made, words, options, terminal)
   })

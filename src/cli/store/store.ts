@@ -1,5 +1,5 @@
 /** `oxbow store`, `backup` and `restore`: runs an operation offline in a guest program, and shows its progress and report. */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, realpathSync, rmSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import {
@@ -157,10 +157,12 @@ function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files: 
 /** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */
 async function sealPlugins({ files, proven }: RestoreReport, options: RestoreOptions, terminal: Terminal): Promise<number> {
   const { home } = guestSetup(options, terminal)
+  const restored = new Set(files.map(({ path }) => realpathSync(path)))
+  const isRestored = (path: string): boolean => existsSync(path) && restored.has(realpathSync(path))
   const loaded = await loadPlugins()
-  loaded.sealRestoredPrograms(home, proven)
-  if (!files.some(({ path }) => path === lockPath(home))) return 0
-  return loaded.sealRestoredLock(home, proven)
+  // Lists that the restore left alone keep their seal, or lack of one.
+  if (isRestored(loaded.programsLock.path(home))) loaded.sealRestoredPrograms(home, proven)
+  return isRestored(lockPath(home)) ? loaded.sealRestoredLock(home, proven) : 0
 }
 
 /** Account name for the journal; the user id when the account has no name. */

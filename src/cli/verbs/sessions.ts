@@ -1,6 +1,7 @@
 /** `oxbow sessions`: lists sessions, finds one by the first characters of its id, and changes it. */
 import { isOxbowError, OxbowError, type SessionId } from '../../base/index.ts'
 import {
+  decisionText,
   erasedText,
   foldTurns,
   isMessage,
@@ -245,9 +246,11 @@ export async function showSession(prefix: string, options: ChangeOptions, termin
       const view = views.get(record.call)!
       const said = { message: at + 1, at: record.at, text: view.message?.text ?? erasedText, ...endOf(view, session.busy) }
       const failure = unreportedFailure(view)
-      if (options.json === true) printLine(terminal, JSON.stringify({ ...said, ...(failure !== null && { failure }) }))
+      const decision = view.end?.decision === undefined ? {} : { decision: view.end.decision }
+      if (options.json === true) printLine(terminal, JSON.stringify({ ...said, ...decision, ...(failure !== null && { failure }) }))
       else {
-        const reply = [said.reply, ...(failure === null ? [] : [`error: ${failure.message}`]), ...view.media.map(mediaLine)]
+        const silent = view.end?.decision === undefined || said.reply !== '' ? [] : [`(${decisionText(view.end.decision)})`]
+        const reply = [said.reply, ...silent, ...(failure === null ? [] : [`error: ${failure.message}`]), ...view.media.map(mediaLine)]
         printText(
           terminal,
           `${said.message}  ${formatTime(record.at)}  you\n${indented(said.text)}\n${indented(reply.join('\n').trim() || `(${said.status})`)}\n`,

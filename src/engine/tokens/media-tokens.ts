@@ -14,7 +14,7 @@ import type { MediaPart } from '../../protocol/index.ts'
 import { measureMedia, type MediaSize } from './media-size.ts'
 
 /** @param wire name of the wire. @param model as the endpoint knows it. @returns at least 1. Never throws. */
-type MediaTokens = (part: MediaPart, wire: string, model: string) => number
+export type MediaTokens = (part: MediaPart, wire: string, model: string) => number
 
 /** Reads the part each time: a large PDF takes tens of milliseconds. See `createMediaTokens`. */
 export const mediaTokens: MediaTokens = (part, wire, model) => tokensOf(measureMedia(part), wire, model)

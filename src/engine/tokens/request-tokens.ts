@@ -5,7 +5,7 @@
 import { createIdleThread, OxbowError } from '../../base/index.ts'
 import { type GenerateRequest, mediaOf, type MediaPart, type Message, type ToolSpec, type Usage } from '../../protocol/index.ts'
 import { charsPerToken, requestMessageTokens, tokenizerIdleMs } from '../limits.ts'
-import { createMediaTokens } from './media-tokens.ts'
+import type { MediaTokens } from './media-tokens.ts'
 import { createTokenEstimator } from './token-estimator.ts'
 
 /** What counting needs of the model. */
@@ -31,7 +31,8 @@ export interface RequestTokens {
 
 export function createRequestTokens(): RequestTokens {
   const estimator = createTokenEstimator()
-  const media = createMediaTokens()
+  /** What measures media, loaded with the first request that has some. */
+  let media: MediaTokens | null = null
   const sizes = new WeakMap<Message, MessageSize>()
   const toolSizes = new WeakMap<readonly ToolSpec[], number>()
   const counter = createTokenCounter(tokenizerIdleMs)
@@ -44,7 +45,8 @@ export function createRequestTokens(): RequestTokens {
   /** Tokens besides the texts': of the framing and of media. */
   const tokensBeside = (model: CountedModel, messages: readonly Message[]): number => {
     let sum = messages.length * requestMessageTokens
-    for (const message of messages) for (const part of sizeOf(message).media) sum += media(part, model.service.wire, model.name)
+    if (media !== null)
+      for (const message of messages) for (const part of sizeOf(message).media) sum += media(part, model.service.wire, model.name)
     return sum
   }
   /** By length: free, and corrected by the estimator. */
@@ -57,6 +59,8 @@ export function createRequestTokens(): RequestTokens {
     countTexts: (texts) => counter.count(texts),
     decode: (tokens) => counter.decode(tokens),
     async estimate(model, request) {
+      if (media === null && request.messages.some((message) => sizeOf(message).media.length > 0))
+        media = (await import('./media-tokens.ts')).createMediaTokens()
       const encoding = encodingOf(model.name)
       if (encoding === null) {
         const { tokens, errorBound } = estimator.estimate(model.label, roughly(model, request), request.cacheKey)
@@ -69,6 +73,8 @@ export function createRequestTokens(): RequestTokens {
     },
     observe(model, request, usage) {
       if (usage.estimated || encodingOf(model.name) !== null) return
+      // Never estimated: nothing is learned from what is not measured.
+      if (media === null && request.messages.some((message) => sizeOf(message).media.length > 0)) return
       const conversation = request.cacheKey === undefined ? {} : { conversation: request.cacheKey }
       estimator.observe(model.label, { counted: roughly(model, request), reported: usage, ...conversation })
     },

@@ -21,6 +21,8 @@ import {
   readStep,
   type SentFile,
   sentFiles,
+  type TurnSource,
+  turnSource,
   type TurnEnd,
 } from '../../protocol/index.ts'
 
@@ -31,12 +33,14 @@ export async function outputOf<Name extends CallName>(kernel: Kernel, name: Name
   return outcome.output as OutputOf<Name>
 }
 
-export const messageSchema: z.ZodType<{ text: string; model?: string; attachments?: SentFile[]; session?: string }> = z.strictObject({
-  text: z.string().min(1).describe('The message.'),
-  model: z.string().min(1).max(200).exactOptional().describe('Model for this turn. Default: the configured one.'),
-  attachments: sentFiles.exactOptional().describe('Files that come with it.'),
-  session: z.string().refine(isUuid, 'must be the id of a session').exactOptional().describe('Session. Default: a new one.'),
-})
+export const messageSchema: z.ZodType<{ text: string; model?: string; attachments?: SentFile[]; session?: string; source?: TurnSource }> =
+  z.strictObject({
+    text: z.string().min(1).describe('The message.'),
+    model: z.string().min(1).max(200).exactOptional().describe('Model for this turn. Default: the configured one.'),
+    attachments: sentFiles.exactOptional().describe('Files that come with it.'),
+    session: z.string().refine(isUuid, 'must be the id of a session').exactOptional().describe('Session. Default: a new one.'),
+    source: turnSource.exactOptional().describe('Where it comes from, by which is decided whether it is answered.'),
+  })
 
 export interface SentMessage {
   readonly body: JsonObject
@@ -61,8 +65,8 @@ export async function sendMessage(
       hint: 'Send {"text": "…"}, and if you like "model" and "attachments".',
     })
   }
-  const { text, model, attachments = [] } = read.data
-  const sent = { clientId: id, text, model, attachments }
+  const { text, model, attachments = [], source } = read.data
+  const sent = { clientId: id, text, model, attachments, source }
   const { session, turn, cursor } = await startMessage(kernel, (read.data.session as SessionId | undefined) ?? null, sent)
   if (isAsync) return { status: 202, body: { session, turn, status: 'running' } }
   const asking = new AbortController()

@@ -46,6 +46,7 @@ export type Complete = (
   question: { readonly system: string; readonly text: string },
   signal: AbortSignal,
   onSpent?: (spend: Spend) => void,
+  id?: CallId, // After a crash, the same id returns the recorded answer.
 ) => Promise<string | null>
 
 interface HeldSummary {

@@ -283,7 +283,8 @@ async function askPerson(
   const { approvals, journal, clock, approval } = deps
   const signal = passing.signal ?? new AbortController().signal
   const policy = flow.shown || asked || `${call.name} is ${tier.replace('_', '-')} and the policy is to ask`
-  const reason = `${change === '' ? policy : change}${call.starts === undefined ? '' : unsure(inputs)}`
+  const [, program] = /^program:([^.]+)$/.exec(caller.actor) ?? [] // A server, `program:mcp.NAME`, says itself who asks.
+  const reason = `${program === undefined ? '' : `Program ${program}: `}${change === '' ? policy : change}${call.starts === undefined ? '' : unsure(inputs)}`
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held, origins: writeOrigins(flow.origins) } : {}
   const shown = { input: exact, reason, ...labels, ...(personal && { personal }), ...(inputs !== null && { inputs }) }

@@ -106,7 +106,9 @@ export function holdFiles(parts: FileParts | undefined): FileKeeper {
       if (caller.branch !== undefined) return hands
       return (await changes(patience))?.hands(hands, caller, patience) ?? hands
     },
-    async whileProgram(caller, { branch, folders }, patience, work) {
+    async whileProgram(caller, { branch, folders, goesOn }, patience, work) {
+      if (branch === undefined && goesOn !== undefined)
+        assertNoBranch(caller, `${goesOn.program} writes to the workspace, and does not see it`)
       if (caller.branch !== undefined || branch !== undefined || folders.length === 0) return work()
       const kept = await changes(patience)
       return kept === null ? work() : kept.whileProgram(caller, patience, work)
@@ -137,9 +139,9 @@ function notKept(cause: unknown): OxbowError {
 }
 
 /** What works on a branch changes nothing outside it. @throws OxbowError `denied` */
-export function assertNoBranch({ branch }: Pick<Caller, 'branch'>): void {
+export function assertNoBranch({ branch }: Pick<Caller, 'branch'>, why = 'this would change the workspace or copy it'): void {
   if (branch === undefined) return
-  throw new OxbowError('denied', `You work on the branch of files ${branch}, and this would change the workspace or copy it.`, {
+  throw new OxbowError('denied', `You work on the branch of files ${branch}, and ${why}.`, {
     hint: 'Work on with the files that you see; whoever started you merges them.',
   })
 }

@@ -42,6 +42,7 @@ export function replay(record: JournalRecord): CallOutcome {
     labels?: Label[]
     files?: KeptFile[]
     code?: Failure['code']
+    message?: string
     hint?: string
     kept?: Json
   }
@@ -52,7 +53,7 @@ export function replay(record: JournalRecord): CallOutcome {
     return { status: 'ok', output: body.kept === undefined ? body : body.kept, text, ok: body.ok ?? true, ...files, ...labelled }
   }
   const status = body.status === 'refused' || body.status === 'cancelled' || body.status === 'unknown' ? body.status : 'failed'
-  return { status, failure: { code: body.code ?? 'tool_failed', message: text, hint: '' }, text, ...labelled }
+  return { status, failure: { code: body.code ?? 'tool_failed', message: body.message ?? text, hint: body.hint ?? '' }, text, ...labelled }
 }
 
 /** @returns the output of a durable call, for its record and for its caller: null where it is secret or too large to keep */

@@ -89,10 +89,10 @@ describe('a file that comes with a message', () => {
     const refused = (attachments: readonly SentFile[], code: string) =>
       assert.rejects(guest.kernel.sendTurn({ session: guest.session, clientId: newCallId(), text: 'x', attachments }), { code })
     await refused(
-      Array.from({ length: 5 }, () => file('a', 'a')),
+      Array.from({ length: 11 }, () => file('a', 'a')),
       'limit_reached',
     )
-    await refused([file('a', Buffer.alloc(10_000_001))], 'limit_reached')
+    await refused([file('a', Buffer.alloc(20_000_001))], 'limit_reached')
     await refused([{ name: 'a', media_type: '', pieces: [] }], 'bad_input')
     await refused([{ name: 'a', media_type: '', data: 'no base64!' }], 'bad_input')
     await refused([{ name: 'a', media_type: '', pieces: ['0'.repeat(64)] }], 'not_found')

@@ -19,7 +19,7 @@ import {
 } from '../../protocol/index.ts'
 
 /** Pieces of one attachment: as many as the largest one needs, and some for senders that cut smaller ones. */
-export const maxPieces = 16
+export const maxPieces = 32
 
 /** Records of a session in which files of earlier messages are looked for, the newest. */
 const maxMessagesSearched = 2_000

@@ -240,6 +240,7 @@ function createPersona(deps: AgentDeps, agent: SpokenAgent & { readonly rights: 
       },
     ],
     ...(rolling !== undefined && { rolling }),
+    source: ({ turn }) => deps.runningTurns.find(turn)?.input.source,
     hooks: () => hooks()?.turns(`agent:${agent.name}`),
     ...reminding(reminder, { rights, limits }),
   }

@@ -88,15 +88,11 @@ interface CompleteDeps {
 }
 
 export function createComplete({ gate, newId, engine, model }: CompleteDeps): Complete {
-  return async (caller, { system, text }, signal, onSpent) => {
+  return async (caller, { system, text }, signal, onSpent, id) => {
     if (model === '' && engine.model.provider === 'offline') return null
     const asker: Caller = { ...caller, actor: 'kernel', rights: runtimeRights, audience: 'runtime', turn: '', process: '' }
-    const outcome = (await gate.call(
-      asker,
-      'model.complete',
-      { model, system, text },
-      { id: newId() as CallId, signal },
-    )) as CallOutcome<Completion>
+    const passing = { id: id ?? (newId() as CallId), signal, resumed: id !== undefined }
+    const outcome = (await gate.call(asker, 'model.complete', { model, system, text }, passing)) as CallOutcome<Completion>
     if (outcome.status !== 'ok') return null
     onSpent?.(outcome.output.spent)
     return outcome.output.text

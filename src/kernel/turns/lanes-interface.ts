@@ -1,6 +1,6 @@
 /** What the rest of the kernel sees of the lanes, and what a lane passes to the agent. */
 import type { CallId, SessionId, TurnId } from '../../base/index.ts'
-import type { Attachment, Caller, ClientTools, KeptFile, LaneResult, Mail } from '../../protocol/index.ts'
+import type { Attachment, Caller, ClientTools, KeptFile, LaneResult, Mail, TurnSource } from '../../protocol/index.ts'
 import type { Entry } from '../records/journal.ts'
 
 export interface TurnInput {
@@ -11,6 +11,7 @@ export interface TurnInput {
   readonly client?: ClientTools | undefined
   /** The turn continues the conversation behind results of the program's tools; its text is for people, no message to the model. */
   readonly continues?: true | undefined
+  readonly source?: TurnSource | undefined // Absent: it was written to the agent itself.
 }
 
 /** A turn, as a lane passes it to the agent. */

@@ -23,6 +23,7 @@ import {
   type KeptFile,
   type LaneResult,
   type Mail,
+  mayJoinTurn,
   type Sandbox,
   type SandboxStatus,
   turnCall,
@@ -318,7 +319,7 @@ function createTurnPlaces(max: number, onFree: (session: SessionId) => void): Tu
 
 /** A message that had begun a turn before a crash continues that turn; one of a program with tools is a turn of its own. */
 function isMail({ past, input }: Waiting): boolean {
-  return !past.started && input.client === undefined && input.continues === undefined
+  return !past.started && input.client === undefined && input.continues === undefined && mayJoinTurn(input.source)
 }
 
 function stayOpen(): never {

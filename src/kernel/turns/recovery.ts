@@ -209,9 +209,10 @@ const maxExchanges = 200
 function reconciliation(name: string, effect: string | undefined): JsonObject {
   if (effect === 'once') {
     const text = `Error (outcome_unknown): a crash hid how ${name} ended. It was not repeated. Check what it did before you continue.`
-    return { status: 'unknown', code: 'outcome_unknown', text }
+    return { status: 'unknown', code: 'outcome_unknown', text, hint: 'Check what it did before it is made again.' }
   }
-  return { status: 'abandoned', code: 'cancelled', text: `${name} was running when the guest died, and was abandoned.` }
+  const text = `${name} was running when the guest died, and was abandoned.`
+  return { status: 'abandoned', code: 'cancelled', text, hint: 'Make it again if it is still needed: its effect is safe to repeat.' }
 }
 
 /** @returns a function that reads the outcome of a turn that has ended; null while it is open */

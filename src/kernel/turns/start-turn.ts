@@ -12,6 +12,7 @@ import {
   type SentFile,
   turnCall,
   turnRights,
+  type TurnSource,
 } from '../../protocol/index.ts'
 import type { Memory } from '../../memory/index.ts'
 import { personaPrefix, type Store } from '../../store/index.ts'
@@ -40,6 +41,8 @@ interface SendTurn {
   readonly client?: ClientTools | undefined
   /** Results of the tool calls with which the newest turn ended; the text may then be empty. */
   readonly results?: readonly ClientResult[] | undefined
+  /** Where it comes from; absent: it is written to the agent itself, and answered. */
+  readonly source?: TurnSource | undefined
 }
 
 interface StartedTurn {
@@ -87,7 +90,7 @@ export function createForesee(
 
 export function createStartTurn(deps: StartTurnDeps): StartTurn {
   const { user, engine, store, lanes, sessions, gate, registry, foresee } = deps
-  return async ({ session, clientId, text, model, attachments = [], actor, as, client, results = [] }) => {
+  return async ({ session, clientId, text, model, attachments = [], actor, as, client, results = [], source }) => {
     // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
     if (!lanes.admit(session)) throw queueFull(session)
     try {
@@ -109,6 +112,7 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
         ...(files !== null && { attachments: files }),
         ...(client !== undefined && { client }),
         ...(text === '' && answered !== '' && { continues: true }),
+        ...(source !== undefined && { source }),
       }
       lanes.claim(session)
       const { intended, outcome } = gate.start(caller, turnCall, input, { id: clientId, signal: null })

@@ -13,6 +13,7 @@ import {
   maxAttachments,
   turnCall,
   turnRight,
+  turnSource,
 } from '../../protocol/index.ts'
 import { maxPieces } from '../state/attachments.ts'
 import type { Gate } from '../stages/gate.ts'
@@ -70,6 +71,7 @@ function sendTurn({ lanes, recovered }: TurnCallDeps): Call {
       attachments: z.array(keptFile).max(maxAttachments).optional().describe('Attached files, as the gateway stored them.'),
       client: clientTools.optional().describe('Tools of the program that sends it, and the form of the answer that it wants.'),
       continues: z.literal(true).optional().describe('Continues behind results of these tools; the text is for people only.'),
+      source: turnSource.optional().describe('Where it comes from, by which is decided whether it is answered.'),
     }),
     output: laneResult,
     example: { text: 'Summarise the files here.' },

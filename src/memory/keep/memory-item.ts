@@ -102,6 +102,8 @@ export interface EntryExtra {
   readonly supersedes?: readonly string[]
   /** The person who removed the label `untrusted`, and when. */
   readonly promoted?: { readonly by: string; readonly at: number }
+  /** Of a fact that was learned: what read it in its message. */
+  readonly by?: 'rule' | 'model'
   /** Of a document: its title, and the hash of the file. */
   readonly title?: string
   readonly file?: string
@@ -124,6 +126,7 @@ function fits(name: string, value: unknown): boolean {
   if (name === 'supersedes') return Array.isArray(value) && value.length <= maxRelations && value.every((id) => typeof id === 'string')
   if (name === 'sessions') return Array.isArray(value) && value.length <= maxSessions && value.every((id) => typeof id === 'string')
   if (name === 'sections') return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= maxSections
+  if (name === 'by') return value === 'rule' || value === 'model'
   if (name !== 'promoted') return true
   const { by, at } = (typeof value === 'object' ? (value ?? {}) : {}) as { readonly by?: unknown; readonly at?: unknown }
   return typeof by === 'string' && typeof at === 'number'

@@ -54,6 +54,7 @@ export async function explain(
     supersedes,
     contradicts,
     confirmed_by: confirmedBy,
+    ...(extra.by !== undefined && { learned_by: extra.by }),
   }
 }
 

@@ -47,6 +47,9 @@ export const maxFactChars = 300
 /** Characters of messages per model request, and requests per run. */
 export const maxModelChars = 12_000
 export const maxModelQuestions = 20
+/** Sentences of one message that are weighed, and characters of it that a model reads, when something is learned from it after its turn. */
+export const maxWeighedSentences = 40
+export const maxLearnChars = 3_000
 /** Changes per report; the next run continues. */
 export const maxChanges = 5_000
 /** Lines shown for each kind of change. */

@@ -4,13 +4,14 @@
  * the next run continues a killed one. Faded entries can still be found; only surplus extracted facts are removed.
  */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
-import type { MemoryChange, MemoryEntry, MemoryStore } from '../../store/index.ts'
+import type { MemoryChange, MemoryEntry, MemoryItem, MemoryStore } from '../../store/index.ts'
 import { entryPages, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import type { memoryCursors } from '../keep/keep-limits.ts'
 import { comparable, findContradictions, type Known, mergeDuplicates } from './compare.ts'
-import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
+import { factItem, gatherStatements, messagesSince, type SourcedStatement, statementIn, statesTheSame } from './gather-facts.ts'
+import type { Statement } from './statements.ts'
 import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
 import { changeOf, patchOf, stillFits, type Tidied, type TidyChange, type TidyStep, undoOf, withRelated } from './tidy-change.ts'
 import { listedAtOnce, maxChanges, maxCompared, readAtOnce } from './tidy-limits.ts'
@@ -133,7 +134,7 @@ async function note(run: Run, step: TidyStep, memory: MemoryStore): Promise<void
 }
 
 /** Valid notes and facts, newest first. */
-async function knownNow({ memory, clock }: KeepDeps): Promise<readonly Known[]> {
+export async function knownNow({ memory, clock }: KeepDeps): Promise<readonly Known[]> {
   const entries: MemoryEntry[] = []
   for await (const page of entryPages(memory, { kinds: ['note', 'fact'], validAt: clock.now() }, listedAtOnce)) {
     entries.push(...page.filter(({ supersededBy }) => supersededBy === ''))
@@ -152,9 +153,23 @@ async function gather(run: Run): Promise<Plan> {
   const { deps } = run
   const messages = await messagesSince(deps, await deps.memory.cursor(gatheredTo))
   const found = await gatherStatements(messages, run.ask)
-  const known = await knownNow(deps)
+  const { changes, writes } = await planFacts(deps, found, await knownNow(deps))
+  const newest = messages.reduce((seq, { entry }) => Math.max(seq, entry.seq), 0)
+  const read: readonly MemoryChange[] = newest > 0 ? [{ change: 'cursor', cursor: { name: gatheredTo, seq: newest } }] : []
+  return { step: { phase: 'gather', changes, asks: [] }, writes: [...writes, ...read] }
+}
+
+interface FactPlan {
+  readonly changes: readonly TidyChange[]
+  readonly writes: readonly MemoryChange[]
+  /** The new ones among them. */
+  readonly items: readonly { readonly item: MemoryItem; readonly statement: Statement }[]
+}
+
+/** What of these statements is new, and what confirms a known one. One that was learned before, and has ended since, stays ended. */
+export async function planFacts(deps: KeepDeps, found: readonly SourcedStatement[], known: readonly Known[]): Promise<FactPlan> {
   const changes: TidyChange[] = []
-  const writes: MemoryChange[] = []
+  const items: { readonly item: MemoryItem; readonly statement: Statement }[] = []
   const confirmed = new Map<string, TidyChange>()
   for (const statement of found.slice(0, maxChanges)) {
     const same = known.find(
@@ -172,14 +187,12 @@ async function gather(run: Run): Promise<Plan> {
     }
     const item = await factItem(deps, statement)
     const { id, updatedAt } = item.entry
+    if ((await deps.memory.items([id])).length > 0) continue
     changes.push({ kind: 'learned', id, text: statement.text, other: statement.source.id, before: {}, after: { updatedAt } })
-    writes.push({ change: 'put', item })
+    items.push({ item, statement })
   }
-  changes.push(...confirmed.values())
-  writes.push(...[...confirmed.values()].map(patchOf))
-  const newest = messages.reduce((seq, { entry }) => Math.max(seq, entry.seq), 0)
-  if (newest > 0) writes.push({ change: 'cursor', cursor: { name: gatheredTo, seq: newest } })
-  return { step: { phase: 'gather', changes, asks: [] }, writes }
+  const writes = [...items.map(({ item }) => ({ change: 'put', item }) as const), ...[...confirmed.values()].map(patchOf)]
+  return { changes: [...changes, ...confirmed.values()], writes, items }
 }
 
 async function consolidate({ deps }: Run): Promise<Plan> {

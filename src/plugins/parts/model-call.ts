@@ -135,7 +135,7 @@ async function tryHandler(
   } catch (error) {
     const failure = toFailure(error, 'tool_failed', '')
     // One that was never asked, or no longer wanted, has not failed.
-    if (context.signal.aborted || failure.code === 'limit_reached') deps.breakers.leave(endpoint, leave, false)
+    if (context.signal.aborted || failure.code === 'limit_reached' || failure.code === 'denied') deps.breakers.leave(endpoint, leave, false)
     else deps.breakers.failed(endpoint, leave, failure)
     if (context.signal.aborted) throw error
     return failure

@@ -6,6 +6,7 @@
  * record `started` names that turn in `into`, and the outcome of the message is `merged`.
  */
 import type { JournalRecord } from '../record.ts'
+import type { TurnDecision, TurnSource } from '../view-schema.ts'
 
 /** The call that sends a message. Its outcome is the end of the turn. */
 export const turnCall = 'turn.send'
@@ -63,4 +64,18 @@ export function endsTurn(record: Named & Phased & { readonly call: string; reado
  */
 export function isToolCall({ call }: { readonly call: string }): boolean {
   return call.includes('.')
+}
+
+/** The call that decides whether a message with a source is answered. */
+export const decideCall = 'turn.decide'
+
+/** @returns whether a turn that runs may take the message in; any other message begins a turn, which decides about it */
+export function mayJoinTurn(source: TurnSource | undefined): boolean {
+  return source === undefined || (source.kind === 'direct' && source.bot !== true)
+}
+
+/** @returns what is said of a turn without an answer */
+export function decisionText({ action, by, reason }: TurnDecision): string {
+  const who = { rule: '', model: ' by the model', hook: ' by a plugin' }[by]
+  return `${{ respond: 'answered', ignore: 'not answered', stop: 'not answered, nor what follows' }[action]}${who}: ${reason}`
 }

@@ -12,7 +12,7 @@ import type { PendingApproval } from '../view-schema.ts'
 import type { KeptFile } from '../message-schema.ts'
 import { erasedText, goneText, isErased } from '../record.ts'
 import { isEnd, isGeneration, isToolCall, isTurn } from './turn-record.ts'
-import type { ClientCall, RecordView } from '../view-schema.ts'
+import type { ClientCall, RecordView, TurnDecision } from '../view-schema.ts'
 
 /** What a reader needs of a record. */
 export type StepRecord = Pick<RecordView, 'name' | 'phase' | 'call' | 'session' | 'turn' | 'at' | 'body'>
@@ -107,6 +107,8 @@ export interface TurnEnd {
   readonly calls: readonly ClientCall[]
   /** It was stopped at the gate, before it began. */
   readonly refused: boolean
+  /** Whether to answer; absent: the message was written to the agent itself. */
+  readonly decision?: TurnDecision
 }
 
 /** A file that an agent sent to the person. */
@@ -164,6 +166,7 @@ function endIn({ phase, body: whole }: StepRecord, body: Fields): TurnEnd {
     reply: textIn(body['reply']),
     failure: failureIn(body) ?? (status === 'failed' ? unexplained : null),
     calls: Array.isArray(body['calls']) ? body['calls'] : [],
+    ...(isObject(body['decision']) && { decision: body['decision'] as unknown as TurnDecision }),
   }
 }
 

@@ -12,7 +12,6 @@
  *   control/USER.sock      owned by that Unix user: who may connect is whom it belongs to. The folder is root's, so that nobody replaces a
  *                          socket, or leads root astray by a link.
  */
-import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -56,7 +55,8 @@ const maxSocketBytes = 107
 function socketPath(folder: string, name: string): string {
   const path = join(folder, `${name}.sock`)
   if (Buffer.byteLength(path) <= maxSocketBytes) return path
-  const hash = createHash('sha256').update(folder).digest('hex').slice(0, 16)
+  // Loaded only here: the place is asked for by every verb.
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256').update(folder).digest('hex').slice(0, 16)
   return join(tmpdir(), `oxbow-${process.getuid?.() ?? 0}-${hash}`, `${name}.sock`)
 }
 

@@ -12,6 +12,7 @@ import { hostFiles } from '../home.ts'
 import type { Home } from '../home.ts'
 import { type KeyPlace, masterKeys } from '../master-keys.ts'
 import { signingKey } from '../signing-key.ts'
+import { isSpace } from '../spaces/space-names.ts'
 
 export interface HeadSigner {
   /**
@@ -181,6 +182,7 @@ export function fileKeys(place: KeyPlace): FileKeys {
   return {
     keys: [...keys, { key: own, file: join(place.home.runner, 'signing-key.pem') }],
     homeConfig: join(place.home.root, 'config.toml'),
+    withHome: !isSpace(place.user),
   }
 }
 

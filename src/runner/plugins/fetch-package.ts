@@ -52,7 +52,9 @@ export async function fetchPackage(from: string, staging: string, env: HostEnv, 
   const [, name, version] = npmSpec.exec(from) ?? []
   if (name !== undefined && version !== undefined) return fromNpm(name, version, staging, { env, report })
   if (from.startsWith('npm:'))
-    throw new OxbowError('bad_input', `${from} is no package with an exact version.`, { hint: 'For example: npm:@acme/weather@1.2.0' })
+    throw new OxbowError('bad_input', `${from} does not name a package with an exact version.`, {
+      hint: 'For example: npm:@acme/weather@1.2.0',
+    })
   const path = resolve(from)
   const stats = await stat(path).catch(() => null)
   if (stats?.isDirectory() === true) {

@@ -239,7 +239,7 @@ test('archives that leave the package, bring links or are bombs are refused, and
     ['bad_input', /cannot be unpacked as a tarball/, write('x') + `/${manifestFile}`],
     ['not_found', /has no oxbow\.plugin\.json/, await tarball([{ name: 'a' }])],
     ['not_found', /no folder or tarball/, '/nowhere/at/all'],
-    ['bad_input', /no package with an exact version/, 'npm:weather@latest'],
+    ['bad_input', /does not name a package with an exact version/, 'npm:weather@latest'],
     ['bad_input', /file cannot be the name/, write('file')],
     ['bad_input', /entry gone\.js/, write('y', { entry: 'gone.js' })],
     ['bad_input', /x → sql/, write('x', { dependencies: ['sql'] })],

@@ -13,5 +13,5 @@ export { checkFolder, newPlugin, signFolder, verifyInstalled } from './author.ts
 export { commitPlugin, discard, findPlugin, removePlugin, revertPlugin, stagePlugin, switchPlugin } from './install.ts'
 export { listPlugins } from './installed-plugins.ts'
 export { readLock, sealRestoredLock } from './lock-file.ts'
-export { sealRestoredPrograms } from '../programs/installed-programs.ts'
+export { programsLock, sealRestoredPrograms } from '../programs/installed-programs.ts'
 export { otherFiles, viewOfStaged } from './plugin-questions.ts'

@@ -42,7 +42,9 @@ function splitHash(from: string): readonly [place: string, sha256: string | unde
 async function fromNpm(from: string, staging: string, env: HostEnv): Promise<ProgramSource> {
   const [, name, version] = npmSpec.exec(from) ?? []
   if (name === undefined || version === undefined)
-    throw new OxbowError('bad_input', `${from} is no package with an exact version.`, { hint: 'For example: npm:@acme/tidy@1.2.0' })
+    throw new OxbowError('bad_input', `${from} does not name a package with an exact version.`, {
+      hint: 'For example: npm:@acme/tidy@1.2.0',
+    })
   const spec = `${name}@${version}`
   return { from: 'npm', spec, integrity: await unpackFromNpm(spec, staging, env) }
 }
@@ -55,7 +57,7 @@ async function fromArchive(place: string, file: string, sha256: string | undefin
   const found = hash.digest('hex')
   if (sha256 === undefined)
     throw new OxbowError('bad_input', `An archive needs the hash that its author publishes, and ${place} has none.`, {
-      hint: `Write it behind the archive: ${place}#sha256=HASH. This one has ${found}; compare it first.`,
+      hint: `Append it to the archive: ${place}#sha256=HASH. This one has ${found}; compare it first.`,
     })
   if (found !== sha256)
     throw new OxbowError('denied', `${place} is not the archive with that hash: its SHA-256 is ${found}.`, {
@@ -74,7 +76,7 @@ async function fromAddress(from: string, staging: string): Promise<ProgramSource
     throw new OxbowError('bad_input', `${url.origin} is not encrypted.`, { hint: 'Use an address that begins with https.' })
   if (sha256 === undefined)
     throw new OxbowError('bad_input', 'An archive needs the hash that its author publishes.', {
-      hint: `Write it behind the address: ${place}#sha256=HASH`,
+      hint: `Append it to the address: ${place}#sha256=HASH`,
     })
   const folder = `${staging}.archive`
   await mkdir(folder)
@@ -88,12 +90,14 @@ async function fromAddress(from: string, staging: string): Promise<ProgramSource
 
 async function download(url: URL, file: string): Promise<void> {
   const failed = (why: string, cause?: unknown): OxbowError =>
-    new OxbowError('tool_failed', `${url.origin} does not send the archive: ${why}.`, {
-      hint: 'Check the address and the connection.',
+    new OxbowError('tool_failed', `${url.origin} did not send the archive: ${why}.`, {
+      hint: isUntrusted(cause)
+        ? 'Check the address. To trust an authority of your own, start Oxbow with NODE_EXTRA_CA_CERTS set to its file.'
+        : 'Check the address and the connection.',
       cause,
     })
   const response = await fetch(url, { signal: AbortSignal.timeout(gitFetchMs) }).catch((error: unknown) => {
-    throw failed('it cannot be reached', error)
+    throw failed(isUntrusted(error) ? 'its certificate is not trusted' : 'it cannot be reached', error)
   })
   if (!response.ok || response.body === null) throw failed(`it answers ${response.status}`)
   const out = await open(file, 'wx')
@@ -109,6 +113,12 @@ async function download(url: URL, file: string): Promise<void> {
   }
 }
 
+/** Whether a request has failed for the certificate of the server. */
+function isUntrusted(error: unknown): boolean {
+  const { code = '' } = ((error as { readonly cause?: unknown } | undefined)?.cause ?? {}) as { readonly code?: string }
+  return /CERT|SIGNATURE/.test(code)
+}
+
 /** What could begin with a dash would be an option of git. */
 const refPattern = /^[A-Za-z0-9][\w./+-]{0,199}$/
 const urlPattern = /^(?:https:\/\/|ssh:\/\/|file:\/\/\/|git@)[^\s-]\S*$/
@@ -117,7 +127,7 @@ async function fromGit(given: string, staging: string, env: HostEnv): Promise<Pr
   const at = given.indexOf('#')
   const [url, ref] = at === -1 ? [given, ''] : [given.slice(0, at), given.slice(at + 1)]
   if (!urlPattern.test(url) || (ref !== '' && !refPattern.test(ref)))
-    throw new OxbowError('bad_input', `git+${given.slice(0, 300)} is no repository that can be fetched.`, {
+    throw new OxbowError('bad_input', `git+${given.slice(0, 300)} is not a repository that can be fetched.`, {
       hint: 'For example: git+https://example.com/tidy.git#v1.2.0',
     })
   const clone = `${staging}.git`

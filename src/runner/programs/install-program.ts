@@ -14,13 +14,13 @@ import {
   type DefinitionText,
   definitionName,
   maxProgramFileBytes,
+  maxProgramTests,
   type ProgramChange,
   type ProgramVersion,
   type StagedProgram,
 } from '../../config/index.ts'
 import { bundledPrograms, readProgram } from '../definition-files.ts'
 import type { Home, HostEnv } from '../home.ts'
-import { maxProgramTests } from '../limits.ts'
 import { discard, setModes, signerIn } from '../plugins/install.ts'
 import { changeSealed, damagedList, readSealed } from '../packages/sealed-list.ts'
 import { fetchProgram } from './fetch-program.ts'
@@ -141,8 +141,9 @@ async function nameIn(folder: string): Promise<{ readonly name: string; readonly
     throw bad(cause instanceof Error ? cause.message.split('\n', 1)[0]! : String(cause), cause)
   }
   const { name, version } = isObject(table) && isObject(table['program']) ? table['program'] : {}
-  if (typeof name !== 'string' || !definitionName.test(name)) throw bad('program.name is no plain name')
-  if (typeof version !== 'string' || !/^\d+\.\d+\.\d+[\w.+-]{0,50}$/.test(version)) throw bad('program.version is no version such as 1.0.0')
+  if (typeof name !== 'string' || !definitionName.test(name)) throw bad('program.name is not a plain name')
+  if (typeof version !== 'string' || !/^\d+\.\d+\.\d+[\w.+-]{0,50}$/.test(version))
+    throw bad('program.version is not a version such as 1.0.0')
   return { name, version }
 }
 
@@ -157,9 +158,11 @@ async function testsIn(folder: string, files: readonly TreeFile[]): Promise<Read
   const found = files.filter(
     ({ path, kind, bytes }) => /^tests\/[^/]+\.toml$/.test(path) && kind !== 'link' && bytes <= maxProgramFileBytes,
   )
-  const texts = await Promise.all(
-    found.slice(0, maxProgramTests).map(async ({ path }) => [path, await readFile(join(folder, path), 'utf8')] as const),
-  )
+  if (found.length > maxProgramTests)
+    throw new OxbowError('limit_reached', `The program has ${found.length} cases of tests; it may have ${maxProgramTests}.`, {
+      hint: 'Join cases that check the same, or split the program.',
+    })
+  const texts = await Promise.all(found.map(async ({ path }) => [path, await readFile(join(folder, path), 'utf8')] as const))
   return Object.fromEntries(texts)
 }
 
@@ -185,10 +188,10 @@ export async function commitProgram(home: Home, { folder, locked }: StagedFolder
   await chmod(place, 0o555)
   let installed: InstalledProgram | undefined
   changeSealed<InstalledProgram>(home, programsLock, (programs) => {
-    const now_is = programs.find(({ name }) => name === locked.name)
-    const isSame = now_is?.tree_hash === locked.tree_hash
-    const before = now_is === undefined ? null : isSame ? now_is.before : withoutBefore(now_is)
-    const on_trial = now_is !== undefined && (isSame ? now_is.on_trial : true)
+    const current = programs.find(({ name }) => name === locked.name)
+    const isSame = current?.tree_hash === locked.tree_hash
+    const before = current === undefined ? null : isSame ? current.before : withoutBefore(current)
+    const on_trial = current !== undefined && (isSame ? current.on_trial : true)
     installed = { ...locked, approved_by: by, approved_at: now, on_trial, before }
     return sorted([...programs.filter(({ name }) => name !== locked.name), installed])
   })

@@ -46,6 +46,7 @@ import { signCard } from '../heads/head-signing.ts'
 import type { Home, HostEnv, Workspace } from '../home.ts'
 import { healthyGuestMs } from '../limits.ts'
 import { definitionsOf } from '../programs/installed-programs.ts'
+import { keepChannels } from './channel-process.ts'
 import { hostState } from './host-state.ts'
 import { createMachineSide } from './machine-questions.ts'
 import { readSkillFiles, readSkills } from '../skill-files.ts'
@@ -101,6 +102,7 @@ export function createHostSide(deps: HostSideDeps): HostSide {
     }
     return taken
   }
+  const channels = keepChannels(deps)
   const answerMachine = createMachineSide({ ...deps, config: () => configNow(deps), locked })
   const renewed = (masters: boolean): GuestEnvelope => {
     if (deps.isIsolated) throw locked()
@@ -113,6 +115,7 @@ export function createHostSide(deps: HostSideDeps): HostSide {
       if (question.ask === 'config') return stateOf(deps, running, kept.now())
       if (question.ask === 'propose') return question.save ? save(deps, question, kept.now()) : proposalOf(deps, question.draft, kept.now())
       if (question.ask === 'envelope') return renewed(question.masters)
+      if (question.ask === 'channels') return channels.run(question.spec)
       return question.ask === 'reload' ? reload() : answerMachine(question)
     },
     started() {
@@ -127,6 +130,7 @@ export function createHostSide(deps: HostSideDeps): HostSide {
     },
     ended(isOrderly) {
       watching?.close()
+      channels.end()
       kept.end(isOrderly)
     },
   }

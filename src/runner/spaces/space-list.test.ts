@@ -7,7 +7,7 @@ import { type Home, openHome, openWorkspace, parseUser } from '../home.ts'
 import { addUser } from '../daemon/user-changes.ts'
 import { assertKnown, assertOpen, findSpace, newSpace, setArchived, spacesOf, suggestSpace, useSpace } from './space-list.ts'
 import { chosenWorkspace, parseSpace, spaceOf, spacesFile, workspaceName } from './space-names.ts'
-import { freePath, leftMoves, moveFiles, sharedFile, type SpaceMove, writeMove } from './space-moves.ts'
+import { endMove, forgetsMoves, freePath, leftMoves, moveFiles, sharedFile, type SpaceMove, writeMove } from './space-moves.ts'
 
 function homeOf(t: TestContext): Home & { readonly env: Record<string, string> } {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-space-list-'))
@@ -110,4 +110,11 @@ test('a move is left by a process that is gone, and belongs to one that lives', 
     leftMoves(home).map(({ id }) => id),
     ['a'],
   )
+  for (let n = 0; n < 100; n += 1) {
+    assert.equal(forgetsMoves(home), false, `${n} moves`)
+    const next = { ...move, id: `m${String(n).padStart(3, '0')}` }
+    writeMove(home, next)
+    endMove(home, next, 'done')
+  }
+  assert.equal(forgetsMoves(home), true)
 })

@@ -6,12 +6,11 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, posix, relative, sep } from 'node:path'
 import { z } from 'zod'
-import { isAlive, OxbowError, writeWhole } from '../../base/index.ts'
+import { isAlive, OxbowError, type UserId, writeWhole } from '../../base/index.ts'
 import { asOwner } from '../file-owner.ts'
 import { type Home, hostFiles, makeFolder, openWorkspace } from '../home.ts'
 import { maxKeptMoves } from '../limits.ts'
-import { spaceOf } from './space-names.ts'
-import type { UserId } from '../../base/index.ts'
+import { hasOpenMoves, openMovesFolder, spaceOf } from './space-names.ts'
 
 const item = z.strictObject({ id: z.string(), name: z.string(), placed: z.string() })
 
@@ -41,7 +40,7 @@ export type SpaceMove = z.infer<typeof moveSchema>
 type Place = Pick<Home, 'runner'>
 type State = 'open' | 'done'
 
-const folderOf = ({ runner }: Place, state: State, id = ''): string => join(runner, 'spaces', 'moves', state, id)
+const folderOf = ({ runner }: Place, state: State, id = ''): string => join(dirname(openMovesFolder(runner)), state, id)
 
 function movesIn(home: Place, state: State): readonly SpaceMove[] {
   const folder = folderOf(home, state)
@@ -56,7 +55,7 @@ function movesIn(home: Place, state: State): readonly SpaceMove[] {
 
 /** @returns moves that a process has left behind, the oldest first, without what living processes do */
 export function leftMoves(home: Place): readonly SpaceMove[] {
-  if (!existsSync(folderOf(home, 'open'))) return []
+  if (!hasOpenMoves(home.runner)) return []
   return movesIn(home, 'open').filter(({ pid }) => pid === process.pid || !isAlive(pid))
 }
 
@@ -95,6 +94,11 @@ export function doneMoves(home: Place, person: string): readonly SpaceMove[] {
   return movesIn(home, 'done')
     .filter(({ from }) => spaceOf(from).person === person)
     .toReversed()
+}
+
+/** Whether there may have been moves that are not kept any more. */
+export function forgetsMoves(home: Place): boolean {
+  return movesIn(home, 'done').length >= maxKeptMoves
 }
 
 /** Durable when it returns. */

@@ -3,7 +3,7 @@
  * the folder that its sandbox shows, and the chain of its journal. So nothing that reads one space can name the rows of another. The default
  * space is the person's workspace as it has always been.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isObject, OxbowError, type UserId } from '../../base/index.ts'
 import { homeRoot, type HostEnv, parseUser } from '../home.ts'
@@ -35,17 +35,33 @@ export function workspaceName(person: string, space: string): UserId {
   return parseUser(space === defaultSpace ? person : `${person}${separator}${space}`)
 }
 
+/** @returns whether a space can have this name */
+export function isSpaceName(text: string): boolean {
+  return /^[a-z0-9][a-z0-9-]{0,30}$/.test(text)
+}
+
 /** @throws OxbowError `bad_input` for a name that no space can have */
 export function parseSpace(text: string): string {
-  if (/^[a-z0-9][a-z0-9-]{0,30}$/.test(text)) return text
+  if (isSpaceName(text)) return text
   throw new OxbowError('bad_input', `${JSON.stringify(text.slice(0, 64))} cannot be the name of a space`, {
-    hint: 'Use 1 to 31 small letters, digits and hyphens, such as "taxes-2026".',
+    hint: 'Use 1 to 31 lowercase letters, digits and hyphens, such as "taxes-2026".',
   })
 }
 
 /** @returns the file with the list of a person's spaces; it may not exist */
 export function spacesFile(runner: string, person: string): string {
   return join(runner, 'spaces', `${person}.json`)
+}
+
+/** @returns the folder with the moves between spaces that are under way, or that a kill has cut off; it may not exist */
+export function openMovesFolder(runner: string): string {
+  return join(runner, 'spaces', 'moves', 'open')
+}
+
+/** Asked by every verb, so it loads nothing. @returns whether one may be left to settle */
+export function hasOpenMoves(runner: string): boolean {
+  const folder = openMovesFolder(runner)
+  return existsSync(folder) && readdirSync(folder).length > 0
 }
 
 /**

@@ -34,7 +34,7 @@ export async function accountOf(name: string): Promise<Account> {
 
 export function oddName(name: string): OxbowError {
   return new OxbowError('bad_input', `${JSON.stringify(name.slice(0, 64))} cannot be the name of a Unix user`, {
-    hint: 'Use up to 31 small letters, digits, - and _, beginning with a letter or _.',
+    hint: 'Use up to 31 lowercase letters, digits, - and _, beginning with a letter or _.',
   })
 }
 

@@ -1,7 +1,8 @@
 /**
  * Branches of files: overlays over the workspace in folders next to it, each with a sandbox of the same tier over it; copies where the tier
- * or the machine has no overlays. A copy is made by a command in a sandbox that sees the workspace read-only, so that nothing in it can lead the copy outside; a tier that cannot show two
- * folders borrows a process sandbox for that, or passes an archive from one sandbox to the other. A copy has its name last: one that a crash interrupted is made again.
+ * or the machine has no overlays. A copy is made by a command in a sandbox that sees the workspace read-only, so that nothing in it can lead
+ * the copy outside; a tier that cannot show two folders borrows a process sandbox for that, or passes an archive from one sandbox to the
+ * other. A branch gets its name last: one whose making a crash interrupted is made again.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises'
@@ -291,12 +292,12 @@ async function copyByArchive(from: Hands, to: Hands, signal: AbortSignal): Promi
 
 function tooLarge(): OxbowError {
   return new OxbowError('limit_reached', `The workspace has more than ${maxCopiedBytes / 1024 ** 3} GiB, too much for a copy.`, {
-    hint: 'oxbow doctor says why this machine has no overlays, which copy nothing; or move what is large out of the workspace.',
+    hint: 'oxbow doctor says why this machine has no overlays, which copy nothing; or move large files out of the workspace.',
   })
 }
 
 function copyFailed(why: string): OxbowError {
   return new OxbowError('sandbox_failed', `The workspace could not be copied: ${why}.`, {
-    hint: 'Check the space of the disk; what is large and can be made again need not be in the workspace.',
+    hint: 'Check the free space of the disk; large files that can be made again need not be in the workspace.',
   })
 }

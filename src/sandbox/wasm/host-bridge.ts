@@ -46,7 +46,7 @@ export function createHostBridge(
 }
 
 function refuse(message: string): string {
-  const reply: HostReply = { error: failed('limit_reached', message, 'Ask for more at once.').failure }
+  const reply: HostReply = { error: failed('limit_reached', message, 'Ask for more in one call.').failure }
   return JSON.stringify(reply)
 }
 

@@ -67,9 +67,22 @@ interface Run {
 async function keepThread({ tool, limits, input, stdout, stderr, refused, threads }: Run): Promise<ToolEnd> {
   const channel = new MessageChannel()
   const signal = new SharedArrayBuffer(4)
-  const { kind, code, mounts = [] } = tool
+  const { kind, code, mounts = [], prelude = '' } = tool
   const waits = tool.waits !== undefined
-  const job: ToolJob = { kind, code, function: tool.function, input, mounts, limits, waits, stdout, stderr, signal, port: channel.port2 }
+  const job: ToolJob = {
+    kind,
+    code,
+    function: tool.function,
+    input,
+    mounts,
+    limits,
+    waits,
+    prelude,
+    stdout,
+    stderr,
+    signal,
+    port: channel.port2,
+  }
   const worker = threads?.take(job) ?? startThread(job, [job.port])
   const ended = Promise.withResolvers<ToolEnd>()
   const over = new AbortController()

@@ -17,6 +17,7 @@ void test('the interpreter ends a tool that spins by itself, without a keeper th
     stderr: output,
     signal: output,
     waits: false,
+    prelude: '',
   }
   const answer = engine.run(job, [], { callHost: () => 'null', waitedMs: () => 0 })
   assert.equal('failure' in answer && answer.failure.code, 'timeout')

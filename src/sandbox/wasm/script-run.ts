@@ -43,7 +43,18 @@ function idleJob(memoryMb: number): ScriptJob {
   const output = sharedOutput(0)
   const code = new TextEncoder().encode(`export default () => { try { oxbow.call('none', {}) } catch {} }`)
   const limits = { memoryMb, timeoutMs: 10_000, outputBytes: 100, fileBytes: 0 }
-  return { kind: 'js', code, function: undefined, input: '{}', mounts: [], limits, waits: true, stdout: output, stderr: output }
+  return {
+    kind: 'js',
+    code,
+    function: undefined,
+    input: '{}',
+    mounts: [],
+    limits,
+    waits: true,
+    prelude: '',
+    stdout: output,
+    stderr: output,
+  }
 }
 
 interface Script {
@@ -90,7 +101,7 @@ function evaluate(context: QuickJSContext, script: Script): Answer | Failed {
   })
   const prelude = context.unwrapResult(context.evalCode(scriptPrelude, 'oxbow.js'))
   const invoke = context.unwrapResult(context.callFunction(prelude, context.undefined, raw))
-  if (job.waits) context.unwrapResult(context.evalCode(durablePrelude, 'oxbow.js'))
+  if (job.prelude !== '') context.unwrapResult(context.evalCode(job.prelude, 'oxbow.js'))
 
   const loaded = settle(context, context.evalCode(source, 'tool.js', { type: 'module' }), script)
   if (isFailed(loaded)) return loaded
@@ -145,7 +156,7 @@ function settle(context: QuickJSContext, evaluated: Evaluated, script: Script): 
   if (state.type === 'rejected') return thrown(context, state.error, script)
   return failed(
     'tool_failed',
-    'The tool waits for what never comes.',
+    'The tool waits for something that never happens.',
     'There are no timers and no events: a promise must settle by itself.',
   )
 }
@@ -220,46 +231,6 @@ const scriptPrelude: string = `(host) => {
   })
   return async (tool, input) => stringify(await tool(parse(input))) ?? 'null'
 }`
-
-/**
- * What a durable script has instead of a clock and chance of its own: calls, whose outcomes are on record. What could tell one run of the
- * interpreter from another is taken away, also from whoever reaches for the constructor of a date.
- */
-const durablePrelude: string = `(() => {
-  const { call } = globalThis.oxbow
-  const none = (name, instead) => () => {
-    throw new Error(name + ' is not there in a program: use ' + instead)
-  }
-  const Day = Date
-  const noClock = none('The clock', 'oxbow.now()')
-  const Fixed = function Date(...parts) {
-    if (new.target === undefined || parts.length === 0) return noClock()
-    return new Day(...parts)
-  }
-  Fixed.prototype = Day.prototype
-  Fixed.parse = Day.parse
-  Fixed.UTC = Day.UTC
-  Fixed.now = noClock
-  Object.defineProperty(Day.prototype, 'constructor', { value: Fixed })
-  globalThis.Date = Fixed
-  Math.random = none('Math.random', 'oxbow.random()')
-  for (const name of ['WeakRef', 'FinalizationRegistry', 'performance']) delete globalThis[name]
-  const output = (name, input = {}) => call(name, input).output
-  const now = () => output('program.now').at
-  globalThis.oxbow = Object.freeze({
-    call: (name, input = {}) => call(name, input),
-    now,
-    random: () => output('program.random').value,
-    sleep: (seconds) => void call('program.wait', { until: now() + seconds * 1000 }),
-    question: (question, choices = []) => output('program.question', { question, choices }).answer,
-    ask: (prompt, options = {}) => output('program.ask', { prompt, ...options }).value,
-    run: (program, input = {}) => {
-      const { status, failure, result } = output('program.run', { program, input })
-      if (status === 'success') return result
-      throw Object.assign(new Error((failure && failure.message) || 'The program ' + program + ' was ' + status), failure || { code: 'cancelled' })
-    },
-  })
-})()`
 
 /** @returns a function that takes the parts of a request and returns a `HostReply` as JSON. */
 function createScriptHost({ mounts, callHost, stdout, stderr }: ScriptHostParts): (words: readonly string[]) => string {

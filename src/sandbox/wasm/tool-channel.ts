@@ -22,6 +22,8 @@ export interface ToolJob {
   readonly limits: ToolLimits
   /** See `WasmTool.waits`. */
   readonly waits: boolean
+  /** See `WasmTool.prelude`; empty: none. */
+  readonly prelude: string
   readonly stdout: SharedArrayBuffer
   readonly stderr: SharedArrayBuffer
   /** One Int32: 0 during a call of the host, 1 when the port has its reply. */

@@ -1,4 +1,4 @@
-/** Failures of a run. Used inside the thread, so it recognizes errors by shape and imports nothing. */
+/** Failures of a run, as values: they are made inside the thread, and leave it as messages. */
 import { type ErrorCode, type Failure, errorMessage } from '../../base/index.ts'
 import { webAssembly } from './web-assembly.ts'
 

@@ -40,10 +40,12 @@ export interface WasmTool {
   /** The functions that the tool may call, by name. Other names are refused, and listed in the outcome. */
   readonly host?: HostFunctions
   /**
-   * For a script that is a durable run: all else that it asks of the host, by name. It then has no clock, no chance and no file of its own;
-   * the time that it waits for an answer does not count, and its calls are not counted: whoever answers them does.
+   * For a script that is a durable run: all else that it asks of the host, by name. The time that it waits for an answer does not count, and
+   * its calls are not counted: whoever answers them does.
    */
   readonly waits?: AnswerHost
+  /** JavaScript that runs in the interpreter of a script before it, when `oxbow` is there, and may replace what the script finds. */
+  readonly prelude?: string
   /** Ends the run at once. */
   readonly signal?: AbortSignal
 }

@@ -22,6 +22,7 @@ interface ImportNeed {
 }
 
 interface WebAssemblyGlobal {
+  validate(code: Uint8Array): boolean
   readonly Module: {
     new (code: Uint8Array): WasmModule
     imports(module: WasmModule): readonly ImportNeed[]

@@ -41,3 +41,9 @@ export const execConfig = configSection('exec', (by) =>
     .meta(takesEffect('live')),
 )
 export type ExecConfig = SettingsOf<typeof execConfig>
+
+/**
+ * Documents by the id of a session, `{ right }`: whoever has that right may follow the session, though they may not read sessions. Who owns the
+ * session writes it.
+ */
+export const followCategory = 'system/followed_sessions'

@@ -12,7 +12,7 @@
  */
 import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
-import { type Failure, OxbowError } from '../../base/index.ts'
+import { type Failure, matchesStars, OxbowError } from '../../base/index.ts'
 import { type Config, heldBy } from '../../config/index.ts'
 import { type Call, defineCall, type StartedProgram } from '../../protocol/index.ts'
 import { type ExecConfig, isProgramPattern } from './config.ts'
@@ -72,7 +72,7 @@ function refuseProgram({ name }: Pick<Call, 'name'>, program: StartedProgram, li
       hint: `The user can allow it: \`oxbow exec allow ${JSON.stringify(pattern)}\`, or allow = [${JSON.stringify(pattern)}] under [exec] in config.toml.`,
     }
   }
-  const unlisted = env.find((variable) => !names.some((pattern) => fitsWord(pattern, variable)))
+  const unlisted = env.find((variable) => !names.some((pattern) => matchesStars(pattern, variable)))
   return unlisted === undefined
     ? null
     : {
@@ -105,21 +105,21 @@ function deniedBy(name: string, pattern: string): Failure {
 /** @param words a program and its arguments */
 export function allows(pattern: string, [binary = '', ...args]: readonly string[]): boolean {
   const [program = '', ...expected] = wordsOf(pattern)
-  if (!fitsWord(program, binary)) return false
+  if (!matchesStars(program, binary)) return false
   if (expected.length === 0) return true
   const isOpen = expected.at(-1) === '**'
   const fixed = isOpen ? expected.slice(0, -1) : expected
-  return (isOpen ? args.length >= fixed.length : args.length === fixed.length) && fixed.every((word, at) => fitsWord(word, args[at]!))
+  return (isOpen ? args.length >= fixed.length : args.length === fixed.length) && fixed.every((word, at) => matchesStars(word, args[at]!))
 }
 
 /** Errs on the side of denying: the words of the pattern may stand anywhere, in their order. */
 export function denies(pattern: string, [binary = '', ...args]: readonly string[]): boolean {
   const [program = '', ...expected] = wordsOf(pattern)
-  if (!fitsWord(program, binary)) return false
+  if (!matchesStars(program, binary)) return false
   let at = 0
   for (const word of expected) {
     if (word === '**') continue
-    while (at < args.length && !fitsWord(word, args[at]!)) at += 1
+    while (at < args.length && !matchesStars(word, args[at]!)) at += 1
     if (at === args.length) return false
     at += 1
   }
@@ -128,22 +128,6 @@ export function denies(pattern: string, [binary = '', ...args]: readonly string[
 
 function wordsOf(pattern: string): readonly string[] {
   return pattern.split(/\s+/).filter((word) => word !== '')
-}
-
-/** Linear in the text, whatever the pattern. */
-function fitsWord(pattern: string, text: string): boolean {
-  const parts = pattern.split('*')
-  const [first = '', last = ''] = [parts[0], parts.at(-1)]
-  if (parts.length === 1) return text === pattern
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false
-  const end = text.length - last.length
-  let at = first.length
-  for (const part of parts.slice(1, -1)) {
-    const found = text.indexOf(part, at)
-    if (found === -1 || found + part.length > end) return false
-    at = found + part.length
-  }
-  return true
 }
 
 /** The narrowest pattern that covers the words. */

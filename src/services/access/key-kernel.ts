@@ -3,6 +3,7 @@ import { type Gate, type Journal, type Kernel, type KernelEvent, optionsOf, type
 import { type CallId, isOxbowError, OxbowError, type SessionId, toError, untilAborted } from '../../base/index.ts'
 import { type Caller, type CallOutcome, cancelCall, type SessionInfo } from '../../protocol/index.ts'
 import { createForeignCalls, type ForeignDeps } from './foreign-calls.ts'
+import { mayFollow } from './followed.ts'
 import { createKeys, type KeyDeps } from './keys.ts'
 
 interface KeyKernelDeps extends KeyDeps, Omit<ForeignDeps, 'openSession'> {
@@ -46,7 +47,7 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
       approve: async (waiting, allow) => ((await resultOf(call('call.decide', { call: waiting, allow }))) as { next: string }).next,
       async follow(session, cursor, listener, past) {
         const caller = await keys.callerOf(id, session, '')
-        assertMayRead(caller, journal, newId() as CallId)
+        if (!(await mayFollow(deps.documents, caller, session))) assertMayRead(caller, journal, newId() as CallId)
         return followWhile(owner, caller.ended, { session, cursor, listener, past })
       },
       onNotice: noticesWhileHeld(owner, () => keys.callerOf(id, '', '')),
@@ -55,6 +56,8 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
         const { rights, limits } = await keys.callerOf(id, '', '')
         return rights.has('*') && limits === undefined
       },
+      // No other key has this right: it is never passed on.
+      isOfChannels: async () => (await keys.callerOf(id, '', '')).rights.has('channel.use'),
       foreign: foreign((session, turn) => keys.callerOf(id, session, turn)),
       close: () => Promise.resolve(),
     }

@@ -129,7 +129,7 @@ function setRole({ documents, registry }: RoleCallDeps): Call {
     input: z.strictObject({
       role: z
         .string()
-        .regex(roleForm, 'must be small letters, digits, dashes and underscores')
+        .regex(roleForm, 'must be lowercase letters, digits, dashes and underscores')
         .refine((name) => !Object.hasOwn(roles, name), 'must not be a role that Oxbow has'),
       rights: z.array(z.string().max(600)).min(1).max(100).describe('Rights, limited rights, denials and roles that Oxbow has.'),
     }),

@@ -4,6 +4,7 @@ import { execConfig } from './config.ts'
 import type { Access } from './open-access.ts'
 
 export type { Access } from './open-access.ts'
+export { followCategory } from './config.ts'
 
 /** Who may do what: keys and roles, what people have allowed for good, lists of programs, how strict a session is. */
 export const access: Service<Access, { readonly runs: typeof runs }> = {

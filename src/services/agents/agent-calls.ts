@@ -3,8 +3,16 @@
  * carries the labels of the agents that it is about.
  */
 import { z } from 'zod'
-import { type Budgets, type CallReference, carvedOf, type Documents, type Provenance, type RunningCalls } from '../../kernel/index.ts'
-import { priorities, type RunQueue } from '../../runs/index.ts'
+import {
+  type Budgets,
+  type CallReference,
+  carvedOf,
+  type Core,
+  type Documents,
+  type Provenance,
+  type RunningCalls,
+} from '../../kernel/index.ts'
+import { priorities, type RunQueue, type RunsPort } from '../../runs/index.ts'
 import { type CallId, OxbowError, type SessionId, truncate } from '../../base/index.ts'
 import {
   admissionState,
@@ -22,17 +30,21 @@ import {
 import type { AgentsConfig } from './config.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, branchFor, type ParentDeps } from './delegation/parent.ts'
-import { spawnAs, type SpawnAsDeps } from './delegation/spawn-as.ts'
-import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
-import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
+import { definitionOf, spawnAs, type SpawnAsDeps } from './delegation/spawn-as.ts'
+import { maxAgentMessageCharacters, maxAgentWaitS, maxInstructionCharacters } from './limits.ts'
+import { agentControlCalls, agentRef, exampleId, find, reachable, shared, visible } from './agent-control-calls.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import { agentView, readUsage, viewOf } from './agent-view.ts'
 import type { Access } from '../access/service.ts'
+import { endsWithAgents, plannedAgent } from './planned-agents.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface AgentCallDeps extends ParentDeps, SpawnAsDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly queue: () => Promise<RunQueue>
+  readonly turns: () => Promise<RunsPort['turns']>
+  readonly outcomeOf: Core['outcomeOf']
+  readonly flushed: () => Promise<void>
   readonly agentConfig: AgentsConfig
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
@@ -68,7 +80,7 @@ const spawnInput = z.strictObject({
     .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
     .optional()
     .meta(evident('Short name.')),
-  instructions: z.string().max(8_000).default('').meta(evident('Text added to its system prompt.')),
+  instructions: z.string().max(maxInstructionCharacters).default('').meta(evident('Text added to its system prompt.')),
   model: z.string().max(200).default('').meta(evident('Model; empty: the usual one.')),
   rights: z.array(z.string().max(100)).max(100).optional().describe('Default: all that you can pass on.'),
   read_only: z.boolean().default(false).describe('Only rights that change nothing.'),
@@ -111,6 +123,12 @@ function spawnCall(deps: SpawnDeps): Call {
     recordOutput: ({ id, session, depth }) => ({ agent: id, agent_session: session, depth }),
     // Others end with their answer, and are undone with the turn.
     compensation: ({ id, input: { keep } }) => (keep === true ? { call: 'agent.kill', input: { agent: id } } : null),
+    async planned(input, plan, context) {
+      const { as, name = as === '' ? 'helper' : as, task, model, priority, keep, budget } = input
+      const { rights } = as === '' ? await grantedTo(deps, input, context.caller) : await definitionOf(deps, as)
+      const agent = { task: truncate(task, 1_000), name, model, rights, priority, keep, labels: deps.heldLabels(context.caller), budget }
+      return plannedAgent(agent, plan, context)
+    },
     async run(input, { id: call, caller, signal }) {
       const supervisor = await deps.supervisor()
       if (input.as !== '') {
@@ -118,18 +136,8 @@ function spawnCall(deps: SpawnDeps): Call {
         return { output: await viewOf(deps, record), text: `Started ${record.name} (${call}): ${record.state}.` }
       }
       const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
-      // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
-      const isOwn = input.rights !== undefined && caller.audience === 'terminal'
-      const named = isOwn ? { ...input, rights: [...(await deps.grantable(input.rights ?? []))] } : input
-      // Refuses what is no right.
-      grantOf(named.rights ?? [])
-      const { rights: found, beyond, delegable } = rightsOf(deps, named, caller)
-      if (beyond.length > 0)
-        throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
-          hint: `Name only rights among: ${delegable.join(', ')}.`,
-        })
+      const bound = await grantedTo(deps, input, caller)
       const { task, name = 'helper', instructions, model, priority, keep, files, orphans, budget } = input
-      const bound = await boundSpawn(deps, caller, found, model)
       const rights = bound.rights.filter((right) => !isLast || right !== 'agent.spawn')
       const book = budget === undefined ? null : await deps.budgets.book()
       await book?.load(caller)
@@ -141,6 +149,21 @@ function spawnCall(deps: SpawnDeps): Call {
       return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
     },
   })
+}
+
+/** @returns what an agent without a definition has @throws OxbowError `denied` for rights that its parent cannot pass on */
+async function grantedTo(deps: SpawnDeps, input: SpawnInput, caller: Caller): ReturnType<typeof boundSpawn> {
+  // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
+  const isOwn = input.rights !== undefined && caller.audience === 'terminal'
+  const named = isOwn ? { ...input, rights: [...(await deps.grantable(input.rights ?? []))] } : input
+  // Refuses what is no right.
+  grantOf(named.rights ?? [])
+  const { rights, beyond, delegable } = rightsOf(deps, named, caller)
+  if (beyond.length > 0)
+    throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
+      hint: `Name only rights among: ${delegable.join(', ')}.`,
+    })
+  return boundSpawn(deps, caller, rights, input.model)
 }
 
 interface ChildRights {
@@ -178,10 +201,14 @@ function changingRights(references: readonly CallReference[]): ReadonlySet<strin
   return new Set(changing.map(({ right }) => right))
 }
 
-const waitOutput = z.strictObject({ agents: z.array(agentView).readonly(), timed_out: z.boolean() })
+const waitOutput = z.strictObject({
+  agents: z.array(agentView).readonly(),
+  timed_out: z.boolean(),
+  answer: z.string().exactOptional().describe('To the message; absent: none yet, or no message was named.'),
+})
 
 function waitCall(deps: AgentCallDeps): Call {
-  return defineCall({
+  const call = defineCall({
     ...shared,
     name: 'agent.wait',
     waitsFor: 'child',
@@ -189,6 +216,11 @@ function waitCall(deps: AgentCallDeps): Call {
     summary: 'Waits until agents have answered or ended, and returns their answers.',
     input: z.strictObject({
       agents: z.array(agentRef).max(100).default([]).describe('Empty: all of yours that still work.'),
+      message: z
+        .string()
+        .max(100)
+        .optional()
+        .meta(evident('Id of one message, from agent.send: waits for its answer. `agents` names to whom.')),
       mode: z.enum(['all', 'any']).default('all').meta(evident('Until all have answered, or one has.')),
       timeout_s: z.number().min(0).max(maxAgentWaitS).default(600).meta(evident('Seconds to wait; 0 only looks.')),
     }),
@@ -198,8 +230,9 @@ function waitCall(deps: AgentCallDeps): Call {
     effect: 'none',
     timeoutMs: (maxAgentWaitS + 60) * 1_000,
     recordOutput: ({ agents, timed_out }) => ({ agents: agents.map(({ id, state }) => ({ id, state })), timed_out }),
-    async run({ agents, mode, timeout_s: timeoutS }, { caller, signal }) {
+    async run({ agents, mode, message, timeout_s: timeoutS }, { caller, signal }) {
       const supervisor = await deps.supervisor()
+      if (message !== undefined) return waitForAnswer(deps, supervisor, { caller, signal, agents, message, timeoutS })
       const named = agents.map((ref) => find(supervisor, caller, ref))
       // Those that ended without telling it, too: a wait that is made again after a crash finds that they have ended meanwhile.
       const own = supervisor.all().filter((agent) => agent.home === caller.session && (!isSettled(agent) || agent.report === 'due'))
@@ -217,6 +250,35 @@ function waitCall(deps: AgentCallDeps): Call {
       }
     },
   })
+  return { ...call, planned: endsWithAgents(call.run, { agents: [], timed_out: true }) }
+}
+
+interface AnswerWait {
+  readonly caller: Caller
+  readonly signal: AbortSignal
+  readonly agents: readonly string[]
+  readonly message: string
+  readonly timeoutS: number
+}
+
+/** The answer to a message is the end of its turn, or of the turn that took it. Whoever waits lends its place meanwhile. */
+async function waitForAnswer(deps: AgentCallDeps, supervisor: Supervisor, { caller, signal, agents, message, timeoutS }: AnswerWait) {
+  const [ref, ...others] = agents
+  if (ref === undefined || others.length > 0)
+    throw new OxbowError('bad_input', 'The answer to a message comes from one agent.', {
+      hint: 'Name in `agents` the one that you sent it to.',
+    })
+  const agent = find(supervisor, caller, ref, reachable(supervisor, caller, true))
+  const { answerTo } = await import('./mail/answers.ts')
+  const [queue, turns] = await Promise.all([deps.queue(), deps.turns()])
+  const answer = await answerTo(
+    { queue, turns, flushed: deps.flushed, outcomeOf: deps.outcomeOf },
+    { waiting: supervisor.waiting, agent, session: caller.session, message, until: deps.now() + timeoutS * 1_000, signal },
+  )
+  const now = supervisor.find(agent.id) ?? agent
+  const labels = joinLabels(now.labels, deps.heldLabels({ session: now.session }))
+  const text = answer === null ? `After ${timeoutS} s ${now.name} has not answered it.` : answer
+  return { output: { agents: [await viewOf(deps, now)], timed_out: answer === null, ...(answer !== null && { answer }) }, text, labels }
 }
 
 const listOutput = z.strictObject({
@@ -225,7 +287,7 @@ const listOutput = z.strictObject({
 })
 
 function listCall(deps: AgentCallDeps): Call {
-  return defineCall({
+  const call = defineCall({
     ...shared,
     name: 'agent.list',
     routes: [{ method: 'GET', path: '/agents', list: 'agents' }],
@@ -254,6 +316,7 @@ function listCall(deps: AgentCallDeps): Call {
       return { output: { agents, admission }, text: lines.join('\n') || 'There are no agents.', labels: labelsOf(shown) }
     },
   })
+  return { ...call, planned: endsWithAgents(call.run, null) }
 }
 
 /** Agents that another guest on the same store has spawned since this one looked: only their records are known here. */

@@ -16,7 +16,9 @@ import {
   limitsSchema,
 } from '../../protocol/index.ts'
 import { maxAgentMessageCharacters } from './limits.ts'
-import { type AgentRecord, isOver } from './agent-record.ts'
+import { type AgentRecord, isOver, messageTurn } from './agent-record.ts'
+import { mayWrite } from './mail/peers.ts'
+import { plannedId } from './planned-agents.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface AgentControlDeps {
@@ -46,16 +48,24 @@ function sendCall(deps: AgentControlDeps): Call {
     labels: { ...shared.labels, silent: ['text'] },
     name: 'agent.send',
     routes: [{ method: 'POST', path: '/agents/{to}/messages' }],
-    summary: 'Sends a message to an agent, or from an agent to its parent.',
+    summary: 'Sends a message to an agent, or from an agent to its parent or to one that takes its mail.',
     input: z.strictObject({
       to: agentRef.describe('Id or name; `parent`: whoever spawned you.'),
       text: z.string().min(1).max(maxAgentMessageCharacters).meta(evident('The message.')),
     }),
-    output: z.strictObject({ to: idOrEmpty('CallId'), state: z.string() }),
+    output: z.strictObject({
+      to: idOrEmpty('CallId'),
+      state: z.string(),
+      message: z.string().exactOptional().describe('Id of the message, for agent.wait; absent to the parent.'),
+    }),
     example: { to: exampleId, text: 'Also look at /shared/notes.md.' },
     tier: 'side_effecting',
     does: ['delegate'],
     effect: 'idempotent',
+    async planned({ to }, plan, { caller }) {
+      const id = plannedId(plan, to) ?? find(await deps.supervisor(), caller, to).id
+      return { output: { to: id, state: 'starting' }, text: 'Planned: it is sent when this plan is applied.' }
+    },
     async run({ to, text }, { id: call, caller }) {
       const supervisor = await deps.supervisor()
       const by = { caller, call, name: 'agent.send' }
@@ -65,10 +75,14 @@ function sendCall(deps: AgentControlDeps): Call {
         await supervisor.postToParent(by, own.id, text, labels)
         return { output: { to: own.parent, state: 'sent' }, text: 'Sent.' }
       }
-      const agent = find(supervisor, caller, to)
+      const agent = find(supervisor, caller, to, reachable(supervisor, caller))
       if (isOver(agent)) throw over(agent)
-      const { id, name, state } = await supervisor.post(by, agent.id, text, labels)
-      return { output: { to: id, state }, text: `Sent to ${name}, which is ${state}.` }
+      const isPeer = own !== undefined && mayWrite(own, agent) && !supervisor.isBelow(agent, caller.session)
+      const { id, name, state } = await (isPeer
+        ? supervisor.postToPeer(by, own.id, agent.id, text, labels)
+        : supervisor.post(by, agent.id, text, labels))
+      const message = messageTurn(call)
+      return { output: { to: id, state, message }, text: `Sent to ${name}, which is ${state}. The message is ${message}.` }
     },
   })
 }
@@ -195,9 +209,21 @@ export function visible(supervisor: Supervisor, caller: Caller): readonly AgentR
   return caller.audience === 'terminal' ? all : all.filter((agent) => supervisor.isBelow(agent, caller.session))
 }
 
+/** @param withOver also those that have ended @returns those, and for an agent the others that take its mail */
+export function reachable(supervisor: Supervisor, caller: Caller, withOver = false): readonly AgentRecord[] {
+  const own = caller.session === '' ? undefined : supervisor.agentOf(caller.session)
+  const known = visible(supervisor, caller)
+  if (own === undefined || caller.audience === 'terminal') return known
+  return [...new Set([...known, ...supervisor.all().filter((other) => mayWrite(own, other) && (withOver || !isOver(other)))])]
+}
+
 /** @param ref id, its beginning, or a name, for which the newest live agent counts. @throws OxbowError `not_found`, `bad_input` */
-export function find(supervisor: Supervisor, caller: Caller, ref: string): AgentRecord {
-  const agents = visible(supervisor, caller)
+export function find(
+  supervisor: Supervisor,
+  caller: Caller,
+  ref: string,
+  agents: readonly AgentRecord[] = visible(supervisor, caller),
+): AgentRecord {
   const exact = agents.find(({ id }) => id === ref)
   if (exact !== undefined) return exact
   const named = agents.filter(({ name }) => name === ref)

@@ -23,6 +23,7 @@ import { agentEndMs, agentSweepMs, maxAgentMessages, maxReplyCharacters } from '
 import { maxResultCharacters } from './delegation/limits.ts'
 import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled, mailText } from './agent-record.ts'
 import { release } from './agent-control.ts'
+import { chargePeers, owesPeers, spentSoFar } from './mail/charges.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
 
 /** When an agent goes on: at once while it has messages or its end is not reported, and at its deadline while it waits for its children. */
@@ -90,7 +91,11 @@ async function begin(table: AgentTable, held: Held): Promise<void> {
   const { session, name, id } = held.record
   Object.assign(held, { ended: 0, last: null, begun: false, beat: clock.now() })
   try {
-    const saved = save(table, held, { state: 'running', started_at: clock.now() })
+    // Only who takes mail is paid for it. After a crash it counts on.
+    const isPaid = held.record.mail !== undefined && held.record.spent_before === undefined
+    const counted = isPaid ? { spent_before: await spentSoFar(table, held) } : {}
+    if (isOver(held.record)) return
+    const saved = save(table, held, { ...counted, state: 'running', started_at: clock.now() })
     const title = truncate(`${name}: ${held.record.task.split('\n', 1)[0]}`, 100)
     await Promise.all([saved, runs.turns.openSession(session, title)])
     noteEvent('agent_started', labelledFields({ agent_id: id, name }, held.record.labels), session)
@@ -177,18 +182,22 @@ export async function endRun(
   const { sessions, runs, lanes, clock, noteEvent } = table.deps
   const { id, name, session, home, labels, messages } = held.record
   const isGoingOn = change.state === 'waiting'
+  const charges = owesPeers(held.record) ? await chargePeers(table, held) : []
+  // It was killed meanwhile.
+  if (charges.length > 0 && isOver(held.record)) return
   if (isOver(change)) table.deps.restrict(session, null)
   held.begun = false
   const read = held.record.started_at === null ? [] : sessions.held({ session })
   const ended: Partial<AgentRecord> = {
     ...change,
     messages: [],
+    spent_before: undefined,
     labels: joinLabels(labels, read),
     report: home === '' || isGoingOn ? 'none' : 'due',
     ...(!isGoingOn && { ended_at: clock.now() }),
   }
   const back = held.record.budget !== undefined && isOver(change) ? [giveBack('child', id)] : []
-  const saved = save(table, held, ended, by, [...more, ...back])
+  const saved = save(table, held, ended, by, [...more, ...charges, ...back])
   runs.queue.leave(id)
   await saved
   if (change.state === 'killed') lanes.cancel(session)
@@ -261,7 +270,7 @@ export async function report(table: AgentTable, held: Held): Promise<void> {
   const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
   const fence = (reply: string): string => marked(reply, turn, record.labels)
   const text = record.delegation === undefined ? mailText(record, fence) : await table.deps.delegated.mail(record, fence)
-  await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
+  if (record.sendsNoMail !== true) await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
   await save(table, held, { report: 'sent' })
 }
 
@@ -288,19 +297,25 @@ export async function deliver(table: AgentTable, home: SessionId, message: Agent
 }
 
 /** Gives an agent a message: at once while it runs, else with its next run. @throws OxbowError `limit_reached` */
-export async function post(table: AgentTable, held: Held, message: AgentMessage, by?: By): Promise<void> {
+export async function post(
+  table: AgentTable,
+  held: Held,
+  message: AgentMessage,
+  by?: By,
+  also: Pick<Partial<AgentRecord>, 'received'> = {},
+): Promise<void> {
   const { record } = held
   if (record.messages.some(({ turn }) => turn === message.turn)) return
   if (record.messages.length >= maxAgentMessages)
     throw new OxbowError('limit_reached', `${maxAgentMessages} messages wait for ${record.name}.`, { hint: 'Wait for its answer.' })
-  const messages = [...record.messages, message]
+  const change = { ...also, messages: [...record.messages, message] }
   if (record.state === 'running') {
     const isBegun = held.begun
-    await save(table, held, { messages }, by)
+    await save(table, held, change, by)
     return isBegun ? launch(table, held, message) : undefined
   }
-  if (record.state === 'starting') return save(table, held, { messages }, by)
-  await save(table, held, { messages, state: 'starting', queued_at: table.deps.clock.now(), report: 'none' }, by)
+  if (record.state === 'starting') return save(table, held, change, by)
+  await save(table, held, { ...change, state: 'starting', queued_at: table.deps.clock.now(), report: 'none' }, by)
 }
 
 function replyOf(outcome: JsonObject | null, { delegation }: AgentRecord): string {

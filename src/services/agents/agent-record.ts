@@ -4,7 +4,7 @@
  */
 import type { Priority } from '../../runs/index.ts'
 import { type CallId, derivedId, type ErrorCode, type Json, ownValue, type SessionId, truncate, type TurnId } from '../../base/index.ts'
-import type { Labels, Limits } from '../../protocol/index.ts'
+import type { Labels, Limits, Spend } from '../../protocol/index.ts'
 import { maxMailCharacters } from './limits.ts'
 
 /**
@@ -21,6 +21,18 @@ export interface AgentMessage {
   readonly from: string
   /** Labels of what the sender had read. */
   readonly labels: Labels
+  /** The agent that wrote it, and pays for what it causes; absent: whoever is above, or a person. */
+  readonly peer?: CallId
+}
+
+/** With whom an agent may write: names of definitions, or `*`. */
+export type MailRules = Readonly<Record<'to' | 'from', readonly string[]>>
+
+/** What an agent got from another one since a person wrote to it last. */
+interface Received {
+  readonly messages: number
+  /** The call that sent the newest. */
+  readonly last: CallId
 }
 
 export interface AgentRecord {
@@ -44,6 +56,8 @@ export interface AgentRecord {
   readonly state: AgentState
   /** Messages of the current run. */
   readonly messages: readonly AgentMessage[]
+  /** What its session had spent when the current run began. */
+  readonly spent_before?: Spend | undefined
   /** Runs that have ended. */
   readonly runs: number
   /** Answer of the last run; its beginning, if it is long. */
@@ -54,6 +68,8 @@ export interface AgentRecord {
   readonly labels: Labels
   /** Whether its end was reported: `due` until its parent has it, by mail or as the result of a wait. */
   readonly report: 'none' | 'due' | 'sent'
+  /** Its mail would start a turn where nobody had asked: a plan that was applied, or a script, has started it. It is kept for `agent.wait`. */
+  readonly sendsNoMail?: true | undefined
   readonly created_at: number
   /** Since when it waits for admission. */
   readonly queued_at: number
@@ -67,6 +83,10 @@ export interface AgentRecord {
   readonly branch?: string | undefined
   /** Why it ended, where that is not its success; absent: not known. */
   readonly code?: ErrorCode | undefined
+  /** With whom it may write, as its definition says; absent: with nobody but those above and below it. */
+  readonly mail?: MailRules | undefined
+  /** What it got from other agents, by their ids. */
+  readonly received?: Readonly<Record<string, Received>> | undefined
   /** Of an agent by a definition, to which a call has delegated a goal. */
   readonly delegation?: Delegation | undefined
 }

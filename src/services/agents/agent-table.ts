@@ -29,7 +29,7 @@ export interface By {
 
 export interface SpawnRequest extends Pick<
   AgentRecord,
-  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation' | 'branch'
+  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation' | 'branch' | 'mail'
 > {
   readonly instructions: string
   readonly defined?: DefinedProfile | undefined
@@ -44,9 +44,11 @@ export interface SupervisorDeps {
   readonly runs: RunsPort
   readonly sessions: Pick<Sessions, 'load' | 'join' | 'held'>
   readonly gate: Gate
+  readonly budgets: Pick<Core['budgets'], 'load' | 'view'>
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
   readonly noteEvent: Core['noteEvent']
   readonly newId: () => string
+  readonly runningTurns: Pick<Core['runningTurns'], 'find'>
   /** Ends the processes of a branch of files. */
   readonly restBranch: (branch: string) => Promise<void>
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>

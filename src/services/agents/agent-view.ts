@@ -21,6 +21,7 @@ import {
 } from '../../protocol/index.ts'
 import { usageTimeoutMs } from './limits.ts'
 import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
+import { mailOf } from './mail/peers.ts'
 import type { Access } from '../access/service.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -81,6 +82,11 @@ export const agentView = z.strictObject({
     ),
   spent: z.strictObject({ tokens: z.int(), micro_dollars: z.int() }),
   left: limitAmounts.nullable().describe('What is left of its own budget; null: it has none, and uses those above it.'),
+  mail: z
+    .array(z.strictObject({ agent: idSchema('CallId'), name: z.string(), messages: z.int() }))
+    .readonly()
+    .exactOptional()
+    .describe('Agents with which it has written since a person wrote to them, other than those above and below it; absent: none.'),
   origins: z
     .array(z.tuple([labelSchema(), idSchema('DataOrigin')]))
     .readonly()
@@ -95,12 +101,25 @@ export async function viewOf(
   record: AgentRecord,
   usage: ReadonlyMap<string, AgentUsage> = new Map(),
 ): Promise<AgentView> {
-  const { messages: _m, report: _r, runs: _n, orphans: _o, queued_at: _q, paused, ...view } = record
+  const {
+    messages: _m,
+    report: _r,
+    runs: _n,
+    orphans: _o,
+    queued_at: _q,
+    sendsNoMail: _s,
+    spent_before: _b,
+    mail: _w,
+    received: _g,
+    paused,
+    ...view
+  } = record
   const { session } = record
   await budgets.load({ session, actor: 'kernel' })
   const { spent }: { spent: Spend } = budgets.view(sessionScope(session))
   const read = history(session)
   const [oldest] = running.of(session)
+  const mail = mailOf(record, (await supervisor()).all())
   const asking = record.state === 'running' ? await waitingIn(session) : []
   const waitingFor = paused === true ? null : whyWaiting(record, running.of(session), asking.length > 0)
   const children = waitingFor === 'child' ? (await supervisor()).all().filter((one) => one.parent === record.id && !isSettled(one)) : []
@@ -110,6 +129,7 @@ export async function viewOf(
     task: truncate(record.task, 1_000),
     state: paused === true && !isOver(record) ? 'paused' : record.state === 'running' && waitingFor !== null ? 'waiting' : record.state,
     waiting_for: waitingFor,
+    ...(mail.length > 0 && { mail }),
     waiting_on: truncate(waitingOn.join(', '), 200),
     current_call: oldest === undefined ? null : { name: oldest.name, elapsed_ms: oldest.elapsedMs },
     usage: usage.get(session) ?? null,

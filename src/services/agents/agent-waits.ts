@@ -5,6 +5,7 @@
 import type { Runs } from '../../runs/index.ts'
 import type { CallId, Clock, SessionId } from '../../base/index.ts'
 import { type AgentRecord, isSettled } from './agent-record.ts'
+import { createWaitGraph, type WaitGraph } from './mail/wait-graph.ts'
 
 export interface WaitFor {
   /** Session of whoever waits; empty: a person outside of any. */
@@ -17,7 +18,11 @@ export interface WaitFor {
 }
 
 export interface Waits {
-  /** Resolves when the agents have settled or the time is over; rejects with the reason of the signal. */
+  readonly graph: WaitGraph
+  /**
+   * Resolves when the agents have settled or the time is over; rejects with the reason of the signal.
+   * @throws OxbowError `bad_input` where they wait for whoever waits
+   */
   wait(request: WaitFor): Promise<void>
   /** An agent has settled. */
   settled(): void
@@ -42,6 +47,7 @@ const topic = 'agents'
 
 export function createWaits({ runs, clock, find, onBegun, onTaken, onLeft }: WaitDeps): Waits {
   const waits = new Set<WaitFor>()
+  const graph = createWaitGraph()
 
   const isMet = ({ ids, mode }: WaitFor): boolean => {
     const hasSettled = (id: CallId): boolean => {
@@ -66,8 +72,13 @@ export function createWaits({ runs, clock, find, onBegun, onTaken, onLeft }: Wai
   }
 
   return {
+    graph,
     async wait(request) {
-      request.ids.forEach(onBegun)
+      const { session, ids, mode, timeoutMs } = request
+      const agents = ids.flatMap((id) => find(id) ?? []).filter((each) => !isSettled(each))
+      // Who only looks is not held up.
+      using _ = isMet(request) || timeoutMs === 0 ? null : graph.enter({ session, agents, mode })
+      ids.forEach(onBegun)
       if (!isMet(request)) {
         runs.queue.pause(request.session)
         try {

@@ -5,6 +5,8 @@ export const maxEndedAgents = 200
 /** Messages that one run of an agent answers, and characters of each. */
 export const maxAgentMessages = 64
 export const maxAgentMessageCharacters: number = 64 * 1024
+/** Characters of the instructions of an agent that is started without a definition. */
+export const maxInstructionCharacters = 8_000
 /** Characters of an answer in an agent's record, and in the mail to its parent. The record of its turn has the whole. */
 export const maxReplyCharacters: number = 16 * 1024
 export const maxMailCharacters = 4_000

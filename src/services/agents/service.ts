@@ -7,6 +7,7 @@ import { agentsConfig } from './config.ts'
 import type { Agents } from './open-agents.ts'
 
 export type { Agents } from './open-agents.ts'
+export { maxInstructionCharacters } from './limits.ts'
 
 interface Needs {
   readonly access: typeof access

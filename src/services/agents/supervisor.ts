@@ -26,6 +26,8 @@ import {
   type SpawnRequest,
   type SupervisorDeps,
 } from './agent-table.ts'
+import { counted } from './mail/peers.ts'
+import type { WaitGraph } from './mail/wait-graph.ts'
 import { createWaits, type WaitFor, type Waits } from './agent-waits.ts'
 
 export interface Supervisor {
@@ -35,6 +37,8 @@ export interface Supervisor {
   spawn(by: By, request: SpawnRequest): Promise<AgentRecord>
   /** Sends a message to an agent that is not over. @throws OxbowError `limit_reached` */
   post(by: By, id: CallId, text: string, labels: Labels): Promise<AgentRecord>
+  /** Sends a message of an agent to another one that takes it. @throws OxbowError `limit_reached`, also in a loop */
+  postToPeer(by: By, from: CallId, to: CallId, text: string, labels: Labels): Promise<AgentRecord>
   /** Sends a message of an agent to its parent. @throws OxbowError `not_found` if it has none */
   postToParent(by: By, id: CallId, text: string, labels: Labels): Promise<unknown>
   /** Resolves when it and what it ran has ended. @param labels of the reason @returns the agents that were killed; none if it was over */
@@ -52,6 +56,8 @@ export interface Supervisor {
   /** Adds to its budget. @returns the new one @throws OxbowError `not_found` if it has none */
   raise(by: By, id: CallId, more: Limits): Promise<Limits>
   wait(request: WaitFor): Promise<void>
+  /** Who waits for whom. */
+  readonly waiting: WaitGraph
   agentOf(session: SessionId): AgentRecord | undefined
   /** @returns the session at the top of an agent's tree, and the agent; null for a session that is no agent's, or has none above it */
   topOf(session: SessionId): { readonly session: SessionId; readonly agent: string } | null
@@ -78,12 +84,25 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     spawn: (by, request) => spawn(table, by, request),
     async post(by, id, text, labels) {
       const held = agents.get(id)!
+      // A person has looked: those that wrote to each other may go on.
+      if (by.caller.actor.startsWith('user:')) held.record = { ...held.record, received: undefined }
       await post(table, held, { turn: messageTurn(by.call), text, from: by.caller.actor, labels }, by)
       return held.record
     },
+    async postToPeer(by, from, to, text, labels) {
+      const [sender, held] = [agents.get(from)!.record, agents.get(to)!]
+      const received = counted(sender, held.record, by.call)
+      if (received === null) return held.record
+      const turn = messageTurn(by.call)
+      const message = `[Message from agent ${sender.name} (${from})]\n${marked(text, turn, labels)}`
+      await post(table, held, { turn, text: message, from: by.caller.actor, labels, peer: from }, by, { received })
+      deps.noteEvent('agent_mail', labelledFields({ agent_id: to, name: held.record.name, from: sender.name }, labels), held.record.session)
+      return held.record
+    },
     postToParent(by, id, text, labels) {
-      const { home, name } = agents.get(id)!.record
-      if (home === '') throw new OxbowError('not_found', 'Nobody takes your messages.', { hint: 'Your answer is kept.' })
+      const { home, name, sendsNoMail } = agents.get(id)!.record
+      if (home === '' || sendsNoMail === true)
+        throw new OxbowError('not_found', 'Nobody takes your messages.', { hint: 'Your answer is kept.' })
       const turn = messageTurn(by.call)
       const message = `[Message from agent ${name} (${id})]\n${marked(text, turn, labels)}`
       return deliver(table, home, { turn, text: message, from: by.caller.actor, labels })
@@ -96,6 +115,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     payerOf: (id) => payerOf(table, agents.get(id)!),
     raise: (by, id, more) => raise(table, agents.get(id)!, more, by),
     wait: waits.wait,
+    waiting: waits.graph,
     agentOf: (session) => bySession.get(session)?.record,
     topOf: (session) => topOf(table, session),
     find: (id) => agents.get(id)?.record,
@@ -157,8 +177,11 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   const session = sessionOf(by.call)
   const { instructions, defined, ...fields } = request
   const now = deps.clock.now()
+  const { turn } = by.caller
+  const isFromTurn = turn === '' || deps.runningTurns.find(turn) !== undefined
   const record: AgentRecord = {
     ...fields,
+    ...(!isFromTurn && { sendsNoMail: true }),
     id: by.call,
     session,
     parent: parent?.id ?? '',

@@ -100,8 +100,8 @@ test('a running check of the chain shows how far it is, and can be stopped', asy
 })
 
 test('the newest signed head is compared with the chain, and a runner that does not answer is not waited for', async () => {
-  const host = { newestHead: async (): Promise<NewestHead | null> => null }
-  await using guest = await openFixture({ host: host as HostPort })
+  const host = { newestHead: async (): Promise<NewestHead | null> => null, definitions: async () => [] }
+  await using guest = await openFixture({ host: host as unknown as HostPort })
   await guest.turn('hello')
   const status = async () => ((await guest.kernel.call('audit.status', {})) as CallOutcome<Status> & { status: 'ok' }).output
   assert.equal((await status()).signed, null)

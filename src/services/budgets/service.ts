@@ -7,6 +7,5 @@ export const budgets: Service = {
     words: { 'Agents, schedules, budgets:': { budget: 'limit what agents may use, and see what they used' } },
     load: async () => (await import('./budget-verbs.ts')).budgetVerbs,
   },
-  undoes: async (core) => (await import('./undo-budgets.ts')).undoBudgets(core),
   calls: async (core) => (await import('./budget-calls.ts')).budgetCalls(core),
 }

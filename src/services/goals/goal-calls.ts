@@ -104,7 +104,7 @@ function showCall(load: Load): Call {
       const isElsewhere = async (): Promise<boolean> => {
         const goal = await desk.runs.find(id)
         if (goal === null || isOver(goal)) return true
-        return seen !== undefined && (goal.step !== seen || (await desk.view(goal)).waiting_for !== '')
+        return seen !== undefined && (goal.step !== seen || (await desk.view(goal)).waiting_for.startsWith('an '))
       }
       if (seconds > 0) await desk.runs.until(id, isElsewhere, seconds * 1_000, signal)
       return shown(await desk.view(await desk.find(caller, id)))

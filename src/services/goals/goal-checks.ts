@@ -8,6 +8,7 @@ import {
   jsonIn,
   type JsonObject,
   isOxbowError,
+  matchesStars,
   OxbowError,
   type SchemaChecker,
   problemLines,
@@ -227,21 +228,7 @@ function matchesPath(pattern: string, path: string): boolean {
   const fits = (at: number, from: number): boolean => {
     if (at === wanted.length) return true
     if (wanted[at] === '**') return there.slice(from).some((_, i) => fits(at + 1, from + i)) || at + 1 === wanted.length
-    return from < there.length && matchesName(wanted[at]!, there[from]!) && fits(at + 1, from + 1)
+    return from < there.length && matchesStars(wanted[at]!, there[from]!) && fits(at + 1, from + 1)
   }
   return fits(0, 0)
-}
-
-function matchesName(pattern: string, name: string): boolean {
-  const parts = pattern.split('*')
-  if (parts.length === 1) return pattern === name
-  let at = parts[0]!.length
-  if (!name.startsWith(parts[0]!)) return false
-  for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at)
-    if (found < 0) return false
-    at = found + part.length
-  }
-  const last = parts.at(-1)!
-  return name.length - last.length >= at && name.endsWith(last)
 }

@@ -11,12 +11,13 @@ import {
   profileCategory,
   secretRight,
 } from '../../kernel/index.ts'
-import { type CallId, isDerived, type Json, OxbowError, type SessionId, truncate, type TurnId } from '../../base/index.ts'
+import { type CallId, isDerived, type Json, OxbowError, type SessionId, toError, truncate, type TurnId } from '../../base/index.ts'
 import { type Caller, type Completion, grantOf, isTurn, joinLabels, type Labels, sessionScope } from '../../protocol/index.ts'
 import { type RunsPort, starterOf } from '../../runs/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
+import { namedById } from '../named-by-id.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { goalsConfig } from './config.ts'
 import { goalAgents } from './goal-work.ts'
@@ -67,6 +68,9 @@ export interface GoalDesk {
   resume(caller: Caller, call: CallId, goal: Goal): Promise<Goal>
 }
 
+/** States of an agent that has something to do. `starting`: it waits for a place. */
+const atWork: ReadonlySet<string> = new Set(['starting', 'running', 'waiting'])
+
 export function createGoalDesk(deps: GoalDeps): GoalDesk {
   const { agents, config, documents } = deps
   agents.definitions.bring(goalAgents(sectionOf(goalsConfig, config), config.agent.rights))
@@ -77,7 +81,9 @@ export function createGoalDesk(deps: GoalDeps): GoalDesk {
   const waitsFor = async (goal: Goal): Promise<string> => {
     if (isOver(goal)) return ''
     if (goal.status === 'running' && (goal.phase === 'asking' || goal.phase === 'review')) return 'an answer'
-    return (await deps.access.waitingIn(goal.session)).length > 0 ? 'an approval' : ''
+    if ((await deps.access.waitingIn(goal.session)).length > 0) return 'an approval'
+    const working = agents.supervisor.all().filter((agent) => agent.home === goal.session && atWork.has(agent.state))
+    return working.length > 0 && working.every(({ state }) => state === 'starting') ? 'a place' : ''
   }
   const seed = async (hash: string): Promise<Seed> => seedIn(deps, hash)
   return {
@@ -91,14 +97,9 @@ export function createGoalDesk(deps: GoalDeps): GoalDesk {
       return runs.begin({ ...goal, seed: hash, phase: goal.options.review ? 'review' : 'execute' }, [seedChange(hash, made)])
     },
     async find(caller, ref) {
-      const own = await visible(caller)
-      const exact = own.find(({ id }) => id === ref)
-      if (exact !== undefined) return exact
-      const named = ref.length < 4 ? [] : own.filter(({ id }) => id.startsWith(ref))
-      const [only] = named
-      if (only === undefined) throw unknownGoal(ref)
-      if (named.length === 1) return only
-      throw new OxbowError('bad_input', `${ref} could be any of ${named.length} goals.`, { hint: 'Write more of its id.' })
+      const found = namedById(await visible(caller), ref, 'goals')
+      if (found === undefined) throw unknownGoal(ref)
+      return found
     },
     async list(caller, everything, limit) {
       const shown = (await visible(caller)).filter((goal) => everything || !isOver(goal))
@@ -175,7 +176,7 @@ async function answer(deps: GoalDeps, runs: GoalRuns, { caller, goal, answers, s
     { call: asked.call, allow: true, input: read.input },
     { id: deps.newId() as CallId, signal: null },
   )
-  if (decided.status !== 'ok') throw new OxbowError(decided.failure.code, decided.failure.message, { hint: decided.failure.hint })
+  if (decided.status !== 'ok') throw toError(decided.failure)
   await runs.until(goal.id, async () => (await runs.find(goal.id))?.step !== goal.step, maxTakeUpMs, signal)
 }
 
@@ -312,7 +313,7 @@ function workOf(deps: GoalDeps): GenerationDeps & Pick<Parameters<typeof createG
     const outcome = await gate.call(caller, name, made.input, options)
     made.signal.throwIfAborted()
     if (outcome.status === 'ok') return { output: (outcome.output ?? null) as Json, text: outcome.text, ok: outcome.ok }
-    throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+    throw toError(outcome.failure)
   }
   return {
     schemas: deps.schemas,

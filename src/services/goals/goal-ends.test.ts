@@ -1,7 +1,9 @@
 /** How goals are stopped, paused and edited, what their checks meet, and how long a long one takes to be shown. */
 import assert from 'node:assert/strict'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { clear, command, openGoals, seedWith } from './goal-fixture.ts'
+import { clear, command, openGoals, seedWith, verdict } from './goal-fixture.ts'
 
 const small = seedWith([command('It is there.', 'test -f out')])
 
@@ -79,4 +81,25 @@ test('a paused goal does no step, and goes on when it is resumed', async () => {
   await place.ok('goal.resume', { goal: id })
   await place.ok('goal.answer', { goal: id, answers: [true] })
   assert.equal((await place.ended(id)).status, 'reached')
+})
+
+test('what was checked is merged, and not what has come to its branch since', async () => {
+  let root = ''
+  await using place = await openGoals({
+    seed: () => seedWith([command('It is there.', 'test -f out'), { text: 'It is nice.', check: null }]),
+    work: () => [['file_write', { path: '/shared/out', text: 'checked' }]],
+    review() {
+      const branches = join(root, 'branches')
+      for (const name of readdirSync(branches, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('/out'))) {
+        writeFileSync(join(branches, name), 'changed after the checks')
+        writeFileSync(join(branches, name, '..', 'later'), 'never checked')
+      }
+      return verdict(true, 1)
+    },
+  })
+  root = place.root
+  const { id } = await place.start('Make it.')
+  const goal = await place.ended(id)
+  assert.deepEqual([goal.status, place.read('out'), place.read('later')], ['reached', 'checked', null], goal.end!.text)
+  assert.deepEqual(await place.ok<{ branches: unknown[] }>('branch.list', {}).then(({ branches }) => branches), [])
 })

@@ -5,7 +5,7 @@
 import { assertNever, textIn, isOxbowError, plural } from '../../base/index.ts'
 import { branchOf, type Generation, type Goal, type GoalEnd } from './goal-record.ts'
 import { type GoalStatus } from './goal-view.ts'
-import { dropBranch, type GenerationDeps } from './goal-generation.ts'
+import { dropBranch, type GenerationDeps, makeBranch } from './goal-generation.ts'
 import { votesOf } from './goal-judging.ts'
 import { type Advance, objectOf } from './goal-steps.ts'
 import { isReached } from './stop-rules.ts'
@@ -25,13 +25,16 @@ export async function finish(deps: GenerationDeps, goal: Goal, signal: AbortSign
   return { patch: { end, status, ended_at: deps.now(), questions: [] } }
 }
 
+/** What was checked, from a branch of its own: others may have changed the branch of the generation since. */
 async function merge(
   deps: GenerationDeps,
   goal: Goal,
-  { branch }: Generation,
+  { branch: made, commit, base }: Generation,
   signal: AbortSignal,
 ): Promise<{ readonly version: string; readonly problem: string }> {
+  const branch = `${made}-checked`
   try {
+    await makeBranch(deps, goal, branch, { at: commit, base }, signal)
     const { output, ok, text } = await deps.call(goal, { part: 'merge', name: 'branch.merge', input: { branch }, signal })
     if (!ok) return { version: '', problem: text }
     return { version: textIn(objectOf(output), 'after'), problem: '' }
@@ -57,9 +60,9 @@ function reasonText({ ending, best, outcomes, options, failure }: Goal): string 
     case 'same_failure':
       return `It is not reached: the same has failed three times.${failure === '' ? '' : ` ${failure}`}${score}`
     case 'money':
-      return `Its budget of money does not cover what comes next.${score}`
+      return `Its money budget does not cover the next step.${score}`
     case 'tokens':
-      return `Its budget of tokens does not cover what comes next.${score}`
+      return `Its token budget does not cover the next step.${score}`
     case 'deadline':
       return `Its time is over.${score}`
     case 'person':

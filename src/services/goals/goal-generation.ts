@@ -8,7 +8,7 @@ import { editedTests, runCheck, type Answered, type CheckPlace, type CheckResult
 import { evaluate, quorumOf, type Review, verdictForm, verdictIn } from './goal-judging.ts'
 import { evolvePrompt, judgeText } from './goal-prompts.ts'
 import { branchOf, type Generation, generationChange, type Goal, seedChange, stepCall } from './goal-record.ts'
-import { type Advance, objectOf, type StepDeps } from './goal-steps.ts'
+import { type Advance, objectOf, type StepDeps, twice } from './goal-steps.ts'
 import { judgeName, reviewerName, workOn } from './goal-work.ts'
 import { maxTasksAtOnce } from './limits.ts'
 import { type Check, type Criterion, evolved, judgedOf, readSeed, type Seed, seedHash } from './seed.ts'
@@ -93,7 +93,7 @@ async function mergePart(deps: GenerationDeps, goal: Goal, name: string, signal:
 }
 
 /** Safe to repeat. @returns the version that a merge compares with */
-async function makeBranch(
+export async function makeBranch(
   deps: GenerationDeps,
   goal: Goal,
   name: string,
@@ -222,9 +222,34 @@ function after(goal: Goal, outcome: Outcome): Partial<Goal> {
 }
 
 async function reviewed(deps: GenerationDeps, goal: Goal, seed: Seed, generation: Generation, signal: AbortSignal): Promise<Review> {
-  const { text } = await diff(deps, goal, generation.branch, 'what was made', signal)
+  const made = await diff(deps, goal, generation.branch, 'what was made', signal)
+  if (made.to === generation.commit) return reviewOf(deps, goal, { seed, generation, branch: generation.branch, text: made.text }, signal)
+  // Somebody has changed the branch since: what was checked is judged, and merged in the end.
+  const branch = `${branchOf(goal)}-judged-${goal.step}-${goal.tries}`
+  await makeBranch(deps, goal, branch, { at: generation.commit, base: generation.base }, signal)
+  const { text } = await diff(deps, goal, branch, 'what was checked', signal)
+  const review = await reviewOf(deps, goal, { seed, generation, branch, text }, signal)
+  await dropBranch(deps, goal, branch, signal)
+  return review
+}
+
+interface Reviewed {
+  readonly seed: Seed
+  readonly generation: Generation
+  /** On which the files are. */
+  readonly branch: string
+  /** The difference. */
+  readonly text: string
+}
+
+async function reviewOf(
+  deps: GenerationDeps,
+  goal: Goal,
+  { seed, generation, branch, text }: Reviewed,
+  signal: AbortSignal,
+): Promise<Review> {
   const brief = judgeText(seed, generation.checks, text, stepCall(goal, 'review'))
-  const asked = { part: 'review', signal, branch: generation.branch, delegates: true } as const
+  const asked = { part: 'review', signal, branch, delegates: true } as const
   const input = { agent: reviewerName, goal: brief, key_facts: [], result: verdictForm, wait: true }
   const { output } = await deps.call(goal, { ...asked, name: 'agent.delegate', input })
   const review = verdictIn(objectOf(output)['value'] ?? null)
@@ -249,21 +274,11 @@ async function reviewed(deps: GenerationDeps, goal: Goal, seed: Seed, generation
 
 export async function evolve(deps: GenerationDeps, goal: Goal, signal: AbortSignal): Promise<Advance> {
   const [parent, generation] = await Promise.all([deps.seed(goal.seed), generationOf(deps, goal)])
-  let problem = ''
-  let content: Seed = parent
-  for (const part of ['first', 'again']) {
-    const prompt = evolvePrompt(goal, parent, generation, stepCall(goal, part), problem)
-    const read = readSeed(await deps.complete(goal, part, prompt, signal))
-    if ('problem' in read) {
-      problem = read.problem
-      continue
-    }
-    content = { ...parent, ...evolved(parent, read.value) }
-    problem = ''
-    break
-  }
+  const prompt = (problem: string, part: string) => evolvePrompt(goal, parent, generation, stepCall(goal, part), problem)
+  const read = await twice(deps, goal, prompt, readSeed, signal)
+  const content: Seed = read === null ? parent : { ...parent, ...evolved(parent, read) }
   // What cannot be read changes nothing: the same seed is tried with what was found.
-  const seed: Seed = { ...content, generation: goal.generation + 1, parent: goal.seed, by: problem === '' ? 'model' : 'kernel' }
+  const seed: Seed = { ...content, generation: goal.generation + 1, parent: goal.seed, by: read === null ? 'kernel' : 'model' }
   const hash = seedHash(seed)
   await dropSurpassed(deps, goal, signal)
   return { patch: { phase: 'execute', generation: goal.generation + 1, seed: hash }, changes: [seedChange(hash, seed)] }

@@ -53,6 +53,6 @@ test('where its money does not suffice for what comes next, it ends, and says th
   const { id } = await place.start('Make it good.', { seed: never, budget: { micro_dollars: 1_500 } })
   const goal = await place.ended(id)
   assert.deepEqual([goal.end!.reason, goal.status], ['money', 'ended'], goal.end!.text)
-  assert.match(goal.end!.text, /budget of money does not cover/)
+  assert.match(goal.end!.text, /money budget does not cover/)
   assert.ok(goal.spent.micro_dollars <= 1_500)
 })

@@ -5,6 +5,7 @@
 import { carve, type Core, type DocumentChange, giveBack } from '../../kernel/index.ts'
 import type { HeldRuns, RunsPort } from '../../runs/index.ts'
 import { type CallId, type ErrorCode, isOxbowError, OxbowError, toFailure, type TurnId } from '../../base/index.ts'
+import { sessionScope } from '../../protocol/index.ts'
 import { check, evolve, execute, type GenerationDeps, judge } from './goal-generation.ts'
 import { finish } from './goal-finish.ts'
 import { generationCategory, type Goal, goalCategory, goalChange, isOver, generationName } from './goal-record.ts'
@@ -137,7 +138,7 @@ async function goOn(deps: GoalRunsDeps, held: HeldRuns<Goal>, goal: Goal, signal
     // A person ended it: the record says so, and the next step is the last.
     if (signal.reason === 'cancelled') return
     const late = signal.reason === 'deadline'
-    await record(deps, held, goal, late ? ending('deadline', '') : failed(deps, goal, error))
+    await record(deps, held, goal, late ? ending('deadline', '') : await failed(deps, goal, error))
   }
 }
 
@@ -149,11 +150,11 @@ const ending = (reason: EndReason, text: string): Advance => ({ patch: { ending:
 const final: ReadonlySet<ErrorCode> = new Set(['denied', 'unknown_call', 'sandbox_missing'])
 
 /** A failure of the last step is the end of the goal, as it is. */
-function failed(deps: GoalRunsDeps, goal: Goal, error: unknown): Advance {
+async function failed(deps: GoalRunsDeps, goal: Goal, error: unknown): Promise<Advance> {
   const { code, message, hint } = toFailure(error, 'internal_failure', 'The log has details.')
   if (!isOxbowError(error) && goal.tries === 0) deps.noteEvent('goal_step_failed', { goal: goal.id, phase: goal.phase, code }, goal.session)
   const failure = `${code}: ${message} ${hint}`.trim()
-  if (code === 'budget_exhausted' && goal.phase !== 'finish') return ending(lackingOf(goal, message), message)
+  if (code === 'budget_exhausted' && goal.phase !== 'finish') return ending(await lackingOf(deps, goal), message)
   const tries = failure === goal.failure ? goal.tries + 1 : 1
   const isEnd = final.has(code) || tries >= maxSameFailures || goal.tries >= 3 * maxSameFailures
   if (!isEnd) return { patch: { tries: goal.tries + 1, failure, retry_at: deps.clock.now() + stepRetryMs * 2 ** Math.min(goal.tries, 6) } }
@@ -164,11 +165,15 @@ function failed(deps: GoalRunsDeps, goal: Goal, error: unknown): Advance {
   return { patch: { status: 'failed', failure, end, ended_at: deps.clock.now() } }
 }
 
-/** What of a budget does not suffice: of the only limit it has, that one; else as the refusal says, which names an amount of money with its sign. */
-function lackingOf({ budget = {} }: Goal, message: string): EndReason {
+/** What of its budget does not suffice: the only limit it has, else the one with the smaller part left. */
+async function lackingOf({ budgets }: Pick<GoalRunsDeps, 'budgets'>, { budget = {}, session }: Goal): Promise<EndReason> {
   const { micro_dollars: money, tokens } = budget
   if ((money === undefined) !== (tokens === undefined)) return money === undefined ? 'tokens' : 'money'
-  return /needs \$|price/.test(message) ? 'money' : 'tokens'
+  await budgets.load({ session, actor: 'kernel' })
+  const { spent } = budgets.view(sessionScope(session))
+  const left = (limit: number | undefined, used: number): number => (limit === undefined ? 1 : 1 - used / limit)
+  // Before anything is spent, it is a model without a price: only a limit on money refuses that.
+  return left(tokens, spent.tokens) < left(money, spent.microDollars) ? 'tokens' : 'money'
 }
 
 /** Moves the goal on from this step, unless it has moved on meanwhile; what a person changed meanwhile stays. */

@@ -32,7 +32,7 @@ export interface StepDeps {
 }
 
 export async function interview(deps: StepDeps, goal: Goal, signal: AbortSignal): Promise<Advance> {
-  if (isSmallTalk(goal.request)) return smallTalk('That is no goal yet. Say what is to be reached: oxbow goal start "…"')
+  if (isSmallTalk(goal.request)) return smallTalk('That is not a goal yet. Say what you want to reach: oxbow goal start "…"')
   const isHurried = goal.options.just_do_it || isImpatient(goal.request)
   if (isHurried) return { patch: { phase: 'seed', options: { ...goal.options, just_do_it: true } } }
   const read = await twice(deps, goal, (problem) => interviewPrompt(goal, problem), readInterview, signal)
@@ -49,17 +49,17 @@ function smallTalk(text: string): Advance {
   return { patch: { phase: 'finish', ending: { reason: 'small_talk', text } } }
 }
 
-/** @returns null where neither answer can be read */
-async function twice<Value>(
-  { complete }: StepDeps,
+/** Asks a model, and once more where its answer cannot be read. @returns null where neither can */
+export async function twice<Value>(
+  { complete }: Pick<StepDeps, 'complete'>,
   goal: Goal,
-  promptOf: (problem: string) => Prompt,
+  promptOf: (problem: string, part: string) => Prompt,
   read: (answer: string) => Read<Value>,
   signal: AbortSignal,
 ): Promise<Value | null> {
   let problem = ''
   for (const part of ['first', 'again']) {
-    const found = read(await complete(goal, part, promptOf(problem), signal))
+    const found = read(await complete(goal, part, promptOf(problem, part), signal))
     if ('value' in found) return found.value
     problem = found.problem
   }

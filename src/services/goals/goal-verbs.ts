@@ -14,8 +14,7 @@ const following = {
     begun: GoalView,
     { ask, tell, options }: { ask: AskCall; tell: (text: string) => void; options: Readonly<Record<string, unknown>> },
   ) => (options['background'] === true ? begun : endOf(begun, ask, tell)),
-  fails: ({ status, waiting_for: waits }: GoalView) =>
-    status === 'failed' ? 'tool_failed' : status === 'ended' && waits === '' ? 1 : null,
+  fails: ({ status, waiting_for: waits }: GoalView) => (status === 'failed' || (status === 'ended' && waits === '') ? 'tool_failed' : null),
 } as const
 
 const background = { field: '', help: 'return at once; it goes on in the background' } as const
@@ -58,9 +57,9 @@ export const goalVerbs: readonly ServiceVerb[] = [
     lines: ({ goals }: OutputOf<'goal.list'>) => goals,
     show: ({ goals }: OutputOf<'goal.list'>) => {
       const ids = goals.map(({ id }) => id)
-      const rows = goals.map(({ id, status, phase, waiting_for: waits, generation, best, request }) => [
+      const rows = goals.map(({ id, status, phase, waiting_for, generation, best, request }) => [
         shortId(id, ids),
-        status === 'running' ? (waits === '' ? phase : `waits for ${waits}`) : status,
+        placeText({ status, phase, waiting_for }),
         String(generation),
         best === null ? '' : best.score.toFixed(2),
         plainLine(request, 60),
@@ -142,8 +141,7 @@ export const goalVerbs: readonly ServiceVerb[] = [
   },
 ]
 
-/** @throws OxbowError `not_found`, `bad_input` */
-/** A seed says what is to be reached, too. @throws OxbowError */
+/** A seed says what is to be reached, too. @throws OxbowError `bad_input`, and as `seedIn` */
 function withSeed(input: JsonObject, file: unknown): JsonObject {
   const seed = typeof file === 'string' ? seedIn(file) : undefined
   const said = input['request'] ?? (isObject(seed) ? seed['goal'] : undefined)
@@ -152,6 +150,7 @@ function withSeed(input: JsonObject, file: unknown): JsonObject {
   return { ...input, request: said, ...(seed !== undefined && { seed }) }
 }
 
+/** @throws OxbowError `not_found`, `bad_input` */
 function seedIn(path: string): Json {
   let text: string
   try {
@@ -177,10 +176,11 @@ async function endOf(begun: GoalView, ask: AskCall, tell: (text: string) => void
   let goal = begun
   while (goal.status === 'running') {
     if (goal.waiting_for === 'an answer') return goal
-    tell(goal.waiting_for === '' ? whereText(goal) : `${whereText(goal)}: waits for an approval (oxbow approve)`)
+    const { waiting_for: waits } = goal
+    tell(waits === '' ? whereText(goal) : `waits for ${waits}${waits === 'an approval' ? ' (oxbow approve)' : ''}`)
     // While somebody is asked, only the answer moves it on.
-    const seen = goal.waiting_for === '' ? { seen: goal.step } : {}
-    goal = await ask('goal.show', { goal: goal.id, wait_s: goal.waiting_for === '' ? lookS : 1, ...seen })
+    const seen = waits === 'an approval' ? {} : { seen: goal.step }
+    goal = await ask('goal.show', { goal: goal.id, wait_s: waits === '' ? lookS : 1, ...seen })
   }
   return goal
 }
@@ -196,7 +196,13 @@ function resultText(goal: GoalView): string {
   if (status === 'running' && goal.waiting_for === 'an answer')
     return plainText(`${asksText(goal)}\nAnswer: oxbow goal answer ${id.slice(0, 8)} ${questions.map(() => '…').join(' ') || 'yes'}`)
   if (end !== null) return plainText(`${id}: ${status}\n${end.text}`)
-  return `${id}: ${status === 'running' ? goal.phase : status}`
+  return `${id}: ${placeText(goal)}`
+}
+
+/** Where it is: nothing is executed while it waits. */
+function placeText({ status, phase, waiting_for: waits }: Pick<GoalView, 'status' | 'phase' | 'waiting_for'>): string {
+  if (status !== 'running') return status
+  return waits === '' ? phase : `waiting for ${waits}`
 }
 
 function asksText({ questions, phase, seed }: GoalView): string {
@@ -215,22 +221,9 @@ function seedLines(seed: NonNullable<GoalView['seed']>): readonly string[] {
 }
 
 function goalText(goal: GoalView): string {
-  const {
-    id,
-    status,
-    phase,
-    waiting_for: waits,
-    seed,
-    seed_hash: hash,
-    generations,
-    generations_total: total,
-    spent,
-    end,
-    created_at,
-    failure,
-  } = goal
+  const { id, waiting_for: waits, seed, seed_hash: hash, generations, generations_total: total, spent, end, created_at, failure } = goal
   const head = [
-    `${id}: ${status === 'running' ? phase : status}${waits === '' ? '' : `, waits for ${waits}`}`,
+    `${id}: ${placeText(goal)}`,
     `asked: ${goal.request}`,
     `began ${formatTime(created_at)}, ${plural(total, 'generation')}, ${spent.tokens} tokens, ${formatMoney(spent.micro_dollars)}`,
   ]

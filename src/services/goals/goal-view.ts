@@ -61,7 +61,9 @@ export const goalSummary = z.strictObject({
   phase: z.enum(goalPhases),
   generation: z.int().describe('The present one, from 1.'),
   best: z.strictObject({ generation: z.int(), score: z.number(), passed: z.boolean() }).nullable(),
-  waiting_for: z.string().describe('`an answer`, `an approval`; empty: nothing of a person.'),
+  waiting_for: z
+    .string()
+    .describe('`an answer` or `an approval` of a person; `a place`: as many agents as may are running; empty: nothing.'),
   created_at: z.number(),
   ended_at: z.number().nullable(),
 })

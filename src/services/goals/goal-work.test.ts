@@ -1,7 +1,7 @@
 /** Tasks of a goal that run at once: each on a branch of its own, merged, and done again where they conflict. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { command, openGoals, seedWith } from './goal-fixture.ts'
+import { allowing, command, openGoals, type Roles, seedWith } from './goal-fixture.ts'
 
 const task = (id: string, ...needs: readonly string[]) => ({ id, goal: `Do ${id}.`, needs: [...needs] })
 const partOf = (goal: string): string => /Do (\w+)\./.exec(goal)![1]!
@@ -66,4 +66,18 @@ test('a task has the files of those that it needs, and what they say; more than 
   assert.equal(goal.status, 'reached', JSON.stringify(goal, null, 1))
   assert.equal(place.read('all'), 'abcdef')
   assert.match(said[0]!, /What others say of the parts that yours builds upon:\n\[a\]\n/)
+})
+
+test('a goal whose agents wait for a place says so, and works once there is one', async () => {
+  const seed = seedWith([command('It is there.', 'test -f out')])
+  const waits = 'until test -f /shared/go; do sleep 0.05; done; touch out'
+  const roles: Roles = { seed: () => seed, work: () => [['shell_exec', { command: waits }]] }
+  await using place = await openGoals(roles, { config: { ...allowing, agents: { max_running: 1 } } })
+  const first = await place.start('Make it.')
+  await place.until(first.id, ({ phase, waiting_for: waiting }) => phase === 'execute' && waiting === '')
+  const second = await place.start('Make it, too.')
+  const waiting = await place.until(second.id, ({ waiting_for: of }) => of !== '')
+  assert.deepEqual([waiting.phase, waiting.waiting_for], ['execute', 'a place'])
+  place.write('go', '')
+  for (const { id } of [first, second]) assert.equal((await place.ended(id)).status, 'reached')
 })

@@ -103,7 +103,7 @@ function taskProblem(tasks: readonly { readonly id: string; readonly needs: read
   const done = new Set<string>()
   for (let left = [...tasks]; left.length > 0;) {
     const missing = left.flatMap(({ needs }) => needs).find((need) => !byId.has(need))
-    if (missing !== undefined) return `there is no task ${missing.slice(0, 40)} to need`
+    if (missing !== undefined) return `a task needs ${missing.slice(0, 40)}, which is not a task`
     const ready = left.filter(({ needs }) => needs.every((need) => done.has(need)))
     if (ready.length === 0) return `they need each other: ${left.map(({ id }) => id).join(', ')}`
     for (const { id } of ready) done.add(id)

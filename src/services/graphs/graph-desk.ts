@@ -21,6 +21,7 @@ import {
   ownValue,
   OxbowError,
   type SessionId,
+  toError,
   truncate,
   type TurnId,
 } from '../../base/index.ts'
@@ -28,6 +29,7 @@ import { type Caller, isTurn, type Limits } from '../../protocol/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
+import { namedById } from '../named-by-id.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'
 import { unknownRun } from './graph-begin.ts'
 import { assertSeen, type CheckInput, type CheckOutput, type GraphDesk, type RunInput } from './graph-calls.ts'
@@ -109,11 +111,9 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
         assertSeen(exact, caller)
         return exact
       }
-      const found = ref.length < minPrefix ? [] : (await visible(caller)).filter(({ id }) => id.startsWith(ref))
-      const [only] = found
-      if (only === undefined) throw unknownRun(ref)
-      if (found.length === 1) return only
-      throw new OxbowError('bad_input', `${ref} could be any of ${found.length} runs.`, { hint: 'Write more of its id.' })
+      const found = namedById(await visible(caller), ref, 'runs')
+      if (found === undefined) throw unknownRun(ref)
+      return found
     },
     async list(caller, ended, limit) {
       const found = (await visible(caller)).filter(({ status }) => ended || status === 'running')
@@ -158,12 +158,9 @@ async function answerQuestion(
   const graphs = [...(await keptGraphs(run, deps)).values()]
   const edited = await answeredInput(pending, question, answer, { graphs, schemas: deps.schemas })
   const decided = await gate.call(caller, 'call.decide', { call: question.call, allow: true, input: edited }, newCall(deps))
-  if (decided.status !== 'ok') throw new OxbowError(decided.failure.code, decided.failure.message, { hint: decided.failure.hint })
+  if (decided.status !== 'ok') throw toError(decided.failure)
   return question.node
 }
-
-/** A shorter beginning of an id says little. */
-const minPrefix = 4
 
 const newCall = ({ newId }: Pick<GraphingDeps, 'newId'>): { readonly id: CallId; readonly signal: null } => ({
   id: newId() as CallId,

@@ -5,7 +5,7 @@ import { nextDue } from '../../runs/index.ts'
 import { OxbowError, timeInUtc } from '../../base/index.ts'
 import type { HeartbeatPort } from './heartbeat.ts'
 import { type Heartbeat } from './heartbeat-record.ts'
-import { quietHours, quietUntil } from './quiet-hours.ts'
+import { quietHours, quietUntil } from '../quiet-hours.ts'
 
 type Load = () => Promise<HeartbeatPort>
 

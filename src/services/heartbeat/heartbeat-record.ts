@@ -1,5 +1,5 @@
 /** What is remembered of the heartbeat: one document, which says whether it is on, when the next beat is, and what it has seen. */
-import type { QuietHours } from './quiet-hours.ts'
+import type { QuietHours } from '../quiet-hours.ts'
 
 export interface Heartbeat {
   readonly on: boolean

@@ -41,7 +41,7 @@ export const heartbeatVerbs: readonly ServiceVerb[] = [
       }
       const [, from, to] = /^(\d\d:\d\d)-(\d\d:\d\d)$/.exec(quiet) ?? []
       if (from === undefined || to === undefined)
-        throw new OxbowError('bad_input', `${quiet} is no part of a day`, { hint: 'Write it as 22:00-07:00.' })
+        throw new OxbowError('bad_input', `${quiet} is not a part of a day`, { hint: 'Write it as 22:00-07:00.' })
       return { ...input, quiet: { from, to, time_zone: typeof zone === 'string' ? zone : '' } }
     },
   },

@@ -31,7 +31,7 @@ import {
   maxMessages,
   neverOn,
 } from './heartbeat-record.ts'
-import { isQuiet, localTime, quietUntil } from './quiet-hours.ts'
+import { isQuiet, localTime, quietUntil } from '../quiet-hours.ts'
 
 export interface HeartbeatPort {
   load(): Promise<void>

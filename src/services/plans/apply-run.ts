@@ -12,6 +12,7 @@ import {
   type CallId,
   derivedId,
   type Failure,
+  isOxbowError,
   type Json,
   OxbowError,
   type SessionId,
@@ -71,8 +72,11 @@ export interface ApplyDeps extends Pick<
 export interface ApplyRuns {
   load(): Promise<void>
   find(plan: string): Promise<ApplyRecord | null>
-  /** Begins, or goes on with one that has stopped. @param skips goes on behind an effect whose end is not known */
-  begin(by: Parameters<Core['documents']['put']>[0], plan: PlanRecord, skips: boolean): Promise<void>
+  /**
+   * Begins, or goes on with one that has stopped. @param skips goes on behind an effect whose end is not known
+   * @returns false: somebody else applies it, or has
+   */
+  begin(by: Parameters<Core['documents']['put']>[0], plan: PlanRecord, skips: boolean): Promise<boolean>
   /** Resolves when it has ended, or the time is over. */
   ended(plan: string, ms: number, signal: AbortSignal): Promise<ApplyRecord | null>
   /** @returns the rule that answers for the person who applies the plan */
@@ -115,10 +119,19 @@ export function createApplyRuns(deps: ApplyDeps): ApplyRuns {
     load: held.load,
     find,
     async begin(by, plan, skips) {
-      const found = await find(plan.id)
-      if (found?.state === 'applying' || found?.state === 'applied') return
-      const fresh: ApplyRecord = found === null ? blankRun(plan, clock.now()) : again(found, skips, clock.now())
-      await held.put(by, [change(fresh)])
+      let isOurs = false
+      const begun = held.update(by, plan.id, async (before) => {
+        const found = applyRecord.safeParse(before).data ?? null
+        isOurs = found === null || found.state === 'stopped'
+        if (!isOurs) return []
+        return [change(found === null ? blankRun(plan, clock.now()) : again(found, skips, clock.now()))]
+      })
+      await begun.catch(async (error: unknown) => {
+        isOurs = false
+        // Another guest has the plans: where it applies this one, there is nothing to do.
+        if (!isOxbowError(error, 'stale_epoch') || !['applying', 'applied'].includes((await find(plan.id))?.state ?? '')) throw error
+      })
+      return isOurs
     },
     async ended(plan, ms, signal) {
       const look = async (): Promise<ApplyRecord | null> => {

@@ -12,17 +12,7 @@ import {
   optionsOf,
   type AgentProfile,
 } from '../../kernel/index.ts'
-import {
-  type CallId,
-  derivedId,
-  type Failure,
-  OxbowError,
-  type SessionId,
-  toError,
-  toFailure,
-  truncate,
-  type TurnId,
-} from '../../base/index.ts'
+import { type CallId, derivedId, type Failure, type SessionId, toError, toFailure, truncate, type TurnId } from '../../base/index.ts'
 import { type CallContext, conversationItem, forkSessionCall, newSessionCall, sessionScope, userMessage } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { maxKeptPlans, usualPlanTokens } from './limits.ts'
@@ -213,7 +203,7 @@ async function described(
   { overlay, stage, reply, failure }: Ran,
   { from, to, changes, total, text }: Awaited<ReturnType<Awaited<ReturnType<OpenVersions['branches']>>['diff']>>,
 ): Promise<PlanRecord> {
-  if (failure !== null) throw new OxbowError(failure.code, failure.message, { hint: failure.hint })
+  if (failure !== null) throw toError(failure)
   const { effects } = stage
   const session = begun.session as SessionId
   const { tokens, microDollars } = await spentIn(deps, session)

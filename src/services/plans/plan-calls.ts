@@ -1,8 +1,8 @@
 /** The calls by which a person has plans made, looks at them, and applies or drops them. */
 import { z } from 'zod'
-import { type Failure, failureSentences, OxbowError, plural } from '../../base/index.ts'
+import { type Failure, failureSentences, isOxbowError, OxbowError, plural } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall, evident } from '../../protocol/index.ts'
-import type { OpenVersions } from '../versions/service.ts'
+import { namedById } from '../named-by-id.ts'
 import { type ApplyRecord, applyRecord, type ApplyRuns } from './apply-run.ts'
 import { applyWaitMs, planTimeoutMs } from './limits.ts'
 import { type MakeDeps, makePlan } from './make-plan.ts'
@@ -11,7 +11,6 @@ import { assertCurrentBasis, assertCurrentFiles } from './stale.ts'
 
 export interface PlanCallDeps extends MakeDeps {
   readonly applying: () => Promise<ApplyRuns>
-  readonly versions: () => Promise<OpenVersions>
 }
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 60_000 } as const satisfies Partial<Call>
@@ -35,7 +34,6 @@ function makeCall(deps: PlanCallDeps): Call {
     name: 'plan.make',
     routes: [{ method: 'POST', path: '/plans', status: 201 }],
     summary: 'Has an agent do a task on a branch of the files, and lists what it would do outside instead of doing it.',
-    right: 'plan.write',
     timeoutMs: planTimeoutMs,
     input: makeInput,
     output: planView,
@@ -118,25 +116,31 @@ function applyCall(deps: PlanCallDeps): Call {
     recordOutput: ({ id, digest, state, applied }) => ({ plan: id, digest, state, steps: applied?.done.length ?? 0 }),
     async run({ plan: ref, digest, skip_unknown: skips, dry_run: isDry }, context) {
       const found = await find(deps, ref)
-      await assertAppliable(deps, found, digest)
+      await assertAppliable(deps, found, digest).catch(async (error: unknown) => {
+        // Somebody else has begun meanwhile, and changes what it was made on.
+        if (!isOxbowError(error, 'plan_stale') || digest !== found.digest || !isBegun(await viewOf(deps, found))) throw error
+      })
       if (isDry) return { output: found, text: `Would apply ${summaryOf(found)}`, labels: found.labels }
       const { applied: _, ...record } = found
       const runs = await deps.applying()
-      await runs.begin({ caller: context.caller, call: context.id, name: 'plan.apply' }, record, skips)
+      const isOurs = await runs.begin({ caller: context.caller, call: context.id, name: 'plan.apply' }, record, skips)
       await runs.ended(found.id, applyWaitMs, context.signal)
       const ended = await viewOf(deps, record)
-      return { output: ended, text: appliedText(ended), ok: ended.state === 'applied', labels: found.labels }
+      return { output: ended, text: appliedText(ended, isOurs), ok: ended.state === 'applied', labels: found.labels }
     },
   })
 }
 
-function appliedText({ id, state, total, applied }: PlanView): string {
+function appliedText({ id, state, total, applied }: PlanView, isOurs: boolean): string {
   const steps = applied?.done.filter(({ status }) => status === 'ok').length ?? 0
+  if (state === 'applied' && !isOurs) return `${id} is applied already, and nothing was done twice.`
   if (state === 'applied') return `Applied ${id}: ${plural(total, 'file')}, ${plural(steps, 'effect')}.`
   if (state === 'applying') return `${id} is being applied.`
   const why = applied?.failure == null ? '' : ` ${failureSentences(applied.failure)}`
   return `Applying ${id} has stopped.${why}`
 }
+
+const isBegun = ({ state }: PlanView): boolean => state === 'applying' || state === 'applied'
 
 /** @throws OxbowError `plan_stale`, `bad_input` */
 async function assertAppliable(deps: PlanCallDeps, found: PlanView, digest: string): Promise<void> {
@@ -199,12 +203,7 @@ async function viewOf({ applying }: PlanCallDeps, record: PlanRecord): Promise<P
 
 /** @throws OxbowError `not_found`, `bad_input` */
 async function find(deps: PlanCallDeps, ref: string): Promise<PlanView> {
-  const all = await readPlans(deps.documents)
-  const found = all.filter(({ id }) => id === ref || (ref.length >= minPrefix && id.startsWith(ref)))
-  const [only] = found
-  if (only === undefined) throw new OxbowError('not_found', `There is no plan ${ref}.`, { hint: 'plan.list has those that there are.' })
-  if (found.length === 1) return viewOf(deps, only)
-  throw new OxbowError('bad_input', `${ref} could be any of ${found.length} plans.`, { hint: 'Write more of its id.' })
+  const found = namedById(await readPlans(deps.documents), ref, 'plans')
+  if (found !== undefined) return viewOf(deps, found)
+  throw new OxbowError('not_found', `There is no plan ${ref}.`, { hint: 'plan.list has those that there are.' })
 }
-
-const minPrefix = 4

@@ -77,12 +77,16 @@ test('a plan that schedules shows the schedule, and makes it when it is applied'
 })
 
 test('a plan that several terminals apply at once is applied once', async () => {
-  await withPlans(async ({ ok, plan, write, read }) => {
+  await withPlans(async ({ call, plan, write, read }) => {
     write('a.txt', 'old\n')
     const made = await plan(['file_write', { path: 'a.txt', text: 'new\n' }], ['mail_send', { to: 'a' }], ['mail_send', { to: 'b' }])
     const asked = { plan: made.id, digest: made.digest }
-    const all = await Promise.all(Array.from({ length: 5 }, () => ok<PlanView>('plan.apply', asked)))
-    assert.deepEqual(new Set(all.map(({ state }) => state)), new Set(['applied']))
+    const all = await Promise.all(Array.from({ length: 5 }, () => call('plan.apply', asked)))
+    const said = all.map(({ text }) => text.replace(made.id, 'It'))
+    assert.deepEqual(said.toSorted(), [
+      'Applied It: 1 file, 2 effects.',
+      ...Array.from({ length: 4 }, () => 'It is applied already, and nothing was done twice.'),
+    ])
     assert.deepEqual([read('a.txt'), sent], ['new\n', [{ to: 'a' }, { to: 'b' }]])
   })
 })

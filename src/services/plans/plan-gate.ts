@@ -65,7 +65,7 @@ export function createPlanStage(deps: StageDeps): PlanStage {
         end(`What ${call.name} gives back cannot be known before it is made.`)
         return { output: null, text: `Planned as step ${n}. The plan ends here.` }
       }
-      const done = await call.planned(input, { ...minted, overlay: deps.overlay }, context)
+      const done = await call.planned(input, { ...minted, overlay: deps.overlay, ends: end }, context)
       assertFits(done.output)
       Object.assign(effects[n - 1]!, { answer: (done.output ?? {}) as Json, made: minted.made() })
       return done
@@ -82,7 +82,7 @@ export function createPlanStage(deps: StageDeps): PlanStage {
       const way = wayOf(judged, parsed, caller)
       if (way === 'made' && asks) onWait(true)
       if (way === 'in_branch' || way === 'made') return ends === '' ? judged : unmade(judged, parsed)
-      return way === 'listed' ? list(judged, parsed, asks) : answer(deps, judged, parsed)
+      return way === 'listed' ? list(judged, parsed, asks) : answer({ ...deps, end }, judged, parsed)
     }
     const isMade = caller.audience === 'runtime' || asked === undefined || wayOf(asked, null, caller) === 'made'
     const outcome = await gate.call(caller, name, input, { ...options, onWait, ...(!isMade && { instead }) })
@@ -129,8 +129,8 @@ function unmade(call: Call, input: unknown): Call {
 }
 
 /** A call that reads what the plan may have changed. */
-function answer({ plan, overlay }: StageDeps, call: Call, input: unknown): Call {
-  return stepOf(call, input, (context) => call.planned!(input, { ...mint(`${plan} ${context.id}`), overlay }, context))
+function answer({ plan, overlay, end }: StageDeps & { readonly end: PlannedCall['ends'] }, call: Call, input: unknown): Call {
+  return stepOf(call, input, (context) => call.planned!(input, { ...mint(`${plan} ${context.id}`), overlay, ends: end }, context))
 }
 
 /** The call as it is recorded and run. */
@@ -140,7 +140,8 @@ function stepOf(call: Call, input: unknown, run: (context: Parameters<Call['run'
     name: stepName,
     summary,
     input: schema,
-    output,
+    // Nothing stands for the call with which the plan ends.
+    output: output.nullable(),
     example,
     right,
     audience,

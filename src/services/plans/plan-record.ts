@@ -70,11 +70,12 @@ export function digestOf(plan: PlanRecord): string {
   return createHash('sha256').update(canonical(covered)).digest('hex')
 }
 
-/** Keys in order: a store may keep them in another one. */
+/** Keys in order, and nothing of those without a value: a store may keep them in another one, and does not keep these. */
 function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
-  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  const kept = Object.entries(value).filter(([, each]) => each !== undefined)
+  const fields = kept.sort(([a], [b]) => (a < b ? -1 : 1))
   return `{${fields.map(([name, each]) => `${JSON.stringify(name)}:${canonical(each)}`).join(',')}}`
 }
 

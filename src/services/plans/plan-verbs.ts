@@ -86,7 +86,7 @@ export const planVerbs: readonly ServiceVerb[] = [
       const { id, digest, total, effects } = await ask('plan.apply', { digest: seen, ...input, dry_run: true })
       return { would: `apply the plan ${id}: ${plural(total, 'file')}, ${plural(effects.length, 'effect')}`, target: { id, digest } }
     },
-    show: (plan: Plan) => appliedText(plan),
+    show: (plan: Plan, { text }) => appliedText(plan, text),
     fails: (plan: Plan) => (plan.applied?.failure == null ? null : failed(plan.applied.failure)),
   },
 ]
@@ -134,9 +134,9 @@ function planText(plan: Plan): string {
   return parts.filter((part) => part !== '').join('\n\n')
 }
 
-function appliedText({ id, state, total, applied }: Plan): string {
+/** @param said by the call, which knows whether it was this one that applied it */
+function appliedText({ id, state, total, applied }: Plan, said: string): string {
   const done = applied?.done.filter(({ status }) => status === 'ok').length ?? 0
   const back = total + done === 0 ? '' : '\n`oxbow undo` takes it back, but for what reached outside.'
-  if (state === 'applied') return `Applied ${id}: ${plural(total, 'file')}, ${plural(done, 'effect')}.${back}`
-  return `${id} is ${state}: ${plural(done, 'effect')} done.`
+  return state === 'applied' ? `${said}${back}` : `${id} is ${state}: ${plural(done, 'effect')} done.`
 }

@@ -7,6 +7,7 @@ import { builtinCalls } from '../../tools/index.ts'
 import { type Json, OxbowError } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
 import { asks, done, type Fixture, type FixtureOptions, newCallId, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
+import type { Store } from '../../store/index.ts'
 import type { PlanView } from './plan-calls.ts'
 import { planCategory } from './plan-record.ts'
 
@@ -19,17 +20,20 @@ export interface Place {
   ok<Output>(name: string, input: Json): Promise<Output>
   /** A plan whose agent makes these calls, one step each. */
   plan(...calls: readonly (readonly [string, unknown])[]): Promise<PlanView>
+  /** A second guest on the same files. Closed with the first. @param store default: that of the first, where one is given */
+  other(store?: Store): Promise<Fixture>
   fails(name: string, input: Json): Promise<string>
 }
 
 /** What was sent and ordered. */
 export const sent: unknown[] = []
-/** Whether the address `bounces` cannot be reached. */
-export const address = { bounces: true }
+/** Whether the address `bounces` cannot be reached, and when the server says that a message is sent. */
+export const address = { bounces: true, opens: Promise.resolve() }
 
 async function sendMail(input: { readonly to?: string }) {
   if (input.to === 'bounces' && address.bounces) throw new OxbowError('tool_failed', 'It came back.', { hint: 'Try another address.' })
   sent.push(input)
+  await address.opens
   return { output: { id: `real-${sent.length}` }, text: 'Sent.' }
 }
 
@@ -61,11 +65,11 @@ const order = testCall('shop.order', async () => (sent.push('order'), done('Orde
 /** Its agent may do what the tests need. */
 export async function withPlans(run: (place: Place) => Promise<void>, options: FixtureOptions = {}): Promise<void> {
   sent.length = 0
-  address.bounces = true
+  Object.assign(address, { bounces: true, opens: Promise.resolve() })
   await using bench = await makeWorkbench()
   chmodSync(bench.root, 0o755)
   const steps: ReturnType<typeof says>[] = []
-  await using guest = await openFixture({
+  const whole: FixtureOptions = {
     sandbox: bench.sandbox,
     versionsFolder: join(bench.root, 'internal', 'versions'),
     play: () => steps.shift() ?? says('done'),
@@ -75,7 +79,9 @@ export async function withPlans(run: (place: Place) => Promise<void>, options: F
       agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.read', 'state.write', 'scratchpad.use', 'mail.send'] },
       ...(options.config as object),
     },
-  })
+  }
+  await using guest = await openFixture(whole)
+  await using others = new AsyncDisposableStack()
   const at = (name: string): string => join(bench.root, 'shared', name)
   const call = (name: string, input: Json): Promise<CallOutcome> => guest.kernel.call(name as never, input)
   const ok = async <Output>(name: string, input: Json): Promise<Output> => {
@@ -100,6 +106,7 @@ export async function withPlans(run: (place: Place) => Promise<void>, options: F
       steps.length = 0
       return made
     },
+    other: async (store) => others.use(await openFixture({ ...whole, ...(store && { store }) })),
     async fails(name, input) {
       const outcome = await call(name, input)
       assert.ok('failure' in outcome, JSON.stringify(outcome))

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { errorMessage } from '../../base/index.ts'
 import { asks, done, type FixtureOptions, says, testCall } from '../../kernel/kernel-fixture.ts'
 import type { PlanView } from './plan-calls.ts'
 import { address, put, sent, withPlans } from './plans-fixture.ts'
@@ -82,6 +83,32 @@ test('a program of others that sees folders changes nothing while a plan is made
       assert.match(ends, /test\.tidy gives back cannot be known/)
     },
     { calls: [tidy] },
+  )
+})
+
+test('a program of others that may write to folders is not asked on a branch, even to read: it would change the workspace', async () => {
+  let asked = 0
+  let refusal = ''
+  const folders = ['/shared']
+  const goesOn = { program: 'server:notes', lives: () => true }
+  const look = testCall(
+    'test.look',
+    async (_, { whileProgram }) => {
+      const read = whileProgram({ folders, goesOn }, async () => (asked += 1))
+      await read.catch((error: unknown) => (refusal = errorMessage(error)))
+      return done('looked')
+    },
+    { files: 'workspace', folders, tier: 'read_only', effect: 'none' },
+  )
+  await withPlans(
+    async ({ plan, ok }) => {
+      const { effects, state } = await plan(['test_look', {}])
+      assert.deepEqual([asked, effects, state], [0, [], 'ready'])
+      assert.match(refusal, /^You work on the branch of files plan-.*server:notes writes to the workspace/)
+      await ok('test.look', {})
+      assert.equal(asked, 1, 'in the workspace')
+    },
+    { calls: [look] },
   )
 })
 

@@ -28,9 +28,8 @@ export const maxProgramWaitS = 60
 export const maxProgramValueBytes: number = 256 * 1024
 /** Tries of a judgement that has to match a schema. */
 export const maxJudgementTries = 3
-/** Steps of one case of a test, and cases of a program. */
+/** Steps of one case of a test. */
 export const maxTestSteps = 1_000
-export const maxTests = 100
 /** Characters of a WASI module in base64: two megabytes. */
 export const maxModuleChars = 2_800_000
 /** Time that a WASI module takes, and files that are mounted for it. */

@@ -187,3 +187,31 @@ test('what a program may do with a call binds the programs that it runs, too', a
   }
   assert.deepEqual(note.seen, ['hello Ada', 'hello Ada'])
 })
+
+test('instructions that no agent can be given are found before anything runs', async () => {
+  const long = { ...programOf('long', 'calls = []'), text: 'Read on. '.repeat(1_000) }
+  const fits = { ...programOf('fits', 'calls = []'), text: 'x'.repeat(8_000) }
+  const scripted = { ...programOf('scripted', 'calls = []', 'export default () => 1'), text: 'Read on. '.repeat(1_000) }
+  await using guest = await openPrograms([long, fits, scripted], { play: () => says('done') })
+  const { ok, problems } = await guest.ok<{ ok: boolean; problems: readonly { file: string; message: string }[] }>('program.verify', {
+    name: 'long',
+  })
+  assert.equal(ok, false)
+  assert.deepEqual(
+    problems.map(({ file, message }) => [file, message.slice(0, 54)]),
+    [['SKILL.md', 'has 9000 characters; an agent follows at most 8000: le']],
+  )
+  assert.equal((await guest.run('fits')).status, 'success')
+  assert.equal((await guest.run('scripted')).result, 1)
+})
+
+test('what is listed for whoever a script starts is no unused right', async () => {
+  const warnings = async (call: string): Promise<readonly string[]> => {
+    const script = `export default () => oxbow.call('${call}', {})`
+    await using guest = await openPrograms([programOf('boss', `calls = ["${call}", "agent.find"]`, script)])
+    const found = await guest.ok<{ warnings: readonly { message: string }[] }>('program.verify', { name: 'boss' })
+    return found.warnings.map(({ message }) => message)
+  }
+  for (const call of ['goal.start', 'graph.run', 'agent.delegate', 'program.run']) assert.deepEqual(await warnings(call), [], call)
+  assert.deepEqual(await warnings('agent.list'), ['lists agent.find, which main.js does not name'])
+})

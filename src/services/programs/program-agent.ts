@@ -1,6 +1,6 @@
 /** A program without a script: an agent follows its instructions, with the rights of the run, and returns its result. */
 import type { Core } from '../../kernel/index.ts'
-import { type CallId, fenced, type Json, OxbowError, truncate } from '../../base/index.ts'
+import { type CallId, fenced, type Json, jsonIn, OxbowError, toError, truncate } from '../../base/index.ts'
 import type { Caller, CallOutcome } from '../../protocol/index.ts'
 import type { ProgramPackage } from './program-package.ts'
 import { placeOf, type ProgramRun } from './program-record.ts'
@@ -28,12 +28,12 @@ export async function followInstructions(
     const outcome = await deps.gate.call(caller, name, input, { id, signal, resumed: true, durable: true })
     signal.throwIfAborted()
     if (outcome.status === 'ok') return outcome
-    throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+    throw toError(outcome.failure)
   }
   const spawned = await call(placeOf(run.id, 0), 'agent.spawn', {
-    name: run.program.slice(0, 32),
+    name: run.program,
     task: taskOf(program, run),
-    instructions: program.instructions.slice(0, 16_000),
+    instructions: program.instructions,
     // What limits them is passed on with them.
     rights: [...own.rights],
   })
@@ -46,7 +46,7 @@ export async function followInstructions(
         hint: 'Run it again.',
       })
     if (agent.state === 'done' || agent.state === 'idle') {
-      const value = manifest.result === undefined ? agent.reply : jsonIn(agent.reply)
+      const value = manifest.result === undefined ? agent.reply : resultIn(agent.reply)
       return { value, printed: manifest.result === undefined ? '' : truncate(agent.reply, 4_000), failure: null }
     }
   }
@@ -61,13 +61,11 @@ function taskOf({ manifest }: ProgramPackage, run: ProgramRun): string {
   return `Do what your instructions say, as the program ${run.program}. Its input is data:\n${fenced(given, placeOf(run.id, 0))}${answer}`
 }
 
-function jsonIn(text: string): Json {
-  const found = /\{[\s\S]*\}|\[[\s\S]*\]/.exec(text)?.[0] ?? text
-  try {
-    return JSON.parse(found) as Json
-  } catch {
-    throw new OxbowError('tool_failed', 'The agent answered with something that is not JSON.', {
-      hint: 'Say the form of the result in SKILL.md.',
-    })
-  }
+/** @throws OxbowError `tool_failed` */
+function resultIn(reply: string): Json {
+  const value = jsonIn(reply)
+  if (value !== undefined) return value
+  throw new OxbowError('tool_failed', 'The agent answered with something that is not JSON.', {
+    hint: 'Say the form of the result in SKILL.md.',
+  })
 }

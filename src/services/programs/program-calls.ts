@@ -10,6 +10,7 @@ import { maxDescribedCalls, maxModuleChars, maxProgramWaitS } from './limits.ts'
 import type { ProgramDesk } from './program-desk.ts'
 import { rightLines } from './packages/rights-text.ts'
 import { packageProblem, parsePackage, problemText } from './program-package.ts'
+import { saysNo } from './program-record.ts'
 import { programRunView, type ProgramRunView, programView, runInput } from './program-view.ts'
 
 type Load = () => Promise<ProgramDesk>
@@ -114,13 +115,13 @@ function runCall(load: Load): Call {
 
 const isGoingOn = ({ status }: ProgramRunView): boolean => status === 'running' || status === 'waiting' || status === 'planned'
 
-/** A run that has failed is a result that reports a failure. */
+/** A run that has failed, or says so by its result, is a result that reports a failure. */
 function shown(view: ProgramRunView): { output: ProgramRunView; text: string; labels: ProgramRunView['labels']; ok: boolean } {
   const { id, program, status, failure, result, waiting_for: waits } = view
   const why = failure === null ? '' : `: ${failure.code}: ${failure.message} ${failure.hint}`
   const head = `${program} (${id}): ${status}${waits === '' ? '' : ` (${waits})`}${why}`
   const said = result === null ? '' : `\n${typeof result === 'string' ? result : JSON.stringify(result)}`
-  return { output: view, text: head + said, labels: view.labels, ok: isGoingOn(view) || status === 'success' }
+  return { output: view, text: head + said, labels: view.labels, ok: isGoingOn(view) || (status === 'success' && !saysNo(result)) }
 }
 
 function showCall(load: Load): Call {
@@ -166,7 +167,7 @@ function runsCall(load: Load): Call {
       const runs = await (await load()).runs(caller, ended, limit)
       const labels = [...new Set(runs.flatMap((each) => each.labels))].sort()
       const lines = runs.map((view) => shown(view).text.split('\n', 1)[0] ?? '')
-      return { output: { runs }, text: lines.join('\n') || 'No program runs.', labels }
+      return { output: { runs }, text: lines.join('\n') || 'No program is running.', labels }
     },
   })
 }

@@ -114,8 +114,8 @@ function textOf(path: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new OxbowError('not_text', `main.wasm wrote ${path}, which is no text.`, {
-      hint: 'A program writes texts; encode other files.',
+    throw new OxbowError('not_text', `main.wasm wrote ${path}, which is not text.`, {
+      hint: 'A program writes text files; encode anything else, such as in base64.',
       cause,
     })
   }

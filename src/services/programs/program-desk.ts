@@ -11,14 +11,15 @@ import {
   secretRight,
   stopReason,
 } from '../../kernel/index.ts'
-import { type CallId, didYouMean, isDerived, type JsonObject, OxbowError, truncate, type TurnId } from '../../base/index.ts'
+import { type CallId, didYouMean, isDerived, type JsonObject, OxbowError, problemLines, truncate, type TurnId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { Definition, DefinitionText } from '../../config/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { Access } from '../access/service.ts'
 import type { Agents } from '../agents/service.ts'
-import { parsePackage, problemText, type ProgramPackage, usablePackage } from './program-package.ts'
-import { isActive, programSwitches, type ProgramRun, type ProgramSwitch } from './program-record.ts'
+import { namedById } from '../named-by-id.ts'
+import { parsePackage, problemsText, type ProgramPackage, usablePackage } from './program-package.ts'
+import { isActive, programSwitches, type ProgramRun, type ProgramSwitch, readSwitches } from './program-record.ts'
 import { grantedRights, judgementCall, wantedRights } from './program-rights.ts'
 import { createProgramRuns, type ProgramBy, type ProgramRuns, type ProgramRunsDeps, unknownRun } from './program-runs.ts'
 import { type Verified, verifyPackage } from './program-verify.ts'
@@ -133,24 +134,18 @@ function viewIn({ budgets, waitingIn, running, sessions }: DeskDeps, run: Progra
   return viewOfRun({ budgets, waiting, running: running.of, heldLabels: sessions.held }, run)
 }
 
-/** A shorter beginning of an id says little. */
-const minPrefix = 4
-
 function named(runs: readonly ProgramRun[], ref: string): ProgramRun {
-  const found = runs.filter(({ id }) => id === ref || (ref.length >= minPrefix && id.startsWith(ref)))
-  const [only] = found
-  if (only === undefined) throw unknownRun(ref)
-  if (found.length === 1) return only
-  throw new OxbowError('bad_input', `${ref} could be any of ${found.length} runs.`, { hint: 'Write more of its id.' })
+  const found = namedById(runs, ref, 'runs')
+  if (found === undefined) throw unknownRun(ref)
+  return found
 }
 
 async function listPrograms({ agents, documents }: Pick<DeskDeps, 'agents' | 'documents'>): Promise<readonly ProgramView[]> {
-  const [all, switches] = await Promise.all([agents.definitions.list('programs'), documents.all<ProgramSwitch>(programSwitches)])
-  const said = new Map(switches.map(({ name, value }) => [name, value]))
+  const [all, said] = await Promise.all([agents.definitions.list('programs'), readSwitches(documents)])
   return Promise.all(
     all.map(async (each) => {
       const { program, problems } = each.problem === '' ? await parsePackage(each) : { program: null, problems: [] }
-      const problem = each.problem === '' ? problems.map(problemText).join('; ') : each.problem
+      const problem = each.problem === '' ? problemsText(problems) : each.problem
       const { version = '', description = '', author = '', tool = false } = program?.manifest.program ?? {}
       const kind = each.script !== undefined ? ('script' as const) : each.module !== undefined ? ('module' as const) : ('agent' as const)
       const { place, hides, trial } = each
@@ -178,7 +173,8 @@ function listable(registry: DeskDeps['registry']): readonly ListableCall[] {
     .references()
     .filter(({ name, audience, unavailable }) => unavailable === '' && (audience.includes('model') || name === judgementCall))
     .map(({ name, summary, effect, input, output }) => {
-      const kind = registry.find(name)?.reaches?.kind
+      const { reaches, goesTo } = registry.find(name) ?? {}
+      const kind = goesTo === undefined ? reaches?.kind : 'url'
       return { name, summary, effect, input, output, bound_by: kind === 'paths' ? 'paths' : kind === 'url' ? 'hosts' : '' }
     })
 }
@@ -190,12 +186,17 @@ async function unknownProgram({ agents }: Pick<DeskDeps, 'agents'>, name: string
 
 /** @throws OxbowError `not_found`, `bad_config`, `denied` for one that is switched off */
 async function usable(deps: DeskDeps, name: string): Promise<{ readonly definition: Definition; readonly program: ProgramPackage }> {
-  const found = (await deps.agents.definitions.list('programs')).find((each) => each.name === name)
-  if (found === undefined) throw await unknownProgram(deps, name)
-  if (found.problem !== '')
-    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${found.problem}`, {
+  const { definitions } = deps.agents
+  const isNamed = (each: { readonly name: string }): boolean => each.name === name
+  // The folder of the workspace, which a sandbox must read, is looked at only to say what is wrong.
+  const ready = (await definitions.usable('programs')).find(isNamed)
+  const known = ready ?? (await definitions.list('programs')).find(isNamed)
+  if (known === undefined) throw await unknownProgram(deps, name)
+  if (known.problem !== '')
+    throw new OxbowError('bad_config', `The program ${name} cannot be used: ${known.problem}`, {
       hint: `Check it: oxbow program verify ${name}`,
     })
+  const found = ready ?? (await definitions.find('programs', name))
   if ((await deps.documents.get<ProgramSwitch>(programSwitches, name))?.value.enabled === false)
     throw new OxbowError('denied', `The program ${name} is switched off.`, { hint: `Switch it on: oxbow program enable ${name}` })
   return { definition: { ...found, table: {} }, program: await usablePackage(found) }
@@ -239,9 +240,8 @@ async function planned(
   { rights, input }: { readonly rights: readonly string[]; readonly input: JsonObject },
 ): Promise<ProgramRunView> {
   const problems = manifest.input === undefined ? [] : await deps.schemas.validate(manifest.input, input)
-  const [problem] = problems
-  if (problem !== undefined)
-    throw new OxbowError('bad_input', `The input does not fit [input] of program.toml: ${problem.path} ${problem.message}`, {
+  if (problems.length > 0)
+    throw new OxbowError('bad_input', `The input does not fit [input] of program.toml:\n${problemLines(problems.slice(0, 10))}`, {
       hint: `See \`oxbow program info ${manifest.program.name}\` for what it takes.`,
     })
   return {

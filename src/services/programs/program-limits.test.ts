@@ -39,7 +39,7 @@ test('a module and a script that spin end at their limit, which names the file',
     [script, 'main.js'],
   ] as const) {
     const { failure } = await (await runOf(definition, 100)).end
-    assert.deepEqual([failure?.code, failure?.message], ['timeout', `${file} has computed for 0.1 s, and was ended.`])
+    assert.deepEqual([failure?.code, failure?.message], ['timeout', `${file} computed for 0.1 s and was stopped.`])
   }
 })
 

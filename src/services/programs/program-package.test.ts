@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Call } from '../../protocol/index.ts'
 import fc from 'fast-check'
 import { type Manifest, parsePackage, problemText } from './program-package.ts'
-import { matches, refusalOf } from './program-rights.ts'
+import { refusalOf } from './program-rights.ts'
 import { brokenManifests, whole } from './manifest-fixture.ts'
 
 const problemsOf = async (toml: string, name = 'tidy'): Promise<readonly string[]> =>
@@ -18,7 +19,7 @@ test('a manifest says what a program is, may do, takes and returns', async () =>
 
 test('what is wrong is said with its line', async () => {
   assert.deepEqual(await problemsOf(whole.replace('1.2.0', 'new')), ['program.toml:3: program.version must be a version such as 1.0.0'])
-  assert.match((await problemsOf(whole.replace('paths =', 'pahts =')))[0]!, /^program\.toml:9: rights\.pahts is no key here/)
+  assert.match((await problemsOf(whole.replace('paths =', 'pahts =')))[0]!, /^program\.toml:9: rights\.pahts is not a key here/)
   assert.match((await problemsOf(`${whole}\n[input\n`))[0]!, /^program\.toml:\d+: /)
   assert.match((await problemsOf(whole, 'other'))[0]!, /^program\.toml:2: program\.name is tidy, but the folder is other/)
   assert.match((await problemsOf(whole.replace('every_s = 3600', '')))[0]!, /^program\.toml:\d+: schedule\.0 needs `cron` or `every_s`/)
@@ -37,23 +38,6 @@ test('no manifest, however it is broken, throws or is taken in with a fault', as
     }),
     { numRuns: 500 },
   )
-})
-
-test('a pattern matches as `*` says, in time for any text', () => {
-  const asRegExp = (pattern: string): RegExp =>
-    new RegExp(
-      `^${pattern
-        .split('*')
-        .map((part) => part.replace(/[^\w]/g, '\\$&'))
-        .join('.*')}$`,
-      's',
-    )
-  fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom('a', 'b', '*') }), fc.string({ unit: fc.constantFrom('a', 'b') }), (pattern, text) => {
-      assert.equal(matches(pattern, text), asRegExp(pattern).test(text))
-    }),
-  )
-  assert.equal(matches('*a'.repeat(200), 'a'.repeat(100_000)), true)
 })
 
 test('a list matches element by element, and no pattern reaches the next one', () => {
@@ -108,4 +92,28 @@ test('what is outside of a pattern once it is resolved does not match, and an em
   const none = await manifestOf('calls = ["file.read", "web.fetch", "branch.diff"]')
   assert.match(refusalOf(none, read, { path: '/shared/a' })!.message, /lists the call file\.read and no paths/)
   assert.match(refusalOf(none, fetch, { url: 'https://a.example' })!.message, /no hosts/)
+})
+
+test('hosts bind what has network of its own: what says where it goes, and not what could lead anywhere', () => {
+  const refusal = (hosts: string[], goesTo: Call['goesTo'], input: object): string => {
+    const rights = { calls: ['test.online'], hosts, paths: [] }
+    const found = refusalOf(
+      { program: { name: 'tidy' }, rights } as unknown as Manifest,
+      { name: 'test.online', ...(goesTo && { goesTo }) },
+      input,
+    )
+    return found === null ? '' : `${found.code}: ${found.message} ${found.hint}`
+  }
+  const named = { hosts: 'hosts' }
+  assert.match(refusal([], named, { hosts: ['a.example.com'] }), /^denied: .*no hosts that it may reach/)
+  assert.match(refusal([], 'anywhere', {}), /^denied: .*no hosts that it may reach/)
+  assert.equal(refusal([], undefined, {}), '')
+  assert.equal(refusal(['*'], 'anywhere', {}), '')
+  assert.equal(refusal(['*'], named, { hosts: [] }), '')
+  assert.match(refusal(['a.example.com'], 'anywhere', {}), /^denied: .*could lead anywhere.*hosts = \["\*"\]/)
+  assert.equal(refusal(['*.example.com', 'b.org:443'], named, { hosts: ['A.example.com', 'b.org:443'] }), '')
+  assert.match(refusal(['*.example.com'], named, { hosts: ['a.example.com', 'evil.org'] }), /^denied: .*would reach evil\.org/)
+  assert.match(refusal(['a.example.com'], named, { hosts: ['*.example.com'] }), /^denied: /)
+  for (const input of [{}, { hosts: [] }, { hosts: 'a.example.com' }])
+    assert.match(refusal(['a.example.com'], named, input), /would reach any host/)
 })

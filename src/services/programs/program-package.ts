@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { isObject, type Json, type JsonObject, nestsDeeper, ownValue, OxbowError, protoKeys } from '../../base/index.ts'
 import { type DefinitionText, definitionName } from '../../config/index.ts'
 import { limitsSchema } from '../../protocol/index.ts'
+import { maxInstructionCharacters } from '../agents/service.ts'
 import {
   maxListedRights,
   maxManifestNesting,
@@ -98,6 +99,9 @@ export interface ProgramPackage {
 
 export const problemText = ({ file, line, message }: PackageProblem): string => `${file}${line === 0 ? '' : `:${line}`}: ${message}`
 
+/** What is wrong with a program, in one line; empty: nothing. */
+export const problemsText = (problems: readonly PackageProblem[]): string => problems.map(problemText).join('; ')
+
 /** @returns the calls that a manifest lists, each with its patterns */
 export function listedCalls({ rights }: Pick<Manifest, 'rights'>): readonly ListedCall[] {
   return rights.calls.map((each) => (typeof each === 'string' ? { call: each, input: {} } : each))
@@ -118,6 +122,13 @@ export async function parsePackage({
   if (manifest !== null && manifest.program.name !== name)
     found.push(at(toml, ['program', 'name'], `is ${manifest.program.name}, but the folder is ${name}: they must be the same`))
   if (instructions.trim() === '') found.push({ file: 'SKILL.md', line: 0, message: 'is missing or empty: it says what the program does' })
+  const { length } = instructions
+  if (script === undefined && module === undefined && length > maxInstructionCharacters)
+    found.push({
+      file: 'SKILL.md',
+      line: 0,
+      message: `has ${length} characters; an agent follows at most ${maxInstructionCharacters}: leave details in files that it reads`,
+    })
   if (script !== undefined && module !== undefined)
     found.push({ file: 'main.wasm', line: 0, message: 'is there next to main.js: a program has one of them' })
   const program = manifest === null ? null : { manifest, instructions, script: script ?? null, module: module ?? null }
@@ -166,7 +177,7 @@ function issueAt(toml: string, table: Json, issue: z.core.$ZodIssue): PackagePro
   const inner = issue.code === 'invalid_union' ? innerIssue(table, issue) : issue
   const path = issue === inner ? issue.path : [...issue.path, ...inner.path]
   const key = inner.code === 'unrecognized_keys' ? inner.keys[0] : undefined
-  return at(toml, key === undefined ? path : [...path, key], inner.code === 'unrecognized_keys' ? 'is no key here' : inner.message)
+  return at(toml, key === undefined ? path : [...path, key], inner.code === 'unrecognized_keys' ? 'is not a key here' : inner.message)
 }
 
 /** Of the alternatives of a value, the one that was meant. */

@@ -5,8 +5,22 @@
  */
 import { createHash } from 'node:crypto'
 import { type DocumentChange, type Documents, type Journal, replay, type ServiceRuns } from '../../kernel/index.ts'
-import { type CallId, derivedId, type Failure, type Json, type JsonObject, type SessionId, type TurnId } from '../../base/index.ts'
+import {
+  type CallId,
+  derivedId,
+  type Failure,
+  isObject,
+  type Json,
+  type JsonObject,
+  type SessionId,
+  type TurnId,
+} from '../../base/index.ts'
 import type { CallOutcome, JournalRecord, Labels, Limits } from '../../protocol/index.ts'
+
+/** @returns whether a result says that the program has not done what it was for: it has a field `ok`, which is false */
+export function saysNo(result: Json): boolean {
+  return isObject(result) && result['ok'] === false
+}
 
 export type ProgramStatus = 'running' | 'success' | 'failed' | 'cancelled'
 
@@ -59,6 +73,11 @@ export const programSchedules = 'system/program_schedules'
 /** What a person has said of a program. */
 export interface ProgramSwitch {
   readonly enabled: boolean
+}
+
+/** @returns what a person has said of each program, by its name */
+export async function readSwitches(documents: Pick<Documents, 'all'>): Promise<ReadonlyMap<string, ProgramSwitch>> {
+  return new Map((await documents.all<ProgramSwitch>(programSwitches)).map(({ name, value }) => [name, value]))
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import { passedOn, modelRight, secretRight, workspacePath } from '../../kernel/index.ts'
-import { type Failure, isObject, ownValue, truncate } from '../../base/index.ts'
+import { type Failure, isObject, matchesStars, ownValue, truncate } from '../../base/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import { listedCalls, type ListedCall, type Manifest } from './program-package.ts'
 
@@ -14,7 +14,7 @@ export const runCallName = 'program.run'
 /** What each script may do: it tells nothing, and changes nothing. */
 export const freeCalls: ReadonlySet<string> = new Set(['program.now', 'program.random', 'program.wait', 'program.question'])
 
-type FindCall = (name: string) => Pick<Call, 'right' | 'reaches'> | undefined
+type FindCall = (name: string) => Pick<Call, 'right' | 'reaches' | 'does'> | undefined
 
 /** @returns the entries of rights that a manifest asks for */
 export function wantedRights(manifest: Manifest, find: FindCall): readonly string[] {
@@ -27,7 +27,8 @@ export function wantedRights(manifest: Manifest, find: FindCall): readonly strin
     if (reaches?.kind === 'url') return hosts.map((host) => (host === '*' ? right : `${right}:${host}`))
     return [right]
   })
-  const asksModels = listedCalls(manifest).some(({ call }) => call === judgementCall || call.startsWith('agent.'))
+  // Whoever works for it asks models, too.
+  const asksModels = listedCalls(manifest).some(({ call }) => call === judgementCall || find(call)?.does?.includes('delegate'))
   return [...new Set([...entries, ...secrets.map((name) => `${secretRight}:${name}`), ...(asksModels ? [modelRight] : [])])]
 }
 
@@ -41,7 +42,7 @@ export function grantedRights(
 }
 
 /** @returns why the manifest does not allow a call; null: it does, as far as rights allow it, too */
-export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reaches'>, input: unknown): Failure | null {
+export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reaches' | 'goesTo'>, input: unknown): Failure | null {
   const call = asked.name
   if (freeCalls.has(call)) return null
   const name = manifest.program.name
@@ -53,7 +54,7 @@ export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reache
       hint: `In its program.toml, this line under [rights] would allow it: calls = [${[...manifest.rights.calls.map(written), `"${call}"`].join(', ')}]`,
     }
   }
-  const unbound = unboundOf(manifest, asked)
+  const unbound = unboundOf(manifest, asked) ?? beyondHosts(manifest, asked, input)
   if (unbound !== null) return unbound
   const unfit = listed.map((each) => misfit(each, asked, input))
   const [first] = unfit
@@ -69,13 +70,37 @@ export function refusalOf(manifest: Manifest, asked: Pick<Call, 'name' | 'reache
 }
 
 /** Another listed call may bring the same right without a limit: what is bound by a list reaches nothing where the list is empty. */
-function unboundOf({ program, rights }: Manifest, { name, reaches }: Pick<Call, 'name' | 'reaches'>): Failure | null {
-  const list = reaches?.kind === 'paths' ? 'paths' : reaches?.kind === 'url' ? 'hosts' : null
+function unboundOf({ program, rights }: Manifest, { name, reaches, goesTo }: Pick<Call, 'name' | 'reaches' | 'goesTo'>): Failure | null {
+  const list = reaches?.kind === 'paths' ? 'paths' : reaches?.kind === 'url' || goesTo !== undefined ? 'hosts' : null
   if (list === null || rights[list].length > 0) return null
   return {
     code: 'denied',
     message: `The program ${program.name} lists the call ${name} and no ${list} that it may reach.`,
     hint: `In its program.toml, name them in ${list} under [rights].`,
+  }
+}
+
+/** What has network of its own goes to hosts of the manifest, as far as it says where it goes. */
+function beyondHosts(
+  { program, rights: { hosts } }: Manifest,
+  { name, goesTo }: Pick<Call, 'name' | 'goesTo'>,
+  input: unknown,
+): Failure | null {
+  if (goesTo === undefined || hosts.includes('*')) return null
+  if (goesTo === 'anywhere')
+    return {
+      code: 'denied',
+      message: `The program ${program.name} may reach ${hosts.join(', ')}, and ${name} could lead anywhere.`,
+      hint: 'web.fetch stays within hosts. In its program.toml, hosts = ["*"] under [rights] would allow it.',
+    }
+  const named = isObject(input) ? ownValue(input, goesTo.hosts) : undefined
+  const asked = Array.isArray(named) ? named.map(String) : []
+  const beyond = asked.filter((host) => !hosts.some((pattern) => matchesStars(pattern.toLowerCase(), host.toLowerCase())))
+  if (asked.length > 0 && beyond.length === 0) return null
+  return {
+    code: 'denied',
+    message: `The program ${program.name} may reach ${hosts.join(', ')}, and ${name} would reach ${beyond.length === 0 ? 'any host' : beyond.join(', ')}.`,
+    hint: `Name only hosts of its program.toml in the field ${goesTo.hosts} of the call.`,
   }
 }
 
@@ -115,28 +140,11 @@ function asUrls(wanted: ListedCall['input'][string]): ListedCall['input'][string
 
 /** Of a list, each element has to match a pattern of its own: no `*` reaches the next one, such as another argument of a command. */
 function fits(wanted: ListedCall['input'][string], found: string | readonly string[]): boolean {
-  if (typeof found === 'string') return [wanted].flat().some((pattern) => typeof pattern === 'string' && matches(pattern, found))
+  if (typeof found === 'string') return [wanted].flat().some((pattern) => typeof pattern === 'string' && matchesStars(pattern, found))
   if (typeof wanted === 'string') return wanted === '*'
   const each = wanted.filter((one) => typeof one !== 'string')
   const lists = each.length > 0 ? each : [wanted as readonly string[]]
-  return lists.some((list) => list.length === found.length && list.every((pattern, i) => matches(pattern, found[i]!)))
-}
-
-/** In time proportional to both lengths: `*` is the only character with a meaning. */
-export function matches(pattern: string, value: string): boolean {
-  const parts = pattern.split('*')
-  const [first = '', ...rest] = parts
-  if (rest.length === 0) return value === pattern
-  const last = rest.pop()!
-  if (!value.startsWith(first) || value.length < first.length + last.length || !value.endsWith(last)) return false
-  let from = first.length
-  const end = value.length - last.length
-  for (const part of rest) {
-    const found = value.indexOf(part, from)
-    if (found < 0 || found + part.length > end) return false
-    from = found + part.length
-  }
-  return true
+  return lists.some((list) => list.length === found.length && list.every((pattern, i) => matchesStars(pattern, found[i]!)))
 }
 
 function written(listed: Manifest['rights']['calls'][number]): string {

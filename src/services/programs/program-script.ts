@@ -8,6 +8,7 @@ import type { CallOutcome } from '../../protocol/index.ts'
 import { runTool, type ScriptThreads, type WasmTool } from '../../sandbox/index.ts'
 import { maxProgramCalls, parkMs, scriptComputeMs, scriptMemoryMb } from './limits.ts'
 import { digestOf, type PastCall, placeOf } from './program-record.ts'
+import { durablePrelude } from './script-prelude.ts'
 
 export interface ScriptDeps {
   readonly run: TurnId
@@ -56,6 +57,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
   let next = 0
   const tool: WasmTool = {
     kind: 'js',
+    prelude: durablePrelude,
     code: new TextEncoder().encode(source),
     input,
     limits: { timeoutMs: computeMs, memoryMb: scriptMemoryMb },
@@ -93,7 +95,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
 /** @returns what a person reads of a limit on computing */
 export function inWords(failure: Failure, file: string, computeMs: number): Failure {
   if (failure.code !== 'timeout') return failure
-  const message = `${file} has computed for ${computeMs / 1_000} s, and was ended.`
+  const message = `${file} computed for ${computeMs / 1_000} s and was stopped.`
   return { ...failure, message, hint: 'It may loop forever; else give it less to do in one run.' }
 }
 

@@ -13,6 +13,7 @@ import {
 import type { AskCall, Following, OutputOf, ServiceVerb, Typed } from '../../protocol/index.ts'
 import { packageVerbs } from './packages/package-verbs.ts'
 import { isFolder, readProgramFolder } from './packages/program-folder.ts'
+import { saysNo } from './program-record.ts'
 import type { ProgramRunView, ProgramView } from './program-view.ts'
 
 const nameChars = 40
@@ -98,7 +99,8 @@ export const programVerbs: readonly ServiceVerb[] = [
     follow: async (begun: ProgramRunView, { options, ask, tell }: Following) =>
       options['background'] === true ? begun : endOf(begun, ask, tell),
     notice: (run: ProgramRunView) => (isGoingOn(run) || run.status === 'planned' ? '' : endText(run)),
-    fails: (run: ProgramRunView) => (run.status === 'failed' || run.status === 'cancelled' ? codeOf(run.failure?.code) : null),
+    fails: (run: ProgramRunView) =>
+      run.status === 'failed' || run.status === 'cancelled' || saysNo(run.result) ? codeOf(run.failure?.code) : null,
     show: (run: ProgramRunView) => {
       if (run.status === 'planned') return planText(run)
       return isGoingOn(run) ? `Started ${plainLine(run.program, nameChars)}, ${run.id}.` : resultText(run)
@@ -207,7 +209,7 @@ function endText({ id, status, failure }: ProgramRunView): string {
 
 function runTable(runs: readonly ProgramRunView[], isAll: boolean): string {
   if (runs.length === 0)
-    return isAll ? 'No program has run yet.' : 'No program runs. `oxbow program runs --all` shows those that have ended.'
+    return isAll ? 'No program has run yet.' : 'No program is running. `oxbow program runs --all` shows those that have ended.'
   const ids = runs.map(({ id }) => id)
   const rows = runs.map((run) => [
     shortId(run.id, ids),

@@ -2,8 +2,8 @@
 import { type JsonObject, type SchemaChecker, errorMessage } from '../../base/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import type { DefinitionText } from '../../config/index.ts'
-import { checkScript } from '../../sandbox/index.ts'
-import { lineOf, listedCalls, type PackageProblem, parsePackage, type ProgramPackage } from './program-package.ts'
+import { checkScript, isWasm } from '../../sandbox/index.ts'
+import { lineOf, listedCalls, type PackageProblem, parsePackage, problemsText, type ProgramPackage } from './program-package.ts'
 import { freeCalls, judgementCall, runCallName } from './program-rights.ts'
 
 export interface Verified {
@@ -15,12 +15,14 @@ export interface Verified {
 
 interface VerifyDeps {
   readonly schemas: Pick<SchemaChecker, 'check'>
-  readonly find: (name: string) => Pick<Call, 'audience' | 'reaches'> | undefined
+  readonly find: (name: string) => Pick<Call, 'audience' | 'reaches' | 'does'> | undefined
 }
 
 export async function verifyPackage({ schemas, find }: VerifyDeps, of: DefinitionText): Promise<Verified> {
-  if (of.problem !== '') return { program: null, problems: [{ file: 'program.toml', line: 0, message: of.problem }], warnings: [] }
   const { program, problems } = await parsePackage(of)
+  // It could not be read, which is no fault of what was read of it.
+  if (of.problem !== '' && of.problem !== problemsText(problems))
+    return { program: null, problems: [{ file: 'program.toml', line: 0, message: of.problem }], warnings: [] }
   if (program === null) return { program, problems, warnings: [] }
   const { manifest, script } = program
   const checks = (['input', 'result'] as const).flatMap((what) => {
@@ -33,9 +35,9 @@ export async function verifyPackage({ schemas, find }: VerifyDeps, of: Definitio
     return schema === undefined ? [] : [schemas.check(schema).then(() => null, asProblem)]
   })
   const wrongScript = script === null ? '' : await checkScript(script)
-  const isModule = program.module === null || isWasm(program.module)
+  const isModule = program.module === null || (await isWasm(Buffer.from(program.module, 'base64')))
   const found = [
-    ...(isModule ? [] : [{ file: 'main.wasm', line: 0, message: 'is no WebAssembly module' } as const]),
+    ...(isModule ? [] : [{ file: 'main.wasm', line: 0, message: 'is not a WebAssembly module' } as const]),
     ...(await Promise.all(checks)).filter((each) => each !== null),
     ...(wrongScript === '' ? [] : [scriptProblem(wrongScript)]),
     ...callProblems(of.toml, program, find),
@@ -74,7 +76,7 @@ function warningsOf(toml: string, { manifest, script }: ProgramPackage, find: Ve
   if (script === null) return lacking
   const made = literalCalls(script)
   // What it starts is held to its list, and may need what it does not do itself.
-  const passesOn = listed.some(({ call }) => call === runCallName || /^(?:agent|graph|programs)\./.test(call))
+  const passesOn = listed.some(({ call }) => find(call)?.does?.includes('delegate'))
   const unused = listed
     .filter(({ call }) => !passesOn && !made.has(call))
     .map(({ call }) => at(call, `lists ${call}, which main.js does not name`))
@@ -103,10 +105,4 @@ function literalCalls(script: string): ReadonlySet<string> {
 
 function lineWith(text: string, part: string): number {
   return text.split('\n').findIndex((line) => line.includes(part)) + 1
-}
-
-/** Types of the browser would have it; types of Node do not. */
-function isWasm(module: string): boolean {
-  const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: { validate(bytes: Uint8Array): boolean } }
-  return wasm.validate(Buffer.from(module, 'base64'))
 }

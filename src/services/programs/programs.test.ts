@@ -38,6 +38,20 @@ test('a script makes calls, and returns what they returned', async () => {
   assert.deepEqual(note.seen, ['Ada'])
 })
 
+test('a program that says by its result that it has not done its work is a call that reports a failure', async () => {
+  for (const [result, ok] of [
+    ['{ ok: false }', false],
+    ['{ ok: true }', true],
+    ['{ ok: 0 }', true],
+    ['false', true],
+    ['[]', true],
+  ] as const) {
+    await using guest = await openPrograms([programOf('deploys', '', `export default () => (${result})`)])
+    const outcome = await guest.kernel.call('program.run', { program: 'deploys' })
+    assert.deepEqual([outcome.status, 'ok' in outcome && outcome.ok], ['ok', ok], result)
+  }
+})
+
 test('a call that is not listed is refused on record, with the line that would allow it', async () => {
   const note = counted('test.note')
   const other = counted('test.other')
@@ -89,7 +103,7 @@ test('a script has no clock and no chance of its own', async () => {
   const { result } = await guest.run('still')
   const told = result as string[]
   assert.equal(told.length, 6)
-  for (const one of told.slice(0, 5)) assert.match(one, /is not there in a program/)
+  for (const one of told.slice(0, 5)) assert.match(one, /is not available in a program/)
   assert.equal(told[5], '1970-01-01T00:00:00.000Z')
 })
 
@@ -112,11 +126,12 @@ test('a run that waits for an approval goes on in another guest, and repeats not
   assert.equal(waiting.waiting_for, 'an approval')
   await first.kernel.close()
   await using second = await openPrograms(programs, { calls, store })
-  let parked: readonly { readonly call: string }[] = []
+  let parked: readonly { readonly call: string; readonly reason?: string }[] = []
   for (let left = 400; left > 0 && parked.length === 0; left--) {
     parked = await second.ok<{ call: string }[]>('approval.list', {})
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+  assert.equal(parked[0]!.reason, 'Program patient: May it?')
   await second.ok('call.decide', { call: parked[0]!.call, allow: true })
   const run = await second.ended(id)
   assert.deepEqual(run.result, [1, 1, 2], JSON.stringify(run.failure))

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { modelRight, processRight } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import { fenced, type Json, OxbowError, problemLines, type Random, type SchemaChecker } from '../../base/index.ts'
+import { fenced, type Json, jsonIn, OxbowError, problemLines, type Random, type SchemaChecker, toError } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall, jsonObjectSchema } from '../../protocol/index.ts'
 import { maxJudgementTries, maxProgramSeconds } from './limits.ts'
 import { judgementCall } from './program-rights.ts'
@@ -136,10 +136,10 @@ async function judge({ schemas }: ScriptCallDeps, context: CallContext, input: z
       ...(schema && { output: { name: 'answer', schema } }),
     }
     const outcome = await context.call(context.caller.actor, 'model.complete', request)
-    if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+    if (outcome.status !== 'ok') throw toError(outcome.failure)
     const { text } = outcome.output as { readonly text: string }
     if (schema === undefined) return text
-    const value = jsonOf(text)
+    const value = jsonIn(text)
     const problems = value === undefined ? [{ path: '', message: 'is not JSON' }] : await schemas.validate(schema, value)
     if (value !== undefined && problems.length === 0) return value
     correction = `\n\nThis answer did not match the schema:\n${fenced(text, context.id)}\n${problemLines(problems)}\nAnswer again.`
@@ -147,13 +147,4 @@ async function judge({ schemas }: ScriptCallDeps, context: CallContext, input: z
   throw new OxbowError('tool_failed', `The model gave no answer that matches the schema in ${maxJudgementTries} tries.`, {
     hint: 'Ask a simpler question, or allow more in the schema.',
   })
-}
-
-function jsonOf(text: string): Json | undefined {
-  const bare = /```(?:json)?\s*([\s\S]*?)```/.exec(text)?.[1] ?? text
-  try {
-    return JSON.parse(bare) as Json
-  } catch {
-    return undefined
-  }
 }

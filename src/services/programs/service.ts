@@ -61,8 +61,8 @@ export const programs: Service<ProgramDesk, Needs> = {
   runs: async ({ documents }) => (await import('./program-record.ts')).runsIn(documents),
   definitions: {
     async programs(definition) {
-      const { parsePackage, problemText } = await import('./program-package.ts')
-      return (await parsePackage(definition)).problems.map(problemText).join('; ')
+      const { parsePackage, problemsText } = await import('./program-package.ts')
+      return problemsText((await parsePackage(definition)).problems)
     },
   },
 }

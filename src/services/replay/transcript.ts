@@ -54,6 +54,7 @@ const transcriptFile = z.strictObject({
     title: text.max(1_000),
     created_at: time,
     exported_at: time,
+    agent: line.max(60).optional().describe('Agent or persona that answered last, where it was not the usual one.'),
     labels: z
       .array(labelSchema())
       .max(2)

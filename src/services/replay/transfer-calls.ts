@@ -33,7 +33,7 @@ import { maxTransferBytes, replayTimeoutMs } from './limits.ts'
 import { readTurns, type RecordedTurn } from './recorded-turns.ts'
 import { digestOf, readTranscript, toMarkdown, type TranscriptFile, type TranscriptTurn } from './transcript.ts'
 
-export type TransferDeps = Pick<Core, 'store' | 'sessions' | 'journal' | 'newId' | 'user' | 'lanes'>
+export type TransferDeps = Pick<Core, 'store' | 'sessions' | 'journal' | 'newId' | 'user' | 'lanes' | 'handoffs'>
 
 const example = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
 
@@ -91,7 +91,8 @@ async function fileOf(deps: TransferDeps, session: SessionId, now: number): Prom
   if (turns.length === 0)
     throw new OxbowError('not_found', 'The session has no messages to export.', { hint: '`oxbow sessions` lists those that have.' })
   const labels = [...(await deps.sessions.loadHeld(session))].sort()
-  const head = { id: session, title, created_at: createdAt, exported_at: now, labels }
+  const agent = deps.handoffs.answering(session)
+  const head = { id: session, title, created_at: createdAt, exported_at: now, labels, ...(agent !== undefined && { agent }) }
   return { format: 'oxbow-session', version: 1, session: head, turns, sha256: digestOf(turns) }
 }
 
@@ -151,7 +152,12 @@ function wholeIn(body: JsonObject, name: string): number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0
 }
 
-const imported = z.strictObject({ session: idSchema('SessionId'), title: z.string(), turns: z.int() })
+const imported = z.strictObject({
+  session: idSchema('SessionId'),
+  title: z.string(),
+  turns: z.int(),
+  agent: z.string().describe('Who answered in it, for `session.agent`: a file chooses nobody. Empty: the usual agent.'),
+})
 
 function importCall(deps: TransferDeps): Call {
   return defineCall({
@@ -188,7 +194,7 @@ function importCall(deps: TransferDeps): Call {
         signal.throwIfAborted()
         await deps.journal.append(entriesOf(deps, session, { by: id, turn, at, labels }))
       }
-      return { output: { session, title: name, turns: found.turns.length } }
+      return { output: { session, title: name, turns: found.turns.length, agent: found.session.agent ?? '' } }
     },
   })
 }

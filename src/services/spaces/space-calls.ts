@@ -196,17 +196,18 @@ function derivedCall(deps: SpaceCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'space.derived',
-    summary: 'Lists what follows from what another space shares: sessions that have read it, and the memories and files they made.',
+    summary: 'Lists what follows from what another space shares: sessions that have read it, and the memories, files and state they made.',
     input: derivedFrom,
     output: derivedOutput,
-    example: { path: '/shared/taxes', memories: [], schedules: [] },
+    example: { path: '/shared/taxes', memories: [], schedules: [], sessions: [], elsewhere: false, moved: [] },
     tier: 'read_only',
     effect: 'none',
     labels: { adds: ['untrusted', 'private'], sink: false },
-    recordOutput: ({ sessions, memories, files }) => ({
+    recordOutput: ({ sessions, memories, files, state }) => ({
       sessions: sessions.length,
       memories: memories.length,
       files: files.length,
+      state: state.length,
     }),
     async run(from) {
       await deps.memory?.caughtUp()

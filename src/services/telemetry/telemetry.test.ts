@@ -25,7 +25,7 @@ const tools = [
   }),
 ]
 const hostWith = (variables: Readonly<Record<string, string>> = {}): HostPort =>
-  ({ collector: { version: '1.2.3', variables } }) as unknown as HostPort
+  ({ collector: { version: '1.2.3', variables }, definitions: async () => [] }) as unknown as HostPort
 const on = (url: string, more: object = {}): object => ({ telemetry: { enabled: true, endpoint: url, ...more } })
 /** On a busy machine the end of a guest may be sooner than the answer of a collector. */
 async function ended(fixture: Fixture, isThere: () => boolean): Promise<void> {

@@ -6,11 +6,10 @@ import { z } from 'zod'
 import { type Core, firstLine, historyPages, processRight, speakerAndText, toItem } from '../../kernel/index.ts'
 import { loadSummary } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
-import { type Clock, fenced, type JsonObject, ownValue, OxbowError, type SessionId } from '../../base/index.ts'
+import { fenced, type JsonObject, ownValue, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   titleSessionCall,
   summarizeCall,
-  addSpend,
   type Call,
   type CallContext,
   defineCall,
@@ -19,14 +18,9 @@ import {
   isErased,
   isTurn,
   type Label,
-  noSpend,
-  type Spend,
   summarizeOutput,
 } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
-
-/** The budget of titles is counted per day. */
-const titleBudgetMs: number = 24 * 60 * 60_000
+import { createDayBudget, type DayBudget } from '../day-budget.ts'
 
 const maxExpandedRows = 400
 
@@ -227,30 +221,4 @@ function textIn(body: unknown, name: string): string {
   if (isErased(body) || typeof body !== 'object' || body === null) return ''
   const value = ownValue(body as JsonObject, name)
   return typeof value === 'string' ? value : ''
-}
-
-interface DayBudget {
-  allows(clock: Clock): boolean
-  add(clock: Clock, spent: Spend): void
-}
-
-/** Counts what titles have cost in the last day. The count starts over with the guest. */
-function createDayBudget(limit: () => Config['memory']['titles']['budget']): DayBudget {
-  let since = 0
-  let spent = noSpend
-  const startDayIfOver = ({ now }: Clock): void => {
-    if (now() - since < titleBudgetMs) return
-    since = now()
-    spent = noSpend
-  }
-  return {
-    allows(clock) {
-      startDayIfOver(clock)
-      return spent.tokens < limit().tokens && spent.microDollars < limit().micro_dollars
-    },
-    add(clock, more) {
-      startDayIfOver(clock)
-      spent = addSpend(spent, more)
-    },
-  }
 }

@@ -4,7 +4,7 @@ import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { loadTidy, type Memory, type Tidied, tidiedSchema, type TidyStep } from '../../memory/index.ts'
 import { type CallId, fenced, OxbowError } from '../../base/index.ts'
-import { addSpend, type Call, type CallContext, defineCall, idSchema, noSpend, type Spend } from '../../protocol/index.ts'
+import { addSpend, type Call, type CallContext, defineCall, idSchema, learnCall, noSpend, type Spend } from '../../protocol/index.ts'
 
 /** Time limit of a tidying run; the next one does the rest. */
 const tidyTimeoutMs: number = 30 * 60_000
@@ -160,7 +160,7 @@ async function stepsOf(deps: TidyCallDeps, reportId: string | undefined): Promis
     id === '' ? [] : await store.records({ call: id, phases: ['exchange'], order: 'oldest_first', limit: maxTidySteps, hydrate: true })
   const { tidyStepSchema } = await loadTidy()
   const steps = records.flatMap((record) => {
-    const step = record.name === 'memory.tidy' ? tidyStepSchema.safeParse(JSON.parse(record.body)) : null
+    const step = record.name === 'memory.tidy' || record.name === learnCall ? tidyStepSchema.safeParse(JSON.parse(record.body)) : null
     return step?.success === true ? [step.data] : []
   })
   if (id !== '' && records[0] !== undefined && steps.length > 0) return { id, at: records[0].at, steps }

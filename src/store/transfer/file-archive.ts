@@ -123,6 +123,8 @@ export interface UnpackTarget {
   readonly folders: Readonly<Record<string, string>>
   /** Names of texts that the archive may contain. */
   readonly texts: ReadonlySet<string>
+  /** Texts and first parts of names that are passed over. */
+  readonly passed: ReadonlySet<string>
   /** Owner of files and folders; null if this process may not set it. */
   readonly owner: { readonly uid: number; readonly gid: number } | null
 }
@@ -153,6 +155,7 @@ async function unpack(bytes: AsyncIterable<Uint8Array>, target: UnpackTarget): P
     }
     const parts = partsOf(entry)
     const [root = ''] = parts
+    if (target.passed.has(root) || target.passed.has(entry.name)) continue
     const folder = Object.hasOwn(target.folders, root) ? (target.folders[root] ?? '') : ''
     const parent = parts.slice(0, -1).join('/')
     // The parent must be a folder from the archive, not a link with the same name.

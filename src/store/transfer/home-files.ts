@@ -16,7 +16,7 @@ import {
 import type { StorePlace } from '../upkeep/connection.ts'
 
 type Place = Pick<StorePlace, 'file' | 'user'>
-type Files = Pick<FileKeys, 'homeConfig'>
+type Files = Pick<FileKeys, 'homeConfig' | 'withHome'>
 
 /** What each archive of a backup holds. */
 export const itemsOf: Readonly<Record<BackupPart['name'], ReadonlySet<Keeping>>> = {
@@ -38,7 +38,14 @@ export function pathOf(place: Place, files: Files, { at, path }: HomeItem): stri
 /** @returns the items that a backup made now has */
 export function itemsThere(place: Place, files: Files): readonly HomeItem[] {
   const all = Object.values(itemsOf)
-  return homeItems.filter((item) => all.some((one) => one.has(item.keeping)) && isThere(pathOf(place, files, item), item))
+  return homeItems.filter(
+    (item) => all.some((one) => one.has(item.keeping)) && isWanted(files, item) && isThere(pathOf(place, files, item), item),
+  )
+}
+
+/** What is of the home as a whole is in no backup of a space, nor restored from an older one that has it. Files below `runner` that name the user are the user's. */
+export function isWanted({ withHome }: Pick<Files, 'withHome'>, { at, path }: HomeItem): boolean {
+  return withHome || at === 'user' || path.includes('USER')
 }
 
 function isThere(path: string, { isFile }: HomeItem): boolean {
@@ -66,24 +73,28 @@ export function leftOutOf(place: Place, files: Files): readonly LeftOut[] {
   const home = homeFolder(files)
   const user = userFolder(place)
   const shown = new Map<string, LeftOut>()
+  const isOfHomeOnly = (item: HomeItem): boolean => !isWanted(files, item) && Object.values(itemsOf).some((one) => one.has(item.keeping))
   const look = (at: HomeItem['at'], root: string, folder: string): void => {
     for (const name of namesIn(join(root, folder))) {
       const path = folder === '' ? name : `${folder}/${name}`
       // Looked into below.
       if (path === 'runner' || path === 'internal') continue
       const item = homeItemOf(at, path, place.user)
-      if (item !== undefined && item.keeping !== 'left_out') continue
-      if (isBare(join(root, path))) continue
-      const { id, what, instead = '' } = item ?? { id: path, what: 'unknown to Oxbow', instead: 'copy it yourself' }
+      if (item !== undefined && item.keeping !== 'left_out' && !isOfHomeOnly(item)) continue
+      if (isBare(join(root, path)) || (item === undefined && at === 'home' && !files.withHome)) continue
+      const { id, what, instead = ofHome } = item ?? { id: path, what: 'unknown to Oxbow', instead: 'copy it yourself' }
       if (!shown.has(`${at} ${id}`)) shown.set(`${at} ${id}`, { path: relative(home, join(root, path)), what, instead })
     }
   }
   for (const folder of ['', 'runner']) look('home', home, folder)
   for (const folder of ['', 'internal']) look('user', user, folder)
-  const others = namesIn(dirname(user)).filter((name) => name !== place.user)
+  const others = files.withHome ? namesIn(dirname(user)).filter((name) => name !== place.user) : []
   const instead = 'each has a backup of its own: oxbow backup --user NAME'
   return [...shown.values(), ...(others.length === 0 ? [] : [{ path: 'users', what: `other users: ${others.join(', ')}`, instead }])]
 }
+
+/** Of what a backup of a space leaves out. */
+const ofHome = 'it is not of this space; a backup of the default one has it: oxbow backup --space default'
 
 function namesIn(folder: string): readonly string[] {
   try {

@@ -27,7 +27,7 @@ interface Sound {
 
 function workspaceIn(folder: string): { readonly place: StorePlace; readonly files: FileKeys } {
   mkdirSync(join(folder, 'users', 'ann', 'internal'), { recursive: true })
-  const files = { keys: [{ key: root, file: keyFile }], homeConfig: join(folder, 'config.toml') }
+  const files = { keys: [{ key: root, file: keyFile }], homeConfig: join(folder, 'config.toml'), withHome: true }
   return { place: placeIn(join(folder, 'users', 'ann', 'internal')), files }
 }
 

@@ -39,7 +39,7 @@ async function workspaceIn(folder: string, isFilled: boolean): Promise<Workspace
   const at = (...path: string[]): string => join(folder, 'users', 'ann', ...path)
   for (const name of ['shared', 'vault', 'internal']) mkdirSync(at(name), { recursive: true })
   const place = placeIn(at('internal'))
-  const files = { keys: [{ key: root, file: '/keys/ann.json' }], homeConfig: join(folder, 'config.toml') }
+  const files = { keys: [{ key: root, file: '/keys/ann.json' }], homeConfig: join(folder, 'config.toml'), withHome: true }
   if (isFilled) {
     mkdirSync(at('shared', 'src', 'empty'), { recursive: true })
     writeFileSync(at('shared', 'src', 'run.sh'), '#!/bin/sh\n')
@@ -244,7 +244,7 @@ test('an archive cannot write outside of its folder, nor through its own links',
     await using home = storeFolder()
     const inner = join(home.folder, 'inner')
     mkdirSync(inner)
-    const target = { folders: { shared: join(inner, 'shared') }, texts: new Set<string>(), owner: null }
+    const target = { folders: { shared: join(inner, 'shared') }, texts: new Set<string>(), passed: new Set<string>(), owner: null }
     await assert.rejects(unpackFiles(hostileTar(entries), target), JSON.stringify(entries))
     assert.deepEqual(
       // With types, for without them links are followed: one of the archive may lead to itself.
@@ -252,6 +252,36 @@ test('an archive cannot write outside of its folder, nor through its own links',
       [],
     )
   }
+})
+
+test('what belongs to the home is not in a backup of a space, nor restored from an older one that has it', async () => {
+  await using home = storeFolder()
+  const { place, files, at } = await workspaceIn(home.folder, true)
+  mkdirSync(join(home.folder, 'agents'))
+  writeFileSync(join(home.folder, 'agents', 'a.toml'), '# of the home')
+  writeFileSync(files.homeConfig, '# of the home')
+  mkdirSync(join(home.folder, 'runner', 'folders'), { recursive: true })
+  writeFileSync(join(home.folder, 'runner', 'folders', 'ann.json'), '[]')
+  writeFileSync(join(home.folder, 'unknown-to-oxbow'), '')
+  mkdirSync(join(home.folder, 'users', 'ann~other'))
+  const ofSpace = { ...files, withHome: false }
+  const { manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '', files: ofSpace })
+  const homes = (items: readonly string[] = []): readonly string[] => items.filter((id) => id.startsWith('home-'))
+  assert.deepEqual(homes(manifest.items), ['home-folders'])
+  assert.deepEqual(
+    manifest.leftOut?.filter(({ instead }) => instead.includes('--space default')).map(({ path }) => path),
+    ['agents', 'config.toml'],
+  )
+  assert.doesNotMatch(JSON.stringify(manifest), /unknown|other/, 'names of what is not of the space')
+  const older = await ask<BackupReport>(place, { ask: 'backup', path: join(home.folder, 'older'), files })
+  assert.deepEqual(homes(older.manifest.items), ['home-config', 'home-agents', 'home-folders'])
+  writeFileSync(files.homeConfig, '# another')
+  writeFileSync(at('vault', 'key.txt'), 'changed')
+  const question = { ask: 'restore', path: older.path, by: 'ann', files: ofSpace, replace: true } as const
+  const { files: put } = await ask<RestoreReport>(place, question)
+  assert.ok(!put.some(({ path }) => path === files.homeConfig || path.endsWith('agents')))
+  assert.equal(readFileSync(files.homeConfig, 'utf8'), '# another')
+  assert.equal(readFileSync(at('vault', 'key.txt'), 'utf8'), 'kept-in-the-vault')
 })
 
 async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -16,7 +16,7 @@ import { alone, connectStore, type StorePlace, tableNames, using } from '../upke
 import { maxArchiveDepth } from '../limits.ts'
 import { appendPart, readPart } from './backup-file.ts'
 import { canOpen, openPieces, packFiles, sealPieces, unpackFiles } from './file-archive.ts'
-import { itemsIn, itemsOf, itemsThere, leftOutOf, pathOf, snapshotOf, textName } from './home-files.ts'
+import { isWanted, itemsIn, itemsOf, itemsThere, leftOutOf, pathOf, snapshotOf, textName } from './home-files.ts'
 
 /** One thing that a restore puts in place: by renaming `staged` to `to`, and before that what is there to `kept`. */
 interface Step {
@@ -96,7 +96,7 @@ export async function previewFiles(
   readonly unopened: readonly BackupPart[]
 }> {
   const unopened = await unopenedParts(path, manifest, files)
-  const changes = itemsToRestore(manifest, unopened).map((item) => {
+  const changes = itemsToRestore(manifest, files, unopened).map((item) => {
     const to = pathOf(place, files, item)
     return { path: to, change: changeOf(place, manifest, item, to) }
   })
@@ -112,8 +112,8 @@ async function unopenedParts(path: string, manifest: BackupManifest, { keys }: F
   return unopened
 }
 
-function itemsToRestore(manifest: BackupManifest, unopened: readonly BackupPart[]): readonly HomeItem[] {
-  return itemsIn(manifest).filter(({ keeping }) => !unopened.some(({ name }) => itemsOf[name].has(keeping)))
+function itemsToRestore(manifest: BackupManifest, files: FileKeys, unopened: readonly BackupPart[]): readonly HomeItem[] {
+  return itemsIn(manifest).filter((item) => isWanted(files, item) && !unopened.some(({ name }) => itemsOf[name].has(item.keeping)))
 }
 
 function changeOf(place: StorePlace, { store }: BackupManifest, { id, isFile }: HomeItem, path: string): 'new' | 'replaced' | 'beside' {
@@ -136,7 +136,8 @@ export async function stageFiles(
 ): Promise<{ readonly steps: readonly Step[]; readonly unopened: readonly BackupPart[] }> {
   const roots = files.keys.map(({ key }) => key)
   const unopened = await unopenedParts(path, manifest, files)
-  const items = itemsToRestore(manifest, unopened)
+  const items = itemsToRestore(manifest, files, unopened)
+  const passed = itemsIn(manifest).filter((item) => !isWanted(files, item))
   const step = (to: string): Step => ({ staged: to + suffix, to, kept: `${to}.replaced-${stamp}` })
   const steps = items.filter(({ isFile }) => isFile !== true).map((item) => step(pathOf(place, files, item)))
   for (const { staged, to } of steps) {
@@ -153,6 +154,7 @@ export async function stageFiles(
       const texts = await unpackFiles(part.sealed === null ? raw : openPieces(raw, roots, part.sealed.id), {
         folders: Object.fromEntries(folders.map(([id, to]) => [id, step(to).staged])),
         texts: new Set(own.filter(({ isFile }) => isFile === true).map(textName)),
+        passed: new Set(passed.map((item) => (item.isFile === true ? textName(item) : item.id))),
         owner: ownerOf(folders[0]?.[1] ?? place.file),
       })
       for (const item of own) {

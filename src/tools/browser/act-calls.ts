@@ -22,6 +22,8 @@ export const browserOpen = defineCall({
   name: 'browser.open',
   does: [],
   labels: { ...doing.labels, loads: true },
+  // The page may lead elsewhere, at once or with a click.
+  goesTo: 'anywhere',
   summary: 'Opens a web page and lists its elements, each with a ref (e5) to act on. To only read, use web_fetch.',
   input: z.strictObject({
     url: z.string().min(1).max(maxUrlCharacters).describe('With http:// or https://. Do not include private data.'),

@@ -31,17 +31,19 @@ const kinds: Readonly<Record<MediaType, RegExp>> = {
   document: /^/,
 }
 
+const sendInput = z.strictObject({
+  path: pathField,
+  media_type: z
+    .enum(['photo', 'audio', 'document', 'voice', 'video'])
+    .meta(evident('How the file is shown; any file can be sent as a document.')),
+  caption: z.string().max(maxCaptionCharacters).default('').meta(evident('Caption shown with the file.')),
+})
+
 export const mediaSend = defineCall({
   name: mediaCall,
   inTurn: true,
   summary: 'Sends a file to the person, with the reply.',
-  input: z.strictObject({
-    path: pathField,
-    media_type: z
-      .enum(['photo', 'audio', 'document', 'voice', 'video'])
-      .meta(evident('How the file is shown; any file can be sent as a document.')),
-    caption: z.string().max(maxCaptionCharacters).default('').meta(evident('Caption shown with the file.')),
-  }),
+  input: sendInput,
   output: z.strictObject({
     media_type: z.enum(['photo', 'audio', 'document', 'voice', 'video']),
     name: z.string(),
@@ -58,20 +60,35 @@ export const mediaSend = defineCall({
   labels: { adds: [], sink: true, toPerson: true },
   timeoutMs: mediaTimeoutMs,
   recordOutput: (output) => ({ media: { ...output } }),
-  async run({ path: requestedPath, media_type, caption }, context) {
-    const path = toWorkspacePath(requestedPath)
-    const { head, bytes, pieces } = await keepFile(path, context)
-    const mime = mediaTypeOf(head, '')
-    if (!kinds[media_type].test(mime)) {
-      throw new OxbowError('bad_input', `${path} is ${mime} and cannot be sent as ${media_type}.`, { hint: 'Send it as document.' })
-    }
-    const output = { media_type, name: cleanFileName(path), mime_type: mime, bytes, pieces, caption }
+  async planned(input, _, context) {
+    // It is read to say what would be refused; nothing of it is kept.
+    const output = await sentFile(input, context, async () => null)
+    return { output, text: `Planned: ${output.name} is sent when this plan is applied.` }
+  },
+  async run(input, context) {
+    const output = await sentFile(input, context, (content) => context.blobs.keep(content))
+    const { name, media_type, mime_type, bytes } = output
     const shown = 'A text terminal shows only its name; the person can save it with `oxbow media`.'
-    return { output, text: `Sent ${output.name} as ${media_type}: ${mime}, ${plural(bytes, 'byte')}. ${shown}` }
+    return { output, text: `Sent ${name} as ${media_type}: ${mime_type}, ${plural(bytes, 'byte')}. ${shown}` }
   },
 })
 
-async function keepFile(path: string, context: CallContext): Promise<{ head: Uint8Array; bytes: number; pieces: string[] }> {
+type KeepPiece = (content: Uint8Array) => Promise<string | null>
+
+async function sentFile({ path: requestedPath, media_type, caption }: z.infer<typeof sendInput>, context: CallContext, keep: KeepPiece) {
+  const path = toWorkspacePath(requestedPath)
+  const { head, bytes, pieces } = await keepFile(path, context, keep)
+  const mime = mediaTypeOf(head, '')
+  if (!kinds[media_type].test(mime))
+    throw new OxbowError('bad_input', `${path} is ${mime} and cannot be sent as ${media_type}.`, { hint: 'Send it as document.' })
+  return { media_type, name: cleanFileName(path), mime_type: mime, bytes, pieces, caption }
+}
+
+async function keepFile(
+  path: string,
+  context: CallContext,
+  keep: KeepPiece,
+): Promise<{ head: Uint8Array; bytes: number; pieces: string[] }> {
   const pieces: string[] = []
   let head: Uint8Array | null = null
   let total = 1
@@ -90,7 +107,8 @@ async function keepFile(path: string, context: CallContext): Promise<{ head: Uin
       })
     }
     head ??= read.content
-    pieces.push(await context.blobs.keep(read.content))
+    const kept = await keep(read.content)
+    if (kept !== null) pieces.push(kept)
     offset += read.content.length
   }
   return { head: head ?? new Uint8Array(), bytes: total, pieces }

@@ -8,7 +8,9 @@ import { z } from 'zod'
 import { characterProblem, type CharacterProfile } from '../../../kernel/index.ts'
 import { type Json, type JsonObject, parseObject, truncate } from '../../../base/index.ts'
 import { expandRights, type SandboxTier, wrongAgentRights, networkRights, type Limits, limitsSchema } from '../../../protocol/index.ts'
-import type { Definition } from '../../../config/index.ts'
+import { type Definition, maxAgentDescription, maxAgentStyle, memoryScopes } from '../../../config/index.ts'
+import type { MailRules } from '../agent-record.ts'
+import { mailInstructions } from '../mail/peers.ts'
 import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts, personaKey } from './limits.ts'
 
 /** An agent as its files define it. `hash` is over all of them; an approval is for that hash. */
@@ -31,11 +33,13 @@ export interface AgentDefinition {
   readonly budget: Limits | undefined
   readonly maxTurns: number | undefined
   readonly deadlineS: number | undefined
-  readonly memory: 'none' | 'read' | 'own' | 'persona'
+  readonly memory: (typeof memoryScopes)[number]
   /** Key of what it keeps for itself; empty: it keeps nothing. See `Caller.persona`. */
   readonly persona: string
   readonly files: 'shared' | 'folder' | 'branch'
   readonly result: JsonObject | undefined
+  /** Undefined: it writes to nobody but agents above and below it. */
+  readonly mail: MailRules | undefined
 }
 
 const entryList = z
@@ -49,9 +53,11 @@ const names = (pattern: RegExp, what: string): z.ZodDefault<z.ZodArray<z.ZodStri
     .max(100)
     .default([])
 
+const agentName = /^(?:\*|[a-z0-9][a-z0-9_-]*)$/i
+
 const schema = z
   .strictObject({
-    description: z.string().min(1).max(500).describe('What it is for, in a sentence: how other agents choose it.'),
+    description: z.string().min(1).max(maxAgentDescription).describe('What it is for, in a sentence: how other agents choose it.'),
     capabilities: z.array(z.string().min(1).max(60)).max(maxCapabilities).default([]).describe('Words by which `agent.find` finds it.'),
     model: z.string().max(200).default('').describe('Model; empty: the delegating agent’s.'),
     models: names(/^[^\s,]+$/, 'the name of a model').describe('Models that it, and agents below it, may use. Empty: any.'),
@@ -70,7 +76,7 @@ const schema = z
       .optional()
       .describe('Time limit of one delegation in seconds.'),
     memory: z
-      .enum(['none', 'read', 'own', 'persona'])
+      .enum(memoryScopes)
       .default('none')
       .describe(
         '`read`: yours, without writing; `own`: notes of its own, and no others; `persona`: yours, and notes that no other agent recalls.',
@@ -80,10 +86,17 @@ const schema = z
       .regex(personaKey, 'must be 8 to 32 of a-z and 0-9')
       .optional()
       .describe('Whose the notes of memory = "persona" are, whatever the name; `oxbow persona` makes one.'),
-    style: z.string().trim().max(2_000).default('').describe('How it speaks: its voice, as instructions.'),
+    style: z.string().trim().max(maxAgentStyle).default('').describe('How it speaks: its voice, as instructions.'),
     enabled: z.boolean().default(true).describe('False: it takes no work and no conversation.'),
     files: z.enum(['shared', 'folder', 'branch']).default('shared').describe('`branch`: a copy of the workspace, merged as a diff.'),
     folder: z.string().max(500).regex(folderPattern, 'must be a folder below /shared').optional().describe('For files = "folder".'),
+    mail: z
+      .strictObject({
+        to: names(agentName, 'the name of an agent').describe('Agents that it may write to, if they take its messages; `*`: any.'),
+        from: names(agentName, 'the name of an agent').describe('Agents whose messages it takes; `*`: any.'),
+      })
+      .optional()
+      .describe('Mail with agents that it has not started, and that have not started it. Unset: none.'),
     result: z.record(z.string(), z.json()).optional().describe('JSON Schema of its result.'),
     variables: z.record(z.string().max(128), z.string().max(4_000)).optional().describe('Values of `${NAME}` in its character.'),
   })
@@ -117,6 +130,7 @@ export function parseAgentDefinition({ name, from, hash, table, text, character 
     persona: memory === 'persona' ? keyOf(from, read.id ?? '') : '',
     files,
     result,
+    mail: read.mail,
   }
 }
 
@@ -125,10 +139,10 @@ function keyOf(from: Definition['from'], id: string): string {
   return from === 'workspace' ? `workspace.${id}` : id
 }
 
-function instructionsOf(text: string, { style, memory }: z.infer<typeof schema>, name: string): string {
+function instructionsOf(text: string, { style, memory, mail }: z.infer<typeof schema>, name: string): string {
   const notes = memory === 'own' ? ownMemory(name) : memory === 'persona' ? personaMemory : ''
   const voice = style === '' ? '' : `How you speak, in every answer:\n${style}`
-  return [text.trim(), voice, notes].filter((part) => part !== '').join('\n\n')
+  return [text.trim(), voice, notes, mail === undefined ? '' : mailInstructions(mail)].filter((part) => part !== '').join('\n\n')
 }
 
 /** What of a character makes its prompt: the rest of the file would only fill the record of each session. */
@@ -186,7 +200,7 @@ function memoryTag(name: string): string {
   return `agent-${name}`
 }
 
-function entriesOf({ name, rights, servers, secrets, hosts, models, memory, files, folder }: Read): readonly string[] {
+function entriesOf({ name, rights, servers, secrets, hosts, models, memory, files, folder, mail }: Read): readonly string[] {
   const remembering = rights.filter((entry) => !entry.startsWith('memory.'))
   const tag = memoryTag(name)
   const remembered = {
@@ -195,7 +209,8 @@ function entriesOf({ name, rights, servers, secrets, hosts, models, memory, file
     own: [`memory.read:${tag}`, `memory.write:${tag}`],
     persona: ['memory.read', 'memory.write'],
   }[memory]
-  const own = [...remembering, ...remembered, ...servers.map((server) => `mcp.${server}`)]
+  const mailing = (mail?.to.length ?? 0) > 0 ? ['agent.use'] : []
+  const own = [...remembering, ...remembered, ...mailing, ...servers.map((server) => `mcp.${server}`)]
   const filed = files === 'folder' && folder !== undefined ? insideFolder(own, folder) : own
   const reaching = hosts.length === 0 ? filed : limited(filed, (right) => networkRights.has(right), hosts)
   return [...reaching, ...secrets.map((secret) => `secret.use:${secret}`), ...modelEntries(models)]

@@ -158,6 +158,7 @@ export async function begin(
     labels: joinLabels(joinLabels(deps.heldLabels(caller), labels), own?.labels ?? []),
     budget,
     branch,
+    mail: definition.mail,
     delegation: {
       definition: definition.name,
       hash: definition.hash,

@@ -113,7 +113,7 @@ test('tasks that need each other, or one that is not there, are refused', async 
   await using guest = await openFixture({ host })
   for (const [tasks, why] of [
     [[task('a', 'x', { needs: ['b'] }), task('b', 'x', { needs: ['a'] })], /a → b → a/],
-    [[task('a', 'x', { needs: ['z'] })], /needs z, which is no task/],
+    [[task('a', 'x', { needs: ['z'] })], /needs z, which is not a task/],
     [[task('a', 'x'), task('a', 'y')], /same id/],
   ] as const) {
     const outcome = await guest.kernel.call('agent.fan_out', { tasks: [...tasks] }, guest.session)

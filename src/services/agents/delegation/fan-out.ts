@@ -97,7 +97,7 @@ function checkTasks({ tasks, until }: FanOut): void {
   const visit = (id: string, above: readonly string[]): void => {
     if (done.has(id)) return
     if (above.includes(id)) refuse(`Tasks need each other: ${[...above, id].join(' → ')}.`, 'Leave one of these needs out.')
-    const task = byId.get(id) ?? refuse(`${above.at(-1)} needs ${id}, which is no task.`, `Tasks are ${[...byId.keys()].join(', ')}.`)
+    const task = byId.get(id) ?? refuse(`${above.at(-1)} needs ${id}, which is not a task.`, `Tasks are ${[...byId.keys()].join(', ')}.`)
     for (const need of task.needs) visit(need, [...above, id])
     done.add(id)
   }

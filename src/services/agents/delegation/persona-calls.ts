@@ -1,6 +1,6 @@
 /**
  * Personas: definitions of agents that conversations can switch to, by `session.agent`. What is asked here of them is which there are, and
- * which of them answer in conversations; see `docs/personas.md`.
+ * which of them answer in conversations; see `docs/agents.md`.
  */
 import { z } from 'zod'
 import { OxbowError, plural } from '../../../base/index.ts'

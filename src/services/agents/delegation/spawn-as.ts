@@ -34,7 +34,7 @@ export async function spawnAs(
 ): Promise<AgentRecord> {
   const known = supervisor.find(by.call)
   if (known !== undefined) return known
-  const definition = parseAgentDefinition(await (await deps.definitions()).find('agents', input.as))
+  const definition = await definitionOf(deps, input.as)
   if (input.files === 'branch' && definition.files !== 'branch')
     throw new OxbowError('bad_input', `The definition ${input.as} says on which files it works: ${definition.files}.`, {
       hint: 'Leave `files` out, or write files = "branch" in its file.',
@@ -55,6 +55,11 @@ export async function spawnAs(
     result: definition.result,
     only: input.rights === undefined && !input.read_only ? undefined : asked(deps, definition.rights, input),
   })
+}
+
+/** @throws OxbowError `not_found` */
+export async function definitionOf({ definitions }: Pick<SpawnAsDeps, 'definitions'>, name: string): Promise<AgentDefinition> {
+  return parseAgentDefinition(await (await definitions()).find('agents', name))
 }
 
 /** @throws OxbowError `denied` where more is asked for than the definition has, with what it has */

@@ -1,8 +1,8 @@
 /** The calls by which a person installs programs, and by which whoever writes one tests it. The host has the files, and judges each question. */
 import { z } from 'zod'
 import { type Call, defineCall, evident } from '../../../protocol/index.ts'
-import { definitionName, maxProgramFileBytes, maxSource } from '../../../config/index.ts'
-import { maxModuleChars, maxTests } from '../limits.ts'
+import { definitionName, maxProgramFileBytes, maxProgramTests, maxSource } from '../../../config/index.ts'
+import { maxModuleChars } from '../limits.ts'
 import type { InstallDesk, TestedFiles } from './install-desk.ts'
 import { packageAsk, packageView } from './package-view.ts'
 import { testResult } from './program-tests.ts'
@@ -102,7 +102,7 @@ const givenFiles = z.strictObject({
   module: z.string().max(maxModuleChars).optional().describe('A WASI module, in base64.'),
   tests: z
     .record(z.string().max(200), fileText)
-    .refine((tests) => Object.keys(tests).length <= maxTests, `at most ${maxTests} cases`)
+    .refine((tests) => Object.keys(tests).length <= maxProgramTests, `at most ${maxProgramTests} cases`)
     .describe('The texts of its cases, by file name.'),
 })
 

@@ -1,11 +1,15 @@
 /** Programs as tools of agents, their schedules, their cases of tests, and the way back of an update whose first run fails. */
 import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { JsonObject } from '../../../base/index.ts'
 import type { DefinitionText, HostPort, StagedProgram } from '../../../config/index.ts'
 import { testCall } from '../../../kernel/kernel-fixture.ts'
 import { openPrograms, programOf } from '../program-fixture.ts'
 import { parsePackage } from '../program-package.ts'
+import { readProgramFolder } from './program-folder.ts'
 import { compareRights } from './rights-text.ts'
 
 const say = testCall('test.say', async ({ text = '' }: { text?: string }) => ({ output: { said: text }, text }))
@@ -56,6 +60,21 @@ test('tests of a program that there is not are told as for every other verb', as
   await using guest = await openPrograms([greet], { calls: [say] })
   const unknown = await guest.kernel.call('program.test', { name: 'gret' })
   assert.match(unknown.text, /There is no program gret\..*Did you mean greet\?/s)
+})
+
+test('a folder with more cases of tests than run is refused, not cut', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-cases-'))
+  try {
+    writeFileSync(join(folder, 'program.toml'), '')
+    mkdirSync(join(folder, 'tests'))
+    const add = (n: number): void => writeFileSync(join(folder, 'tests', `case-${n}.toml`), '')
+    for (let n = 0; n < 100; n += 1) add(n)
+    assert.equal(Object.keys(readProgramFolder(folder).tests).length, 100)
+    add(100)
+    assert.throws(() => readProgramFolder(folder), /has 101 cases of tests; a program has at most 100/)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test('a case refuses what the manifest does not list', async () => {

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { type JsonObject, OxbowError } from '../../../base/index.ts'
-import { maxTests } from '../limits.ts'
+import { maxProgramTests } from '../../../config/index.ts'
 
 export interface ReadFolder {
   readonly name: string
@@ -23,10 +23,11 @@ export function readProgramFolder(path: string): ReadFolder {
   const wasm = join(folder, 'main.wasm')
   const module = existsSync(wasm) ? readFileSync(wasm).toString('base64') : undefined
   const cases = existsSync(join(folder, 'tests')) ? readdirSync(join(folder, 'tests')).filter((file) => file.endsWith('.toml')) : []
-  const texts = cases
-    .toSorted()
-    .slice(0, maxTests)
-    .map((file) => [`tests/${file}`, readFileSync(join(folder, 'tests', file), 'utf8')] as const)
+  if (cases.length > maxProgramTests)
+    throw new OxbowError('limit_reached', `${folder} has ${cases.length} cases of tests; a program has at most ${maxProgramTests}.`, {
+      hint: 'Join cases that check the same, or split the program.',
+    })
+  const texts = cases.toSorted().map((file) => [`tests/${file}`, readFileSync(join(folder, 'tests', file), 'utf8')] as const)
   return {
     name: basename(folder),
     files: { toml, instructions, ...(script !== undefined && { script }), ...(module !== undefined && { module }) },

@@ -7,7 +7,7 @@ import { type Cadence, type HeldRuns, nextDue, type RunsPort } from '../../../ru
 import { type CallId, derivedId, isOxbowError, type JsonObject } from '../../../base/index.ts'
 import type { Agents } from '../../agents/service.ts'
 import { type Manifest, parsePackage } from '../program-package.ts'
-import { isActive, programSchedules, programSwitches, type ProgramSwitch } from '../program-record.ts'
+import { isActive, programSchedules, readSwitches } from '../program-record.ts'
 import type { ProgramBy } from '../program-runs.ts'
 
 interface KeptSchedule {
@@ -52,7 +52,7 @@ export function createProgramSchedules(deps: ScheduleDeps): ProgramSchedules {
       const isRunning = await deps.isRunning(state.program)
       // The same due time begins the same run, also when a crash hid that it had begun.
       const by = { caller: userCaller(deps.user, '', ''), call: derivedId('call', id, due) as CallId }
-      const failure = isRunning ? 'workspace_busy' : await failureOf(deps.run(by, state.program, state.input, signal))
+      const failure = isRunning ? 'limit_reached' : await failureOf(deps.run(by, state.program, state.input, signal))
       signal.throwIfAborted()
       if (failure !== '') deps.noteEvent('program_not_started', { program: state.program, schedule: state.name, failure }, '')
       // Times that have passed meanwhile, with no guest running, are one.
@@ -98,8 +98,7 @@ async function failureOf(work: Promise<unknown>): Promise<string> {
 type Wanted = Pick<KeptSchedule, 'program' | 'name' | 'cadence' | 'input'>
 
 async function wantedSchedules({ agents, documents }: Pick<ScheduleDeps, 'agents' | 'documents'>): Promise<ReadonlyMap<string, Wanted>> {
-  const [all, switches] = await Promise.all([agents.definitions.list('programs'), documents.all<ProgramSwitch>(programSwitches)])
-  const said = new Map(switches.map(({ name, value }) => [name, value]))
+  const [all, said] = await Promise.all([agents.definitions.list('programs'), readSwitches(documents)])
   const found = new Map<string, Wanted>()
   for (const each of all) {
     if (each.problem !== '' || !each.toml.includes('schedule') || !isActive(said.get(each.name), each.place)) continue

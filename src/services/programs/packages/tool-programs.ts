@@ -9,7 +9,7 @@ import { type Call, defineCall } from '../../../protocol/index.ts'
 import type { DefinitionText } from '../../../config/index.ts'
 import { maxToolPrograms, toolListMs } from '../limits.ts'
 import { parsePackage, type ProgramPackage } from '../program-package.ts'
-import { isActive, programSwitches, type ProgramSwitch } from '../program-record.ts'
+import { isActive, programSwitches, readSwitches, saysNo } from '../program-record.ts'
 import type { ProgramDesk } from '../program-desk.ts'
 
 /** Not the family of the calls about programs: a program may have the name of one of them. */
@@ -30,9 +30,8 @@ export function toolPrograms(core: Core, desk: () => Promise<ProgramDesk>): Comi
     const all = (await host.definitions()).filter(
       ({ kind, problem, toml }) => kind === 'programs' && problem === '' && /^\s*tool\s*=\s*true/m.test(toml),
     )
-    const switches = all.length === 0 ? [] : await documents.all<ProgramSwitch>(programSwitches)
-    const said = new Map(switches.map(({ name, value }) => [name, value]))
-    const active = all.filter(({ name, place }) => isActive(said.get(name), place)).slice(0, maxToolPrograms)
+    const said = all.length === 0 ? null : await readSwitches(documents)
+    const active = all.filter(({ name, place }) => isActive(said?.get(name), place)).slice(0, maxToolPrograms)
     const now = JSON.stringify(active.map(({ name, toml }) => [name, toml]))
     // The same array until something changes.
     if (now === known) return
@@ -105,7 +104,7 @@ function toolCall({
       const { result, failure, status, labels, id: run } = view
       const said = typeof result === 'string' ? result : JSON.stringify(result)
       const text = failure === null ? said : `${name} ended with ${status}: ${failure.code}: ${failure.message} ${failure.hint}`
-      return { output: { run, result }, text, labels, ok: status === 'success' }
+      return { output: { run, result }, text, labels, ok: status === 'success' && !saysNo(result) }
     },
   })
 }

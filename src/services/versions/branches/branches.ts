@@ -18,6 +18,7 @@ import { trailersOf } from '../thread/message-labels.ts'
 import type { MergedTree, MergeRequest } from '../thread/merge-trees.ts'
 import { fileName, shownPath } from '../thread/checkpoint.ts'
 import { createSteadyOverlays } from './steady-overlay.ts'
+import { fullWhy } from '../restore-files.ts'
 import type { Versions } from '../versions.ts'
 import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
 import type { BranchRecord, Committed, Conflict, Difference, MergedBranch } from '../version-schemas.ts'
@@ -236,8 +237,9 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
   assertSameMerge(record, undefined)
   const versions = await versionsOf(deps)
   const ours = (await deps.versioning.sync()).commit!
-  if (whole !== undefined && record.merge === null) await assertWhole(deps, by, record, ours, whole)
-  const planned = record.merge === null ? await plan(deps, by, record, ours, conflicts) : await planAgain(versions, record.merge, ours)
+  const { merge: begun } = record
+  const looked = whole !== undefined && begun === null ? await assertWhole(deps, by, record, ours, whole) : undefined
+  const planned = begun === null ? await plan(deps, by, record, ours, conflicts, looked) : await planAgain(versions, begun, ours)
   const { commit, before, changes } = planned
   const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
   if (planned.refused) return { ...listed, before: '', after: '' }
@@ -245,7 +247,7 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
   let after = ours
   if (commit !== null) {
     // From here on the same files are merged, however often it is interrupted.
-    if (record.merge === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
+    if (begun === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
     const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
     const paths = changes.map(({ path }) => path)
     let kept: readonly Conflict[] = []
@@ -261,7 +263,7 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
     })
     if (kept.length > 0 && whole !== undefined) await save(deps, by, { ...record, state: 'open', merge: null })
     // The next try merges these with what is there by then.
-    if (kept.length > 0) throw keptMeanwhile(record.name, kept)
+    if (kept.length > 0) throw keptMeanwhile(record.name, kept, whole !== undefined)
     after = merged.commit!
   }
   await end(deps, by, record, 'merged')
@@ -311,13 +313,14 @@ async function mergeInto(
   return { ...listed, before: ours, after }
 }
 
-async function assertWhole(deps: BranchesDeps, by: BranchBy, record: BranchRecord, ours: string, whole: WholeMerge): Promise<void> {
+async function assertWhole(deps: BranchesDeps, by: BranchBy, record: BranchRecord, ours: string, whole: WholeMerge): Promise<string> {
   const now = await commitOf(deps, by, record)
   // A merge that was put back has left a commit of the same files.
   const { total } = await (await versionsOf(deps)).compare({ from: whole.commit, to: now, path: 'shared', text: false, limit: 1 })
   if (total > 0)
     throw new OxbowError('plan_stale', `The branch ${record.name} has changed since it was looked at.`, { hint: 'Nothing was merged.' })
   await whole.check(ours)
+  return now
 }
 
 const opposite = { added: 'deleted', deleted: 'added', changed: 'changed' } as const
@@ -344,10 +347,12 @@ function changedMeanwhile(name: string): OxbowError {
   return new OxbowError('tool_failed', `Files have changed while ${name} was merged: nothing was changed.`, { hint: 'Merge it again.' })
 }
 
-function keptMeanwhile(name: string, kept: readonly Conflict[]): OxbowError {
+function keptMeanwhile(name: string, kept: readonly Conflict[], isWhole = false): OxbowError {
   const names = kept.slice(0, 5).map(({ path, why }) => `/${fileName(path)} (${why})`)
-  return new OxbowError('tool_failed', `Files were left as they are while ${name} was merged: ${names.join(', ')}.`, {
-    hint: 'Merge it again.',
+  const what = isWhole ? 'Nothing was changed' : `Files were left as they are while ${name} was merged`
+  const isFull = kept.some(({ why }) => why === fullWhy)
+  return new OxbowError(isFull ? 'store_full' : 'tool_failed', `${what}${isFull ? ', the disk is full' : ''}: ${names.join(', ')}.`, {
+    hint: `${isFull ? 'Free some space on the disk of the workspace, then do' : isWhole ? 'Look at them, then do' : 'Merge'} it again.`,
   })
 }
 
@@ -361,8 +366,9 @@ async function plan(
   record: BranchRecord,
   ours: string,
   conflicts: MergeRequest['conflicts'],
+  looked?: string,
 ): Promise<Planned> {
-  const theirs = await commitOf(deps, by, record)
+  const theirs = looked ?? (await commitOf(deps, by, record))
   const facts = factsOf(deps, by, `Merge ${record.name}`, record.labels)
   const versions = await versionsOf(deps)
   const merged = await versions.merge({ branch: record.name, base: record.base, ours, theirs, conflicts, facts })

@@ -10,6 +10,7 @@ import { checkpointTimeoutMs, pendingUndos } from '../limits.ts'
 import { fileName } from '../thread/checkpoint.ts'
 import type { CommitBy } from '../thread/version-questions.ts'
 import type { Versioning } from '../versioning.ts'
+import { undoCallName } from './listed-turns.ts'
 
 const pending = z.strictObject({
   /** The version that files are brought to, and the one they come from. */
@@ -34,7 +35,7 @@ export async function finishUndos(deps: Deps): Promise<void> {
     const { data } = pending.safeParse(value)
     if (data !== undefined) await finish(deps, data)
     const caller = { actor: 'kernel', session: '', turn: '' } as const
-    await deps.documents.put({ caller, call: deps.newId() as CallId, name: 'version.undo' }, [pendingChange(name, null)])
+    await deps.documents.put({ caller, call: deps.newId() as CallId, name: undoCallName }, [pendingChange(name, null)])
   }
 }
 

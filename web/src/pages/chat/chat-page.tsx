@@ -45,7 +45,9 @@ function Session({ session, isListOpen, onList }: SessionProps): ReactNode {
   const { client } = useGuest()
   const conversation = useConversation(session)
   const [undoing, setUndoing] = useState('')
-  const { actions, send, stop, failure } = useSession(session, conversation, setUndoing)
+  const { data: changed } = useCall('version.turns', { limit: 100 }, { refreshOn: ['turn_ended'], skip: session === '' })
+  const undoable = useMemo(() => new Set(changed?.turns.flatMap(({ turn, undone }) => (undone ? [] : [turn]))), [changed])
+  const { actions, send, stop, failure } = useSession(session, conversation, { onUndo: setUndoing, undoable })
   const outbox = outboxOf(client)
   const refused = useSyncExternalStore(outbox.subscribe, outbox.refused).filter((message) => message.session === session)
   const info = useInfo(session)
@@ -102,7 +104,11 @@ interface SessionActions {
   readonly failure: ReturnType<typeof toFailure> | null
 }
 
-function useSession(session: string, { items }: Conversation, onUndo: (turn: string) => void): SessionActions {
+function useSession(
+  session: string,
+  { items }: Conversation,
+  { onUndo, undoable }: Pick<ItemActions, 'onUndo' | 'undoable'>,
+): SessionActions {
   const { client } = useGuest()
   const [failure, setFailure] = useState<ReturnType<typeof toFailure> | null>(null)
   const attempt = useCallback((work: () => Promise<void>): void => {
@@ -129,8 +135,9 @@ function useSession(session: string, { items }: Conversation, onUndo: (turn: str
         navigate('/chat')
       },
       onUndo,
+      undoable,
     }),
-    [attempt, first?.key, fork, onUndo],
+    [attempt, first?.key, fork, onUndo, undoable],
   )
   const send: SessionActions['send'] = (text, files, choice) => {
     const outbox = outboxOf(client)

@@ -103,7 +103,7 @@ function contentOf(row: RowItem, actions: ItemActions): ReactNode {
     case 'call':
       return <CallRow item={row} />
     case 'end':
-      return <EndRow item={row} onFork={actions.onFork} onUndo={actions.onUndo} />
+      return <EndRow item={row} isUndoable={actions.undoable.has(row.turn)} onFork={actions.onFork} onUndo={actions.onUndo} />
     case 'waiting':
       return (
         <span className="chat-working">

@@ -75,8 +75,10 @@ export interface EndItem {
   readonly at: number
   readonly ms: number
   readonly view: TurnView
-  /** The version that holds the changed files; empty: none has changed. */
+  /** The version that holds what it has changed in files and documents; empty: none. */
   readonly commit: string
+  /** Files that it has changed. */
+  readonly files: number
 }
 
 export type Item = PersonItem | AnswerItem | CallItem | EndItem
@@ -265,7 +267,8 @@ function addEnd(state: State, { call, turn, seq, at }: RecordView, { status, ms 
   for (const [key, item] of state.items) {
     if (item.type === 'answer' && item.turn === turn && item.isStreaming) state.items.set(key, { ...item, isStreaming: false })
   }
-  if (status !== 'merged') state.items.set(`end:${turn}`, { type: 'end', key: `end:${turn}`, turn, seq, at, ms, view, commit: '' })
+  if (status !== 'merged')
+    state.items.set(`end:${turn}`, { type: 'end', key: `end:${turn}`, turn, seq, at, ms, view, commit: '', files: 0 })
   return true
 }
 
@@ -284,11 +287,11 @@ function addAnswer(state: State, { call, turn, at }: RecordView, given: Answer, 
 }
 
 function addVersion(state: State, body: JsonObject): boolean {
-  const { turn, commit, changed } = body
+  const { turn, commit, changed, files } = body
   const key = `end:${typeof turn === 'string' ? turn : ''}`
   const end = state.items.get(key)
   if (changed !== true || typeof commit !== 'string' || end?.type !== 'end') return false
-  state.items.set(key, { ...end, commit })
+  state.items.set(key, { ...end, commit, files: typeof files === 'number' ? files : 0 })
   return true
 }
 

@@ -18,6 +18,8 @@ export interface ItemActions {
   /** Starts another session before a message, with the message to edit. */
   readonly onRewrite: (item: PersonItem) => void
   readonly onUndo: (turn: string) => void
+  /** Turns that an undo would take back something of. */
+  readonly undoable: ReadonlySet<string>
 }
 
 interface PersonProps extends Pick<ItemActions, 'onRewrite'> {
@@ -80,10 +82,12 @@ function Reasoning({ item }: { readonly item: AnswerItem }): ReactNode {
 
 interface EndProps extends Pick<ItemActions, 'onFork' | 'onUndo'> {
   readonly item: EndItem
+  /** It has changed what an undo takes back, in files or elsewhere. */
+  readonly isUndoable: boolean
 }
 
-export const EndRow = memo(function EndRow({ item, onFork, onUndo }: EndProps): ReactNode {
-  const { view, ms, at, seq, turn, commit } = item
+export const EndRow = memo(function EndRow({ item, isUndoable, onFork, onUndo }: EndProps): ReactNode {
+  const { view, ms, at, seq, turn, commit, files } = item
   const failure = failureOf(item)
   const tokens = view.usage.inputTokens + view.usage.outputTokens
   return (
@@ -103,9 +107,9 @@ export const EndRow = memo(function EndRow({ item, onFork, onUndo }: EndProps): 
         {tokens > 0 && <span>{tokens.toLocaleString('en')} tokens</span>}
         {view.spent.microDollars > 0 && <span>{moneyText(view.spent.microDollars)}</span>}
         <span className="chat-tools-gap" />
-        {commit !== '' && (
+        {(commit !== '' || isUndoable) && (
           <Button size="s" variant="quiet" icon={<Undo2 />} onClick={() => onUndo(turn)}>
-            Changed files
+            {files === 0 ? 'Changes' : 'Changed files'}
           </Button>
         )}
         {view.reply !== '' && <CopyButton text={view.reply} label="Copy the answer" />}

@@ -1,6 +1,6 @@
 /** Quiet hours: a part of each day, by the clock of a time zone. Changes of the clock and of the zone count from when they are. */
 import { z } from 'zod'
-import { nextDue } from '../../runs/index.ts'
+import { nextDue } from '../runs/index.ts'
 
 const time = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'must be a time such as 22:00')
 

@@ -1,0 +1,168 @@
+/** One channel: its connection, what comes in, and what goes out. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Clock, createRecentMap, isOxbowError, type JsonObject, type OxbowError, type Random, retryDelayMs } from '../base/index.ts'
+import { createDeliveries } from './deliveries.ts'
+import type { Delivery, Guest } from './gateway.ts'
+import { firstRetryMs, longestRetryMs, maxSenders, rejectionsPerDay } from './limits.ts'
+import type { ButtonPress, ChannelAdapter, ChannelEvents, ChannelSettings, InboundMessage, MenuCommand, OpenChannel } from './port.ts'
+import { storeFiles } from './stored-files.ts'
+
+/** What all channels of the process have. */
+export interface HostDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: (message: string, fields?: JsonObject) => void
+}
+
+export interface ChannelRun {
+  /** All that is to be delivered now; what is under way goes on. */
+  deliver(deliveries: readonly Delivery[]): void
+  close(): Promise<void>
+}
+
+export interface RunDeps extends HostDeps {
+  readonly guest: Guest
+  readonly menu: readonly MenuCommand[]
+  readonly open: () => Promise<OpenChannel>
+}
+
+/** Only a person can mend these. */
+const final: ReadonlySet<string> = new Set<OxbowError['code']>(['unauthenticated', 'bad_config', 'bad_input', 'workspace_busy'])
+const dayMs = 24 * 60 * 60_000
+
+/** @param outer ends it */
+export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer: AbortSignal): ChannelRun {
+  const { guest, log } = deps
+  const ending = new AbortController()
+  const signal = AbortSignal.any([outer, ending.signal])
+  const ready = Promise.withResolvers<ChannelAdapter>()
+  ready.promise.catch(() => {})
+  const deliveries = createDeliveries({ ...deps, channel: settings.name, adapter: ready.promise, signal })
+  let said = ''
+  /** Each state once: a platform that fails for hours fills no journal. */
+  const say = (state: 'up' | 'down' | 'failed', why: string): void => {
+    if (said === state) return
+    said = state
+    void guest
+      .say({ channel: settings.name, state, why })
+      .catch((error: unknown) => log('the state of a channel was not told', { why: String(error) }))
+  }
+  const connectAgain = async (): Promise<ChannelAdapter | null> => {
+    for (let tries = 0; !signal.aborted; tries += 1) {
+      let adapter: ChannelAdapter | null = null
+      try {
+        adapter = await (
+          await deps.open()
+        )(settings, {
+          ...deps,
+          places: () => guest.places(settings.name),
+          post: (content) => guest.post({ channel: settings.name, ...content }),
+        })
+        const opened = adapter
+        const self = await opened.start(
+          eventsOf(deps, settings, () => opened, say),
+          deps.menu,
+          signal,
+        )
+        said = 'up'
+        await guest.say({ channel: settings.name, state: 'up', why: '', self })
+        return opened
+      } catch (error) {
+        await adapter?.close()
+        if (signal.aborted) return null
+        const failure = isOxbowError(error) ? error : null
+        const why = failure === null ? 'it failed: see `oxbow logs`' : `${failure.message} ${failure.hint}`
+        if (failure === null) log('a channel has failed', { channel: settings.name, why: String(error) })
+        if (failure !== null && final.has(failure.code)) {
+          say('failed', why)
+          return null
+        }
+        say('down', why)
+        await sleep(retryDelayMs(tries + 1, deps.random, { firstMs: firstRetryMs, maxMs: longestRetryMs }), undefined, { signal }).catch(
+          () => {},
+        )
+      }
+    }
+    return null
+  }
+  const adapter = connectAgain()
+  void adapter.then((opened) => opened !== null && ready.resolve(opened))
+  return {
+    deliver: deliveries.take,
+    async close() {
+      ending.abort()
+      await deliveries.close()
+      await (await adapter)?.close()
+    },
+  }
+}
+
+function eventsOf(
+  deps: RunDeps,
+  { name }: ChannelSettings,
+  adapter: () => ChannelAdapter,
+  say: (state: 'up' | 'down' | 'failed', why: string) => void,
+): ChannelEvents {
+  const { guest, clock } = deps
+  /** Who was refused in the last day, and until when nothing more of them is passed on. */
+  let refused = createRecentMap<string, { readonly at: readonly number[]; readonly until: number }>(maxSenders)
+  let linkedAt = guest.linkedAt()
+  return {
+    async message(message) {
+      const sender = `${message.space}\n${message.sender.id}`
+      const now = clock.now()
+      // Whoever was a stranger may have been linked.
+      if (linkedAt !== guest.linkedAt()) refused = createRecentMap(maxSenders)
+      linkedAt = guest.linkedAt()
+      // A flood must not fill the journal.
+      const { at, until } = refused.get(sender) ?? { at: [], until: 0 }
+      const before = at.filter((each) => each > now - dayMs)
+      if (before.length >= rejectionsPerDay && until > now) return
+      const decided = await guest.receive(await receivedOf(deps, name, message))
+      const silentUntil = decided?.became === 'stranger' ? Infinity : (decided?.silent_until ?? 0)
+      if (silentUntil > 0) refused.put(sender, { at: [...before, now], until: silentUntil })
+    },
+    async press(press: ButtonPress) {
+      const { space, chat, thread, message, sender, data } = press
+      const text = await guest.press(
+        { channel: name, space, chat, thread, message, sender: sender.id, data: data.slice(0, 64) },
+        press.press,
+      )
+      await adapter().answerButton(press.press, text)
+    },
+    moved: (from, to) =>
+      guest.moved({ channel: name, from: { space: from.space, chat: from.chat }, to: { space: to.space, chat: to.chat } }),
+    down: (why, retryMs) => say(retryMs === Infinity ? 'failed' : 'down', why),
+    up: () => say('up', ''),
+  }
+}
+
+async function receivedOf({ guest, log }: RunDeps, channel: string, message: InboundMessage): Promise<Parameters<Guest['receive']>[0]> {
+  const { space, chat, thread, kind, at, change, quoted } = message
+  const { files, notes } = change === 'new' ? await storeFiles(guest, message.files) : { files: [], notes: [] }
+  for (const note of notes) log('a file was not taken in', { channel, why: note })
+  const said = [message.text.slice(0, maxChars), ...notes.map((note) => `[${note}]`)].filter((text) => text !== '')
+  return {
+    channel,
+    space,
+    chat,
+    thread,
+    kind,
+    message: message.message,
+    sender: message.sender.id,
+    shown: message.sender.shown.slice(0, 300),
+    is_bot: message.sender.isBot,
+    is_verified: message.isVerified,
+    at,
+    text: said.join('\n'),
+    change,
+    mentions_us: message.mentionsUs,
+    replies_to_us: message.repliesToUs,
+    quoted: quoted.slice(0, 20).map((text) => text.slice(0, maxChars)),
+    files,
+    automatic: message.automatic ?? '',
+  }
+}
+
+/** Characters of a text that the guest is given. */
+const maxChars = 90_000

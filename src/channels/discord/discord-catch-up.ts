@@ -1,0 +1,101 @@
+/**
+ * What was said while nothing was connected: in each channel all since the bot itself has said something there, at most a day. The library
+ * continues a session that was cut, so this is for a new one. Discord does not list channels of two people: those that are known are looked at.
+ */
+import type { REST } from '@discordjs/rest'
+import { type APIChannel, type APIMessage, ChannelType, type RESTAPIPartialCurrentUserGuild, Routes } from 'discord-api-types/v10'
+import { discordFailure } from './discord-errors.ts'
+import { idAt, timeOf } from './discord-inbound.ts'
+
+const dayMs = 24 * 60 * 60_000
+/** Channels whose history is read: more would take minutes. */
+const maxChannels = 50
+const pageSize = 100
+const maxPages = 10
+/** What was said shortly before our last word may not have been taken in when this process ended. */
+const overlapMs = 2 * 60_000
+
+/** A message that was missed. */
+export interface Missed {
+  readonly message: APIMessage
+  readonly isDirect: boolean
+}
+
+/** A channel whose history is read. */
+export interface KnownChannel {
+  readonly id: string
+  readonly isDirect: boolean
+}
+
+/** In each channel the oldest first. @param known channels in which something was said before @throws what the library throws */
+export async function* missedMessages(
+  rest: REST,
+  me: string,
+  known: readonly KnownChannel[],
+  now: number,
+  signal: AbortSignal,
+): AsyncGenerator<Missed> {
+  const oldest = idAt(now - dayMs)
+  const groups = (await groupChannels(rest, oldest, signal)).map((id) => ({ id, isDirect: false }))
+  const all = new Map([...known, ...groups].map((each) => [each.id, each]))
+  for (const { id, isDirect } of [...all.values()].slice(0, maxChannels)) {
+    try {
+      for (const message of await since(rest, me, id, oldest, signal)) yield { message, isDirect }
+    } catch (error) {
+      // The bot cannot see this channel any more.
+      if (discordFailure(error).why !== 'gone') throw error
+    }
+  }
+}
+
+/** @param people with whom the bot may speak alone @returns their channels: asking for one that exists changes nothing */
+export async function directChannels(rest: REST, people: readonly string[], signal: AbortSignal): Promise<readonly KnownChannel[]> {
+  const found: KnownChannel[] = []
+  for (const person of people.slice(0, maxChannels)) {
+    try {
+      const { id } = (await rest.post(Routes.userChannels(), { body: { recipient_id: person }, signal })) as APIChannel
+      found.push({ id, isDirect: true })
+    } catch (error) {
+      // Somebody with whom it shares no server any more.
+      const { why } = discordFailure(error)
+      if (why !== 'gone' && why !== 'refused') throw error
+    }
+  }
+  return found
+}
+
+/** @returns channels of servers in which something was said since */
+async function groupChannels(rest: REST, oldest: string, signal: AbortSignal): Promise<readonly string[]> {
+  const guilds = (await rest.get(Routes.userGuilds(), { signal })) as RESTAPIPartialCurrentUserGuild[]
+  const found: string[] = []
+  for (const { id } of guilds) {
+    const channels = (await rest.get(Routes.guildChannels(id), { signal })) as APIChannel[]
+    for (const channel of channels)
+      if (channel.type === ChannelType.GuildText && BigInt(channel.last_message_id ?? '0') > BigInt(oldest)) found.push(channel.id)
+    if (found.length >= maxChannels) break
+  }
+  return found
+}
+
+/** @returns what is newer than the last message of ours, or shortly before, oldest first */
+async function since(rest: REST, me: string, channel: string, oldest: string, signal: AbortSignal): Promise<readonly APIMessage[]> {
+  const found: APIMessage[] = []
+  let [before, floor] = ['', BigInt(oldest)]
+  let isOwnSeen = false
+  for (let page = 0; page < maxPages; page += 1) {
+    const query = new URLSearchParams({ limit: String(pageSize), ...(before !== '' && { before }) })
+    const messages = (await rest.get(Routes.channelMessages(channel), { query, signal })) as APIMessage[]
+    for (const message of messages) {
+      if (BigInt(message.id) <= floor) return found.toReversed()
+      if (message.author.id !== me) found.push(message)
+      else if (!isOwnSeen) {
+        isOwnSeen = true
+        const near = BigInt(idAt(timeOf(message.id) - overlapMs))
+        if (near > floor) floor = near
+      }
+    }
+    if (messages.length < pageSize) break
+    before = messages.at(-1)!.id
+  }
+  return found.toReversed()
+}

@@ -1,0 +1,176 @@
+/**
+ * E-mail: a mailbox of the agent's own, read by IMAP and answered by SMTP. A thread is a session, and an answer comes when it is whole. Who
+ * writes is known by a signature, never by a name: see `email-trust.ts`.
+ */
+import { resolve as askDns } from 'node:dns/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createRecentMap, isOxbowError, retryDelayMs } from '../../base/index.ts'
+import type { AdapterDeps, ChannelAdapter, ChannelEvents, ChannelLimits, ChatRef, InboundMessage, OpenChannel } from '../port.ts'
+import { type RawMail, readMail, type ThreadPoint } from './email-inbound.ts'
+import { createEmailSending, type EmailSending } from './email-sending.ts'
+import { type EmailSettings, emailSettings } from './email-settings.ts'
+import type { Resolve } from './email-trust.ts'
+import { type Mailbox, openMailbox } from './mailbox.ts'
+
+/** As most servers take: 25 MB, a third more than the file in base64. */
+const limits: ChannelLimits = {
+  textLength: 1_000_000,
+  chatIntervalMs: 1_000,
+  groupPerMinute: Infinity,
+  fileBytes: 18_000_000,
+  edits: false,
+  buttons: false,
+  reconciles: true,
+}
+
+const maxMailBytes = 25_000_000
+/** What has waited longer is not read any more. */
+const dayMs: number = 24 * 60 * 60_000
+const longestPauseMs = 60_000
+const maxThreads = 2_000
+
+/**
+ * Opens a mailbox. Options: `address`; `imap` and `smtp`, servers as host or host:port; `user`; `name`; `authserv_id`, the server whose
+ * `Authentication-Results` are believed; `tls`, `off` for servers of this machine.
+ */
+export const openEmail: OpenChannel = (settings, deps) => emailBy(askDns)(settings, deps)
+
+/** @param resolve asks for the keys of signatures */
+export const emailBy =
+  (resolve: Resolve): OpenChannel =>
+  async (settings, deps) =>
+    createAdapter(emailSettings(settings), deps, resolve)
+
+function createAdapter(settings: EmailSettings, deps: AdapterDeps, resolve: Resolve): ChannelAdapter {
+  const ending = new AbortController()
+  const points = createRecentMap<string, ThreadPoint>(maxThreads)
+  const open = (): Promise<Mailbox> => openMailbox(settings)
+  const pointOf = async (chat: ChatRef): Promise<ThreadPoint | null> =>
+    points.get(keyOf(chat)) ?? (await lookUp({ open, settings, resolve }, chat).catch(() => null))
+  const sending = createEmailSending({ settings, pointOf, open, now: Date.now })
+  let receiving: Promise<void> = Promise.resolve()
+  return {
+    kind: 'email',
+    limits,
+    send: sending.send,
+    upload: sending.upload,
+    find: sending.find,
+    edit: async () => ({ ok: false, why: 'refused', message: 'a mail that was sent cannot be changed' }),
+    async start(events, _menu, signal) {
+      const stop = AbortSignal.any([signal, ending.signal])
+      await sending.verify()
+      const box = await open()
+      deps.log('a mailbox is connected')
+      receiving = receive({ settings, resolve, events, stop, open, points, sending, ...deps }, box)
+      const { address } = settings
+      return { id: address, name: address, link: `mailto:${address}?body=/start%20CODE`, console: '' }
+    },
+    answerButton: async () => {},
+    typing: async () => {},
+    async close() {
+      ending.abort()
+      await receiving
+    },
+  }
+}
+
+const keyOf = ({ chat, thread }: ChatRef): string => `${chat}\n${thread}`
+
+interface LookingUp {
+  readonly open: () => Promise<Mailbox>
+  readonly settings: EmailSettings
+  readonly resolve: Resolve
+}
+
+/** A thread of before this process began is in the mailbox. */
+async function lookUp({ open, ...deps }: LookingUp, { chat, thread }: ChatRef): Promise<ThreadPoint | null> {
+  const box = await open()
+  try {
+    const headers = await box.newestOf(thread, chat)
+    if (headers === null) return null
+    const read = await readMail(deps, { place: '', at: 0, bytes: headers, size: headers.length })
+    return read?.point ?? null
+  } finally {
+    box.close()
+  }
+}
+
+interface ReceivingParts extends LookingUp, AdapterDeps {
+  readonly events: ChannelEvents
+  readonly stop: AbortSignal
+  readonly points: { put(key: string, point: ThreadPoint): void }
+  readonly sending: Pick<EmailSending, 'isLoop'>
+}
+
+/** Reads what comes, connection after connection. Never rejects. */
+async function receive(parts: ReceivingParts, first: Mailbox): Promise<void> {
+  const { stop, events, random } = parts
+  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: stop }).catch(() => {})
+  let box: Mailbox | null = first
+  for (let failures = 0; !stop.aborted;) {
+    try {
+      box ??= await parts.open()
+      if (failures > 0) events.up()
+      failures = 0
+      await readAll(parts, box)
+    } catch (error) {
+      if (stop.aborted) return
+      if (isOxbowError(error, 'unauthenticated')) return events.down(error.message, Infinity)
+      failures += 1
+      const waitMs = retryDelayMs(failures, random, { firstMs: 1_000, maxMs: longestPauseMs })
+      // A connection that ends after hours is nothing to speak of.
+      if (failures > 1) events.down(isOxbowError(error) ? error.message : 'the connection to the mailbox was lost', waitMs)
+      await pause(waitMs)
+    } finally {
+      box?.close()
+      box = null
+    }
+  }
+}
+
+async function readAll(parts: ReceivingParts, box: Mailbox): Promise<void> {
+  const { stop } = parts
+  const end = (): void => box.close()
+  stop.addEventListener('abort', end, { once: true })
+  try {
+    while (!stop.aborted) {
+      const oldest = Date.now() - dayMs
+      for (const uid of await box.waiting(new Date(oldest))) {
+        const raw = await box.read(uid, maxMailBytes)
+        if (stop.aborted) return
+        const isCopy = raw !== null && raw.at >= oldest && (await take(parts, raw))
+        await box.taken(uid)
+        if (isCopy) await box.toSent(uid)
+      }
+      await box.changed()
+    }
+  } finally {
+    stop.removeEventListener('abort', end)
+  }
+}
+
+/** Resolves when the mail is in the journal. @returns whether it is a copy of one of ours */
+async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
+  const { events, points, sending, random, stop, log } = parts
+  // One that cannot be read must not keep those behind it from being read.
+  const read = await readMail(parts, raw).catch(() => null)
+  if (read === null) {
+    log('a mail could not be read')
+    return false
+  }
+  if (read.isOwn) return true
+  const { message } = read
+  if (message.isVerified) points.put(keyOf(message), read.point)
+  const automatic = message.automatic || (sending.isLoop(message) ? 'ten answers in this thread within an hour' : '')
+  const taken: InboundMessage = { ...message, automatic }
+  for (let tries = 1; !stop.aborted; tries += 1) {
+    try {
+      await events.message(taken)
+      return false
+    } catch {
+      await sleep(retryDelayMs(tries, random, { firstMs: 500, maxMs: longestPauseMs }), undefined, { signal: stop }).catch(() => {})
+    }
+  }
+  // It is not acknowledged, and comes again.
+  throw new Error('the channel ends')
+}

@@ -1,0 +1,25 @@
+/** Limits of the process of channels, each with its reason. */
+
+/** Files of a message that are taken in: as many as its turn can have. */
+export const maxFiles = 10
+/** Bytes of a file. */
+export const maxFileBytes = 20_000_000
+/** A piece of a file on its way to the guest: as the guest takes it. */
+export const pieceBytes: number = 1024 * 1024
+/** How long reading one file may take. */
+export const fileMs: number = 5 * 60_000
+/** Parts of a text; a longer one becomes a file. */
+export const maxParts = 5
+/** One wait for what is to be delivered. */
+export const outboxWaitS = 300
+/** One wait for the owner, who lets others read an answer: a closed connection is noticed meanwhile. */
+export const releaseWaitS = 60
+/** Pauses between attempts to connect, and to deliver. */
+export const firstRetryMs = 1_000
+export const longestRetryMs = 60_000
+/** Messages of a sender in a day that the guest hears of only to refuse them. */
+export const rejectionsPerDay = 20
+/** Senders that are remembered. */
+export const maxSenders = 5_000
+/** How long the process may take to end. */
+export const endMs = 4_000

@@ -1,0 +1,180 @@
+/**
+ * The answer of a turn, shown while it is written where a platform can edit: a placeholder, whose id is on record, gets the content by edits,
+ * which can be repeated. Where it cannot, the end of the turn is sent.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type CallId, isOxbowError, type SessionId, type TurnId, untilAborted } from '../base/index.ts'
+import { type FollowEvent, watchTurn } from '../client/index.ts'
+import type { Delivery, Guest } from './gateway.ts'
+import { maxFiles, maxParts, releaseWaitS } from './limits.ts'
+import type { OutboundPart } from './port.ts'
+import { partsOf } from './rendered.ts'
+import { chatOf, editUntilDone, type SendingDeps, sendOnce } from './sending.ts'
+
+export interface ReplyDeps extends SendingDeps {
+  readonly guest: Guest
+  readonly log: (message: string) => void
+}
+
+const placeholder: OutboundPart = { text: '…', plain: '…' }
+/** Parts from here on are files: the text of a reply has fewer. */
+const textFilePart = 9
+const firstMediaPart = 10
+const partMargin = 200
+
+/** What a turn has come to. */
+type Ended = Awaited<Awaited<ReturnType<typeof watchTurn>>['over']>
+
+/** Resolves when the whole answer stands on the platform. @throws Undelivered, the reason of the signal, OxbowError of the guest */
+export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise<void> {
+  const { adapter } = deps
+  const withReply = (part: OutboundPart): OutboundPart => (delivery.reply_to === '' ? part : { ...part, replyTo: delivery.reply_to })
+  const place = (part: number, content: OutboundPart): Promise<string> =>
+    sendOnce(deps, delivery, part, adapter.limits.edits, (intent) =>
+      adapter.send(chatOf(delivery), withReply(content), intent, deps.signal),
+    )
+  const first = adapter.limits.edits ? await place(0, placeholder) : ''
+  const ended = await follow(deps, delivery, first)
+  const isAllowed = await released(deps, delivery, first)
+  const text = isAllowed ? textOf(ended) : notAllowed
+  const parts = partsOf(text, adapter.kind, adapter.limits.textLength - partMargin)
+  const isFile = parts.length > maxParts
+  const shown = isFile
+    ? [
+        ...partsOf(
+          `${parts[0]!.plain.slice(0, maxTeaserChars)}…\n\nThe whole answer is in the file.`,
+          adapter.kind,
+          adapter.limits.textLength,
+        ),
+      ]
+    : parts
+  for (const [index, part] of shown.entries()) {
+    if (!adapter.limits.edits) {
+      await place(index, part)
+      continue
+    }
+    const id = index === 0 ? first : await place(index, placeholder)
+    await editUntilDone(deps, delivery, () => adapter.edit(chatOf(delivery), id, part, deps.signal))
+  }
+  if (isFile)
+    await upload(deps, delivery, textFilePart, { name: 'answer.md', type: 'text/markdown', bytes: Buffer.from(text), caption: '' })
+  if (!isAllowed) return
+  if (ended.media.length > maxFiles) deps.log(`${ended.media.length - maxFiles} files are left out`)
+  for (const [index, { name, media_type, pieces, caption }] of ended.media.slice(0, maxFiles).entries()) {
+    const bytes = Buffer.concat(await Promise.all(pieces.map((piece) => deps.guest.read(piece))))
+    const file = { name, type: media_type, bytes, caption: caption.slice(0, maxCaptionChars) }
+    if (bytes.length > adapter.limits.fileBytes) deps.log('a file is too large for the platform')
+    else if (bytes.length > 0) await upload(deps, delivery, firstMediaPart + index, file)
+  }
+}
+
+const notAllowed = '(The owner has not allowed this answer here.)'
+const waiting: OutboundPart = { text: '(This answer waits for the owner.)', plain: '(This answer waits for the owner.)' }
+
+/** Where others read an answer, the guest says whether they may; the owner may have to be asked. @param message the placeholder; empty: none */
+async function released(deps: ReplyDeps, delivery: Delivery, message: string): Promise<boolean> {
+  const { guest, adapter, signal } = deps
+  if (!delivery.guarded) return true
+  for (let told = false; ; told = true) {
+    const state = await untilAborted(guest.release(delivery.id, told ? releaseWaitS : 0), signal)
+    if (state !== 'waits') return state === 'allowed'
+    if (!told && message !== '') await editUntilDone(deps, delivery, () => adapter.edit(chatOf(delivery), message, waiting, signal))
+  }
+}
+
+const maxTeaserChars = 1_000
+const maxCaptionChars = 1_000
+
+/** Sends a file, once. */
+export async function upload(
+  deps: SendingDeps,
+  delivery: Delivery,
+  part: number,
+  file: Parameters<SendingDeps['adapter']['upload']>[1],
+): Promise<void> {
+  await sendOnce(deps, delivery, part, false, (intent) => deps.adapter.upload(chatOf(delivery), file, intent, deps.signal))
+}
+
+function textOf({ reply, failure, status }: Ended): string {
+  const stopped = status === 'cancelled' ? '(Stopped.)' : ''
+  // What ends by a limit says so itself.
+  const isSaid = failure === null || status === 'cancelled' || reply.includes(failure.message)
+  const failed = isSaid ? '' : `⚠ ${failure.message} ${failure.hint}`.trim()
+  return [reply.trim(), stopped || failed].filter((text) => text !== '').join('\n\n') || '(No answer.)'
+}
+
+/** Shows the text as it grows, until the turn is over. */
+async function follow(deps: ReplyDeps, delivery: Delivery, message: string): Promise<Ended> {
+  const { guest, signal } = deps
+  const growing = { call: '', text: '', shown: '' }
+  const onEvent = (event: FollowEvent): void => {
+    if (event.type === 'text' || event.type === 'restart') {
+      const isSame = event.call === growing.call && event.type === 'text'
+      growing.call = event.call
+      growing.text = isSame ? growing.text + event.text : event.text
+    }
+    if (event.type === 'approval' && event.waits) ask(event.approval.call)
+    if (event.type === 'caught_up') event.pending.forEach(({ call }) => ask(call))
+  }
+  const ask = (call: CallId): void => void guest.ask(delivery.session, call).catch(() => deps.log('a question was not asked'))
+  const watch = await watchTurn({
+    gateway: guest.client,
+    session: delivery.session as SessionId,
+    turn: delivery.turn as TurnId,
+    cursor: Math.max(0, delivery.cursor - 1),
+    onEvent,
+    onPending: ({ call }) => ask(call),
+  })
+  const over = new AbortController()
+  const aborted = Promise.withResolvers<never>()
+  aborted.promise.catch(() => {})
+  const abort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    const showing = message === '' ? Promise.resolve() : showGrowth(deps, delivery, message, growing, over.signal)
+    const ended = await Promise.race([watch.over, aborted.promise])
+    over.abort()
+    await showing
+    return ended
+  } finally {
+    over.abort()
+    signal.removeEventListener('abort', abort)
+    watch.stop()
+  }
+}
+
+interface Growing {
+  readonly text: string
+  shown: string
+}
+
+const lookMs = 100
+
+/** Edits as often as the platform lets it. What it cannot show now, the next edit shows. Never rejects. */
+async function showGrowth(deps: ReplyDeps, delivery: Delivery, message: string, growing: Growing, over: AbortSignal): Promise<void> {
+  const { adapter, pacing, guest } = deps
+  const chat = chatOf(delivery)
+  const stop = AbortSignal.any([over, deps.signal])
+  try {
+    while (!stop.aborted) {
+      if (growing.text === growing.shown || growing.text.trim() === '') {
+        await sleep(lookMs, undefined, { signal: stop })
+        continue
+      }
+      await pacing.turn(chat, delivery.reply_to !== '', stop)
+      const now = growing.text
+      // What was read before it was written is known by then.
+      if (delivery.guarded && (await guest.release(delivery.id, 'growing')) !== 'allowed') {
+        growing.shown = now
+        continue
+      }
+      const [part] = partsOf(now, adapter.kind, adapter.limits.textLength - partMargin)
+      const sent = await adapter.edit(chat, message, part!, deps.signal)
+      growing.shown = now
+      if (!sent.ok && sent.why === 'throttled') pacing.hold(chat, sent.retryAfterMs)
+      await adapter.typing(chat)
+    }
+  } catch (error) {
+    if (!stop.aborted) deps.log(`an edit failed: ${isOxbowError(error) ? error.message : String(error)}`)
+  }
+}

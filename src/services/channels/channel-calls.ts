@@ -1,0 +1,389 @@
+/** What a person does with channels and identities. */
+import { z } from 'zod'
+import type { Core } from '../../kernel/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
+import { manageRight, newDelivery, readRight, webhookKind, webhookSender } from './channel-records.ts'
+import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
+import { identityCalls } from './identity-calls.ts'
+import type { Of } from './channel-deps.ts'
+import type { Channels } from './open-channels.ts'
+
+type Load = () => Promise<Channels>
+
+const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 30_000 } as const satisfies Partial<Call>
+const reads = { ...shared, tier: 'read_only', right: readRight, effect: 'none' } as const
+const writes = { ...shared, tier: 'side_effecting', right: manageRight, effect: 'idempotent' } as const
+
+const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
+const channel = z.string().min(1).max(50).describe('Name of the channel.')
+
+/** Kinds of channels, each with the names of its secrets: the first is what `--token-stdin` reads. */
+const channelKinds: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  discord: ['token'],
+  email: ['password'],
+  slack: ['token', 'app_token'],
+  telegram: ['token'],
+  webhook: ['secret'],
+}
+
+export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, load: Load): readonly Call[] {
+  return [
+    addCall(core, load),
+    listCall(load),
+    testCall(load),
+    stateCall(load, 'channel.pause', 'paused', 'Stops a channel: nothing is received or sent until it goes on.'),
+    stateCall(load, 'channel.resume', 'on', 'Lets a channel go on, with what came meanwhile.'),
+    removeCall(load),
+    pairCall(load),
+    approveCall(load),
+    deliverCall(core, load),
+    notifyCall(load),
+    logCall(load),
+    retryCall(load),
+    ...identityCalls(load),
+  ]
+}
+
+const channelView = z.strictObject({
+  name: z.string(),
+  kind: z.string(),
+  state: z.enum(['starting', 'up', 'down', 'failed', 'paused']),
+  why: z.string().describe('Why it does not work; empty: it does.'),
+  since: z.number(),
+  account: z.string().describe('As the platform shows it.'),
+  link: z.string().describe('How people come to it.'),
+  console: z.string().describe('What is still to be done on the platform.'),
+  waiting: z.int().describe('Messages that wait for their turn.'),
+  undelivered: z.int().describe('Deliveries that are under way.'),
+  failed: z.int().describe('Deliveries that were given up, or whose end nobody knows.'),
+  identities: z.int(),
+})
+
+type ChannelView = z.infer<typeof channelView>
+
+async function viewsOf(channels: Channels): Promise<readonly ChannelView[]> {
+  const [all, chats, open, identities] = await Promise.all([
+    channels.all(),
+    channels.chats.all(),
+    channels.outbox.open(),
+    channels.identities.all(),
+  ])
+  const views = all.map(async ({ name, kind, state, self }): Promise<ChannelView> => {
+    const health = channels.health(name)
+    const of = (each: { readonly channel: string }): boolean => each.channel === name
+    return {
+      name,
+      kind,
+      ...health,
+      ...(state === 'paused' && { state, why: '' }),
+      account: self?.name ?? '',
+      link: self?.link.replace(/[?&]\w+=CODE$/, '') ?? '',
+      console: self?.console ?? '',
+      waiting: chats.filter(of).reduce((sum, { queue, running }) => sum + queue.length + (running === null ? 0 : 1), 0),
+      undelivered: open.filter(of).length,
+      failed: (await channels.outbox.failed(name)).length,
+      identities: identities.filter(of).length,
+    }
+  })
+  return Promise.all(views)
+}
+
+async function viewOf(channels: Channels, name: string): Promise<ChannelView> {
+  await channels.get(name)
+  return (await viewsOf(channels)).find((each) => each.name === name)!
+}
+
+/** How long a person waits for a platform to answer. */
+const tryMs = 20_000
+
+function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.add',
+    summary: 'Adds a channel, or gives one another token, and tries it.',
+    input: z.strictObject({
+      kind: z
+        .string()
+        .min(1)
+        .max(30)
+        .describe(`What it is: ${Object.keys(channelKinds).join(', ')}.`),
+      name: z
+        .string()
+        .regex(/^[a-z][a-z0-9-]{0,29}$/, 'must be lowercase letters, digits and dashes')
+        .optional()
+        .describe('Name; default: its kind.'),
+      secrets: z.record(z.string().regex(/^[a-z_]{1,30}$/), z.string().min(1).max(10_000)).describe('Tokens and passwords by name.'),
+      options: z
+        .record(z.string().regex(/^[a-z_]{1,30}$/), z.string().max(1_000))
+        .default({})
+        .describe('What is no secret, such as the address of a server.'),
+    }),
+    output: channelView.extend({
+      hook: z.string().describe('Where a webhook is posted to: an address, or its path at the gateway. Empty: it is another kind.'),
+      secret: z.string().describe('Of a webhook, made now and shown once. Empty: none was made.'),
+    }),
+    reveals: true,
+    example: { kind: 'telegram', secrets: { token: '123456:ABC…' }, options: {} },
+    keepsSecret: true,
+    recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
+    recordOutput: ({ name, state, why }) => ({ name, state, why }),
+    async run({ kind, name = kind, secrets: given, options }, context) {
+      const hooks = kind === webhookKind ? await import('./hooks/webhooks.ts') : null
+      const isHook = hooks !== null
+      const made = isHook && !Object.hasOwn(given, 'secret') ? hooks.newWebhookSecret(core.random) : ''
+      const secrets = made === '' ? given : { ...given, secret: made }
+      const needed = Object.hasOwn(channelKinds, kind) ? channelKinds[kind] : undefined
+      if (needed === undefined)
+        throw new OxbowError('bad_input', `${JSON.stringify(kind)} is no kind of channel.`, {
+          hint: `Choose one of ${Object.keys(channelKinds).join(', ')}.`,
+        })
+      const missing = needed.filter((secret) => !Object.hasOwn(secrets, secret))
+      if (missing.length > 0)
+        throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: 'Pipe it into the verb: --token-stdin.' })
+      hooks?.checkWebhook({ options, secrets })
+      const channels = await load()
+      const of = ofCall(context, 'channel.add')
+      await channels.add(of, { name, kind, secrets, options })
+      const sender = { channel: name, space: '', sender: webhookSender, shown: name }
+      if (isHook) await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
+      await channels.settled(name, tryMs, context.signal)
+      return { output: { ...(await viewOf(channels, name)), hook: isHook ? hookAddress(core, name) : '', secret: made } }
+    },
+  })
+}
+
+/** The port that a system chooses is not known here. */
+function hookAddress({ config }: Pick<Core, 'config'>, name: string): string {
+  const { public_url: url, host, port } = config.gateway
+  const origin = url !== '' ? url.replace(/\/$/, '') : port === 0 ? '' : `http://${host}:${port}`
+  return `${origin}/hooks/${name}`
+}
+
+function listCall(load: Load): Call {
+  return defineCall({
+    ...reads,
+    name: 'channel.list',
+    routes: [{ method: 'GET', path: '/channels', list: '' }],
+    summary: 'Lists the channels: their state, what waits, and why one is off.',
+    input: z.strictObject({}),
+    output: z.array(channelView),
+    example: {},
+    recordOutput: (output) => ({ channels: output.length }),
+    run: async () => ({ output: [...(await viewsOf(await load()))] }),
+  })
+}
+
+function testCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.test',
+    summary: 'Connects a channel anew, and says whether that works.',
+    input: z.strictObject({ channel }),
+    output: channelView,
+    example: { channel: 'telegram' },
+    recordOutput: ({ name, state, why }) => ({ name, state, why }),
+    async run({ channel: name }, context) {
+      const channels = await load()
+      const { state } = await channels.get(name)
+      if (state === 'paused') throw new OxbowError('bad_input', `${name} is paused.`, { hint: `oxbow channel resume ${name}` })
+      await channels.set(ofCall(context, 'channel.test'), name, 'on')
+      await channels.settled(name, tryMs, context.signal)
+      return { output: await viewOf(channels, name) }
+    },
+  })
+}
+
+function stateCall(load: Load, name: 'channel.pause' | 'channel.resume', state: 'paused' | 'on', summary: string): Call {
+  return defineCall({
+    ...writes,
+    name,
+    summary,
+    input: z.strictObject({ channel }),
+    output: channelView,
+    example: { channel: 'telegram' },
+    recordOutput: (output) => ({ name: output.name, state: output.state }),
+    async run({ channel: which }, context) {
+      const channels = await load()
+      await channels.set(ofCall(context, name), which, state)
+      if (state === 'on') await channels.settled(which, tryMs, context.signal)
+      return { output: await viewOf(channels, which) }
+    },
+  })
+}
+
+function removeCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.remove',
+    summary: 'Removes a channel, with its token and what it has not delivered. Its sessions stay.',
+    does: ['delete'],
+    input: z.strictObject({ channel }),
+    output: z.strictObject({ removed: z.string() }),
+    example: { channel: 'telegram' },
+    async run({ channel: name }, context) {
+      await (await load()).remove(ofCall(context, 'channel.remove'), name)
+      return { output: { removed: name } }
+    },
+  })
+}
+
+function pairCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.pair',
+    summary: 'Makes a code, good once and for ten minutes, by which somebody becomes linked.',
+    effect: 'once',
+    input: z.strictObject({ channel, role: roleSchema.default('owner') }),
+    output: z.strictObject({ channel: z.string(), link: z.string(), code: z.string(), expires_at: z.number(), role: roleSchema }),
+    example: { channel: 'telegram', role: 'owner' },
+    reveals: true,
+    // The code itself is shown, and nowhere kept.
+    recordOutput: ({ expires_at, role: given }) => ({ expires_at, role: given }),
+    async run({ channel: name, role: given }, context) {
+      const channels = await load()
+      const { self } = await channels.get(name)
+      const { code, token, expires_at } = await channels.identities.pair(ofCall(context, 'channel.pair'), name, given)
+      return {
+        output: {
+          channel: name,
+          link: (self?.link ?? '').replace('CODE', token),
+          code: `${code.slice(0, 4)}-${code.slice(4)}`,
+          expires_at,
+          role: given,
+        },
+      }
+    },
+  })
+}
+
+function approveCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.approve',
+    summary: 'Links the stranger who was shown a code.',
+    input: z.strictObject({ code: z.string().min(8).max(12), role: roleSchema.default('member') }),
+    output: identitySchema,
+    example: { code: 'K7QM-2ZPA', role: 'member' },
+    recordOutput: ({ id, role: given }) => ({ id, role: given }),
+    async run({ code, role: given }, context) {
+      const { identity } = await (await load()).identities.approve(ofCall(context, 'channel.approve'), code, given)
+      return { output: identity }
+    },
+  })
+}
+
+function deliverCall(core: Pick<Core, 'clock'>, load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.deliver',
+    summary: 'Sends a text to a chat of a channel, once.',
+    effect: 'once',
+    input: z.strictObject({
+      channel,
+      space: z.string().max(300).default(''),
+      chat: z.string().min(1).max(300).describe('Id of the chat, as `channel.log` shows it.'),
+      thread: z.string().max(300).default(''),
+      text: z.string().min(1).max(100_000).describe('In Markdown.'),
+    }),
+    output: z.strictObject({ delivery: z.string() }),
+    example: { channel: 'telegram', space: '', chat: '1000', thread: '', text: 'The backup is done.' },
+    labels: { adds: [], sink: true },
+    recordOutput: (output) => ({ ...output }),
+    async run({ text, ...place }, context) {
+      const { outbox, get } = await load()
+      await get(place.channel)
+      const of = ofCall(context, 'channel.deliver')
+      // Its own id is the delivery's: after a crash it is made once.
+      await outbox.make(of, newDelivery(context.id, { ...place, kind: 'notice', text, made_at: core.clock.now() }))
+      return { output: { delivery: context.id } }
+    },
+  })
+}
+
+function notifyCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.notify',
+    summary: 'Tells the person something, along `notify.to`, at the end of quiet hours unless it is urgent.',
+    effect: 'idempotent',
+    input: z.strictObject({
+      text: z.string().min(1).max(10_000).describe('In Markdown.'),
+      urgent: z.boolean().default(false).describe('Does not wait for the end of quiet hours.'),
+    }),
+    output: z.strictObject({ notice: z.string() }),
+    example: { text: 'The disk is nearly full.', urgent: true },
+    recordOutput: (output) => ({ ...output }),
+    async run({ text, urgent }, context) {
+      const { notices } = await load()
+      if (!(await notices.send(ofCall(context, 'channel.notify'), { id: context.id, text, urgent })))
+        throw new OxbowError('bad_config', 'Nothing says where notices go.', {
+          hint: 'Set notify.to in config.toml, such as ["telegram"].',
+        })
+      return { output: { notice: context.id } }
+    },
+  })
+}
+
+const logLine = z.strictObject({
+  delivery: z.string(),
+  kind: z.string(),
+  chat: z.string(),
+  state: z.string(),
+  why: z.string(),
+  parts: z.int(),
+  made_at: z.number(),
+})
+
+const lineOf = ({ id, kind, chat, thread, state, why, parts, made_at }: Delivery) => ({
+  delivery: id,
+  kind,
+  chat: thread === '' ? chat : `${chat}:${thread}`,
+  state,
+  why,
+  parts: parts.length,
+  made_at,
+})
+
+function logCall(load: Load): Call {
+  return defineCall({
+    ...reads,
+    name: 'channel.log',
+    summary: 'Lists what a channel has not delivered: what is under way, what was given up and why.',
+    input: z.strictObject({ channel }),
+    output: z.array(logLine),
+    example: { channel: 'telegram' },
+    recordOutput: (output) => ({ deliveries: output.length }),
+    async run({ channel: name }) {
+      const { outbox, get } = await load()
+      await get(name)
+      const open = (await outbox.open()).filter((each) => each.channel === name)
+      return { output: [...(await outbox.failed(name)), ...open].map(lineOf) }
+    },
+  })
+}
+
+function retryCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'channel.retry',
+    summary: 'Sends again what was given up.',
+    input: z.strictObject({
+      channel,
+      delivery: z.string().max(100).default('').describe('Id, or the beginning of it; empty: all that was given up.'),
+    }),
+    output: z.strictObject({ retried: z.int() }),
+    example: { channel: 'telegram', delivery: '' },
+    recordOutput: (output) => ({ ...output }),
+    async run({ channel: name, delivery }, context) {
+      const { outbox, get } = await load()
+      await get(name)
+      const dead = (await outbox.failed(name)).filter(({ id, state }) => (delivery === '' ? state === 'dead' : id.startsWith(delivery)))
+      if (delivery !== '' && dead.length === 0)
+        throw new OxbowError('not_found', `No delivery ${delivery} was given up.`, { hint: '`oxbow channel log` lists them.' })
+      // Of those that were begun, what has arrived stays; the rest is reconciled first.
+      for (const { id } of dead) await outbox.reopen(ofCall(context, 'channel.retry'), id, (it) => it)
+      return { output: { retried: dead.length } }
+    },
+  })
+}

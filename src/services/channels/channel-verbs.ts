@@ -1,0 +1,184 @@
+/** `oxbow channel`: the person's agent where people are. */
+import { formatTime, plainLine, table } from '../../terminal/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
+
+type View = OutputOf<'channel.list'>[number]
+type Line = OutputOf<'channel.log'>[number]
+
+const nameChars = 60
+const whyChars = 200
+
+const one = { omit: true, typed: { channel: 'channel' } } as const
+
+export const channelVerbs: readonly ServiceVerb[] = [
+  {
+    words: 'channel',
+    summary: 'reach your agent from Telegram and other places',
+    examples: ['oxbow channel add telegram --token-stdin < token.txt', 'oxbow channel pair telegram', 'oxbow channel list'],
+  },
+  {
+    words: 'channel add <kind>',
+    summary: 'add a channel, or give it another token, and try it',
+    examples: ['oxbow channel add telegram --token-stdin < token.txt', 'oxbow channel add webhook --name ci --option template=github'],
+    call: 'channel.add',
+    keeps: () => false,
+    omit: true,
+    typed: {
+      kind: 'kind',
+      '--token-stdin': { field: '', help: 'read the token from standard input: it is in no argument and no variable' },
+      '--name <name>': { field: 'name', help: 'name of the channel; default: its kind' },
+      '--option <key=value...>': { field: '', help: 'what is no secret, such as the address of a server' },
+    },
+    async input(input, { options, readPiped }) {
+      const pairs = ((options['option'] ?? []) as readonly string[]).map((pair) => pair.split(/=(.*)/s))
+      const given = Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]))
+      if (options['tokenStdin'] !== true && input['kind'] === 'webhook') return { ...input, secrets: {}, options: given }
+      if (options['tokenStdin'] !== true)
+        throw new OxbowError('bad_input', 'a token is needed, and is not taken from the command line', {
+          hint: 'Add --token-stdin, and pipe it in: oxbow channel add telegram --token-stdin < token.txt',
+        })
+      const piped = (await readPiped()).trim()
+      if (piped === '')
+        throw new OxbowError('bad_input', 'nothing was piped in', { hint: 'oxbow channel add telegram --token-stdin < token.txt' })
+      // Where a channel has several secrets, they come as JSON.
+      const { kind } = input
+      const first = kind === 'webhook' ? 'secret' : kind === 'email' ? 'password' : 'token'
+      const secrets = piped.startsWith('{') ? (JSON.parse(piped) as Record<string, string>) : { [first]: piped }
+      return { ...input, secrets, options: given }
+    },
+    show: (view: OutputOf<'channel.add'>) => {
+      if (view.hook !== '') return hookText(view)
+      return [stateText(view), ...(view.state === 'up' ? [`Link yourself now: oxbow channel pair ${view.name}`] : [])].join('\n')
+    },
+    fails: ({ state, why }: View) =>
+      state === 'failed' ? new OxbowError('bad_config', why, { hint: 'Mend that, then: oxbow channel test.' }) : null,
+  },
+  {
+    words: 'channel list',
+    summary: 'list channels: state, what waits, why one is off',
+    examples: ['oxbow channel list'],
+    call: 'channel.list',
+    lists: { channel: 'name' },
+    lines: (views: readonly View[]) => views,
+    empty: 'No channel is configured. Add one: oxbow channel add telegram --token-stdin',
+    show: (views: readonly View[]) => table(views.map(rowOf)),
+  },
+  {
+    words: 'channel test <channel>',
+    summary: 'connect a channel anew, and say whether that works',
+    examples: ['oxbow channel test telegram'],
+    call: 'channel.test',
+    ...one,
+    show: stateText,
+  },
+  {
+    words: 'channel pair <channel>',
+    summary: 'make a code by which somebody becomes linked, good once and for ten minutes',
+    examples: ['oxbow channel pair telegram', 'oxbow channel pair telegram --role member'],
+    call: 'channel.pair',
+    omit: true,
+    typed: { channel: 'channel', '--role <role>': { field: 'role', help: 'owner (default), member or guest' } },
+    show: ({ link, code, role }: OutputOf<'channel.pair'>) =>
+      [
+        ...(link === '' ? [] : [`Open this link, and press Start:\n  ${link}`]),
+        `${link === '' ? 'Send' : 'Or send'} this code in a direct chat:\n  ${code}`,
+        `Whoever does that first is linked as ${role}. The code is good for ten minutes.`,
+      ].join('\n'),
+  },
+  {
+    words: 'channel approve <code>',
+    summary: 'link the stranger who was shown a code',
+    examples: ['oxbow channel approve K7QM-2ZPA', 'oxbow channel approve K7QM-2ZPA --role guest'],
+    call: 'channel.approve',
+    omit: true,
+    typed: { '--role <role>': { field: 'role', help: 'member (default), guest or owner' } },
+    show: ({ shown, role }: OutputOf<'channel.approve'>) => `${plainLine(shown, nameChars)} is linked as ${role}.`,
+  },
+  {
+    words: 'channel pause <channel>',
+    summary: 'stop a channel until it is resumed',
+    examples: ['oxbow channel pause telegram'],
+    call: 'channel.pause',
+    ...one,
+    show: stateText,
+  },
+  {
+    words: 'channel resume <channel>',
+    summary: 'let a channel go on',
+    examples: ['oxbow channel resume telegram'],
+    call: 'channel.resume',
+    ...one,
+    show: stateText,
+  },
+  {
+    words: 'channel retry <channel> [delivery]',
+    summary: 'send again what was given up',
+    examples: ['oxbow channel retry telegram'],
+    call: 'channel.retry',
+    omit: true,
+    typed: { channel: 'channel', delivery: 'delivery' },
+    show: ({ retried }: OutputOf<'channel.retry'>) => (retried === 0 ? 'Nothing was given up.' : `${retried} will be sent again.`),
+  },
+  {
+    words: 'channel log <channel>',
+    summary: 'list what a channel has not delivered',
+    examples: ['oxbow channel log telegram'],
+    call: 'channel.log',
+    ...one,
+    lines: (lines: readonly Line[]) => lines,
+    empty: 'Everything was delivered.',
+    show: (lines: readonly Line[]) =>
+      table(
+        lines.map(({ delivery, kind, state, why, made_at }) => [
+          delivery.slice(0, 8),
+          kind,
+          state,
+          formatTime(made_at),
+          plainLine(why, whyChars),
+        ]),
+      ),
+  },
+  {
+    words: 'channel remove <channel>',
+    summary: 'remove a channel, with its token',
+    examples: ['oxbow channel remove telegram'],
+    call: 'channel.remove',
+    ...one,
+    show: ({ removed }: OutputOf<'channel.remove'>) => `Removed ${removed}. Its sessions stay.`,
+  },
+]
+
+function rowOf({ name, kind, state, account, why, waiting, undelivered, failed }: View): string[] {
+  const counts = [
+    waiting > 0 ? `${waiting} waiting` : '',
+    undelivered > 0 ? `${undelivered} to deliver` : '',
+    failed > 0 ? `${failed} not delivered` : '',
+  ]
+  return [
+    name,
+    kind,
+    state,
+    plainLine(account, nameChars),
+    [...counts.filter((text) => text !== ''), plainLine(why, whyChars)].join('  ').trim(),
+  ]
+}
+
+function hookText({ hook, secret, why }: OutputOf<'channel.add'>): string {
+  return [
+    hook.startsWith('/')
+      ? `Post to the address of the gateway, as \`oxbow status\` shows it, with the path\n  ${hook}`
+      : `Post to\n  ${hook}`,
+    ...(secret === '' ? [] : [`signed with this secret, which is shown once:\n  ${secret}`]),
+    'What comes is untrusted: it becomes a message in a session of its own.',
+    ...(why === '' ? [] : [plainLine(why, whyChars)]),
+  ].join('\n')
+}
+
+function stateText({ name, state, account, why, console: note }: View): string {
+  const says =
+    state === 'up'
+      ? `${name} is connected as ${plainLine(account, nameChars)}.`
+      : `${name}: ${state}${why === '' ? '' : `, ${plainLine(why, whyChars)}`}.`
+  return note === '' ? says : `${says}\n${note}`
+}

@@ -1,0 +1,196 @@
+/** What people type with a slash. Only owners may, but for `/help` and `/cancel` of one's own turn. What is typed besides is a message. */
+import { type CallId, derivedId, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
+import { userCaller } from '../../kernel/index.ts'
+import type { ChannelDeps, Of } from './channel-deps.ts'
+import { type ChatDoc, newDelivery } from './channel-records.ts'
+import { type Identity, type Received } from './channel-schemas.ts'
+import type { ChatPlace, Chats } from './chats.ts'
+import type { Outbox } from './outbox.ts'
+
+/** The menu of each platform. */
+export const menu: readonly { readonly name: string; readonly summary: string }[] = [
+  { name: 'new', summary: 'begin a new session here' },
+  { name: 'sessions', summary: 'list the newest sessions' },
+  { name: 'switch', summary: 'go on with another session: /switch ID' },
+  { name: 'fork', summary: 'go on with a copy of this session' },
+  { name: 'cancel', summary: 'stop the running turn' },
+  { name: 'cancelall', summary: 'stop it, and drop what waits here' },
+  { name: 'status', summary: 'what runs and what waits' },
+  { name: 'cost', summary: 'what today has cost' },
+  { name: 'model', summary: 'choose the model for this chat: /model NAME' },
+  { name: 'undo', summary: 'take back what the last turn changed' },
+  { name: 'quiet', summary: 'no notices here: /quiet on, /quiet off' },
+  { name: 'help', summary: 'what can be said' },
+]
+
+export interface Commands {
+  isCommand(text: string): boolean
+  /** Answers by a delivery whose id follows from the message. */
+  run(of: Of, place: ChatPlace, identity: Identity, message: Pick<Received, 'message' | 'text'>): Promise<void>
+}
+
+const form = /^\/([a-z]{1,20})(?:@\w{1,40})?(?:\s+([\s\S]*))?$/i
+const shownSessions = 10
+const maxReplyChars = 3_000
+const names: ReadonlySet<string> = new Set([...menu.map(({ name }) => name), 'start'])
+
+interface Asked {
+  readonly of: Of
+  readonly place: ChatPlace
+  readonly identity: Identity
+  readonly chat: ChatDoc
+  /** What follows the command. */
+  readonly rest: string
+}
+
+/** Others read what is said in a group: these tell of the person's other sessions and money. */
+const directOnly: ReadonlySet<string> = new Set(['sessions', 'switch', 'fork', 'cost', 'undo'])
+
+/** Makes a call as the owner, in no turn. */
+type Ask = (asked: Asked, name: string, input: JsonObject, session?: SessionId) => Promise<CallOutcome>
+
+type Command = (asked: Asked) => Promise<string>
+
+export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats; readonly outbox: Outbox }): Commands {
+  const { chats, outbox } = parts
+  const { gate, user, newId } = deps
+  const ask: Ask = (_, name, input, session = '' as SessionId) => {
+    const called: string = name
+    return gate.call(userCaller(user, session, ''), called, input, { id: newId() as CallId, signal: null })
+  }
+  const all = commandsOf(deps, chats, ask)
+  return {
+    isCommand: (text) => names.has((form.exec(text.trim())?.[1] ?? '').toLowerCase()),
+    async run(of, place, identity, { message, text }) {
+      const [, word = '', rest = ''] = form.exec(text.trim()) ?? []
+      const name = word.toLowerCase() === 'start' ? 'help' : word.toLowerCase()
+      const chat = await chats.get(place)
+      const mayRun = identity.role === 'owner' || name === 'help' || (name === 'cancel' && chat?.running?.identity === identity.id)
+      const asked = { of, place, identity, rest: rest.trim() }
+      const reply = async (): Promise<string> => {
+        if (!mayRun) return 'Only an owner may do that.'
+        if (place.kind === 'group' && directOnly.has(name)) return 'Others read this chat. Do that in the direct chat.'
+        return chat === null ? '' : ((await ownValue(all, name)?.({ ...asked, chat })) ?? '')
+      }
+      const id = derivedId('command', place.channel, place.space, place.chat, message)
+      const { kind: _, ...where } = place
+      await outbox.make(
+        of,
+        newDelivery(id, { ...where, kind: 'notice', text: truncate(await reply(), maxReplyChars), made_at: deps.clock.now() }),
+      )
+    },
+  }
+}
+
+function commandsOf(deps: ChannelDeps, chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
+  return { ...sessionCommands(chats, ask), ...turnCommands(chats, ask), ...chatCommands(deps, chats) }
+}
+
+function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
+  return {
+    help: async ({ identity }) =>
+      [
+        'Write what you want. What you can say besides:',
+        ...menu
+          .filter(({ name }) => identity.role === 'owner' || name === 'help' || name === 'cancel')
+          .map(({ name, summary }) => `/${name} – ${summary}`),
+      ].join('\n'),
+    async new({ of, place, identity }) {
+      await chats.renew(of, place, identity.role)
+      return 'A new session begins with your next message.'
+    },
+    async sessions(asked) {
+      const found = await ask(asked, 'session.list', { limit: shownSessions })
+      if (found.status !== 'ok') return found.failure.message
+      const rows = found.output as readonly { readonly id: string; readonly title: string; readonly turns: number }[]
+      const lines = rows.map(
+        ({ id, title, turns }) => `${id === asked.chat.session ? '→' : '•'} \`${id.slice(-8)}\` ${title || 'untitled'} (${turns})`,
+      )
+      return lines.length === 0 ? 'There is no session yet.' : [...lines, 'Go on with one: /switch ID'].join('\n')
+    },
+    switch: (asked) => switchTo(chats, ask, asked),
+    async fork(asked) {
+      const made = await ask(asked, 'session.fork', { session: asked.chat.session })
+      if (made.status !== 'ok') return made.failure.code === 'not_found' ? 'There is nothing to copy yet.' : made.failure.message
+      const { session } = made.output as { readonly session: SessionId }
+      await chats.change(asked.of, asked.place, (now) => ({ ...now, session }))
+      return 'This chat goes on with a copy. The session before stays as it is: /sessions.'
+    },
+  }
+}
+
+function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
+  return {
+    async cancel(asked) {
+      const { running, session } = asked.chat
+      const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session })
+      if (ended.status !== 'ok') return ended.failure.message
+      return (ended.output as { cancelled: boolean }).cancelled ? 'Stopped.' : 'Nothing runs here.'
+    },
+    async cancelall(asked) {
+      const dropped = await chats.clear(asked.of, asked.place)
+      const { running, session } = asked.chat
+      const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session, waiting: true })
+      const stopped = ended.status === 'ok' && (ended.output as { cancelled: boolean }).cancelled
+      return `${stopped ? 'Stopped' : 'Nothing ran'}; ${dropped} waiting messages were dropped.`
+    },
+    async status(asked) {
+      const now = await ask(asked, 'system.now', {})
+      if (now.status !== 'ok') return now.failure.message
+      const { turns, approvals } = now.output as { readonly turns: readonly unknown[]; readonly approvals: readonly unknown[] }
+      const { running, queue, session, model } = asked.chat
+      return [
+        `Session \`${session.slice(-8)}\`${model === '' ? '' : `, model ${model}`}${asked.chat.quiet ? ', quiet' : ''}.`,
+        running === null ? 'Nothing runs here.' : `A turn runs here; ${queue.length} wait.`,
+        ...(asked.place.kind === 'group' ? [] : [`In all: ${turns.length} running, ${approvals.length} waiting for approval.`]),
+      ].join('\n')
+    },
+    async cost(asked) {
+      const costs = await ask(asked, 'costs.show', { by: 'day', limit: 7 })
+      return costs.status === 'ok' ? costs.text || 'Nothing was spent.' : costs.failure.message
+    },
+    async undo(asked) {
+      const done = await ask(asked, 'version.undo', { apply: true, conflicts: 'stop' }, asked.chat.session)
+      return done.status === 'ok' ? done.text : done.failure.message
+    },
+  }
+}
+
+function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, Command>> {
+  return {
+    async model({ of, place, chat, rest }) {
+      if (rest === '')
+        return chat.model === '' ? 'The usual model answers. Choose one: /model NAME' : `${chat.model} answers. The usual one: /model usual`
+      const model = rest === 'usual' ? '' : rest.slice(0, 200)
+      if (model !== '') {
+        const problem = await deps.engine.facts(model).then(
+          () => '',
+          (error: unknown) => (error as Error).message,
+        )
+        if (problem !== '') return problem
+      }
+      await chats.change(of, place, (now) => ({ ...now, model }))
+      return model === '' ? 'The usual model answers from now on.' : `${model} answers from now on.`
+    },
+    async quiet({ of, place, rest, chat }) {
+      const quiet = rest === 'off' ? false : rest === 'on' ? true : !chat.quiet
+      await chats.change(of, place, (now) => ({ ...now, quiet }))
+      return quiet ? 'Quiet: only answers come here. /quiet off ends that.' : 'Notices come here again.'
+    },
+  }
+}
+
+async function switchTo(chats: Chats, ask: Ask, asked: Asked): Promise<string> {
+  const wanted = asked.rest.replace(/`/g, '')
+  if (wanted.length < 4) return 'Name a session as /sessions lists it: /switch ID'
+  const found = await ask(asked, 'session.list', { limit: 1_000 })
+  if (found.status !== 'ok') return found.failure.message
+  const rows = found.output as readonly { readonly id: SessionId; readonly title: string }[]
+  const fits = rows.filter(({ id }) => id.startsWith(wanted) || id.endsWith(wanted))
+  const [one] = fits
+  if (one === undefined) return 'There is no such session: /sessions lists them.'
+  if (fits.length > 1) return `${fits.length} sessions have this id; write more of it.`
+  await chats.change(asked.of, asked.place, (now) => ({ ...now, session: one.id }))
+  return `This chat goes on with: ${one.title || 'untitled'}`
+}

@@ -1,0 +1,73 @@
+/** Calls about who is linked. */
+import { z } from 'zod'
+import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
+import type { Of } from './channel-deps.ts'
+import { manageRight, readRight } from './channel-records.ts'
+import { channelName, identitySchema, roleSchema } from './channel-schemas.ts'
+import type { Channels } from './open-channels.ts'
+
+type Load = () => Promise<Channels>
+
+const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 30_000 } as const satisfies Partial<Call>
+const reads = { ...shared, tier: 'read_only', right: readRight, effect: 'none' } as const
+const writes = { ...shared, tier: 'side_effecting', right: manageRight, effect: 'idempotent' } as const
+
+const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
+
+export function identityCalls(load: Load): readonly Call[] {
+  return [linkCall(load), unlinkCall(load), identitiesCall(load)]
+}
+
+function linkCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'identity.link',
+    summary: 'Links somebody on a platform, by the id that the platform gives them.',
+    input: z.strictObject({
+      channel: channelName,
+      space: z.string().max(300).default('').describe('Workspace, guild or domain.'),
+      sender: z.string().min(1).max(300).describe('Id of the sender; not a name or handle.'),
+      shown: z.string().max(300).default('').describe('Name for you to read.'),
+      role: roleSchema.default('member'),
+      rights: z.array(z.string().max(600)).max(100).default([]).describe('Rights within which its turns act; default: what the role has.'),
+      groups: z.array(z.string().max(300)).max(100).default([]).describe('Chats in which a guest may speak.'),
+    }),
+    output: identitySchema,
+    example: { channel: 'telegram', space: '', sender: '1000', shown: 'Ada', role: 'member', rights: [], groups: [] },
+    recordOutput: ({ id }) => ({ id }),
+    async run({ role: given, rights, groups, ...sender }, context) {
+      const { identities, get } = await load()
+      await get(sender.channel)
+      return { output: await identities.link(ofCall(context, 'identity.link'), sender, { role: given, rights, groups }) }
+    },
+  })
+}
+
+function unlinkCall(load: Load): Call {
+  return defineCall({
+    ...writes,
+    name: 'identity.unlink',
+    summary: 'Unlinks somebody: from now on they are a stranger.',
+    input: z.strictObject({ identity: z.string().min(1).max(100) }),
+    output: z.strictObject({ unlinked: z.string() }),
+    example: { identity: '0123456789abcdef' },
+    async run({ identity }, context) {
+      const { id } = await (await load()).identities.unlink(ofCall(context, 'identity.unlink'), identity)
+      return { output: { unlinked: id } }
+    },
+  })
+}
+
+function identitiesCall(load: Load): Call {
+  return defineCall({
+    ...reads,
+    name: 'identity.list',
+    routes: [{ method: 'GET', path: '/identities', list: '' }],
+    summary: 'Lists who is linked, with their roles.',
+    input: z.strictObject({}),
+    output: z.array(identitySchema),
+    example: {},
+    recordOutput: (output) => ({ identities: output.length }),
+    run: async () => ({ output: [...(await (await load()).identities.all())] }),
+  })
+}

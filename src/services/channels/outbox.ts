@@ -1,0 +1,187 @@
+/**
+ * What is to be delivered. A delivery is on record before anything of it is sent, and so is each attempt; what the platform says of it follows.
+ * Those that are open are one category of documents, those that have ended another, so that none is made twice.
+ */
+import { OxbowError } from '../../base/index.ts'
+import { type AskDoc, askCategory, change, deliveredCategory, outboxCategory } from './channel-records.ts'
+import { type DeliveredPart, type Delivery } from './channel-schemas.ts'
+import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
+import { deadLetterMs, keptDeliveryMs, keptFailureMs, maxOpenDeliveries } from './limits.ts'
+
+/** What the process of channels says of a delivery. */
+interface Told {
+  readonly part?: number | undefined
+  /** Of the part, on the platform. */
+  readonly id?: string | undefined
+  readonly end?: { readonly state: 'done' | 'lost' | 'dead'; readonly why: string } | undefined
+}
+
+export interface Outbox {
+  /** Makes a delivery, unless it was made before. Durable when it resolves. */
+  make(of: Of, delivery: Delivery): Promise<void>
+  /** Whether a delivery was made, open or ended. */
+  has(id: string): Promise<boolean>
+  find(id: string): Promise<Delivery | null>
+  /** Of all channels, oldest first. What is too old is given up. */
+  open(): Promise<readonly Delivery[]>
+  /** Those that were not delivered, or whose end nobody knows. */
+  failed(channel: string): Promise<readonly Delivery[]>
+  /** Sending a part begins. @returns the part, if it was begun before */
+  attempt(of: Of, id: string, part: number): Promise<DeliveredPart | null>
+  tell(of: Of, id: string, told: Told): Promise<void>
+  /** Changes one that is open, or opens one that has ended. @throws OxbowError `not_found` */
+  reopen(of: Of, id: string, next: (delivery: Delivery) => Delivery): Promise<void>
+  /** Ends the deliveries of a channel that is removed. */
+  drop(of: Of, channel: string): Promise<void>
+  /** Waits until something has changed since. @returns the version now */
+  changedSince(version: number, ms: number, signal: AbortSignal): Promise<number>
+  /** Whoever waits looks again. */
+  wake(): void
+}
+
+const topic = 'channel outbox'
+
+export function createOutbox(deps: ChannelDeps): Outbox {
+  const { documents, clock, runs } = deps
+  // Whoever has waited before a restart looks at once.
+  let version = clock.now()
+  const prunedAt = { at: 0 }
+  const wake = (): void => {
+    version += 1
+    runs.changed(topic)
+  }
+  const find = async (id: string): Promise<Delivery | null> =>
+    (await documents.get<Delivery>(outboxCategory, id))?.value ?? (await documents.get<Delivery>(deliveredCategory, id))?.value ?? null
+  /** Each change of a delivery is one record, and waits for those before it. */
+  const update: Update = async (of, id, next) => {
+    await documents.update<Delivery>(of, outboxCategory, id, async (open) => {
+      const now = open?.value ?? (await find(id))
+      if (now === null) throw unknown(id)
+      const then = next(now)
+      if (then === null) return []
+      const isOpen = then.state === 'open'
+      return [change(outboxCategory, id, isOpen ? then : null), change(deliveredCategory, id, isOpen ? null : then)]
+    })
+    wake()
+  }
+  const all = async (): Promise<readonly Delivery[]> =>
+    (await documents.list<Delivery>(outboxCategory, maxOpenDeliveries)).map(({ value }) => value)
+  return {
+    wake,
+    find,
+    has: async (id) => (await find(id)) !== null,
+    async make(of, delivery) {
+      await documents.update<Delivery>(of, outboxCategory, delivery.id, async () =>
+        (await find(delivery.id)) === null ? [change(outboxCategory, delivery.id, delivery)] : [],
+      )
+      wake()
+    },
+    async open() {
+      const now = clock.now()
+      const old = (await all()).filter(({ made_at: at }) => now - at > deadLetterMs)
+      for (const { id } of old)
+        await update(byKernel(deps, 'channel.expire'), id, (it) => ({
+          ...it,
+          state: 'dead',
+          why: 'not delivered within a day',
+          ended_at: now,
+        }))
+      return (await all()).toSorted((a, b) => a.made_at - b.made_at || (a.id < b.id ? -1 : 1))
+    },
+    failed: (channel) => failedOf(deps, channel),
+    async attempt(of, id, part) {
+      let before: DeliveredPart | null = null
+      await update(of, id, (now) => {
+        const known = now.parts[part]
+        before = known === undefined || known.at === 0 ? null : known
+        if (before !== null && before.id !== '') return null
+        return { ...now, parts: withPart(now.parts, part, { at: clock.now(), id: '' }) }
+      })
+      return before
+    },
+    tell: (of, id, told) => tellOf({ ...deps, prunedAt }, update, of, id, told),
+    reopen: (of, id, next) => update(of, id, (now) => ({ ...next(now), state: 'open', why: '', made_at: clock.now(), ended_at: 0 })),
+    drop: async (of, channel) => {
+      const gone = { state: 'dead', why: 'the channel was removed', ended_at: clock.now() } as const
+      for (const { id, channel: its } of await all()) if (its === channel) await update(of, id, (now) => ({ ...now, ...gone }))
+    },
+    async changedSince(seen, ms, signal) {
+      await runs.until(topic, () => (version !== seen ? true : null), { signal, until: clock.now() + ms })
+      return version
+    },
+  }
+}
+
+async function failedOf({ documents }: ChannelDeps, channel: string): Promise<readonly Delivery[]> {
+  return (await allEnded(documents)).filter((each) => each.channel === channel && each.state !== 'done')
+}
+
+async function allEnded(documents: ChannelDeps['documents']): Promise<readonly Delivery[]> {
+  return (await documents.all<Delivery>(deliveredCategory)).map(({ value }) => value)
+}
+
+type Update = (of: Of, id: string, next: (now: Delivery) => Delivery | null) => Promise<void>
+
+/** Keeps what the platform says. */
+async function tellOf(
+  { prunedAt, ...deps }: ChannelDeps & { readonly prunedAt: { at: number } },
+  update: Update,
+  of: Of,
+  id: string,
+  { part, id: platformId, end }: Told,
+): Promise<void> {
+  const at = deps.clock.now()
+  await update(of, id, (now) => {
+    const parts =
+      part === undefined || platformId === undefined
+        ? now.parts
+        : withPart(now.parts, part, { at: now.parts[part]?.at ?? at, id: platformId })
+    if (end === undefined) return { ...now, parts }
+    // What the platform has refused has not arrived: sent again, it is no second copy.
+    const kept = end.state === 'dead' ? parts.map((each) => (each.id === '' ? { at: 0, id: '' } : each)) : parts
+    return { ...now, parts: kept, ...end, ended_at: at }
+  })
+  if (part === 0 && platformId !== undefined) await bindAsk(deps, of, id, platformId)
+  if (end !== undefined) await prune(deps, prunedAt)
+}
+
+function withPart(parts: readonly DeliveredPart[], index: number, part: DeliveredPart): readonly DeliveredPart[] {
+  const next = [...parts]
+  while (next.length < index) next.push({ at: 0, id: '' })
+  next[index] = part
+  return next
+}
+
+/** A button is good below the message that has it, and nowhere else. */
+async function bindAsk({ documents }: ChannelDeps, of: Of, delivery: string, message: string): Promise<void> {
+  const asks = (await documents.all<AskDoc>(askCategory)).filter(({ value }) => value.delivery === delivery && value.message === '')
+  for (const { name } of asks)
+    await documents.change<AskDoc>(of, askCategory, name, (now) => (now === null ? undefined : { ...now.value, message }))
+}
+
+/** Forgets what ended long ago: nothing can make it again. */
+async function prune({ documents, clock, newId }: ChannelDeps, prunedAt: { at: number }): Promise<void> {
+  const now = clock.now()
+  // A look in a while: each reads all that have ended.
+  if (now - prunedAt.at < pruneEachMs) return
+  prunedAt.at = now
+  const isOld = ({ state, ended_at: at }: Delivery): boolean => now - at > (state === 'done' ? keptDeliveryMs : keptFailureMs)
+  const asks = await documents.all<AskDoc>(askCategory)
+  // A question may wait for days, and its message says at its end who decided.
+  const asking = new Set(asks.filter(({ value }) => value.kind === 'approval' && value.decided === null).map(({ value }) => value.delivery))
+  const old = (await allEnded(documents)).filter((each) => isOld(each) && !asking.has(each.id))
+  if (old.length < leastPruned) return
+  const gone = new Set(old.map(({ id }) => id))
+  await documents.put(byKernel({ newId }, 'channel.prune'), [
+    ...old.map(({ id }) => change(deliveredCategory, id, null)),
+    ...asks.filter(({ value }) => gone.has(value.delivery)).map(({ name }) => change(askCategory, name, null)),
+  ])
+}
+
+const pruneEachMs: number = 10 * 60_000
+/** One record for many. */
+const leastPruned = 20
+
+function unknown(id: string): OxbowError {
+  return new OxbowError('not_found', `There is no delivery ${id}.`, { hint: '`oxbow channel log` lists them.' })
+}

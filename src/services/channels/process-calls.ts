@@ -1,0 +1,359 @@
+/** Calls of the process of channels, with its own right: nobody else makes them. Each says what a platform has said, or what was done there. */
+import { z } from 'zod'
+import { type Core, processRight as runtimeRight } from '../../kernel/index.ts'
+import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
+import { type Call, type CallContext, defineCall, maxPieceBytes } from '../../protocol/index.ts'
+import { sectionOf } from '../../config/index.ts'
+import { answerCall, processRight } from './channel-records.ts'
+import {
+  accountSchema,
+  channelName,
+  decidedSchema,
+  deliverySchema,
+  partSchema,
+  pieceHash,
+  placeFields,
+  platformId,
+  type Received,
+  receivedSchema,
+} from './channel-schemas.ts'
+import type { Of } from './channel-deps.ts'
+import { channelsConfig } from './config.ts'
+import type { Channels } from './open-channels.ts'
+import { respondsToAll } from './receiving.ts'
+import type { Released } from './turns/releases.ts'
+
+type Load = () => Promise<Channels>
+
+const shared = {
+  audience: ['terminal'],
+  right: processRight,
+  labels: { adds: [], sink: false },
+  timeoutMs: 30_000,
+  tier: 'side_effecting',
+  effect: 'idempotent',
+} as const satisfies Partial<Call>
+
+const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
+
+/** @param core absent fields where calls are only described */
+export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): readonly Call[] {
+  return [
+    receiveCall(core, load),
+    outboxCall(load),
+    attemptCall(load),
+    tellCall(load),
+    pressCall(load),
+    askCall(load),
+    releaseCall(load),
+    answerCallOf(),
+    movedCall(load),
+    sayCall(load),
+    pieceCall(() => core.blobs),
+    readCall(),
+    placesCall(load),
+  ]
+}
+
+/** Of what was said in a group to others, nothing is kept, unless the person wants that. */
+function isForOthers({ config }: Pick<Core, 'config'>, { kind, mentions_us: mention, replies_to_us: reply, text }: Received): boolean {
+  if (kind === 'direct' || mention || reply || text.startsWith('/')) return false
+  return !sectionOf(channelsConfig, config).read_group && !respondsToAll(config)
+}
+
+function receiveCall(core: Pick<Core, 'config'>, load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.receive',
+    summary: 'Takes in a message of a platform: it is in the journal when this is answered.',
+    input: receivedSchema,
+    output: decidedSchema,
+    example: {
+      channel: 'telegram',
+      space: '',
+      chat: '1000',
+      thread: '',
+      kind: 'direct',
+      message: '7',
+      sender: '1000',
+      shown: 'Ada',
+      is_bot: false,
+      is_verified: true,
+      at: 0,
+      text: 'Hello',
+      change: 'new',
+      mentions_us: false,
+      replies_to_us: false,
+      quoted: [],
+      files: [],
+      automatic: '',
+    },
+    recordInput: (input) =>
+      (isForOthers(core, input) ? { ...input, shown: '', text: '', quoted: [], files: [] } : input) as unknown as JsonObject,
+    recordOutput: (output) => ({ ...output }),
+    async run(input, context) {
+      const channels = await load()
+      const channel = await channels.get(input.channel)
+      return { output: await channels.receive(ofCall(context, 'channel.receive'), channel, input) }
+    },
+  })
+}
+
+const longestWaitS = 600
+
+function outboxCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.outbox',
+    summary: 'Waits for what is to be delivered, and lists it.',
+    tier: 'read_only',
+    effect: 'none',
+    timeoutMs: (longestWaitS + 30) * 1_000,
+    input: z.strictObject({
+      seen: z.number().default(0).describe('The version that was seen last: waits until there is another one.'),
+      wait_s: z.int().min(0).max(longestWaitS).default(0).describe('How long to wait.'),
+    }),
+    output: z.strictObject({
+      version: z.number(),
+      deliveries: z.array(deliverySchema).readonly(),
+      linked_at: z.number().describe('When somebody was linked last: who was a stranger may be none any more.'),
+    }),
+    example: { seen: 0, wait_s: 0 },
+    recordOutput: ({ version, deliveries }) => ({ version, deliveries: deliveries.length }),
+    async run({ seen, wait_s }, { signal }) {
+      const { outbox, identities } = await load()
+      const version = await outbox.changedSince(seen, wait_s * 1_000, signal)
+      const linkedAt = (await identities.all()).reduce((newest, { linked_at: at }) => Math.max(newest, at), 0)
+      return { output: { version, deliveries: await outbox.open(), linked_at: linkedAt } }
+    },
+  })
+}
+
+const delivery = z.string().min(1).max(100).describe('Id of the delivery.')
+
+function attemptCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.attempt',
+    summary: 'Records that sending a part of a delivery begins.',
+    input: z.strictObject({ delivery, part: z.int().min(0).max(100) }),
+    output: z.strictObject({
+      before: partSchema.nullable().describe('The attempt before it; null: it is the first.'),
+    }),
+    example: { delivery: '01890a5d', part: 0 },
+    recordOutput: (output) => output as unknown as JsonObject,
+    async run({ delivery: id, part }, context) {
+      return { output: { before: await (await load()).outbox.attempt(ofCall(context, 'channel.attempt'), id, part) } }
+    },
+  })
+}
+
+function tellCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.sent',
+    summary: 'Records what has become of a delivery, or of a part of it.',
+    input: z.strictObject({
+      delivery,
+      part: z.int().min(0).max(100).optional(),
+      id: platformId.min(1).optional().describe('Id of the part on the platform.'),
+      end: z
+        .strictObject({ state: z.enum(['done', 'lost', 'dead']), why: z.string().max(300).default('') })
+        .optional()
+        .describe('`lost`: nobody knows whether it has arrived. `dead`: it cannot be delivered.'),
+    }),
+    output: z.strictObject({}),
+    example: { delivery: '01890a5d', part: 0, id: '101' },
+    async run({ delivery: id, ...told }, context) {
+      const { outbox, questions } = await load()
+      await outbox.tell(ofCall(context, 'channel.sent'), id, told)
+      if (told.end?.state === 'lost') {
+        const lost = await outbox.find(id)
+        if (lost !== null) await questions.tellLost(lost)
+      }
+      return { output: {} }
+    },
+  })
+}
+
+function pressCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.press',
+    summary: 'Judges a button that was pressed, and decides what waits where whoever pressed it may.',
+    input: z.strictObject({ ...placeFields, message: platformId.min(1), sender: platformId.min(1), data: z.string().max(64) }),
+    output: z.strictObject({ text: z.string().describe('Shown to the one who pressed, and to nobody else; empty: nothing.') }),
+    example: { channel: 'telegram', space: '', chat: '1000', thread: '', message: '7', sender: '1000', data: '0'.repeat(32) },
+    recordOutput: (output) => ({ ...output }),
+    async run(input, context) {
+      const { questions } = await load()
+      return { output: { text: await questions.press(ofCall(context, 'channel.press'), input) } }
+    },
+  })
+}
+
+function askCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.ask',
+    summary: 'Has a call that waits for approval shown where somebody may decide it.',
+    input: z.strictObject({ session: z.string().min(1).max(100), call: z.string().min(1).max(200) }),
+    output: z.strictObject({ asked: z.boolean() }),
+    example: { session: '01890a5d-ac96-774b-bcce-b302099a8057', call: '01890a5d-ac96-774b-bcce-b302099a8057.0' },
+    recordOutput: (output) => ({ ...output }),
+    async run({ session, call }, context) {
+      const { questions } = await load()
+      return { output: { asked: await questions.ask(ofCall(context, 'channel.ask'), session as SessionId, call as CallId) } }
+    },
+  })
+}
+
+function releaseCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.release',
+    summary: 'Says whether others may be shown an answer; where it may tell private data, the owner is asked.',
+    timeoutMs: (longestWaitS + 30) * 1_000,
+    input: z.strictObject({
+      delivery,
+      growing: z.boolean().default(false).describe('The answer is still being written: nobody is asked.'),
+      wait_s: z.int().min(0).max(longestWaitS).default(0).describe('How long to wait for the owner.'),
+    }),
+    output: z.strictObject({ released: z.enum(['allowed', 'denied', 'waits']) }),
+    example: { delivery: '01890a5d', growing: false, wait_s: 0 },
+    recordOutput: (output) => ({ ...output }),
+    async run({ delivery: id, growing, wait_s }, context) {
+      const { outbox, releases } = await load()
+      const found = await outbox.find(id)
+      if (found === null) throw new OxbowError('not_found', `There is no delivery ${id}.`, { hint: '`oxbow channel log` lists them.' })
+      const shown = async (): Promise<Released> => ((await releases.mayShow(found)) ? 'allowed' : 'waits')
+      const asked = () => releases.release(ofCall(context, 'channel.release'), found, wait_s * 1_000, context.signal)
+      return { output: { released: growing ? await shown() : await asked() } }
+    },
+  })
+}
+
+/** Made by the guest itself. Only a person allows it, whatever the mode. */
+function answerCallOf(): Call {
+  return defineCall({
+    ...shared,
+    name: answerCall,
+    summary: 'Shows others an answer that may tell private data.',
+    right: runtimeRight,
+    audience: ['runtime'],
+    labels: { adds: [], sink: true },
+    forModel: true,
+    asks: ({ channel, chat }) => `others in ${channel}, chat ${chat}, will read this answer, and it may tell private data`,
+    personal: true,
+    input: z.strictObject({ channel: channelName, chat: platformId, text: z.string() }),
+    output: z.strictObject({}),
+    example: { channel: 'telegram', chat: '-1001000', text: 'The meeting is at ten.' },
+    run: async () => ({ output: {} }),
+  })
+}
+
+function movedCall(load: Load): Call {
+  const place = z.strictObject({ space: platformId.default(''), chat: platformId.min(1) })
+  return defineCall({
+    ...shared,
+    name: 'channel.moved',
+    summary: 'Says that a group has another id: its sessions, and who may speak there, move along.',
+    input: z.strictObject({ channel: channelName, from: place, to: place }),
+    output: z.strictObject({ moved: z.int() }),
+    example: { channel: 'telegram', from: { space: '', chat: '-1000' }, to: { space: '', chat: '-1001000' } },
+    recordOutput: (output) => ({ ...output }),
+    async run({ channel, from, to }, context) {
+      const { chats } = await load()
+      return { output: { moved: await chats.move(ofCall(context, 'channel.moved'), channel, from, to) } }
+    },
+  })
+}
+
+function sayCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.say',
+    summary: 'Says how a channel is: connected, or why not.',
+    input: z.strictObject({
+      channel: channelName,
+      state: z.enum(['starting', 'up', 'down', 'failed']),
+      why: z.string().max(1_000).default(''),
+      self: accountSchema.nullable().default(null),
+    }),
+    output: z.strictObject({}),
+    example: { channel: 'telegram', state: 'up', why: '', self: null },
+    event: () => ({ kind: 'channel_state', fields: {} }),
+    async run({ channel, self, ...state }, context) {
+      const channels = await load()
+      await channels.say(ofCall(context, 'channel.say'), channel, state, self)
+      return { output: {} }
+    },
+  })
+}
+
+const maxPieceCharacters = Math.ceil(maxPieceBytes / 3) * 4
+
+function pieceCall(blobs: () => Core['blobs']): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.put',
+    summary: 'Stores a piece of a file that came with a message.',
+    input: z.strictObject({ data: z.string().min(1).max(maxPieceCharacters).describe('The piece as base64.') }),
+    output: z.strictObject({ piece: z.string(), bytes: z.int() }),
+    example: { data: 'aGVsbG8=' },
+    recordInput: ({ data }) => ({ base64_characters: data.length }),
+    recordOutput: (output) => ({ ...output }),
+    async run({ data }) {
+      const bytes = Buffer.from(data, 'base64')
+      return { output: { piece: await blobs().keep(bytes), bytes: bytes.length } }
+    },
+  })
+}
+
+function readCall(): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.read',
+    summary: 'Reads a piece of a file that an agent sends to a chat, as base64.',
+    tier: 'read_only',
+    effect: 'none',
+    input: z.strictObject({ piece: pieceHash }),
+    output: z.strictObject({ data: z.string() }),
+    example: { piece: '0'.repeat(64) },
+    reveals: true,
+    recordOutput: ({ data }) => ({ base64_characters: data.length }),
+    async run({ piece }, { blobs }) {
+      const bytes = await blobs.read(piece)
+      if (bytes === null || bytes.length > maxPieceBytes)
+        throw new OxbowError('not_found', `There is no piece ${piece}.`, { hint: 'Use a hash from the `pieces` of the record.' })
+      return { output: { data: Buffer.from(bytes).toString('base64') } }
+    },
+  })
+}
+
+/** Chats and people whose histories are read after a pause: more would take minutes. */
+const mostPlaces = 200
+
+function placesCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.places',
+    summary: 'Lists the chats and people of a channel, so that what they have said while nothing ran is found.',
+    tier: 'read_only',
+    effect: 'none',
+    input: z.strictObject({ channel: channelName }),
+    output: z.strictObject({
+      chats: z.array(z.strictObject({ space: platformId, chat: platformId, thread: platformId, kind: z.enum(['direct', 'group']) })),
+      people: z.array(platformId),
+    }),
+    example: { channel: 'telegram' },
+    recordOutput: ({ chats, people }) => ({ chats: chats.length, people: people.length }),
+    async run({ channel: name }) {
+      const { chats, identities } = await load()
+      const known = (await chats.all()).filter(({ channel }) => channel === name)
+      const newest = known.toReversed().slice(0, mostPlaces)
+      const people = (await identities.all(name)).slice(0, mostPlaces).map(({ sender }) => sender)
+      return { output: { chats: newest.map(({ space, chat, thread, kind }) => ({ space, chat, thread, kind })), people } }
+    },
+  })
+}

@@ -1,0 +1,223 @@
+/**
+ * What comes in: who speaks, whether it is for us, and what becomes of it. Rules decide, in this order: the channel, the identity, the role, the
+ * rate, a command, the group, the budget. The record of the call `channel.receive` says what was decided, and why. Whether a message that becomes
+ * a turn is answered, the turn's own step *decide* says.
+ */
+import { createRecentMap, derivedId, truncate } from '../../base/index.ts'
+import { sectionOf } from '../../config/index.ts'
+import type { TurnSource } from '../../protocol/index.ts'
+import { respondConfig } from '../respond/service.ts'
+import { channelsConfig } from './config.ts'
+import type { ChannelDeps, Of } from './channel-deps.ts'
+import { type ChannelDoc, type ChannelHealth, newDelivery, turnOf, type Waiting } from './channel-records.ts'
+import { type Decided, type Identity, type Role, type Received } from './channel-schemas.ts'
+import type { ChatPlace, Chats } from './chats.ts'
+import { createCommands } from './commands.ts'
+import type { Identities } from './identities.ts'
+import { catchUpMs, maxCatchUpMs, maxSenders, maxTextChars, ratePerWindow, rateWindowMs } from './limits.ts'
+import type { Missed } from './notices/missed.ts'
+import type { Outbox } from './outbox.ts'
+import { createSpending } from './turns/spending.ts'
+
+export interface Receiving {
+  receive(of: Of, channel: ChannelDoc, message: Received): Promise<Decided>
+}
+
+interface ReceivingParts {
+  readonly chats: Chats
+  readonly identities: Identities
+  readonly outbox: Outbox
+  readonly missed: Missed
+  readonly health: (channel: string) => ChannelHealth
+}
+
+interface Incoming {
+  readonly of: Of
+  readonly message: Received
+  readonly place: ChatPlace
+}
+
+export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Receiving {
+  const { chats, identities } = parts
+  const rates = createRates(deps)
+  const commands = createCommands(deps, parts)
+  const say = sayIn(deps, parts)
+  return {
+    async receive(of, channel, message) {
+      const place = { ...placeOf(message), kind: message.kind }
+      const incoming: Incoming = { of, message, place }
+      if (channel.state === 'paused') return ignored('the channel is paused')
+      if (message.automatic !== '') return ignored(message.automatic)
+      const identity = message.is_verified ? await identities.find(channel.name, message.space, message.sender) : null
+      if (identity === null) return fromStranger(deps, parts, say, incoming)
+      const known = { identity: identity.id, role: identity.role } as const
+      if (message.change !== 'new') return { ...(await revised(parts, incoming, identity)), ...known }
+      const here = whyNotHere(identity, message)
+      if (here !== '') return { ...ignored(here), ...known }
+      const isCommand = commands.isCommand(message.text)
+      if (!isCommand && !isForUs(deps, message)) return { ...(await overheard(deps, parts, incoming)), ...known }
+      const { rate, until } = rates.take(identity)
+      if (rate === 'over')
+        await say(of, message, `That is more than ${ratePerWindow[identity.role]} messages in ten minutes. I read on when these are over.`)
+      if (rate !== 'ok') return { ...ignored('over the rate'), ...known, silent_until: until }
+      if (isOld(deps, parts, message)) {
+        await parts.missed.note(of, place, message)
+        return { ...ignored('older than a day'), ...known, became: 'missed' }
+      }
+      if (isCommand) {
+        if (await chats.note(of, place, { message: message.message, role: identity.role })) await commands.run(of, place, identity, message)
+        return { ...ignored(message.text.split(/\s/)[0] ?? ''), ...known, became: 'command' }
+      }
+      return { ...(await toTurn(deps, parts, say, incoming, identity)), ...known }
+    },
+  }
+}
+
+const ignored = (why: string): Decided => ({ became: 'ignored', why, identity: '', role: '', turn: '', silent_until: 0 })
+
+const placeOf = ({ channel, space, chat, thread }: ChatPlace) => ({ channel, space, chat, thread })
+
+type Say = (of: Of, to: Received, text: string, id?: string) => Promise<void>
+
+/** @returns what answers where a message came from; without an id, once for each message */
+function sayIn({ clock }: ChannelDeps, { outbox }: ReceivingParts): Say {
+  return (of, to, text, id = derivedId('notice', to.channel, to.space, to.chat, to.message)) =>
+    outbox.make(of, newDelivery(id, { ...placeOf({ ...to }), kind: 'notice', text, made_at: clock.now() }))
+}
+
+async function toTurn(deps: ChannelDeps, { chats }: ReceivingParts, say: Say, { of, message, place }: Incoming, identity: Identity) {
+  const spending = createSpending(deps)
+  if ((await spending.left({ identity: identity.id, role: identity.role })) === 'used_up') {
+    const id = derivedId('budget notice', identity.id, spending.today())
+    await say(of, message, 'What you may use in a day is used up. I answer again tomorrow.', id)
+    return ignored('the budget of the day is used up')
+  }
+  const turn = turnOf(message.channel, message.space, message.chat, message.message)
+  const taken = await chats.take(of, place, waitingOf(message, identity, turn))
+  if (taken === 'full') {
+    await say(of, message, 'Too many messages wait here already, so this one is not taken. /cancelall drops them.')
+    return ignored('too many wait')
+  }
+  return { ...ignored(taken), became: 'turn' as const, turn }
+}
+
+function waitingOf(message: Received, identity: Identity, turn: Waiting['turn']): Waiting {
+  const { shown, text, quoted, files, at } = message
+  return {
+    turn,
+    message: message.message,
+    identity: identity.id,
+    shown: shownOf(shown),
+    role: identity.role,
+    text: truncate(text, maxTextChars),
+    quoted: quoted.map((each) => truncate(each, maxTextChars)),
+    files,
+    at,
+    source: sourceOf(message),
+  }
+}
+
+const shownOf = (shown: string): string => truncate(shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ''), 80)
+
+/** Characters of a name in the source of a turn. */
+const maxSourceChars = 200
+
+function sourceOf({ kind, mentions_us: mention, replies_to_us: reply, is_bot: bot, channel, chat }: Received): TurnSource {
+  return {
+    kind,
+    ...(mention && { mention: true as const }),
+    ...(reply && { reply: true as const }),
+    ...(bot && { bot: true as const }),
+    channel: channel.slice(0, maxSourceChars),
+    chat: chat.slice(0, maxSourceChars),
+  }
+}
+
+/** A guest speaks in the groups that were named, and nowhere else. */
+function whyNotHere({ role, groups }: Identity, { kind, chat }: Received): string {
+  if (role !== 'guest') return ''
+  return kind === 'group' && groups.includes(chat) ? '' : 'a guest, who may not speak here'
+}
+
+/** Of a group, what mentions or answers the agent, and everything where a rule of `[respond]` decides about the rest. */
+function isForUs({ config }: ChannelDeps, { kind, mentions_us: mention, replies_to_us: reply }: Received): boolean {
+  return kind === 'direct' || mention || reply || respondsToAll(config)
+}
+
+/** Whether the step *decide* is asked about what is not addressed to the agent. */
+export function respondsToAll(config: ChannelDeps['config']): boolean {
+  return sectionOf(respondConfig, config).group !== 'addressed'
+}
+
+/** Only where the person wants that, the words of others in a group are kept until the next message to the agent. */
+async function overheard({ config }: ChannelDeps, { chats }: ReceivingParts, { of, place, message }: Incoming): Promise<Decided> {
+  const isRead = message.kind === 'group' && sectionOf(channelsConfig, config).read_group
+  if (!isRead || message.text.trim() === '') return ignored('not addressed in a group')
+  const { message: id, sender, shown, text } = message
+  await chats.hear(of, place, { message: id, sender, shown: shownOf(shown), text })
+  return { ...ignored('read along (channels.read_group)'), became: 'heard' }
+}
+
+async function revised({ chats }: ReceivingParts, { of, place, message }: Incoming, identity: Identity): Promise<Decided> {
+  const text = message.change === 'deleted' ? null : truncate(message.text, maxTextChars)
+  const became = await chats.revise(of, place, message.message, text, identity)
+  if (became === 'unknown') await chats.rehear(of, place, message.message, message.sender, text)
+  return { ...ignored(became), became: became === 'unknown' ? 'ignored' : 'changed' }
+}
+
+/**
+ * What waited on the platform for more than a day is listed, and not answered. A channel that has been connected for long gets nothing that
+ * old: then a clock is wrong, and the message is new.
+ */
+function isOld({ clock }: ChannelDeps, { health }: ReceivingParts, { at, channel }: Received): boolean {
+  const now = clock.now()
+  const { state, since } = health(channel)
+  return now - at > maxCatchUpMs && (state !== 'up' || now - since < catchUpMs)
+}
+
+/** Nobody hears that there is an agent, unless the person wants that. */
+async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, say: Say, incoming: Incoming): Promise<Decided> {
+  const { of, message, place } = incoming
+  const { identities, chats } = parts
+  const refused = (why: string): Decided => ({ ...ignored(why), became: 'stranger' })
+  if (message.kind === 'group' && message.is_verified && sectionOf(channelsConfig, deps.config).read_group) {
+    if (message.change === 'new') return overheard(deps, parts, incoming)
+    await chats.rehear(of, place, message.message, message.sender, message.change === 'deleted' ? null : message.text)
+    return ignored('not linked')
+  }
+  if (message.is_bot) return ignored('a bot')
+  if (message.change !== 'new' || message.kind !== 'direct') return refused('not linked')
+  if (!message.is_verified) return refused('the platform does not vouch for the sender')
+  const sender = { channel: message.channel, space: message.space, sender: message.sender, shown: message.shown }
+  const claimed = await identities.claim(of, sender, message.text)
+  if (claimed === 'wrong') {
+    await say(of, message, 'This code is not valid. Ask for a new one: `oxbow channel pair`.')
+    return refused('a wrong code')
+  }
+  if (claimed !== null) {
+    await say(of, message, `You are linked as ${claimed.role}. Write me what you want; /help lists what can be said.`)
+    return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
+  }
+  if (sectionOf(channelsConfig, deps.config).strangers !== 'code') return refused('not linked')
+  const code = await identities.offer(of, sender, message.chat)
+  await say(of, message, `I do not know you. Tell the owner this code, which is good for ten minutes: ${code}`)
+  return refused('was shown a code')
+}
+
+/** How many messages an identity has sent in the last ten minutes. */
+function createRates({ clock }: Pick<ChannelDeps, 'clock'>) {
+  const windows = createRecentMap<string, { readonly at: readonly number[]; readonly told: boolean }>(maxSenders)
+  return {
+    /** @returns `over` once, then `silent`; `until`: when the oldest of the window is over */
+    take({ id, role }: { readonly id: string; readonly role: Role }): { readonly rate: 'ok' | 'over' | 'silent'; readonly until: number } {
+      const window = windows.get(id) ?? { at: [], told: false }
+      const at = window.at.filter((each) => clock.now() - each < rateWindowMs)
+      if (at.length < ratePerWindow[role]) {
+        windows.put(id, { at: [...at, clock.now()], told: false })
+        return { rate: 'ok', until: 0 }
+      }
+      windows.put(id, { at, told: true })
+      return { rate: window.told ? 'silent' : 'over', until: at[0]! + rateWindowMs }
+    },
+  }
+}

@@ -1,0 +1,117 @@
+/** How the next message of a chat becomes a turn, and its answer a delivery. Each step is on record before the next. */
+import { type CallId, derivedId, isDerived, isObject, type Json, type SessionId, type TurnId } from '../../../base/index.ts'
+import type { DocumentChange } from '../../../kernel/index.ts'
+import { decideCall, endsTurn, isEnd, type RecordView, type TurnDecision } from '../../../protocol/index.ts'
+import type { HeldRuns } from '../../../runs/index.ts'
+import { followCategory } from '../../access/service.ts'
+import { byKernel, type ChannelDeps } from '../channel-deps.ts'
+import { change, chatCategory, type ChatDoc, newDelivery, processRight, type Running } from '../channel-records.ts'
+import type { Role } from '../channel-schemas.ts'
+import { maxPast } from '../limits.ts'
+import type { Outbox } from '../outbox.ts'
+import { createSpending, type Spending } from './spending.ts'
+import { beginTurn } from './turn-message.ts'
+
+export interface ChatTurnDeps extends ChannelDeps {
+  readonly held: HeldRuns<ChatDoc>
+  readonly outbox: Outbox
+}
+
+/** Takes the next message, or the running one to its end. */
+export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal: AbortSignal): Promise<void> {
+  const { held, runs } = deps
+  const { running } = chat
+  if (running === null) return takeNext(deps, id)
+  const { turn } = running
+  const { cursor } = await beginTurn(deps, chat, running)
+  if (!running.delivery && (await isAnswered(deps, turn, signal))) {
+    await deps.outbox.make(byKernel(deps, 'channel.deliver'), replyOf(deps, chat, running, cursor))
+    await held.update(byKernel(deps, 'channel.begin'), id, async (now) =>
+      now?.running?.turn === turn ? [change(chatCategory, id, { ...now, running: { ...now.running, delivery: true } })] : [],
+    )
+  }
+  await runs.turns.ended(turn, signal)
+  const counted = await createSpending(deps).count(running, turn, running.session, running.spent)
+  await held.update(byKernel(deps, 'channel.end'), id, async (now) =>
+    now?.running?.turn === turn ? [change(chatCategory, id, { ...now, running: null }), ...counted] : [],
+  )
+}
+
+/** Where others than an owner read an answer, the guest says what of it they are shown. */
+function replyOf({ clock }: ChatTurnDeps, { channel, space, chat, thread, kind }: ChatDoc, running: Running, cursor: number) {
+  return newDelivery(derivedId('reply', running.turn), {
+    channel,
+    space,
+    chat,
+    thread,
+    kind: 'reply',
+    session: running.session,
+    turn: running.turn,
+    cursor,
+    reply_to: kind === 'group' ? running.message : '',
+    guarded: kind === 'group' || running.role !== 'owner',
+    made_at: clock.now(),
+  })
+}
+
+async function takeNext(deps: ChatTurnDeps, id: string): Promise<void> {
+  const spending: Spending = createSpending(deps)
+  await deps.held.update(byKernel(deps, 'channel.begin'), id, async (now) => {
+    const [next, ...queue] = now?.queue ?? []
+    if (now === null || now.running !== null || next === undefined) return []
+    // A session of the owner's own would run with the owner's rights, whoever speaks in it.
+    const isOwn = next.role === 'owner' && now.kind === 'direct'
+    const session = isOwn || isDerived(now.session) ? now.session : newSession(deps, now, next.role)
+    const { changes, before } = await spending.hold(next, next.turn, session)
+    const chat: ChatDoc = {
+      ...withSession(now, session),
+      running: { ...next, delivery: false, session, hints: now.hints, heard: now.heard, spent: before },
+      queue,
+      hints: [],
+      heard: [],
+      person: now.kind === 'direct' ? next.identity : '',
+    }
+    const follow: DocumentChange = change(followCategory, session, { right: processRight })
+    return [follow, change(chatCategory, id, chat), ...changes]
+  })
+}
+
+/** @returns the chat with another session; the one before still belongs to it */
+export function withSession(chat: ChatDoc, session: SessionId): ChatDoc {
+  return session === chat.session ? chat : { ...chat, session, past: [...chat.past, chat.session].slice(-maxPast) }
+}
+
+/**
+ * A session that others may speak in has an id of its own kind, by which the kernel looks up with which rights its turns run. The owner's
+ * direct chat is a session as any other.
+ */
+export function newSession({ newId }: Pick<ChannelDeps, 'newId'>, { kind }: Pick<ChatDoc, 'kind'>, role: Role): SessionId {
+  const id = newId()
+  return (role === 'owner' && kind === 'direct' ? id : derivedId('channel session', id)) as SessionId
+}
+
+const decisionTopic = (turn: string): string => `channel decision ${turn}`
+
+/** Whoever waits for the decision about a turn looks again. @returns what the records are given to */
+export function watchDecisions({ runs }: Pick<ChannelDeps, 'runs'>): (record: RecordView) => void {
+  return (record) => {
+    if (record.name === decideCall ? isEnd(record) : endsTurn(record)) runs.changed(decisionTopic(record.turn))
+  }
+}
+
+/** Waits for what the step *decide* says of the message. @returns whether it is answered */
+async function isAnswered({ runs, store, outcomeOf }: ChannelDeps, turn: TurnId, signal: AbortSignal): Promise<boolean> {
+  const call = derivedId(turn, decideCall) as CallId
+  const look = async (): Promise<TurnDecision['action'] | null> => {
+    const ended = await outcomeOf(turn)
+    if (ended !== null) return actionIn(ended['decision']) ?? 'respond'
+    const [found] = await store.records({ call, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: false })
+    return found === undefined ? null : actionIn(JSON.parse(found.body) as Json)
+  }
+  return (await runs.until(decisionTopic(turn), look, { signal, until: Infinity })) === 'respond'
+}
+
+function actionIn(said: Json | undefined): TurnDecision['action'] | null {
+  const action = isObject(said) ? said['action'] : undefined
+  return action === 'respond' || action === 'ignore' || action === 'stop' ? action : null
+}

@@ -1,0 +1,239 @@
+/**
+ * Debian's dovecot and postfix on loopback, with folders, ports and processes of their own: mailboxes of the domain `oxbow.test`, and people of
+ * `example.test`. Postfix delivers into the folders that dovecot shows.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Why it cannot be tried here; empty: it can. */
+export const noMailServers: string =
+  process.getuid?.() !== 0
+    ? 'starting dovecot and postfix needs root'
+    : ['/usr/sbin/dovecot', '/usr/sbin/postfix'].every((file) => existsSync(file))
+      ? ''
+      : 'dovecot and postfix are not there: apt-get install dovecot-imapd postfix'
+
+export interface MailServers {
+  readonly imapPort: number
+  readonly smtpPort: number
+  /** The password of each mailbox, until it is another one. */
+  readonly password: string
+  /** @returns the address of a mailbox that nobody has had */
+  newBox(): string
+  /** Returns when the server knows it. */
+  setPassword(address: string, password: string): void
+  /** Files of a mailbox, with their flags: all mails in it, by folder. */
+  files(address: string): readonly string[]
+  /** Puts a mail into a mailbox as a server that has received it would. */
+  drop(address: string, mail: string): void
+  /** Ends the connections of a mailbox. */
+  kick(address: string): void
+  stop(): void
+}
+
+const boxes = 80
+const usualPassword = 'a password for tests'
+export const people = ['ada', 'bob', 'eve', 'cy'] as const
+const nobody = { uid: 65_534, gid: 65_534 }
+
+export async function startMailServers(): Promise<MailServers> {
+  const root = mkdtempSync(join(tmpdir(), 'oxbow-mail-'))
+  chmodSync(root, 0o755)
+  const [imapPort, smtpPort] = [await freePort(), await freePort()]
+  const paths = { root, homes: join(root, 'homes'), users: join(root, 'users') }
+  for (const folder of ['homes', 'dovecot', 'postfix', 'queue', 'data']) mkdirSync(join(root, folder))
+  chownSync(paths.homes, nobody.uid, nobody.gid)
+  const addresses = [
+    ...Array.from({ length: boxes }, (_, index) => `ox${index}@oxbow.test`),
+    ...people.map((name) => `${name}@example.test`),
+  ]
+  // The server notices another file only after a second.
+  const passwords = new Map(addresses.map((address) => [address, usualPassword]))
+  const writeUsers = (): void =>
+    writeFileSync(paths.users, [...passwords].map(([name, password]) => `${name}:{PLAIN}${password}\n`).join(''))
+  writeUsers()
+  writeFileSync(join(root, 'boxes'), addresses.map((address) => `${address} ${address}/Maildir/\n`).join(''))
+  writeFileSync(join(root, 'dovecot.conf'), dovecotConfig(root, imapPort))
+  writeFileSync(join(root, 'postfix', 'main.cf'), postfixConfig(root))
+  writeFileSync(join(root, 'postfix', 'master.cf'), postfixServices(smtpPort))
+  execFileSync('chown', ['-R', 'postfix', join(root, 'data')])
+  execFileSync('/usr/sbin/dovecot', ['-c', join(root, 'dovecot.conf')], { stdio: 'ignore' })
+  execFileSync('/usr/sbin/postfix', ['-c', join(root, 'postfix'), 'start'], { stdio: 'ignore' })
+  await Promise.all([imapPort, smtpPort].map(untilOpen))
+  let made = 0
+  return {
+    imapPort,
+    smtpPort,
+    password: usualPassword,
+    newBox() {
+      const address = addresses[made]
+      if (address === undefined || made >= boxes) throw new Error(`There are only ${boxes} mailboxes.`)
+      made += 1
+      return address
+    },
+    setPassword(address, changed) {
+      const socket = join(root, 'dovecot', 'auth-client')
+      const isTaken = (): boolean =>
+        spawnSync('doveadm', ['-c', join(root, 'dovecot.conf'), 'auth', 'test', '-a', socket, address, changed], { stdio: 'ignore' })
+          .status === 0
+      passwords.set(address, changed)
+      writeUsers()
+      // It looks at the file once a second, and answers ever later where a password is wrong.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_100)
+      if (!isTaken()) throw new Error('The server does not take another password.')
+    },
+    files: (address) => mailFiles(join(paths.homes, address, 'Maildir')),
+    drop(address, mail) {
+      const folder = join(paths.homes, address, 'Maildir')
+      for (const name of ['new', 'cur', 'tmp']) mkdirSync(join(folder, name), { recursive: true })
+      const file = join(folder, 'new', `${Date.now()}.${Math.random().toString(36).slice(2)}.test`)
+      writeFileSync(join(folder, 'tmp', 'mail'), mail)
+      execFileSync('chown', ['-R', 'nobody:nogroup', join(paths.homes, address)])
+      execFileSync('mv', [join(folder, 'tmp', 'mail'), file])
+    },
+    kick(address) {
+      execFileSync('doveadm', ['-c', join(root, 'dovecot.conf'), 'kick', address], { stdio: 'ignore' })
+    },
+    stop() {
+      spawnSync('/usr/sbin/postfix', ['-c', join(root, 'postfix'), 'abort'], { stdio: 'ignore' })
+      const pid = join(root, 'dovecot', 'run', 'master.pid')
+      if (existsSync(pid)) process.kill(Number(readFileSync(pid, 'utf8')), 'SIGTERM')
+      rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+    },
+  }
+}
+
+function mailFiles(folder: string): readonly string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /(?:^|\/)(?:cur|new)$/.test(entry.parentPath))
+    .map(({ parentPath, name }) => join(parentPath, name))
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+async function untilOpen(port: number): Promise<void> {
+  for (const late = Date.now() + 30_000; ;) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const probe = connect(port, '127.0.0.1')
+      probe.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      probe.unref()
+    })
+    if (isOpen) return
+    if (Date.now() > late) throw new Error(`Nothing listens on ${port}.`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+const dovecotConfig = (root: string, port: number): string => `
+base_dir = ${root}/dovecot/run
+state_dir = ${root}/dovecot/state
+log_path = ${root}/dovecot.log
+protocols = imap
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_cache_size = 0
+auth_failure_delay = 0
+mail_location = maildir:${root}/homes/%u/Maildir
+mail_max_userip_connections = 100
+default_internal_user = nobody
+default_login_user = nobody
+default_internal_group = nogroup
+first_valid_uid = 1
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN ${root}/users
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=${root}/homes/%u
+}
+service imap-login {
+  chroot =
+  inet_listener imap {
+    port = ${port}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service anvil {
+  chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+service auth {
+  unix_listener ${root}/dovecot/auth-client {
+    mode = 0666
+  }
+}
+namespace inbox {
+  inbox = yes
+  mailbox Sent {
+    auto = create
+    special_use = \\Sent
+  }
+}
+`
+
+const postfixConfig = (root: string): string => `
+compatibility_level = 3.6
+queue_directory = ${root}/queue
+data_directory = ${root}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = mail.oxbow.test
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+virtual_mailbox_domains = oxbow.test, example.test
+virtual_mailbox_base = ${root}/homes
+virtual_mailbox_maps = texthash:${root}/boxes
+virtual_mailbox_limit = 0
+message_size_limit = 200000000
+header_size_limit = 2000000
+virtual_uid_maps = static:${nobody.uid}
+virtual_gid_maps = static:${nobody.gid}
+virtual_minimum_uid = 1
+alias_maps =
+alias_database =
+maillog_file = ${root}/data/log
+maillog_file_prefixes = /
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = ${root}/dovecot/auth-client
+smtpd_recipient_restrictions = permit_sasl_authenticated, permit_mynetworks, reject
+smtpd_client_connection_rate_limit = 0
+smtpd_error_sleep_time = 0
+`
+
+const postfixServices = (port: number): string =>
+  [
+    `127.0.0.1:${port} inet n - n - - smtpd`,
+    'cleanup unix n - n - 0 cleanup',
+    'qmgr unix n - n 300 1 qmgr',
+    'virtual unix - n n - - virtual',
+    'postlog unix-dgram n - n - 1 postlogd',
+    ...['rewrite trivial-rewrite', 'bounce bounce', 'defer bounce', 'trace bounce', 'verify verify', 'proxymap proxymap']
+      .concat(['error error', 'retry error', 'discard discard', 'anvil anvil', 'scache scache', 'smtp smtp', 'relay smtp'])
+      .map((each) => {
+        const [name = '', program = ''] = each.split(' ')
+        return `${name} unix - - n - - ${program}`
+      }),
+    '',
+  ].join('\n')

@@ -1,0 +1,134 @@
+/** Mail and webhooks through a guest with its runner and its process of channels, as on a person's machine. */
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { test } from 'node:test'
+import { startModel } from '../support/model.ts'
+import { startEmailFake } from './fakes/email.ts'
+import { readStanding } from './fakes/mail-reading.ts'
+import { noMailServers, startMailServers } from './fakes/mail-servers.ts'
+import { type ChannelRig, eventually, startRig } from './rig.ts'
+
+const found = 'Authentication-Results: mx.oxbow.test; dmarc=pass header.from=example.test\r\n'
+
+const skip = noMailServers !== '' && process.env['CI'] === undefined ? noMailServers : false
+
+test('an owner is paired by mail, is answered in the thread, and a stranger with a forged name is not', { skip }, async () => {
+  const servers = await startMailServers()
+  const fake = await startEmailFake(servers)
+  try {
+    const write = { tool_call: { name: 'file_write', arguments: { path: '/shared/a.txt', text: 'hello' } } }
+    await using model = await startModel({
+      turns: [
+        { match: 'Subject: Lunch', steps: [{ events: [{ text: 'At **two**.' }] }] },
+        { match: 'write it', steps: [{ events: [write] }, { events: [{ text: 'Written.' }] }] },
+      ],
+    })
+    await using rig = await startRig({ model, config: { approval: { calls: { 'file.write': 'ask' } } } })
+    const { secrets, options } = fake.settings
+    const added = await rig.call('channel.add', { kind: 'email', secrets, options: { ...options, authserv_id: 'mx.oxbow.test' } })
+    assert.deepEqual([added.state, added.account, added.why], ['up', fake.address, ''])
+    let count = 0
+    const mail = (from: string, text: string, { subject = '', isKnown = true, more = '' } = {}): string => {
+      const id = `<m${(count += 1)}@example.test>`
+      const head = `From: ${from}\r\nTo: ${fake.address}\r\nSubject: ${subject}\r\nMessage-ID: ${id}\r\n${more}`
+      fake.drop(`${isKnown ? found : ''}${head}Content-Type: text/plain; charset=utf-8\r\n\r\n${text}\r\n`)
+      return id
+    }
+    const texts = (): readonly string[] => fake.sent.map((each) => readStanding(each.mail).text)
+    mail('eve@example.test', 'Who are you?')
+    const { code } = await rig.call('channel.pair', { channel: 'email' })
+    mail('Ada <ada@example.test>', code, { subject: 'my code' })
+    await eventually(() => texts().find((text) => text.includes('linked as owner')), 'the notice')
+
+    mail('ada@example.test', 'At one?', { subject: 'Lunch', isKnown: false })
+    mail('ada@example.test', 'At one?', { subject: 'Lunch', more: 'List-Id: <all.example.test>\r\n' })
+    const asked = mail('ada@example.test', 'At one?', { subject: 'Lunch' })
+    await eventually(() => texts().includes('At two.'), 'the answer')
+    const answer = fake.sent.find(({ mail: text }) => text.includes('At two.'))!
+    assert.match(answer.mail, /<p>At <b>two<\/b>\.<\/p>/)
+    assert.match(answer.mail, new RegExp(`In-Reply-To: ${asked}`))
+    assert.equal(model.requests.length, 1)
+    // Nothing is decided by mail.
+    mail('ada@example.test', 'write it', { subject: 'A file' })
+    const question = await eventually(() => texts().find((text) => text.includes('file.write')), 'the question')
+    assert.match(question, /Decide at a terminal/)
+    assert.equal(texts().length, 3)
+    const kinds = (await rig.call('audit.query', { name: 'channel.receive' })).records.map(({ body }) => body)
+    for (const why of ['does not vouch', 'not linked', '"list"'])
+      assert.ok(
+        kinds.some((body) => body.includes(why)),
+        `${why}: ${kinds.join('\n')}`,
+      )
+  } finally {
+    await fake.close()
+    servers.stop()
+  }
+})
+
+test('whether the process of channels is killed or the guest, each mail is one turn and each answer is sent once', { skip }, async () => {
+  const servers = await startMailServers()
+  const fake = await startEmailFake(servers)
+  try {
+    await using model = await startModel({
+      turns: [{ steps: [{ events: [{ text: 'You said: ' }, { delay_ms: 200 }, { text: '{{last}}' }] }] }],
+    })
+    await using rig = await startRig({ model })
+    await rig.call('channel.add', {
+      kind: 'email',
+      secrets: fake.settings.secrets,
+      options: { ...fake.settings.options, authserv_id: 'mx.oxbow.test' },
+    })
+    await rig.call('identity.link', { channel: 'email', space: 'example.test', sender: 'ada@example.test', role: 'owner' })
+    const said = Array.from({ length: 8 }, (_, index) => `message-${index}-x`)
+    for (const [index, text] of said.entries()) {
+      const mail = `${found}From: ada@example.test\r\nTo: ${fake.address}\r\nMessage-ID: <k${index}@example.test>\r\n\r\n${text}\r\n`
+      fake.drop(mail)
+      // Each is delivered twice.
+      fake.drop(mail)
+      await new Promise((resolve) => setTimeout(resolve, 300 * (index % 4)))
+      if (index % 4 === 3) await rig.killGuest()
+      else rig.killChannels()
+    }
+    const answers = (text: string): number => fake.sent.filter(({ mail }) => readStanding(mail).text === `You said: ${text}`).length
+    await eventually(
+      () => said.every((text) => answers(text) > 0),
+      () => `answers of ${said.filter((text) => answers(text) === 0).join(', ')}; ${rig.logs()}`,
+    )
+    assert.deepEqual(
+      said.map((text) => answers(text)),
+      said.map(() => 1),
+    )
+    assert.equal(model.requests.length, said.length)
+  } finally {
+    await fake.close()
+    servers.stop()
+  }
+})
+
+const originOf = (rig: ChannelRig): string => rig.guest().url.replace(/^ws(.*)\/ws$/, 'http$1')
+
+test('a webhook of GitHub is a turn, also after a restart', async () => {
+  await using model = await startModel({ turns: [{ steps: [{ events: [{ text: 'Seen.' }] }] }] })
+  await using rig = await startRig({ model })
+  const { secret, hook, state } = await rig.call('channel.add', {
+    kind: 'webhook',
+    name: 'gh',
+    secrets: {},
+    options: { template: 'github' },
+  })
+  assert.deepEqual([hook, state], ['/hooks/gh', 'up'])
+  const post = async (title: string): Promise<number> => {
+    const body = JSON.stringify({ action: 'opened', repository: { full_name: 'ada/engine' }, issue: { number: 1, title } })
+    const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
+    const headers = { 'content-type': 'application/json', 'x-github-event': 'issues', 'x-hub-signature-256': signature }
+    return (await fetch(`${originOf(rig)}${hook}`, { method: 'POST', body, headers })).status
+  }
+  assert.equal(await post('It stops'), 202)
+  await eventually(() => model.requests.length === 1, 'the turn')
+  await rig.restart()
+  assert.equal(await post('It stops'), 202)
+  assert.equal(await post('It stops again'), 202)
+  await eventually(() => model.requests.length === 2, 'the second turn')
+  assert.match(String(model.requests[1]!.at(-1)!.content), /from a member[\s\S]*<<data[\s\S]*It stops again/)
+  assert.equal((await rig.call('session.list', {})).filter(({ title }) => title.startsWith('gh:')).length, 1)
+})
