@@ -26,6 +26,19 @@ export function assertReachable(choice: Parameters<typeof storeAddress>[0], isIs
   })
 }
 
+/** In a cluster its nodes start guests. @throws OxbowError `bad_config` for any other start, and for a store that other nodes cannot reach */
+function assertPlaced({ cluster }: GuestEnvelope['config'], choice: Parameters<typeof storeAddress>[0] & Pick<GuestEnvelope, 'lease'>): void {
+  if (cluster.nats.length === 0) return
+  if (storeAddress(choice) === '')
+    throw new OxbowError('bad_config', 'A cluster needs its store in Postgres, where every node reaches it.', {
+      hint: 'Move it there: oxbow store move postgres://oxbow@host/oxbow, and set store.url.',
+    })
+  if (choice.lease === undefined)
+    throw new OxbowError('bad_config', 'This machine belongs to a cluster, whose nodes start the guests.', {
+      hint: 'Run the node here (oxbow cluster join), and have the user started: oxbow cluster where USER --wake',
+    })
+}
+
 /** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
 export async function openGuestStore({
   user,
@@ -33,10 +46,20 @@ export async function openGuestStore({
   config,
   keys,
   isolation,
+  lease,
   masterKeys: masters,
 }: GuestEnvelope): Promise<OpeningStore> {
   const path = join(workspaceRoot, 'internal', 'oxbow.db')
-  const choice = { config: config.store, environment: keys, path, user, exclusive: true, ...(masters !== undefined && { masters }) }
+  const choice = {
+    config: config.store,
+    environment: keys,
+    path,
+    user,
+    exclusive: true,
+    ...(lease !== undefined && { lease }),
+    ...(masters !== undefined && { masters }),
+  }
+  assertPlaced(config, choice)
   assertReachable(choice, isolation !== undefined)
   const cipher = cipherChoice(choice)
   await prepareStore(

@@ -14,7 +14,7 @@ import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.t
 import { createMemory, type Memory, type MemoryHost } from '../memory/index.ts'
 import { services } from '../services/index.ts'
 import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
-import { isOxbowError, systemClock, systemRandom, takeCrashMark } from '../base/index.ts'
+import { isOxbowError, type OxbowError, systemClock, systemRandom, takeCrashMark } from '../base/index.ts'
 import { appPlugin, type Call, type ChainHead, type Engine, type Sandbox } from '../protocol/index.ts'
 import type { Config, GuestEnvelope, HostPort } from '../config/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
@@ -32,6 +32,8 @@ export interface Guest {
   head(): Promise<ChainHead>
   /** The guest only reads, and its database server works again, so a restart helps. The faults of a file stay. */
   canRestart(): boolean
+  /** Why another node runs the user now; null: this one does. */
+  replaced(): OxbowError | null
   /** Stops turns where they stand and releases the workspace. */
   close(): Promise<void>
 }
@@ -115,6 +117,7 @@ export async function startGuest(
       kernel,
       head,
       canRestart: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
+      replaced: () => (opened.fault()?.code === 'stale_epoch' ? opened.fault() : null),
       async close() {
         announcement.withdraw()
         for (const part of [watching, gateway, kernel, data, ways]) await part.close()

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Failure, isOxbowError, once, OxbowError, systemClock } from '../base/index.ts'
 import { openNotes } from '../logs/index.ts'
 import type { HostedPlugin, UserSettings } from '../protocol/index.ts'
-import type { App, Config, GuestEnvelope, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
+import type { App, Config, GuestEnvelope, GuestLease, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
 import { collectorVariables } from '../services/index.ts'
 import { type FoundGuest, findGuest } from './find-guest.ts'
 import { listFolders, withShares } from './folders.ts'
@@ -38,6 +38,8 @@ export interface GuestSetup {
   /** `config` is the last one that worked, because the files cannot be used. */
   readonly isFallback?: boolean
   readonly insecure: boolean
+  /** Of the node of a cluster that starts it. */
+  readonly lease?: GuestLease
   readonly version: string
   readonly env: HostEnv
   /** Called with warnings for the person, such as a journal that is behind a signed head. */
@@ -113,7 +115,7 @@ async function pluginLister({ home, warn }: Pick<GuestSetup, 'home' | 'warn'>): 
 
 /** @param masters replaces the user's keys */
 function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
-  const { home, workspace, config, insecure, version, env, app } = options
+  const { home, workspace, config, insecure, version, env, app, lease } = options
   const { user, root: workspaceRoot } = workspace
   const keys = keysFor(config, env)
   const collector = collectorVariables(config, env)
@@ -124,6 +126,7 @@ function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string
     config,
     catalogFolder: home.catalog,
     insecure,
+    ...(lease !== undefined && { lease }),
     version,
     keys,
     folders: listFolders(home, user),
