@@ -60,7 +60,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'logs', 'services', 'tools', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
+  row('cli', 'terminal', ['runner', 'cluster', 'logs', 'services', 'tools', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
     buildTime: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
@@ -114,6 +114,17 @@ export const modules: readonly ModuleRow[] = [
     builtins: { 'node:http': 'files of Telegram in pieces, fetched lazily', 'node:https': 'the same over TLS' },
   }),
   row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),
+  // Loaded by `oxbow cluster` alone.
+  row('cluster', 'host', ['runner'], {
+    buildTime: {
+      '@nats-io/transport-node': 'connects to NATS: docs/decisions/2026-11-27-cluster.md',
+      '@nats-io/jetstream': 'the work queue of wakes; the same',
+      '@nats-io/kv': 'leases, presence and places as keys; the same',
+      httpxy: 'forwards requests, streams and WebSockets between nodes',
+      zod: 'what other nodes have written is parsed',
+    },
+    builtins: { 'node:fs': 'credentials for NATS are a file', 'node:http': 'the door of a node, fetched lazily', 'node:net': 'types of its sockets' },
+  }),
   row('runner', 'host', ['sandbox', 'plugins', 'services', 'logs', 'tar'], {
     buildTime: {
       'smol-toml': 'layered configuration files',
