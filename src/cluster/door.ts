@@ -3,11 +3,11 @@
  * whom they are from. The user is in the path, `/users/NAME/…`, or in the header `oxbow-user`. Where nobody has the guest, it is woken, and the
  * request waits.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { createProxyServer, type ProxyServer } from 'httpxy'
 import { errorTable, type ErrorCode, OxbowError } from '../base/index.ts'
-import { doorWaitMs, maxWaitingRequests, wakeAgainMs } from './limits.ts'
+import { doorCheckMs, doorWaitMs, maxWaitingRequests, wakeAgainMs } from './limits.ts'
 import type { ClusterNode } from './node.ts'
 
 export interface Door {
@@ -28,6 +28,7 @@ export async function openDoor({ host, port }: { readonly host: string; readonly
   const proxy = createProxyServer({})
   let node: ClusterNode | null = null
   let waiting = 0
+  const forwards = createForwards(() => node)
   const leadTo = async (request: IncomingMessage): Promise<Target> => {
     const user = takeUser(request)
     if (user === null) throw refusal('not_found', 'This address is the door of a cluster: it needs a user.', 'Ask for /users/NAME/… .')
@@ -43,15 +44,19 @@ export async function openDoor({ host, port }: { readonly host: string; readonly
   const server = createServer((request, response) => {
     if (request.url === '/healthz') return void response.end(JSON.stringify({ node: name, ready: node !== null }))
     leadTo(request)
-      .then((target) => forward(proxy, request, response, target, name))
+      .then((target) => forward({ proxy, forwards, name }, request, response, target))
       .catch((error: unknown) => refuse(response, error))
   })
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
     leadTo(request)
-      .then((target) => proxy.ws(request, socket as Socket, optionsOf(target, name), head))
+      .then((target) => {
+        socket.once('close', forwards.add(target, () => socket.destroy()))
+        return proxy.ws(request, socket as Socket, optionsOf(target, name), head)
+      })
       .catch(() => socket.end('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'))
   })
+  proxy.on('proxyReq', (onward, request) => forwards.note(request, onward))
   // What fails is answered where it was forwarded.
   proxy.on('error', (_error, _request, to) => {
     if (to !== undefined && 'destroy' in to && !('writeHead' in to)) to.destroy()
@@ -62,6 +67,7 @@ export async function openDoor({ host, port }: { readonly host: string; readonly
     url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
     open: (opened) => void (node = opened),
     async close() {
+      forwards.close()
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await closed
@@ -71,6 +77,7 @@ export async function openDoor({ host, port }: { readonly host: string; readonly
 
 interface Target {
   readonly url: string
+  readonly node: string
   readonly user: string
   /** The guest is on this node. */
   readonly isHere: boolean
@@ -95,10 +102,10 @@ async function findTarget(node: ClusterNode, user: string, isForwarded: boolean)
   const late = AbortSignal.timeout(doorWaitMs)
   for (;;) {
     const here = node.guestUrl(user)
-    if (here !== null) return { url: `http://${new URL(here).host}`, user, isHere: true }
+    if (here !== null) return { url: `http://${new URL(here).host}`, node: node.name, user, isHere: true }
     const lease = view.lease(user)
     const place = view.place(user)
-    if (lease?.state === 'ready' && !isForwarded) return { url: lease.url, user, isHere: false }
+    if (lease?.state === 'ready' && !isForwarded) return { url: lease.url, node: lease.node, user, isHere: false }
     if (place === null && lease === null)
       throw refusal('not_found', 'This cluster has no such user.', 'An administrator adds one: oxbow cluster where USER --wake')
     if (place !== null && place.failure !== '' && lease === null)
@@ -114,12 +121,61 @@ function optionsOf({ url, user, isHere }: Target, name: string) {
   return { target: url, changeOrigin: isHere, headers: isHere ? {} : { [viaHeader]: name, [userHeader]: user } }
 }
 
+interface Forwards {
+  /** The request that goes on for one that came in. */
+  note(request: IncomingMessage, onward: ClientRequest): void
+  onwardOf(request: IncomingMessage): ClientRequest | undefined
+  /** @param cut is called when the guest is elsewhere @returns what ends the watch */
+  add(target: Target, cut: () => void): () => void
+  close(): void
+}
+
+/**
+ * What is under way through a door. A node that hangs keeps its connections open and answers none: they are cut when its lease is over, so that
+ * whoever waits asks again and comes to the next node.
+ */
+function createForwards(node: () => ClusterNode | null): Forwards {
+  const all = new Map<() => void, Target>()
+  const onwards = new WeakMap<IncomingMessage, ClientRequest>()
+  const isThere = ({ user, node: name, isHere }: Target): boolean =>
+    isHere ? node()?.guestUrl(user) !== null : node()?.view.lease(user)?.node === name
+  const timer = setInterval(() => {
+    for (const [cut, target] of all) {
+      if (isThere(target)) continue
+      all.delete(cut)
+      cut()
+    }
+  }, doorCheckMs)
+  return {
+    note: (request, onward) => void onwards.set(request, onward),
+    onwardOf: (request) => onwards.get(request),
+    add(target, cut) {
+      all.set(cut, target)
+      return () => void all.delete(cut)
+    },
+    close: () => clearInterval(timer),
+  }
+}
+
+interface ForwardDeps {
+  readonly proxy: ProxyServer
+  readonly forwards: Forwards
+  /** Of this node. */
+  readonly name: string
+}
+
 /** Streams both ways. A node that is gone before it answers is told as such: whoever asked may ask again, with the same Idempotency-Key. */
-async function forward(proxy: ProxyServer, request: IncomingMessage, response: ServerResponse, target: Target, name: string): Promise<void> {
+async function forward({ proxy, forwards, name }: ForwardDeps, request: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
+  const lost = (): void => {
+    refuse(response, refusal('guest_unreachable', 'The node that has the guest does not answer.', 'Try again: another node takes over.'))
+    forwards.onwardOf(request)?.destroy()
+  }
+  const done = forwards.add(target, lost)
+  response.once('close', done)
   try {
     await proxy.web(request, response, optionsOf(target, name))
   } catch {
-    refuse(response, refusal('guest_unreachable', 'The node that has the guest does not answer.', 'Try again: another node takes over.'))
+    lost()
   }
 }
 
@@ -131,6 +187,7 @@ function refusal(code: ErrorCode, message: string, hint: string): OxbowError {
 function refuse(response: ServerResponse, error: unknown): void {
   const { code, message, hint } =
     error instanceof OxbowError ? error : refusal('internal_failure', 'The door failed.', 'See the output of oxbow cluster join.')
+  if (response.writableEnded) return
   if (response.headersSent) return void response.destroy()
   const status = errorTable[code].http
   response.writeHead(status, { 'content-type': 'application/problem+json', ...(status === 503 && { 'retry-after': '1' }) })

@@ -18,6 +18,8 @@ export const wakeAckMs = 5_000
 export const noRoomMs = 1_000
 /** Wakes that a node works on at once: more would only start later, all of them. */
 export const wakesAtOnce = 8
+/** How often a door looks whether the guests that it forwards to are still where they were. */
+export const doorCheckMs = 250
 /** How long a door waits for a guest that is being woken or taken over. */
 export const doorWaitMs = 30_000
 /** How long a node waits for the guest before, of a node process that was killed, to end. */

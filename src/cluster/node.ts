@@ -38,6 +38,7 @@ export interface NodeDeps {
 }
 
 export interface ClusterNode {
+  readonly name: string
   readonly view: ClusterView
   /** @returns where the user's guest answers on this machine; null: it is not here, or not ready */
   guestUrl(user: string): string | null
@@ -105,6 +106,7 @@ export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
   const renewing = setInterval(() => void Promise.all([leases.renew(), present(state)]), renewMs)
   const sweeping = setInterval(() => sweep(state), sweepMs)
   return {
+    name,
     view,
     guestUrl: (user) => (leases.holds(user) ? (kept.get(user)?.guest?.url ?? null) : null),
     wake: (user) => wakeUser(state, user),

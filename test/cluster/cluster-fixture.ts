@@ -107,7 +107,7 @@ export async function startCluster({ program = ownProgram, answerMs = 50 }: Clus
     async keyOf(user) {
       const where = JSON.parse((await oxbow(nodes[0]!.name, 'cluster', 'where', user, '--json')).text) as { node: string }
       const made = await oxbow(where.node, 'keys', 'create', `key${Math.random().toString(36).slice(2, 8)}`, '--right', 'user', '--user', user)
-      const [key] = /oxbow_\w+/.exec(made.text) ?? []
+      const [key] = /oxbow_[\w-]+/.exec(made.text) ?? []
       assert.ok(key !== undefined, made.text)
       return key
     },
