@@ -3,33 +3,9 @@
  * gone, by this machine's own clock: the server removes it at about the same time and tells nobody.
  */
 import type { Clock } from '../base/index.ts'
-import type { NodeView } from './placement.ts'
+import type { LeaseNote, NodeView, PlaceNote } from './notes.ts'
 
-/** What the key of a lease says. */
-export interface LeaseNote {
-  readonly node: string
-  /** Door of the node. */
-  readonly url: string
-  readonly epoch: number
-  /** `ready`: the guest answers. */
-  readonly state: 'starting' | 'ready' | 'stopping'
-}
-
-/** Which node had a user last. It stays when the lease has ended. */
-export interface PlaceNote {
-  readonly node: string
-  /** Whether a guest is to run: where it is, and no node has the lease, a node was lost. */
-  readonly isWanted: boolean
-  /** Why no guest is started any more, in words; empty: nothing is wrong. */
-  readonly failure: string
-}
-
-/** What a person asked for: of a node, that it drains; of a user, that the guest moves. */
-export interface WishNote {
-  readonly drain?: boolean
-  readonly moveTo?: string
-}
-
+/** A key was written, or is gone: null. */
 export type KeyEvent<Note> = { readonly key: string; readonly note: Note | null }
 
 export interface ClusterView {
@@ -89,15 +65,15 @@ export function createClusterView(clock: Pick<Clock, 'monotonicMs'>, keptMs: num
     changed(user, signal) {
       if (signal.aborted) return Promise.resolve()
       return new Promise((resolve) => {
-        const all = waiting.get(user) ?? new Set()
-        waiting.set(user, all)
+        const others = waiting.get(user) ?? new Set()
+        waiting.set(user, others)
         const wake = (): void => {
-          all.delete(wake)
-          if (all.size === 0) waiting.delete(user)
+          others.delete(wake)
+          if (others.size === 0) waiting.delete(user)
           signal.removeEventListener('abort', wake)
           resolve()
         }
-        all.add(wake)
+        others.add(wake)
         signal.addEventListener('abort', wake, { once: true })
       })
     },

@@ -42,7 +42,10 @@ export async function openDoor({ host, port }: { readonly host: string; readonly
     }
   }
   const server = createServer((request, response) => {
-    if (request.url === '/healthz') return void response.end(JSON.stringify({ node: name, ready: node !== null }))
+    if (request.url === '/healthz') {
+      response.end(JSON.stringify({ node: name, ready: node !== null }))
+      return
+    }
     leadTo(request)
       .then((target) => forward({ proxy, forwards, name }, request, response, target))
       .catch((error: unknown) => refuse(response, error))
@@ -51,7 +54,10 @@ export async function openDoor({ host, port }: { readonly host: string; readonly
     socket.on('error', () => socket.destroy())
     leadTo(request)
       .then((target) => {
-        socket.once('close', forwards.add(target, () => socket.destroy()))
+        socket.once(
+          'close',
+          forwards.add(target, () => socket.destroy()),
+        )
         return proxy.ws(request, socket as Socket, optionsOf(target, name), head)
       })
       .catch(() => socket.end('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'))
@@ -165,7 +171,12 @@ interface ForwardDeps {
 }
 
 /** Streams both ways. A node that is gone before it answers is told as such: whoever asked may ask again, with the same Idempotency-Key. */
-async function forward({ proxy, forwards, name }: ForwardDeps, request: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
+async function forward(
+  { proxy, forwards, name }: ForwardDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: Target,
+): Promise<void> {
   const lost = (): void => {
     refuse(response, refusal('guest_unreachable', 'The node that has the guest does not answer.', 'Try again: another node takes over.'))
     forwards.onwardOf(request)?.destroy()

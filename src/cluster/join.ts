@@ -17,15 +17,21 @@ export interface JoinOptions {
   readonly say: (text: string) => void
 }
 
-export interface JoinedNode extends Pick<ClusterNode, 'view' | 'wake'> {
+interface JoinedNode extends Pick<ClusterNode, 'view' | 'wake'> {
   readonly name: string
   readonly url: string
   close(): Promise<void>
 }
 
 /** @returns the name of this machine's node */
-export function nodeName({ node }: Pick<ClusterConfig, 'node'>): string {
-  const name = node || hostname().toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+/, '').slice(0, 40)
+function nodeName({ node }: Pick<ClusterConfig, 'node'>): string {
+  const name =
+    node ||
+    hostname()
+      .toLowerCase()
+      .replace(/[^a-z0-9-]+/g, '-')
+      .replace(/^-+/, '')
+      .slice(0, 40)
   if (name !== '') return name
   throw new OxbowError('bad_config', 'This machine has no name that can be the one of a node.', { hint: 'Set cluster.node.' })
 }
@@ -89,7 +95,7 @@ export async function answers(url: string, name: string): Promise<boolean> {
 
 /** A guest of this node from before, whose node process was killed, ends by itself: its successor waits for that. */
 async function startFor(setup: JoinOptions['setup'], user: string, lease: GuestLease): Promise<NodeGuest> {
-  for (const until = performance.now() + oldGuestMs; ; ) {
+  for (const until = performance.now() + oldGuestMs; ;) {
     const guest = await ensureGuest({ ...setup(user), lease })
     if (guest.owned) return guest
     if (performance.now() > until)

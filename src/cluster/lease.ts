@@ -27,7 +27,7 @@ export interface LeaseDeps {
 }
 
 /** `expired`: it could not be renewed in time. `taken`: the key is another's, or was removed. */
-export type LossReason = 'expired' | 'taken'
+type LossReason = 'expired' | 'taken'
 
 interface Held {
   revision: number

@@ -7,13 +7,23 @@ import { readFileSync } from 'node:fs'
 import { AckPolicy, DiscardPolicy, type JsMsg, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import { connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { errorMessage, OxbowError } from '../base/index.ts'
 import type { ClusterConfig } from '../config/index.ts'
-import type { KeyEvent, LeaseNote, PlaceNote, WishNote } from './cluster-view.ts'
+import type { KeyEvent } from './cluster-view.ts'
 import type { LeasePort } from './lease.ts'
 import { leaseMs, wakeAckMs, wakeMaxAgeMs, wakesAtOnce } from './limits.ts'
-import type { NodeView } from './placement.ts'
+import {
+  leaseNote,
+  type LeaseNote,
+  type NodeView,
+  nodeView,
+  parseNote,
+  type PlaceNote,
+  placeNote,
+  type WishNote,
+  wishNote,
+} from './notes.ts'
 
 /** A user somebody wants to reach, and who is to be started for that. */
 export interface Wake {
@@ -37,7 +47,7 @@ export interface ClusterLink {
   removeNode(name: string): Promise<void>
   writePlace(user: string, place: PlaceNote): Promise<void>
   /** Null takes it back. @param of `node.NAME` or `user.USER` */
-  writeWish(of: WishKey, wish: WishNote | null): Promise<void>
+  writeWish(of: WishKey, wish: Partial<WishNote> | null): Promise<void>
   /** @param node that is to take it; absent: any */
   wake(user: string, node?: string): Promise<void>
   watch(watcher: ClusterWatcher): Promise<void>
@@ -50,47 +60,27 @@ export interface ClusterLink {
 
 export type WishKey = { readonly node: string } | { readonly user: string }
 
-export interface ClusterWatcher {
+interface ClusterWatcher {
   lease(event: KeyEvent<LeaseNote>): void
   node(event: KeyEvent<NodeView>): void
   place(event: KeyEvent<PlaceNote>): void
   wish(of: WishKey, wish: WishNote | null): void
 }
 
-const names = { leases: 'oxbow_leases', nodes: 'oxbow_nodes', places: 'oxbow_places', wishes: 'oxbow_wishes', wakes: 'OXBOW_WAKES' } as const
+const names = {
+  leases: 'oxbow_leases',
+  nodes: 'oxbow_nodes',
+  places: 'oxbow_places',
+  wishes: 'oxbow_wishes',
+  wakes: 'OXBOW_WAKES',
+} as const
 const anyQueue = 'any'
 const subjectOf = (queue: string, user: string): string => `oxbow.wake.${queue}.${keyOf(user)}`
 const queueOf = (node: string): string => `node_${node}`
 
 /** A key has letters, digits, - and _ only; any other name is written in base64. */
-const keyOf = (user: string): string =>
-  /^[\w-]+$/.test(user) ? user : `=${Buffer.from(user).toString('base64url')}`
+const keyOf = (user: string): string => (/^[\w-]+$/.test(user) ? user : `=${Buffer.from(user).toString('base64url')}`)
 const userOf = (key: string): string => (key.startsWith('=') ? Buffer.from(key.slice(1), 'base64url').toString() : key)
-
-const text = z.string().max(2_000)
-const leaseNote: z.ZodType<LeaseNote> = z.object({ node: text, url: text, epoch: z.int(), state: z.enum(['starting', 'ready', 'stopping']) })
-const placeNote: z.ZodType<PlaceNote> = z.object({ node: text, isWanted: z.boolean(), failure: text })
-const wishNote = z.object({ drain: z.boolean().optional(), moveTo: text.optional() }) as z.ZodType<WishNote>
-const nodeView: z.ZodType<NodeView> = z.object({
-  name: text,
-  url: text,
-  version: text,
-  protocol: z.int(),
-  state: z.enum(['up', 'draining']),
-  guests: z.int(),
-  capacity: z.int(),
-  freeMb: z.number(),
-  labels: z.array(text),
-})
-
-/** @returns null for what a node of another version may have written */
-function parsed<Note>(schema: z.ZodType<Note>, json: string): Note | null {
-  try {
-    return schema.safeParse(JSON.parse(json)).data ?? null
-  } catch {
-    return null
-  }
-}
 
 interface Buckets {
   readonly leases: KV
@@ -183,7 +173,9 @@ function authenticatorOf(file: string): ReturnType<typeof credsAuthenticator> {
       cause: error,
     })
   }
-  return content.includes('BEGIN NATS USER JWT') ? credsAuthenticator(content) : nkeyAuthenticator(new TextEncoder().encode(content.toString().trim()))
+  return content.includes('BEGIN NATS USER JWT')
+    ? credsAuthenticator(content)
+    : nkeyAuthenticator(new TextEncoder().encode(content.toString().trim()))
 }
 
 function natsFault(error: unknown, servers: readonly string[] = []): OxbowError {
@@ -205,7 +197,9 @@ export async function openClusterLink(config: ClusterConfig): Promise<ClusterLin
     )
     const buckets: Buckets = { leases: leases!, nodes: nodes!, places: places!, wishes: wishes! }
     const status = await buckets.leases.status().catch((error: unknown) => {
-      throw new OxbowError('not_found', `The NATS servers have no cluster yet (${errorMessage(error)}).`, { hint: 'Make it: oxbow cluster init' })
+      throw new OxbowError('not_found', `The NATS servers have no cluster yet (${errorMessage(error)}).`, {
+        hint: 'Make it: oxbow cluster init',
+      })
     })
     if (status.ttl !== leaseMs)
       throw new OxbowError('bad_config', `Leases of this cluster last ${status.ttl} ms, and this version needs ${leaseMs}.`, {
@@ -220,14 +214,17 @@ export async function openClusterLink(config: ClusterConfig): Promise<ClusterLin
 
 function linkOver(connection: NatsConnection, buckets: Buckets, term: number): ClusterLink {
   const { leases, nodes, places, wishes } = buckets
-  const read = async <Note>(bucket: KV, key: string, schema: z.ZodType<Note>): Promise<Note | null> => {
+  const read = async <Schema extends z.ZodType>(bucket: KV, key: string, schema: Schema): Promise<z.infer<Schema> | null> => {
     const entry = await bucket.get(key)
-    return entry === null || entry.operation !== 'PUT' ? null : parsed(schema, entry.string())
+    return entry === null || entry.operation !== 'PUT' ? null : parseNote(schema, entry.string())
   }
-  const readAll = async <Note>(bucket: KV, schema: z.ZodType<Note>): Promise<readonly (readonly [string, Note])[]> => {
-    const found: (readonly [string, Note])[] = []
+  const readAll = async <Schema extends z.ZodType>(
+    bucket: KV,
+    schema: Schema,
+  ): Promise<readonly (readonly [string, z.infer<Schema>])[]> => {
+    const found: (readonly [string, z.infer<Schema>])[] = []
     for await (const entry of await bucket.history()) {
-      const note = entry.operation === 'PUT' ? parsed(schema, entry.string()) : null
+      const note = entry.operation === 'PUT' ? parseNote(schema, entry.string()) : null
       if (note !== null) found.push([entry.key, note])
     }
     return found
@@ -254,7 +251,8 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
       if (wish === null) await wishes.delete(key)
       else await wishes.put(key, JSON.stringify(wish))
     },
-    wake: async (user, node) => void (await jetstream(connection).publish(subjectOf(node === undefined ? anyQueue : queueOf(node), user), '')),
+    wake: async (user, node) =>
+      void (await jetstream(connection).publish(subjectOf(node === undefined ? anyQueue : queueOf(node), user), '')),
     async watch(watcher) {
       await Promise.all([
         follow(leases, leaseNote, ({ key, note }) => watcher.lease({ key: userOf(key), note })),
@@ -316,18 +314,29 @@ function leasePort(bucket: KV): LeasePort {
 }
 
 /** Resolves once it listens; what is there comes first. Ends with the connection. */
-async function follow<Note>(bucket: KV, schema: z.ZodType<Note>, take: (event: KeyEvent<Note>) => void): Promise<void> {
+async function follow<Schema extends z.ZodType>(
+  bucket: KV,
+  schema: Schema,
+  take: (event: KeyEvent<z.infer<Schema>>) => void,
+): Promise<void> {
   const entries = await bucket.watch()
   void (async () => {
-    for await (const { key, operation, string } of withText(entries)) take({ key, note: operation === 'PUT' ? parsed(schema, string) : null })
+    for await (const { key, operation, string } of withText(entries))
+      take({ key, note: operation === 'PUT' ? parseNote(schema, string) : null })
   })()
 }
 
 async function* withText(entries: Awaited<ReturnType<KV['watch']>>): AsyncGenerator<{ key: string; operation: string; string: string }> {
-  for await (const entry of entries) yield { key: entry.key, operation: entry.operation, string: entry.operation === 'PUT' ? entry.string() : '' }
+  for await (const entry of entries)
+    yield { key: entry.key, operation: entry.operation, string: entry.operation === 'PUT' ? entry.string() : '' }
 }
 
-async function takeFrom(connection: NatsConnection, queue: string, signal: AbortSignal, take: (wake: Wake) => Promise<void>): Promise<void> {
+async function takeFrom(
+  connection: NatsConnection,
+  queue: string,
+  signal: AbortSignal,
+  take: (wake: Wake) => Promise<void>,
+): Promise<void> {
   const consumer = await jetstream(connection).consumers.get(names.wakes, queue)
   const messages = await consumer.consume({ max_messages: wakesAtOnce })
   signal.addEventListener('abort', () => void messages.close(), { once: true })

@@ -5,11 +5,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, errorMessage, type Failure, isOxbowError } from '../base/index.ts'
 import type { GuestLease } from '../config/index.ts'
-import { type ClusterView, createClusterView, type LeaseNote } from './cluster-view.ts'
+import { type ClusterView, createClusterView } from './cluster-view.ts'
 import { createLeases, type Leases } from './lease.ts'
 import { leaseMarginMs, leaseMs, maxStartFailures, noRoomMs, protocolVersion, renewMs, sweepMs, wakeAgainMs } from './limits.ts'
 import type { ClusterLink, Wake, WishKey } from './nats-link.ts'
-import { chooseNode, type NodeView } from './placement.ts'
+import type { LeaseNote, NodeView } from './notes.ts'
+import { chooseNode } from './placement.ts'
 
 /** A guest that this node has started. */
 export interface NodeGuest {
@@ -97,7 +98,7 @@ export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
         if (state.isDraining) for (const each of kept.values()) each.stop({ why: 'leave' })
         else take().catch(sayProblem)
         void present(state)
-      } else if ('user' in of && wish?.moveTo !== undefined) move(state, of, wish.moveTo).catch(sayProblem)
+      } else if ('user' in of && wish !== null && wish.moveTo !== '') move(state, of, wish.moveTo).catch(sayProblem)
     },
   })
   // A node that is to drain from before its start never takes one.
@@ -162,11 +163,12 @@ async function takeWake(state: State, wake: Wake): Promise<void> {
   const { deps, view, leases, kept } = state
   const { user } = wake
   if (kept.has(user) || (view.lease(user) !== null && (await deps.link.lease(user)) !== null)) return wake.taken()
-  const place = view.place(user)
-  const warm = place?.node ?? ''
   if (!wake.isChosen) {
+    // Read, not as the view has it: it may have been written a moment before the lease ended.
+    const place = await deps.link.place(user)
+    const warm = place?.movesTo || (place?.node ?? '')
     // The node that had the user, and has no lease any more, is gone or about to be.
-    const avoid = place?.isWanted === true ? [warm] : []
+    const avoid = place?.isWanted === true ? [place.node] : []
     const chosen = chooseNode(view.nodes(), { protocol: protocolVersion, warm, avoid, labels: [] })
     if (chosen === null) return wake.later(noRoomMs)
     if (chosen !== deps.name) {
@@ -180,7 +182,7 @@ async function takeWake(state: State, wake: Wake): Promise<void> {
   const epoch = await leases.acquire(user, noteOf(deps, 0, 'starting'))
   if (epoch !== null) {
     begin(state, user, epoch)
-    await deps.link.writePlace(user, { node: deps.name, isWanted: true, failure: '' })
+    await deps.link.writePlace(user, { node: deps.name, movesTo: '', isWanted: true, failure: '' })
   }
   await wake.taken()
 }
@@ -203,7 +205,7 @@ async function keepUser(state: State, user: string, kept: Kept, firstEpoch: numb
   const { deps, leases } = state
   let failures = 0
   let stop: Stop | null = null
-  for (let epoch: number | null = firstEpoch; epoch !== null && stop === null; ) {
+  for (let epoch: number | null = firstEpoch; epoch !== null && stop === null;) {
     const startedAt = deps.clock.monotonicMs()
     const failure = await runGuest(state, user, kept, epoch).catch((error: unknown) => ({ message: errorMessage(error), ...codeOf(error) }))
     if ('why' in failure) stop = failure
@@ -211,7 +213,7 @@ async function keepUser(state: State, user: string, kept: Kept, firstEpoch: numb
       failures = deps.clock.monotonicMs() - startedAt > healthyMs ? 1 : failures + 1
       deps.say(`${user}: ${failure.message}`)
       if (failures >= maxStartFailures) {
-        await deps.link.writePlace(user, { node: deps.name, isWanted: false, failure: failure.message }).catch(() => {})
+        await deps.link.writePlace(user, { node: deps.name, movesTo: '', isWanted: false, failure: failure.message }).catch(() => {})
         break
       }
       stop = await Promise.race([kept.stopped, sleep(restartMs * 2 ** failures).then(() => null)])
@@ -219,6 +221,9 @@ async function keepUser(state: State, user: string, kept: Kept, firstEpoch: numb
       if (stop === null) epoch = await leases.change(user, noteOf(deps, 0, 'starting')).catch(() => null)
     }
   }
+  // Before the lease ends: whoever asks for the user at the same time finds out where the guest goes.
+  if (stop?.why === 'move')
+    await deps.link.writePlace(user, { node: deps.name, movesTo: stop.to, isWanted: true, failure: '' }).catch(() => {})
   await leases.release(user)
   if (stop?.why === 'move') await deps.link.wake(user, stop.to).catch(() => {})
   else if (stop?.why === 'leave') await wakeUser(state, user).catch(() => {})

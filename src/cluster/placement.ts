@@ -1,17 +1,6 @@
 /** Where a user's guest goes: pure, so that the same code places one user and a simulated million. */
 
-export interface NodeView {
-  readonly name: string
-  /** Where other nodes reach its door. */
-  readonly url: string
-  readonly version: string
-  readonly protocol: number
-  readonly state: 'up' | 'draining'
-  readonly guests: number
-  readonly capacity: number
-  readonly freeMb: number
-  readonly labels: readonly string[]
-}
+import type { NodeView } from './notes.ts'
 
 export interface PlacementWish {
   readonly protocol: number
@@ -41,8 +30,6 @@ export function chooseNode(nodes: readonly NodeView[], { protocol, warm, avoid, 
   const left = wanted.length > 0 ? wanted : fit
   const isWarm = left.find(({ name }) => name === warm)
   if (isWarm !== undefined) return isWarm.name
-  const ranked = left.toSorted(
-    (a, b) => a.guests / a.capacity - b.guests / b.capacity || b.freeMb - a.freeMb || (a.name < b.name ? -1 : 1),
-  )
+  const ranked = left.toSorted((a, b) => a.guests / a.capacity - b.guests / b.capacity || b.freeMb - a.freeMb || (a.name < b.name ? -1 : 1))
   return ranked[0]?.name ?? null
 }

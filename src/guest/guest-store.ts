@@ -15,40 +15,12 @@ import {
   storedSecrets,
   zoeyMethods,
 } from '../store/index.ts'
-import { type Json, once, ownValue, OxbowError, systemClock, toFailure } from '../base/index.ts'
+import { type Json, once, OxbowError, ownValue, systemClock, toFailure } from '../base/index.ts'
 import type { GuestEnvelope, KeyQuestion, KeyReport } from '../config/index.ts'
 
-/** @throws OxbowError `bad_config` for a store that an isolated guest cannot reach */
-export function assertReachable(choice: Parameters<typeof storeAddress>[0], isIsolated: boolean): void {
-  if (!isIsolated || storeAddress(choice) === '') return
-  throw new OxbowError('bad_config', 'An isolated guest has no network and cannot reach a store in Postgres.', {
-    hint: 'Set sandbox.isolate_guest = false (tools stay in their sandbox), or leave store.url empty.',
-  })
-}
-
-/** In a cluster its nodes start guests. @throws OxbowError `bad_config` for any other start, and for a store that other nodes cannot reach */
-function assertPlaced({ cluster }: GuestEnvelope['config'], choice: Parameters<typeof storeAddress>[0] & Pick<GuestEnvelope, 'lease'>): void {
-  if (cluster.nats.length === 0) return
-  if (storeAddress(choice) === '')
-    throw new OxbowError('bad_config', 'A cluster needs its store in Postgres, where every node reaches it.', {
-      hint: 'Move it there: oxbow store move postgres://oxbow@host/oxbow, and set store.url.',
-    })
-  if (choice.lease === undefined)
-    throw new OxbowError('bad_config', 'This machine belongs to a cluster, whose nodes start the guests.', {
-      hint: 'Run the node here (oxbow cluster join), and have the user started: oxbow cluster where USER --wake',
-    })
-}
-
 /** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
-export async function openGuestStore({
-  user,
-  workspaceRoot,
-  config,
-  keys,
-  isolation,
-  lease,
-  masterKeys: masters,
-}: GuestEnvelope): Promise<OpeningStore> {
+export async function openGuestStore(envelope: GuestEnvelope): Promise<OpeningStore> {
+  const { user, workspaceRoot, config, keys, isolation, lease, masterKeys: masters } = envelope
   const path = join(workspaceRoot, 'internal', 'oxbow.db')
   const choice = {
     config: config.store,
@@ -56,11 +28,10 @@ export async function openGuestStore({
     path,
     user,
     exclusive: true,
-    ...(lease !== undefined && { lease }),
-    ...(masters !== undefined && { masters }),
+    ...(masters && { masters }),
+    ...(lease && { lease }),
   }
-  assertPlaced(config, choice)
-  assertReachable(choice, isolation !== undefined)
+  if (isolation !== undefined || config.cluster.nats.length > 0) (await import('./store-place.ts')).assertPlaced(envelope)
   const cipher = cipherChoice(choice)
   await prepareStore(
     { user, file: path, url: storeAddress(choice), backups: '', ...(cipher !== null && { cipher }) },

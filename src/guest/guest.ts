@@ -14,7 +14,7 @@ import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.t
 import { createMemory, type Memory, type MemoryHost } from '../memory/index.ts'
 import { services } from '../services/index.ts'
 import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
-import { isOxbowError, type OxbowError, systemClock, systemRandom, takeCrashMark } from '../base/index.ts'
+import { isOxbowError, systemClock, systemRandom, takeCrashMark } from '../base/index.ts'
 import { appPlugin, type Call, type ChainHead, type Engine, type Sandbox } from '../protocol/index.ts'
 import type { Config, GuestEnvelope, HostPort } from '../config/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
@@ -30,10 +30,8 @@ export interface Guest {
   readonly kernel: Kernel
   /** The newest record, for the runner to sign. */
   head(): Promise<ChainHead>
-  /** The guest only reads, and its database server works again, so a restart helps. The faults of a file stay. */
+  /** The guest only reads, and its database server works again, or serves another node's guest, so a restart helps. The faults of a file stay. */
   canRestart(): boolean
-  /** Why another node runs the user now; null: this one does. */
-  replaced(): OxbowError | null
   /** Stops turns where they stand and releases the workspace. */
   close(): Promise<void>
 }
@@ -116,8 +114,8 @@ export async function startGuest(
       token,
       kernel,
       head,
-      canRestart: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
-      replaced: () => (opened.fault()?.code === 'stale_epoch' ? opened.fault() : null),
+      canRestart: () =>
+        isOnServer(envelope) && kernel.status().read_only !== null && [undefined, 'stale_epoch'].includes(opened.fault()?.code),
       async close() {
         announcement.withdraw()
         for (const part of [watching, gateway, kernel, data, ways]) await part.close()

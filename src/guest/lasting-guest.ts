@@ -66,10 +66,7 @@ export async function startLastingGuest(
     if (restarting === mine) restarting = null
   }
   const timer = setInterval(() => {
-    if (restarting !== null) return
-    const replaced = held.guest()?.replaced() ?? null
-    if (replaced !== null) lost.resolve(replaced)
-    else if (held.guest()?.canRestart() === true) void alone(held.restart)
+    if (restarting === null && held.guest()?.canRestart() === true) void alone(held.restart)
   }, checkMs).unref()
   return {
     url,

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Failure, isOxbowError, once, OxbowError, systemClock } from '../base/index.ts'
 import { openNotes } from '../logs/index.ts'
 import type { HostedPlugin, UserSettings } from '../protocol/index.ts'
-import type { App, Config, GuestEnvelope, GuestLease, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
+import type { App, Config, GuestEnvelope, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
 import { collectorVariables } from '../services/index.ts'
 import { type FoundGuest, findGuest } from './find-guest.ts'
 import { listFolders, withShares } from './folders.ts'
@@ -28,8 +28,8 @@ import { settleMoves } from './spaces/space-moves.ts'
 import { hasMemoryShares } from './spaces/space-shares.ts'
 import { signRestoreOf } from './system/own-seal.ts'
 
-/** What is needed to find or start a user's guest. */
-export interface GuestSetup {
+/** What is needed to find or start a user's guest, with the lease of the node of a cluster that starts it. */
+export interface GuestSetup extends Pick<GuestEnvelope, 'lease'> {
   readonly home: Home
   readonly workspace: Workspace
   readonly config: Config
@@ -38,8 +38,6 @@ export interface GuestSetup {
   /** `config` is the last one that worked, because the files cannot be used. */
   readonly isFallback?: boolean
   readonly insecure: boolean
-  /** Of the node of a cluster that starts it. */
-  readonly lease?: GuestLease
   readonly version: string
   readonly env: HostEnv
   /** Called with warnings for the person, such as a journal that is behind a signed head. */
@@ -117,7 +115,6 @@ async function pluginLister({ home, warn }: Pick<GuestSetup, 'home' | 'warn'>): 
 function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
   const { home, workspace, config, insecure, version, env, app, lease } = options
   const { user, root: workspaceRoot } = workspace
-  const keys = keysFor(config, env)
   const collector = collectorVariables(config, env)
   const wanted = masters.length === 0 ? [] : keyNames(config).filter((name) => name !== config.store.url_env)
   return {
@@ -128,7 +125,7 @@ function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string
     insecure,
     ...(lease !== undefined && { lease }),
     version,
-    keys,
+    keys: keysFor(config, env),
     folders: listFolders(home, user),
     ...(collector !== null && { collector: collector.plain }),
     ...(app !== undefined && { app: { tools: app.tools, servesModel: app.servesModel } }),

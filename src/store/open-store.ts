@@ -38,8 +38,7 @@ export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   if (url === '') return openSqliteStore({ path, user, durability, readOnly, exclusive, ...(cipher !== null && { cipher }) })
   const { openPostgresStore } = await import('./postgres/postgres-store.ts')
   const snapshot = { path, masters: cipher === null ? null : cipher.masters }
-  const { lease } = choice
-  return openPostgresStore({ url, user, pool, durability, readOnly, exclusive, snapshot, ...(lease !== undefined && { lease }) })
+  return openPostgresStore({ url, user, pool, durability, readOnly, exclusive, snapshot, ...(choice.lease && { lease: choice.lease }) })
 }
 
 /** @returns null where nothing is encrypted and nothing is to be */

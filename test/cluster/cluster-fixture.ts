@@ -1,11 +1,11 @@
 /** A cluster on this machine: one NATS server, one PostgreSQL, and nodes as processes, each with a home of its own as if it were a machine. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { execFile, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { natsSkip, startNats } from '../../src/cluster/nats-fixture.ts'
 import { createDatabase, type PostgresDatabase, postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { program as ownProgram } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
@@ -14,12 +14,7 @@ import { patienceMs } from '../support/patience.ts'
 
 /** Why tests of clusters are skipped here; false where they run. */
 export function clusterSkip(): string | false {
-  try {
-    execFileSync('nats-server', ['--version'], { stdio: 'ignore' })
-  } catch {
-    return 'no NATS server here: apt-get install nats-server'
-  }
-  return postgresSkip()
+  return natsSkip() || postgresSkip()
 }
 
 export interface TestNode {
@@ -58,32 +53,19 @@ export async function startCluster({ program = ownProgram, answerMs = 50 }: Clus
   // Statements in the log tell afterwards who has written what, in order.
   const postgres = await startPostgres({ settings: ['log_statement = all', `log_line_prefix = '%p|'`, 'max_connections = 100'] })
   const database = await createDatabase(postgres)
-  const nats = await startNats(join(root, 'nats'))
+  const nats = await startNats()
   const model = await startModel({ turns: [{ steps: [{ events: [{ delay_ms: answerMs }, { text: 'Heard: {{last}}' }] }] }] })
   const nodes: TestNode[] = []
-  const envOf = (name: string): NodeJS.ProcessEnv => {
-    const home = join(root, name, 'oxbow')
-    return { PATH: process.env['PATH'], HOME: join(root, name), OXBOW_HOME: home, OPENAI_API_KEY: 'test', OXBOW_STORE_URL: database.url }
-  }
-  const makeHome = (name: string): void => {
-    const { OXBOW_HOME: home = '' } = envOf(name)
-    mkdirSync(join(root, name), { recursive: true })
-    shareCompileCache(home)
-    writeFileSync(
-      join(home, 'config.toml'),
-      [
-        '[model]',
-        `provider = "openai"`,
-        `base_url = "${model.config.base_url}"`,
-        '[memory]',
-        'embedder = "none"',
-        '[cluster]',
-        `nats = ["nats://127.0.0.1:${nats.port}"]`,
-        `node = "${name}"`,
-        '',
-      ].join('\n'),
-    )
-  }
+  const homes = openHomes(root, [
+    '[model]',
+    `provider = "openai"`,
+    `base_url = "${model.config.base_url}"`,
+    '[memory]',
+    'embedder = "none"',
+    '[cluster]',
+    `nats = ["${nats.url}"]`,
+  ])
+  const envOf = (name: string): NodeJS.ProcessEnv => ({ ...homes(name), OXBOW_STORE_URL: database.url })
   const oxbow: TestCluster['oxbow'] = (name, ...words) =>
     new Promise((resolve) => {
       execFile(process.execPath, [program, ...words], { env: envOf(name), timeout: patienceMs }, (error, stdout, stderr) => {
@@ -94,19 +76,24 @@ export async function startCluster({ program = ownProgram, answerMs = 50 }: Clus
     database,
     postgresLog: () => readFileSync(join(postgres.folder, 'data', 'log'), 'utf8'),
     env: envOf,
-    oxbow: (name, ...words) => {
-      if (nodes.every((node) => node.name !== name)) makeHomeOnce(makeHome, envOf(name))(name)
-      return oxbow(name, ...words)
-    },
+    oxbow,
     async startNode(name) {
-      makeHomeOnce(makeHome, envOf(name))(name)
       const node = await startNode(program, name, envOf(name))
       nodes.push(node)
       return node
     },
     async keyOf(user) {
       const where = JSON.parse((await oxbow(nodes[0]!.name, 'cluster', 'where', user, '--json')).text) as { node: string }
-      const made = await oxbow(where.node, 'keys', 'create', `key${Math.random().toString(36).slice(2, 8)}`, '--right', 'user', '--user', user)
+      const made = await oxbow(
+        where.node,
+        'keys',
+        'create',
+        `key${Math.random().toString(36).slice(2, 8)}`,
+        '--right',
+        'user',
+        '--user',
+        user,
+      )
       const [key] = /oxbow_[\w-]+/.exec(made.text) ?? []
       assert.ok(key !== undefined, made.text)
       return key
@@ -114,7 +101,7 @@ export async function startCluster({ program = ownProgram, answerMs = 50 }: Clus
     async [Symbol.asyncDispose]() {
       for (const node of nodes) node.machine('SIGCONT')
       await Promise.all(nodes.map((node) => node.stop()))
-      nats.process.kill('SIGKILL')
+      await nats[Symbol.asyncDispose]()
       await model[Symbol.asyncDispose]()
       await postgres[Symbol.asyncDispose]()
       rmSync(root, { recursive: true, force: true, maxRetries: 5 })
@@ -122,33 +109,18 @@ export async function startCluster({ program = ownProgram, answerMs = 50 }: Clus
   }
 }
 
-function makeHomeOnce(make: (name: string) => void, { OXBOW_HOME: home = '' }: NodeJS.ProcessEnv): (name: string) => void {
-  try {
-    readFileSync(join(home, 'config.toml'))
-    return () => {}
-  } catch {
-    return make
+/** @returns the environment of each machine, by its name; its home is made with the first use */
+function openHomes(root: string, config: readonly string[]): (name: string) => NodeJS.ProcessEnv {
+  return (name) => {
+    const home = join(root, name, 'oxbow')
+    const file = join(home, 'config.toml')
+    if (!existsSync(file)) {
+      mkdirSync(join(root, name), { recursive: true })
+      shareCompileCache(home)
+      writeFileSync(file, [...config, `node = "${name}"`, ''].join('\n'))
+    }
+    return { PATH: process.env['PATH'], HOME: join(root, name), OXBOW_HOME: home, OPENAI_API_KEY: 'test' }
   }
-}
-
-async function startNats(folder: string): Promise<{ readonly port: number; readonly process: ChildProcess }> {
-  const port = await freePort()
-  const server = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let said = ''
-  server.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  await until(() => said.includes('Server is ready'), () => said)
-  return { port, process: server }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
 
 async function startNode(program: string, name: string, env: NodeJS.ProcessEnv): Promise<TestNode> {
@@ -160,7 +132,10 @@ async function startNode(program: string, name: string, env: NodeJS.ProcessEnv):
   const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()))
   let isOver = false
   void ended.then(() => (isOver = true))
-  await until(() => out.includes('\n') || isOver, () => said.text)
+  await until(
+    () => out.includes('\n') || isOver,
+    () => said.text,
+  )
   assert.ok(!isOver, said.text)
   const { door } = JSON.parse(out) as { door: string }
   const users = join(env['OXBOW_HOME']!, 'users')
@@ -172,9 +147,9 @@ async function startNode(program: string, name: string, env: NodeJS.ProcessEnv):
       return null
     }
   }
-  const signal = (pid: number | null | undefined, name: NodeJS.Signals): void => {
+  const signal = (pid: number | null | undefined, sent: NodeJS.Signals): void => {
     try {
-      if (pid !== null && pid !== undefined) process.kill(pid, name)
+      if (pid !== null && pid !== undefined) process.kill(pid, sent)
     } catch {
       // It has ended.
     }
@@ -185,10 +160,10 @@ async function startNode(program: string, name: string, env: NodeJS.ProcessEnv):
     said,
     env,
     guestPid,
-    machine(name, which) {
-      if (which !== 'guests' && !isOver) signal(child.pid, name)
+    machine(sent, which) {
+      if (which !== 'guests' && !isOver) signal(child.pid, sent)
       if (which === 'node') return
-      for (const user of namesIn(users)) signal(guestPid(user), name)
+      for (const user of namesIn(users)) signal(guestPid(user), sent)
     },
     ended,
     async stop() {
@@ -210,7 +185,7 @@ function namesIn(folder: string): readonly string[] {
 }
 
 export async function until(holds: () => boolean | Promise<boolean>, describe: () => string = () => String(holds)): Promise<void> {
-  for (const end = performance.now() + patienceMs; performance.now() < end; ) {
+  for (const end = performance.now() + patienceMs; performance.now() < end;) {
     if (await holds()) return
     await sleep(25)
   }

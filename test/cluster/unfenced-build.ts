@@ -9,7 +9,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Of `src/store/postgres/lease-fence.ts`. */
 const checks: readonly (readonly [check: string, without: string])[] = [
-  ['if (row !== undefined && row[0] === lease.term && row[1] === lease.epoch) return', 'if (row !== undefined || lease !== undefined) return'],
+  [
+    'if (row !== undefined && row[0] === lease.term && row[1] === lease.epoch) return',
+    'if (row !== undefined || lease !== undefined) return',
+  ],
   ['if (claimed.length === 0) throw staleLease(lease, shown)', 'void claimed'],
 ]
 
@@ -23,10 +26,13 @@ export function unfencedBuild(): UnfencedBuild {
   for (const name of ['src', 'package.json', 'skills', 'programs']) cpSync(join(root, name), join(folder, name), { recursive: true })
   for (const name of ['node_modules', 'dist']) symlinkSync(join(root, name), join(folder, name))
   const file = join(folder, 'src/store/postgres/lease-fence.ts')
-  const patched = checks.reduce((text, [check, without]) => {
-    assert.ok(text.includes(check), `the fence no longer has the line: ${check}`)
-    return text.replace(check, without)
-  }, readFileSync(file, 'utf8'))
+  const patched = checks.reduce(
+    (text, [check, without]) => {
+      assert.ok(text.includes(check), `the fence no longer has the line: ${check}`)
+      return text.replace(check, without)
+    },
+    readFileSync(file, 'utf8'),
+  )
   writeFileSync(file, patched)
   return {
     program: join(folder, 'src/cli/main.ts'),

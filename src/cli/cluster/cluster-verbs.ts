@@ -19,7 +19,7 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
   plainVerb(cluster.command('join'), 'run this machine’s node, until Ctrl+C')
     .option(...json)
     .addHelpText('after', examples('oxbow cluster join'))
-    .action((options) => choose(async () => (await import('./join.ts')).clusterJoin(options, terminal)))
+    .action((options) => choose(async () => (await load()).clusterJoin(options, terminal)))
   plainVerb(cluster.command('status'), 'say how many nodes and guests there are, and whether all is well')
     .option(...json)
     .addHelpText('after', examples('oxbow cluster status'))

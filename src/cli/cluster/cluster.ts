@@ -1,12 +1,14 @@
-/** `oxbow cluster init`, `status`, `nodes`, `where`, `move`, `drain` and `remove`: what they ask of the keys in NATS, and say. */
+/** `oxbow cluster init`, `join`, `status`, `nodes`, `where`, `move`, `drain` and `remove`: what they ask of the keys in NATS, and say. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ClusterLink, initCluster, type NodeView, openClusterLink, protocolVersion } from '../../cluster/index.ts'
+import { type ClusterLink, initCluster, joinCluster, type NodeView, openClusterLink, protocolVersion } from '../../cluster/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
 import { loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
+import { guestSetup } from '../guest-connection.ts'
+import { onInterrupt } from '../input.ts'
 import { clusterWaitMs, clusterPollMs } from '../limits.ts'
-import { printAnswer, printList, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printList, printNotice, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
 
 interface Options {
@@ -33,6 +35,25 @@ export async function clusterInit(options: Options, terminal: Terminal): Promise
   await initCluster(cluster)
   const text = `The cluster is ready in NATS (copies: ${cluster.replicas}).\nStart a node on each machine: oxbow cluster join`
   return printAnswer({ ready: true, replicas: cluster.replicas }, text, options, terminal)
+}
+
+/** The node of this machine, in the foreground. */
+export async function clusterJoin({ json }: { readonly json?: boolean | undefined }, terminal: Terminal): Promise<number> {
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
+    onInterrupt(() => resolve())
+  })
+  const node = await joinCluster({
+    config: machineConfig(terminal).cluster,
+    version: terminal.version,
+    setup: (user) => guestSetup({ user, isSafe: true }, terminal),
+    say: (text) => printNotice(terminal, `${new Date().toISOString()} ${plainText(text)}`),
+  })
+  if (json === true) printLine(terminal, JSON.stringify({ node: node.name, door: node.url, pid: process.pid }))
+  else printLine(terminal, `node  ${node.name}\ndoor  ${node.url}\npid   ${process.pid}\nCtrl+C stops it; its guests move to other nodes.`)
+  await stopped
+  await node.close()
+  return 0
 }
 
 export async function clusterStatus(options: Options, terminal: Terminal): Promise<number> {
@@ -67,25 +88,39 @@ function nodeTable(nodes: readonly NodeView[]): string {
   return table([['node', 'state', 'guests', 'free', 'version', 'labels', 'door'], ...rows])
 }
 
-export async function clusterWhere(name: string, options: Options & { readonly wake?: boolean | undefined }, terminal: Terminal): Promise<number> {
+export async function clusterWhere(
+  name: string,
+  options: Options & { readonly wake?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
   const user = parseUser(name)
   return withLink(terminal, async (link) => {
     let lease = await link.lease(user)
     if (options.wake === true) {
       const before = await link.place(user)
-      await link.writePlace(user, { node: before?.node ?? '', isWanted: lease !== null, failure: '' })
+      await link.writePlace(user, { node: before?.node ?? '', movesTo: '', isWanted: lease !== null, failure: '' })
       if (lease === null) await link.wake(user)
       for (let waitedMs = 0; lease?.state !== 'ready' && waitedMs < clusterWaitMs; waitedMs += clusterPollMs) {
         await sleep(clusterPollMs)
         lease = await link.lease(user)
         const failure = (await link.place(user))?.failure ?? ''
         if (failure !== '' && lease === null)
-          throw new OxbowError('guest_unreachable', `The guest of ${user} does not start: ${failure}`, { hint: 'See the output of the node.' })
+          throw new OxbowError('guest_unreachable', `The guest of ${user} does not start: ${failure}`, {
+            hint: 'See the output of the node.',
+          })
       }
     }
     const place = await link.place(user)
     const [node, state] = lease === null ? [place?.node ?? '', 'not running'] : [lease.node, lease.state]
-    const value = { user, running: lease !== null, node, state, epoch: lease?.epoch ?? null, door: lease?.url ?? null, failure: place?.failure ?? '' }
+    const value = {
+      user,
+      running: lease !== null,
+      node,
+      state,
+      epoch: lease?.epoch ?? null,
+      door: lease?.url ?? null,
+      failure: place?.failure ?? '',
+    }
     const text =
       lease === null
         ? `${user} does not run${node === '' ? '' : `; it was on ${node} last`}.${value.failure === '' ? '' : `\nWhy: ${value.failure}`}\nStart it: oxbow cluster where ${user} --wake`
@@ -110,7 +145,11 @@ export async function clusterMove(name: string, node: string, options: Options, 
   })
 }
 
-export async function clusterDrain(node: string, options: Options & { readonly undo?: boolean | undefined }, terminal: Terminal): Promise<number> {
+export async function clusterDrain(
+  node: string,
+  options: Options & { readonly undo?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
   return withLink(terminal, async (link) => {
     await nodeOf(link, node)
     if (options.undo === true) {
@@ -123,7 +162,8 @@ export async function clusterDrain(node: string, options: Options & { readonly u
       const isTold = nodes.find(({ name }) => name === node)?.state !== 'up'
       return isTold && [...leases.values()].every((lease) => lease.node !== node)
     })
-    if (drained) return printAnswer({ node, draining: true, guests: 0 }, `${node} has no guests any more, and takes none.`, options, terminal)
+    if (drained)
+      return printAnswer({ node, draining: true, guests: 0 }, `${node} has no guests any more, and takes none.`, options, terminal)
     throw new OxbowError('timeout', `${node} still has guests.`, { hint: 'It goes on; look again: oxbow cluster nodes' })
   })
 }

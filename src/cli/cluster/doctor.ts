@@ -1,7 +1,6 @@
 /** `oxbow cluster doctor`: what a cluster needs, from the ground up; each check says what to do where it fails. */
 import { answers, openClusterLink, protocolVersion } from '../../cluster/index.ts'
-import { errorMessage, isOxbowError } from '../../base/index.ts'
-import { ownValue } from '../../base/index.ts'
+import { errorMessage, isOxbowError, ownValue } from '../../base/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { machineConfig } from './cluster.ts'
@@ -42,7 +41,12 @@ async function* checks(terminal: Terminal): AsyncGenerator<Check> {
   try {
     yield { check: 'nats', ok: true, detail: `made ${new Date(opened.term).toISOString()}`, hint: '' }
     const { nodes, leases } = await opened.all()
-    yield { check: 'nodes', ok: nodes.length > 0, detail: `${nodes.length} up, ${leases.size} guests`, hint: 'Start one on each machine: oxbow cluster join' }
+    yield {
+      check: 'nodes',
+      ok: nodes.length > 0,
+      detail: `${nodes.length} up, ${leases.size} guests`,
+      hint: 'Start one on each machine: oxbow cluster join',
+    }
     const versions = new Set(nodes.map(({ version }) => version))
     yield {
       check: 'versions',

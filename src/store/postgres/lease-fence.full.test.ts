@@ -80,7 +80,9 @@ test('a guest whose session is cut goes on under its own lease', { skip }, async
   await using database = await postgres.database()
   const guest = await openEngine(pgDriver(database.url), { exclusive: true, lease: lease(3, 'a') })
   await guest.store.append({ records: [recordOf('c1', 'intent')] })
-  await database.sql(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+  await database.sql(
+    `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+  )
   await guest.store.append({ records: [recordOf('c2', 'intent')] })
   assert.equal((await canonicalRecords(guest.store)).length, 2)
   await guest.store.close()

@@ -144,7 +144,10 @@ async function attempt(
   }
 }
 
-async function connect({ driver, exclusive, user, shown, lease, prepare }: WriteSessionOptions, prepared: boolean): Promise<PostgresSession> {
+async function connect(
+  { driver, exclusive, user, shown, lease, prepare }: WriteSessionOptions,
+  prepared: boolean,
+): Promise<PostgresSession> {
   const made = await driver.connect()
   try {
     // A guest whose machine is gone loses its lock within a minute, instead of after the two hours of the system's default.

@@ -31,7 +31,7 @@ export type OwnWrite = (
 type OwnWrites = Readonly<Partial<Record<Extra['kind'], OwnWrite>>>
 
 /** What a guest in a cluster may write under. */
-export interface Fenced {
+interface Fenced {
   readonly lease: GuestLease
   /** The address without its password. */
   readonly shown: string
@@ -146,7 +146,9 @@ async function begin(
   const asked = knownQueries(user, wanted)
   // Sent together, answered in order. Each statement sees what was committed before it: the head is read after the lock is held.
   const began = session.exec(`begin isolation level read committed read write; set local synchronous_commit = ${commit}`)
-  const answers = [asked.lock, asked.head, asked.lanes, asked.places, fenced && newestLeaseQuery(user)].map(async (query) => (query === null ? [] : session.rows(query)))
+  const answers = [asked.lock, asked.head, asked.lanes, asked.places, fenced && newestLeaseQuery(user)].map(async (query) =>
+    query === null ? [] : session.rows(query),
+  )
   const settled = await Promise.allSettled([began, ...answers])
   const failed = settled.find((answer) => answer.status === 'rejected')
   if (failed !== undefined) {
