@@ -197,7 +197,10 @@ function begin(state: State, user: string, epoch: number): void {
   state.kept.set(user, kept)
   kept.over = keepUser(state, user, kept, epoch)
     .catch((error: unknown) => state.deps.say(`${user}: ${errorMessage(error)}`))
-    .then(() => void state.kept.delete(user))
+    .then(() => {
+      state.kept.delete(user)
+      return present(state)
+    })
 }
 
 /** From the lease to its release. Each guest has an epoch of its own: one that was given up cannot write beside its successor. */

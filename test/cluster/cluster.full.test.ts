@@ -80,7 +80,7 @@ test('every door leads to the guest, which moves, and whose node drains, without
   const moved = await cluster.oxbow('a', 'cluster', 'move', user, next.name)
   assert.equal(moved.text, `${user} runs on ${next.name}.\n`)
   const drained = await cluster.oxbow('a', 'cluster', 'drain', next.name)
-  assert.match(drained.text, /has no guests any more/)
+  assert.match(drained.text, /has no guests any more/, nodes.map(({ said }) => said.text).join('\n'))
   await until(async () => (await whereIs(cluster, nodes)) !== next)
   assert.match((await cluster.oxbow('b', 'cluster', 'nodes')).text, new RegExp(`^${next.name} +draining +0/50`, 'm'))
   const before = load.acknowledged.length

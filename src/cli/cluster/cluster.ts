@@ -159,8 +159,8 @@ export async function clusterDrain(
     await link.writeWish({ node }, { drain: true })
     const drained = await until(async () => {
       const { nodes, leases } = await link.all()
-      const isTold = nodes.find(({ name }) => name === node)?.state !== 'up'
-      return isTold && [...leases.values()].every((lease) => lease.node !== node)
+      const own = nodes.find(({ name }) => name === node)
+      return own?.state !== 'up' && (own?.guests ?? 0) === 0 && [...leases.values()].every((lease) => lease.node !== node)
     })
     if (drained)
       return printAnswer({ node, draining: true, guests: 0 }, `${node} has no guests any more, and takes none.`, options, terminal)
