@@ -203,7 +203,7 @@ function begin(state: State, user: string, epoch: number): void {
     })
 }
 
-/** From the lease to its release. Each guest has an epoch of its own: one that was given up cannot write beside its successor. */
+/** From the lease to its release. Each guest has an epoch of its own: one that was given up cannot write along with its successor. */
 async function keepUser(state: State, user: string, kept: Kept, firstEpoch: number): Promise<void> {
   const { deps, leases } = state
   let failures = 0

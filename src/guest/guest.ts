@@ -114,8 +114,7 @@ export async function startGuest(
       token,
       kernel,
       head,
-      canRestart: () =>
-        isOnServer(envelope) && kernel.status().read_only !== null && [undefined, 'stale_epoch'].includes(opened.fault()?.code),
+      canRestart: () => isOnServer(envelope) && kernel.status().read_only !== null && (opened.fault()?.code ?? stale) === stale,
       async close() {
         announcement.withdraw()
         for (const part of [watching, gateway, kernel, data, ways]) await part.close()
@@ -126,6 +125,9 @@ export async function startGuest(
     throw error
   }
 }
+
+/** Another node has the user: a restart finds that out, and ends the guest. */
+const stale = 'stale_epoch'
 
 function liveConfig(config: Config, { onConfig }: GuestOptions): LiveConfig {
   const live = createLiveConfig(config)
