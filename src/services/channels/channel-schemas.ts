@@ -49,7 +49,7 @@ export const receivedSchema = z.strictObject({
   shown: z.string().max(300).describe('As the sender is shown; anybody can choose any name.'),
   is_bot: z.boolean().default(false),
   is_verified: z.boolean().default(true).describe('Whether the platform vouches for the sender.'),
-  at: z.number().describe('When it was sent, unix milliseconds.'),
+  at: z.number().describe('When it was sent, unix milliseconds; 0: the platform does not tell.'),
   text: z.string().max(maxTextLength),
   change: z.enum(['new', 'edited', 'deleted']).default('new'),
   mentions_us: z.boolean().default(false),

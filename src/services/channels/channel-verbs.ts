@@ -1,6 +1,6 @@
 /** `oxbow channel`: the person's agent where people are. */
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
-import { OxbowError } from '../../base/index.ts'
+import { isObject, OxbowError } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
 
 type View = OutputOf<'channel.list'>[number]
@@ -34,17 +34,17 @@ export const channelVerbs: readonly ServiceVerb[] = [
       const pairs = ((options['option'] ?? []) as readonly string[]).map((pair) => pair.split(/=(.*)/s))
       const given = Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]))
       if (options['tokenStdin'] !== true && input['kind'] === 'webhook') return { ...input, secrets: {}, options: given }
+      const { kind } = input
+      const hint = `oxbow channel add ${plainLine(String(kind), nameChars)} --token-stdin < ${kind === 'slack' ? 'tokens.json' : 'token.txt'}`
       if (options['tokenStdin'] !== true)
         throw new OxbowError('bad_input', 'a token is needed, and is not taken from the command line', {
-          hint: 'Add --token-stdin, and pipe it in: oxbow channel add telegram --token-stdin < token.txt',
+          hint: `Add --token-stdin, and pipe it in: ${hint}`,
         })
       const piped = (await readPiped()).trim()
-      if (piped === '')
-        throw new OxbowError('bad_input', 'nothing was piped in', { hint: 'oxbow channel add telegram --token-stdin < token.txt' })
+      if (piped === '') throw new OxbowError('bad_input', 'nothing was piped in', { hint })
       // Where a channel has several secrets, they come as JSON.
-      const { kind } = input
       const first = kind === 'webhook' ? 'secret' : kind === 'email' ? 'password' : 'token'
-      const secrets = piped.startsWith('{') ? (JSON.parse(piped) as Record<string, string>) : { [first]: piped }
+      const secrets = piped.startsWith('{') ? parsedSecrets(piped) : { [first]: piped }
       return { ...input, secrets, options: given }
     },
     show: (view: OutputOf<'channel.add'>) => {
@@ -179,6 +179,20 @@ function stateText({ name, state, account, why, console: note }: View): string {
   const says =
     state === 'up'
       ? `${name} is connected as ${plainLine(account, nameChars)}.`
-      : `${name}: ${state}${why === '' ? '' : `, ${plainLine(why, whyChars)}`}.`
+      : `${name}: ${state}${why === '' ? '' : `, ${plainLine(why, whyChars).replace(/\.$/, '')}`}.`
   return note === '' ? says : `${says}\n${note}`
+}
+
+/** @throws OxbowError `bad_input`, without a word of what was piped in */
+function parsedSecrets(piped: string): Record<string, string> {
+  try {
+    const parsed: unknown = JSON.parse(piped)
+    if (isObject(parsed) && Object.values(parsed).every((value) => typeof value === 'string'))
+      return { ...parsed } as Record<string, string>
+  } catch {
+    // Told below: the error of the parser would quote a secret.
+  }
+  throw new OxbowError('bad_input', 'What was piped in begins like JSON, and is not an object of texts.', {
+    hint: 'Write the names of the secrets and their values, as in { "token": "…", "app_token": "…" }.',
+  })
 }

@@ -172,7 +172,8 @@ async function revised({ chats }: ReceivingParts, { of, place, message }: Incomi
 function isOld({ clock }: ChannelDeps, { health }: ReceivingParts, { at, channel }: Received): boolean {
   const now = clock.now()
   const { state, since } = health(channel)
-  return now - at > maxCatchUpMs && (state !== 'up' || now - since < catchUpMs)
+  // A command of a platform's menu has no time, and comes at once or never.
+  return at > 0 && now - at > maxCatchUpMs && (state !== 'up' || now - since < catchUpMs)
 }
 
 /** Nobody hears that there is an agent, unless the person wants that. */
