@@ -16,6 +16,8 @@ import { withoutProgram } from '../support/needed-program.ts'
 import { buildInto, builtVersion } from '../upgrade/built-versions.ts'
 
 const at = Date.UTC(2026, 10, 26) / 1_000
+/** Four platforms of channels bring 5 MB of libraries, which are loaded with the first channel of each. */
+const maxBytes = 66_000_000
 const repository = new URL('../../', import.meta.url)
 let folder = ''
 let files: readonly PackedFile[] = []
@@ -86,13 +88,13 @@ void test('a package has what a program of it loads, and nothing that only a che
     [],
   )
   const withoutNode = files.filter(({ path }) => path !== 'node/bin/node').reduce((sum, { content }) => sum + content.length, 0)
-  assert.ok(withoutNode < 60_000_000, `${withoutNode} bytes without Node`)
+  assert.ok(withoutNode < maxBytes, `${withoutNode} bytes without Node`)
 })
 
 void test("npm's package is small, has what is loaded by name, and nothing that npm would compile", () => {
   const tree = npmTree(builtVersion('0.1.0'))
   const bytes = tree.reduce((sum, { content }) => sum + content.length, 0)
-  assert.ok(bytes < 60_000_000, `${bytes} bytes`)
+  assert.ok(bytes < maxBytes, `${bytes} bytes`)
   const paths = tree.map(({ path }) => path)
   for (const needed of ['bin/launch.js', 'dist/oxbow.js', 'dist/sqlite/prebuilds/darwin-arm64.node', 'dist/playwright-core/package.json'])
     assert.ok(paths.includes(needed), needed)
