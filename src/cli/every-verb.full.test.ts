@@ -45,6 +45,7 @@ interface Leaf {
 
 /** Of verbs that refuse what the others take: a word for each argument. */
 const ownValues: Readonly<Record<string, readonly string[]>> = {
+  'channel add': ['telegram', '--token-stdin'],
   'keys create': ['x', '--right', 'session.read'],
   'roles add': ['x', '--right', 'session.read'],
   'secret allow': ['x', '--call', 'web.fetch'],

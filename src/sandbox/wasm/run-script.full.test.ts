@@ -77,7 +77,7 @@ void test('what a tool throws is an error in its words, whatever it throws', asy
   await failsWith('tool_failed', 'export default () => { throw new TypeError("no such thing") }', {}, /TypeError: no such thing/)
   await failsWith('tool_failed', 'export default () => { throw null }')
   await failsWith('tool_failed', 'export default async () => { throw { message: 7 } }')
-  await failsWith('tool_failed', 'export default () => new Promise(() => {})', {}, /never comes/)
+  await failsWith('tool_failed', 'export default () => new Promise(() => {})', {}, /never happens/)
   await failsWith('tool_failed', 'export default (', {}, /SyntaxError/)
   await failsWith('tool_failed', 'export default () => { const a = {}; a.a = a; return a }', {}, /circular/)
 })
