@@ -19,7 +19,8 @@ interface View {
 
 const says = (match: string, ...texts: readonly string[]) => ({
   match,
-  steps: [{ events: texts.flatMap((text) => [{ text }, { delay_ms: 1_200 }]) }],
+  // Where it comes in pieces, each is long enough under way to be seen, also on a busy machine.
+  steps: [{ events: texts.flatMap((text) => [{ text }, { delay_ms: texts.length > 1 ? 3_000 : 0 }]) }],
 })
 
 const turns = [
