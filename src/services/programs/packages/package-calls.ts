@@ -4,6 +4,7 @@ import { type Call, defineCall, evident } from '../../../protocol/index.ts'
 import { definitionName, maxProgramFileBytes, maxProgramTests, maxSource } from '../../../config/index.ts'
 import { maxModuleChars } from '../limits.ts'
 import type { InstallDesk, TestedFiles } from './install-desk.ts'
+import { OxbowError } from '../../../base/index.ts'
 import { packageAsk, packageView } from './package-view.ts'
 import { testResult } from './program-tests.ts'
 
@@ -38,7 +39,7 @@ function lookCall(load: Load): Call {
     example: { source: '/home/ada/tidy' },
     timeoutMs: installMs,
     recordOutput: ({ program, version, hash: of }) => ({ program, version, hash: of }),
-    run: async (input) => ({ output: await (await load()).look(input) }),
+    run: async (input) => ({ output: await (await load()).look(named(input)) }),
   })
 }
 
@@ -52,8 +53,14 @@ function installCall(load: Load): Call {
     example: { source: '/home/ada/tidy', hash: '0'.repeat(64) },
     timeoutMs: installMs,
     recordOutput: ({ program, version, hash: of, may, installed }) => ({ program, version, hash: of, may: [...may], before: installed }),
-    run: async ({ hash: seen, ...ask }, { signal }) => ({ output: await (await load()).install(ask, seen, signal) }),
+    run: async ({ hash: seen, ...ask }, { signal }) => ({ output: await (await load()).install(named(ask), seen, signal) }),
   })
+}
+
+/** @throws OxbowError `bad_input` for a package that nothing names */
+function named(ask: z.infer<typeof packageAsk>): z.infer<typeof packageAsk> {
+  if (ask.source !== '' || ask.program !== '') return ask
+  throw new OxbowError('bad_input', 'Nothing says which program it is.', { hint: 'Give its source, or the name of an installed one.' })
 }
 
 function changeCalls(load: Load): readonly Call[] {
