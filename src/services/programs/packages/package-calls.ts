@@ -39,7 +39,10 @@ function lookCall(load: Load): Call {
     example: { source: '/home/ada/tidy' },
     timeoutMs: installMs,
     recordOutput: ({ program, version, hash: of }) => ({ program, version, hash: of }),
-    run: async (input) => ({ output: await (await load()).look(named(input)) }),
+    async run(input) {
+      const asked = named(input)
+      return { output: await (await load()).look(asked) }
+    },
   })
 }
 
@@ -53,7 +56,10 @@ function installCall(load: Load): Call {
     example: { source: '/home/ada/tidy', hash: '0'.repeat(64) },
     timeoutMs: installMs,
     recordOutput: ({ program, version, hash: of, may, installed }) => ({ program, version, hash: of, may: [...may], before: installed }),
-    run: async ({ hash: seen, ...ask }, { signal }) => ({ output: await (await load()).install(named(ask), seen, signal) }),
+    async run({ hash: seen, ...ask }, { signal }) {
+      const asked = named(ask)
+      return { output: await (await load()).install(asked, seen, signal) }
+    },
   })
 }
 
