@@ -7,11 +7,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { treeHash } from '../../src/plugins/index.ts'
-import { isObject, type Json, type JsonObject } from '../../src/base/index.ts'
+import { isObject, type Json, type JsonObject, OxbowError } from '../../src/base/index.ts'
+import type { HostQuestion } from '../../src/config/index.ts'
 import type { HostedPlugin } from '../../src/protocol/index.ts'
 import { openConversation } from '../support/conversation.ts'
 import { foreignNames } from '../support/foreign-names.ts'
-import { startGuest } from '../support/guest-process.ts'
+import { ofNoFiles, startGuest } from '../support/guest-process.ts'
 import { startModel } from '../support/model.ts'
 import { scaled } from '../support/scale.ts'
 import { openTerminal } from '../support/terminal.ts'
@@ -85,7 +86,12 @@ void test('no name that a model, a plugin or a peer chooses ends the guest', { t
     plugins: { tier: 'unlimited' },
     memory: { embedder: 'none' },
   }
-  await using guest = startGuest({ workspace, config, plugins: [await makePlugin(workspace)] })
+  // Its runner has nothing, and refuses whatever would change the home.
+  const answer = ({ ask }: HostQuestion): unknown => {
+    if (ask in ofNoFiles) return undefined
+    throw new OxbowError('not_found', 'This runner has no files.', { hint: 'Ask another one.' })
+  }
+  await using guest = startGuest({ workspace, config, plugins: [await makePlugin(workspace)], answer })
   const started = await guest.started
   assert.equal(started.type, 'ready', JSON.stringify(started))
   const { url } = started as { url: string }

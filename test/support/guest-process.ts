@@ -1,6 +1,7 @@
 /** The real guest as a process: started as a runner starts it, watched, and killed. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { toFailure } from '../../src/base/index.ts'
 import type { GuestEnvelope, GuestReport, HostQuestion } from '../../src/config/index.ts'
 import { configSchema } from '../../src/services/index.ts'
 import { guestEntry } from './built.ts'
@@ -20,7 +21,7 @@ export interface GuestStart {
   /** Folders of the person. */
   readonly folders?: GuestEnvelope['folders']
   readonly plugins?: GuestEnvelope['plugins']
-  /** Answers what the guest asks of its runner; absent: nothing is answered. */
+  /** Answers what the guest asks of its runner; absent: nothing is answered. @throws OxbowError a refusal, which the guest is told */
   readonly answer?: (question: HostQuestion) => unknown
 }
 
@@ -75,8 +76,13 @@ export function startGuest({
     const report = JSON.parse(line) as GuestReport
     if (report.type === 'ready' || report.type === 'fatal') started.resolve(report)
     if (report.type !== 'ask') return
-    const output = answer?.(report.question) ?? ofNoFiles[report.question.ask] ?? null
-    if (answer !== undefined || output !== null) child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, output })}\n`)
+    const reply = (parts: object): void => void child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, ...parts })}\n`)
+    try {
+      const output = answer?.(report.question) ?? ofNoFiles[report.question.ask] ?? null
+      if (answer !== undefined || output !== null) reply({ output })
+    } catch (error) {
+      reply({ failure: toFailure(error, 'internal_failure', '') })
+    }
   })
   void gone.then(started.resolve)
   const ended = (): Promise<GuestEnd> => inTime(gone, () => `the end of guest ${child.pid}; it says: ${stderr}`)
@@ -97,7 +103,7 @@ export function startGuest({
 const keptErrorChars = 8_000
 
 /** What the runner answers of a person without definitions of agents, folders, plugins, skills and commands. */
-const ofNoFiles: Partial<Record<HostQuestion['ask'], unknown>> = {
+export const ofNoFiles: Partial<Record<HostQuestion['ask'], unknown>> = {
   definitions: [],
   folders: [],
   guarding: {},

@@ -1,6 +1,6 @@
 /** `oxbow channel`: the person's agent where people are. */
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
-import { isObject, OxbowError } from '../../base/index.ts'
+import { isObject, OxbowError, textIn } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
 
 type View = OutputOf<'channel.list'>[number]
@@ -34,8 +34,8 @@ export const channelVerbs: readonly ServiceVerb[] = [
       const pairs = ((options['option'] ?? []) as readonly string[]).map((pair) => pair.split(/=(.*)/s))
       const given = Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]))
       if (options['tokenStdin'] !== true && input['kind'] === 'webhook') return { ...input, secrets: {}, options: given }
-      const { kind } = input
-      const hint = `oxbow channel add ${plainLine(String(kind), nameChars)} --token-stdin < ${kind === 'slack' ? 'tokens.json' : 'token.txt'}`
+      const kind = textIn(input, 'kind')
+      const hint = `oxbow channel add ${plainLine(kind, nameChars)} --token-stdin < ${kind === 'slack' ? 'tokens.json' : 'token.txt'}`
       if (options['tokenStdin'] !== true)
         throw new OxbowError('bad_input', 'a token is needed, and is not taken from the command line', {
           hint: `Add --token-stdin, and pipe it in: ${hint}`,

@@ -65,7 +65,7 @@ function installCall(load: Load): Call {
 
 /** @throws OxbowError `bad_input` for a package that nothing names */
 function named(ask: z.infer<typeof packageAsk>): z.infer<typeof packageAsk> {
-  if (ask.source !== '' || ask.program !== '') return ask
+  if (ask.source !== '' || ask.program !== undefined) return ask
   throw new OxbowError('bad_input', 'Nothing says which program it is.', { hint: 'Give its source, or the name of an installed one.' })
 }
 

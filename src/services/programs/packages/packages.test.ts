@@ -62,6 +62,17 @@ test('tests of a program that there is not are told as for every other verb', as
   assert.match(unknown.text, /There is no program gret\..*Did you mean greet\?/s)
 })
 
+test('what no source and no name tells is refused before anybody is asked for it', async () => {
+  await using guest = await openPrograms([greet], { calls: [say] })
+  for (const [name, input] of [
+    ['program.look', {}],
+    ['program.install', { hash: '0'.repeat(64) }],
+  ] as const) {
+    const refused = await guest.kernel.call(name, input)
+    assert.match(refused.text, /Nothing says which program it is/, name)
+  }
+})
+
 test('a folder with more cases of tests than run is refused, not cut', () => {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-cases-'))
   try {
