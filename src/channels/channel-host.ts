@@ -1,12 +1,12 @@
 /** Runs channels side by side: one that hangs or fails leaves the others running. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isOxbowError, ownValue, retryDelayMs } from '../base/index.ts'
+import { isOxbowError, ownValue } from '../base/index.ts'
 import { type Client, connect } from '../client/index.ts'
 import { adapters } from './adapters.ts'
 import type { ChannelsSpec } from '../config/index.ts'
 import { createChannelRun, type ChannelRun, type HostDeps } from './channel-run.ts'
 import { type Guest, guestOf } from './gateway.ts'
-import { firstRetryMs, longestRetryMs, outboxWaitS } from './limits.ts'
+import { outboxWaitS } from './limits.ts'
+import { pauseFor, retryMs } from './retries.ts'
 
 /** How things are to be, for the guest at an address: `ws://host:port/ws`. */
 export type HostedChannels = ChannelsSpec & { readonly url: string }
@@ -86,7 +86,7 @@ async function connected({ random, log }: HostDeps, { url, key }: HostedChannels
         log('the key is refused')
         return null
       }
-      await sleep(retryDelayMs(tries, random, { firstMs: firstRetryMs, maxMs: longestRetryMs }), undefined, { signal }).catch(() => {})
+      await pauseFor(retryMs(tries, random), signal)
     }
   }
   return null
@@ -107,9 +107,7 @@ async function handOut(deps: HostDeps, guest: Guest, runs: ReadonlyMap<string, C
       if (isOxbowError(error, 'unauthenticated')) return
       failures += 1
       deps.log('the outbox cannot be read', { why: isOxbowError(error) ? error.message : String(error) })
-      await sleep(retryDelayMs(failures, deps.random, { firstMs: firstRetryMs, maxMs: longestRetryMs }), undefined, { signal }).catch(
-        () => {},
-      )
+      await pauseFor(retryMs(failures, deps.random), signal)
     }
   }
 }

@@ -1,11 +1,11 @@
 /** One channel: its connection, what comes in, and what goes out. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Clock, createRecentMap, isOxbowError, type JsonObject, type OxbowError, type Random, retryDelayMs } from '../base/index.ts'
+import { type Clock, createRecentMap, isOxbowError, type JsonObject, type OxbowError, type Random } from '../base/index.ts'
 import { createDeliveries } from './deliveries.ts'
 import type { Delivery, Guest } from './gateway.ts'
-import { firstRetryMs, longestRetryMs, maxSenders, rejectionsPerDay } from './limits.ts'
+import { maxSenders, rejectionsPerDay } from './limits.ts'
 import type { ButtonPress, ChannelAdapter, ChannelEvents, ChannelSettings, InboundMessage, MenuCommand, OpenChannel } from './port.ts'
 import { storeFiles } from './stored-files.ts'
+import { pauseFor, retryMs } from './retries.ts'
 
 /** What all channels of the process have. */
 export interface HostDeps {
@@ -78,9 +78,7 @@ export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer
           return null
         }
         say('down', why)
-        await sleep(retryDelayMs(tries + 1, deps.random, { firstMs: firstRetryMs, maxMs: longestRetryMs }), undefined, { signal }).catch(
-          () => {},
-        )
+        await pauseFor(retryMs(tries + 1, deps.random), signal)
       }
     }
     return null
@@ -132,7 +130,7 @@ function eventsOf(
     },
     moved: (from, to) =>
       guest.moved({ channel: name, from: { space: from.space, chat: from.chat }, to: { space: to.space, chat: to.chat } }),
-    down: (why, retryMs) => say(retryMs === Infinity ? 'failed' : 'down', why),
+    down: (why, againMs) => say(againMs === Infinity ? 'failed' : 'down', why),
     up: () => say('up', ''),
   }
 }

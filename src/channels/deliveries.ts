@@ -1,13 +1,13 @@
 /** What a channel has to deliver: each delivery by itself, answers of a session one after another. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { createRecentMap, isOxbowError, type JsonObject, type Clock, type Random, retryDelayMs } from '../base/index.ts'
+import { createRecentMap, isOxbowError, type JsonObject, type Clock, type Random } from '../base/index.ts'
 import type { Delivery, Guest } from './gateway.ts'
-import { firstRetryMs, longestRetryMs, maxParts, maxSenders } from './limits.ts'
+import { maxParts, maxSenders } from './limits.ts'
 import { createPacing } from './pacing.ts'
 import type { ChannelAdapter, OutboundPart } from './port.ts'
 import { partsOf } from './rendered.ts'
 import { deliverReply, type ReplyDeps, upload } from './replies.ts'
 import { chatOf, editUntilDone, sendOnce, Undelivered } from './sending.ts'
+import { pauseFor, retryMs } from './retries.ts'
 
 export interface Deliveries {
   /** All that is open now. */
@@ -63,7 +63,7 @@ export function createDeliveries(deps: DeliveriesDeps): Deliveries {
         // It was removed, or ended meanwhile.
         if (isOxbowError(error, 'not_found')) return
         log('a delivery is tried again', { channel, delivery: delivery.id, why: isOxbowError(error) ? error.message : String(error) })
-        await sleep(retryDelayMs(failures, random, { firstMs: firstRetryMs, maxMs: longestRetryMs }), undefined, { signal }).catch(() => {})
+        await pauseFor(retryMs(failures, random), signal)
       }
     }
   }

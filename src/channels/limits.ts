@@ -17,6 +17,8 @@ export const releaseWaitS = 60
 /** Pauses between attempts to connect, and to deliver. */
 export const firstRetryMs = 1_000
 export const longestRetryMs = 60_000
+/** The first pause before a message is handed to the guest again. */
+export const firstTakeMs = 500
 /** Messages of a sender in a day that the guest hears of only to refuse them. */
 export const rejectionsPerDay = 20
 /** Senders that are remembered. */

@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Random, retryDelayMs } from '../base/index.ts'
+import { type Random } from '../base/index.ts'
 import type { Delivery, Guest } from './gateway.ts'
-import { firstRetryMs, longestRetryMs } from './limits.ts'
 import type { Pacing } from './pacing.ts'
 import type { ChannelAdapter, ChatRef, Sent } from './port.ts'
+import { retryMs } from './retries.ts'
 
 /** Why a delivery ends before it was delivered. */
 export class Undelivered extends Error {
@@ -104,6 +104,6 @@ async function untilSent(
     } else if (sent.why !== 'absent' && sent.why !== 'revoked') throw new Undelivered('dead', sent.message)
     failures += 1
     signal.throwIfAborted()
-    await sleep(retryDelayMs(failures, random, { firstMs: firstRetryMs, maxMs: longestRetryMs }), undefined, { signal })
+    await sleep(retryMs(failures, random), undefined, { signal })
   }
 }

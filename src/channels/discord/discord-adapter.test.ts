@@ -1,43 +1,17 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { isOxbowError, systemRandom } from '../../base/index.ts'
+import { connected } from '../../../test/channels/connected.ts'
 import { startDiscordFake } from '../../../test/channels/fakes/discord.ts'
 import { describeChannelContract } from '../channel-contract.ts'
-import type { ChannelEvents, InboundMessage } from '../port.ts'
 import { openDiscord } from './discord-adapter.ts'
 
 describeChannelContract('discord', async () => ({ fake: await startDiscordFake(), open: openDiscord }))
 
 const never = new AbortController().signal
 
-/** Starts the adapter against a server. */
-async function connected(fake: Awaited<ReturnType<typeof startDiscordFake>>) {
-  const adapter = await openDiscord(fake.settings, { random: systemRandom, log: () => {} })
-  const messages: InboundMessage[] = []
-  const states: string[] = []
-  let refusals = 0
-  const events: ChannelEvents = {
-    message: async (message) => {
-      if (refusals > 0) {
-        refusals -= 1
-        throw new Error('not now')
-      }
-      messages.push(message)
-    },
-    press: async () => {},
-    moved: async () => {},
-    down: (why) => void states.push(`down: ${why}`),
-    up: () => void states.push('up'),
-  }
-  const until = async (isThere: () => boolean): Promise<void> => {
-    for (const late = Date.now() + 10_000; !isThere();) {
-      assert.ok(Date.now() < late, 'it did not come')
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  }
-  const start = () => adapter.start(events, [{ name: 'new', summary: 'a new session' }], never)
-  return { adapter, messages, states, until, start, refuse: (times: number) => void (refusals = times) }
-}
+const adapterOf = (fake: Awaited<ReturnType<typeof startDiscordFake>>) =>
+  connected(openDiscord, fake.settings, [{ name: 'new', summary: 'a new session' }])
 
 it('reads in Discord what was said while it was away, in order, at most a day old, from its own last word on', async () => {
   const fake = await startDiscordFake()
@@ -45,7 +19,7 @@ it('reads in Discord what was said while it was away, in order, at most a day ol
   fake.sayUnheard('ada', 'too old', Date.now() - 25 * hour)
   fake.sayUnheard('ada', 'one', Date.now() - 2 * hour)
   fake.sayUnheard('ada', 'two', Date.now() - hour)
-  const first = await connected(fake)
+  const first = await adapterOf(fake)
   await first.start()
   await first.until(() => first.messages.length === 2)
   assert.deepEqual(
@@ -59,7 +33,7 @@ it('reads in Discord what was said while it was away, in order, at most a day ol
   assert.ok((await first.adapter.send({ space: '', chat, thread: '' }, { text: 'answer', plain: 'answer' }, 'a'.repeat(32), never)).ok)
   await first.adapter.close()
   fake.sayUnheard('ada', 'three')
-  const second = await connected(fake)
+  const second = await adapterOf(fake)
   await second.start()
   await second.until(() => second.messages.length === 1)
   assert.equal(second.messages[0]!.text, 'three')
@@ -69,7 +43,7 @@ it('reads in Discord what was said while it was away, in order, at most a day ol
 
 it('continues a session of Discord that was cut, and begins another where that is not possible', async () => {
   const fake = await startDiscordFake()
-  const { adapter, messages, until, start } = await connected(fake)
+  const { adapter, messages, until, start } = await adapterOf(fake)
   await start()
   fake.gateway.cut()
   await fake.say({ from: 'ada', text: 'one' })
@@ -87,7 +61,7 @@ it('continues a session of Discord that was cut, and begins another where that i
 
 it('tries again what was not taken, before what comes after it', async () => {
   const fake = await startDiscordFake()
-  const { adapter, messages, until, start, refuse } = await connected(fake)
+  const { adapter, messages, until, start, refuse } = await adapterOf(fake)
   await start()
   refuse(1)
   await fake.say({ from: 'ada', text: 'one' })
@@ -104,7 +78,7 @@ it('tries again what was not taken, before what comes after it', async () => {
 it('says that the intent of Discord is off, and that a token does not look like one', async () => {
   const fake = await startDiscordFake()
   fake.turnOffIntent()
-  const { adapter, start } = await connected(fake)
+  const { adapter, start } = await adapterOf(fake)
   await assert.rejects(start(), (error: unknown) => isOxbowError(error, 'bad_config') && /Message Content/.test(error.message))
   await adapter.close()
   await assert.rejects(
@@ -116,7 +90,7 @@ it('says that the intent of Discord is off, and that a token does not look like 
 
 it('takes a Discord command, tells of a deleted message, and says when it was removed', async () => {
   const fake = await startDiscordFake()
-  const { adapter, messages, until, start } = await connected(fake)
+  const { adapter, messages, until, start } = await adapterOf(fake)
   const self = await start()
   assert.match(self.console, /oauth2\/authorize\?client_id=\d+&scope=bot/)
   assert.deepEqual(fake.menu(), ['new'])
@@ -136,14 +110,14 @@ it('takes a Discord command, tells of a deleted message, and says when it was re
 
 it('sends one message of Discord, however often it is sent with one intent', async () => {
   const fake = await startDiscordFake()
-  const first = await connected(fake)
+  const first = await adapterOf(fake)
   await first.start()
   const { chat } = await fake.say({ from: 'ada', text: 'hi' })
   fake.loseAnswer()
   await first.adapter.send(chat, { text: 'one', plain: 'one' }, 'c'.repeat(32), never)
   await first.adapter.close()
   // Another process, which the gateway has told nothing.
-  const second = await connected(fake)
+  const second = await adapterOf(fake)
   await second.start()
   const found = await second.adapter.find(chat, 'c'.repeat(32), Date.now(), never)
   assert.equal(found.ok ? 'ok' : found.why, 'absent')

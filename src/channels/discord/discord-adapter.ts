@@ -2,7 +2,6 @@
  * Discord, by its gateway. It has no acknowledgement: what could not be taken is tried again here, in the order of its channel, and what was said
  * while nothing was connected is read from the histories.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { REST, RESTEvents, type RESTOptions } from '@discordjs/rest'
 import { type SessionInfo, WebSocketManager, WebSocketShardEvents } from '@discordjs/ws'
 import {
@@ -21,7 +20,7 @@ import {
   PermissionFlagsBits,
   Routes,
 } from 'discord-api-types/v10'
-import { createRecentMap, OxbowError, retryDelayMs } from '../../base/index.ts'
+import { createRecentMap, OxbowError } from '../../base/index.ts'
 import { createPlatformClock, type PlatformClock } from '../platform-clock.ts'
 import type {
   AdapterDeps,
@@ -38,6 +37,7 @@ import { badToken, discordFailure, isAnswered, lacksIntent, startError } from '.
 import { chatOf, discordHosts, type FileHosts, messageOf, senderOf } from './discord-inbound.ts'
 import { createRivalWatch, type RivalWatch } from './discord-rival.ts'
 import { sendingBy, type Sending } from './discord-sending.ts'
+import { untilTaken } from '../retries.ts'
 
 /** From discord.com/developers/docs: messages of 2 000 characters, five in five seconds in a channel, files of 10 MB. */
 const limits: ChannelLimits = {
@@ -60,7 +60,6 @@ const permissions =
   PermissionFlagsBits.AttachFiles
 /** A request that takes longer has an unknown end. */
 const requestMs = 60_000
-const longestPauseMs = 60_000
 /** Who has written which message, for when it is deleted; and channels of two people. */
 const maxRemembered = 2_000
 
@@ -175,14 +174,7 @@ interface Link extends LinkDeps {
 function newLink(deps: LinkDeps): Link {
   const tails = new Map<string, Promise<void>>()
   const deliver = async (message: InboundMessage): Promise<void> => {
-    for (let tries = 1; !deps.stop.aborted; tries += 1) {
-      try {
-        return await deps.events.message(message)
-      } catch {
-        const waitMs = retryDelayMs(tries, deps.random, { firstMs: 500, maxMs: longestPauseMs })
-        await sleep(waitMs, undefined, { signal: deps.stop }).catch(() => {})
-      }
-    }
+    await untilTaken(() => deps.events.message(message), deps.random, deps.stop)
   }
   return {
     ...deps,

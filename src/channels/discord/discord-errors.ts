@@ -1,15 +1,13 @@
 /** What a failed request to Discord means: discord.com/developers/docs/topics/opcodes-and-status-codes. */
 import { isObject, OxbowError, truncate } from '../../base/index.ts'
 import type { Sent } from '../port.ts'
+import { noAnswer } from '../retries.ts'
 
 /** How a request failed, as the port has it. */
 export type DiscordFailure = Exclude<Sent, { ok: true }>
 
 /** Unknown channel, message, user; no access; cannot write to this user; no permission; archived thread. */
 const gone: ReadonlySet<unknown> = new Set([10_003, 10_008, 10_013, 50_001, 50_007, 50_013, 50_083])
-/** In these cases the request has not left this machine. */
-const neverSent: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
-
 /** @param error whatever the library has thrown; its own message may have an address with a token */
 export function discordFailure(error: unknown): DiscordFailure {
   if (!isObject(error)) return { ok: false, why: 'unknown', message: 'the request failed' }
@@ -36,7 +34,7 @@ function notAnswered(error: object): DiscordFailure {
     return { ok: false, why: 'revoked', message: 'the token was refused' }
   const cause = 'cause' in error && isObject(error.cause) ? error.cause : error
   const code = 'code' in cause && typeof cause.code === 'string' && /^[A-Z_]+$/.test(cause.code) ? cause.code : ''
-  return { ok: false, why: neverSent.has(code) ? 'absent' : 'unknown', message: `no answer${code === '' ? '' : ` (${code})`}` }
+  return noAnswer(code)
 }
 
 /** @returns no token is in it */

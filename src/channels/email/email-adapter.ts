@@ -3,14 +3,14 @@
  * writes is known by a signature, never by a name: see `email-trust.ts`.
  */
 import { resolve as askDns } from 'node:dns/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { createRecentMap, isOxbowError, retryDelayMs } from '../../base/index.ts'
+import { createRecentMap, isOxbowError } from '../../base/index.ts'
 import type { AdapterDeps, ChannelAdapter, ChannelEvents, ChannelLimits, ChatRef, InboundMessage, OpenChannel } from '../port.ts'
 import { type RawMail, readMail, type ThreadPoint } from './email-inbound.ts'
 import { createEmailSending, type EmailSending } from './email-sending.ts'
 import { type EmailSettings, emailSettings } from './email-settings.ts'
 import type { Resolve } from './email-trust.ts'
 import { type Mailbox, openMailbox } from './mailbox.ts'
+import { pauseFor, retryMs, untilTaken } from '../retries.ts'
 
 /** As most servers take: 25 MB, a third more than the file in base64. */
 const limits: ChannelLimits = {
@@ -26,7 +26,6 @@ const limits: ChannelLimits = {
 const maxMailBytes = 25_000_000
 /** What has waited longer is not read any more. */
 const dayMs: number = 24 * 60 * 60_000
-const longestPauseMs = 60_000
 const maxThreads = 2_000
 
 /**
@@ -105,7 +104,6 @@ interface ReceivingParts extends LookingUp, AdapterDeps {
 /** Reads what comes, connection after connection. Never rejects. */
 async function receive(parts: ReceivingParts, first: Mailbox): Promise<void> {
   const { stop, events, random } = parts
-  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: stop }).catch(() => {})
   let box: Mailbox | null = first
   for (let failures = 0; !stop.aborted;) {
     try {
@@ -117,10 +115,10 @@ async function receive(parts: ReceivingParts, first: Mailbox): Promise<void> {
       if (stop.aborted) return
       if (isOxbowError(error, 'unauthenticated')) return events.down(error.message, Infinity)
       failures += 1
-      const waitMs = retryDelayMs(failures, random, { firstMs: 1_000, maxMs: longestPauseMs })
+      const waitMs = retryMs(failures, random)
       // A connection that ends after hours is nothing to speak of.
       if (failures > 1) events.down(isOxbowError(error) ? error.message : 'the connection to the mailbox was lost', waitMs)
-      await pause(waitMs)
+      await pauseFor(waitMs, stop)
     } finally {
       box?.close()
       box = null
@@ -163,14 +161,7 @@ async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
   if (message.isVerified) points.put(keyOf(message), read.point)
   const automatic = message.automatic || (sending.isLoop(message) ? 'ten answers in this thread within an hour' : '')
   const taken: InboundMessage = { ...message, automatic }
-  for (let tries = 1; !stop.aborted; tries += 1) {
-    try {
-      await events.message(taken)
-      return false
-    } catch {
-      await sleep(retryDelayMs(tries, random, { firstMs: 500, maxMs: longestPauseMs }), undefined, { signal: stop }).catch(() => {})
-    }
-  }
+  if (await untilTaken(() => events.message(taken), random, stop)) return false
   // It is not acknowledged, and comes again.
   throw new Error('the channel ends')
 }

@@ -9,6 +9,7 @@ import type { ChannelAdapter, ChatRef, OutboundPart, Sent } from '../port.ts'
 import { ownId, type ThreadPoint } from './email-inbound.ts'
 import type { EmailSettings } from './email-settings.ts'
 import type { Mailbox } from './mailbox.ts'
+import { wasNeverSent } from '../retries.ts'
 
 /** Answers in a thread within an hour: more is a loop of machines. */
 const maxAnswers = 10
@@ -147,9 +148,6 @@ function contentOf({ text, plain, html, buttons }: OutboundPart): object {
 
 const firstLine = (plain: string): string => (plain.trim().split('\n', 1)[0] ?? '').slice(0, 80).toWellFormed() || 'Oxbow'
 
-/** The connection was never made in these cases. */
-const neverSent: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EDNS'])
-
 interface SmtpError {
   readonly code?: string
   readonly errno?: string | number
@@ -168,7 +166,7 @@ function failureOf(error: unknown): Exclude<Sent, { ok: true }> {
     return { ok: false, why: 'throttled', retryAfterMs: seconds === undefined ? busyMs : Number(seconds) * 1_000 }
   }
   if (responseCode >= 500) return { ok: false, why: responseCode === 550 || responseCode === 551 ? 'gone' : 'refused', message }
-  const isUnsent = neverSent.has(code) || neverSent.has(cause?.code ?? '') || syscall === 'connect'
+  const isUnsent = [code, cause?.code].some((each) => each === 'EDNS' || wasNeverSent(each)) || syscall === 'connect'
   return { ok: false, why: isUnsent ? 'absent' : 'unknown', message }
 }
 

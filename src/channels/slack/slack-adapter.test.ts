@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { it } from 'node:test'
 import { isOxbowError, systemRandom } from '../../base/index.ts'
+import { connected } from '../../../test/channels/connected.ts'
 import { startSlackFake } from '../../../test/channels/fakes/slack.ts'
 import { describeChannelContract } from '../channel-contract.ts'
-import type { ChannelEvents, InboundMessage } from '../port.ts'
+import type { ChannelEvents } from '../port.ts'
 import { openSlack } from './slack-adapter.ts'
 import { slackManifest } from './slack-manifest.ts'
 
@@ -12,26 +13,7 @@ describeChannelContract('slack', async () => ({ fake: await startSlackFake(), op
 
 const never = new AbortController().signal
 
-/** Starts the adapter against a server. */
-async function connected(fake: Awaited<ReturnType<typeof startSlackFake>>) {
-  const adapter = await openSlack(fake.settings, { random: systemRandom, log: () => {} })
-  const messages: InboundMessage[] = []
-  const states: string[] = []
-  const events: ChannelEvents = {
-    message: async (message) => void messages.push(message),
-    press: async () => {},
-    moved: async () => {},
-    down: (why) => void states.push(`down: ${why}`),
-    up: () => void states.push('up'),
-  }
-  const until = async (isThere: () => boolean): Promise<void> => {
-    for (const late = Date.now() + 10_000; !isThere();) {
-      assert.ok(Date.now() < late, 'it did not come')
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  }
-  return { adapter, messages, states, until, start: () => adapter.start(events, [], never) }
-}
+const adapterOf = (fake: Awaited<ReturnType<typeof startSlackFake>>) => connected(openSlack, fake.settings)
 
 it('reads in Slack what was said while it was away, in order, at most a day old, from its own last word on', async () => {
   const fake = await startSlackFake()
@@ -39,7 +21,7 @@ it('reads in Slack what was said while it was away, in order, at most a day old,
   fake.sayUnheard('ada', 'too old', Date.now() - 25 * hour)
   fake.sayUnheard('ada', 'one', Date.now() - 2 * hour)
   fake.sayUnheard('ada', 'two &amp; more', Date.now() - hour)
-  const first = await connected(fake)
+  const first = await adapterOf(fake)
   await first.start()
   assert.deepEqual(
     first.messages.map(({ text, kind }) => [text, kind]),
@@ -52,7 +34,7 @@ it('reads in Slack what was said while it was away, in order, at most a day old,
   assert.ok((await first.adapter.send({ chat, space, thread: '' }, { text: 'answer', plain: 'answer' }, 'a'.repeat(32), never)).ok)
   await first.adapter.close()
   fake.sayUnheard('ada', 'three')
-  const second = await connected(fake)
+  const second = await adapterOf(fake)
   await second.start()
   assert.deepEqual(
     second.messages.map(({ text }) => text),
@@ -64,7 +46,7 @@ it('reads in Slack what was said while it was away, in order, at most a day old,
 
 it('connects to Slack again when the connection is ended or cut, and loses nothing', async () => {
   const fake = await startSlackFake()
-  const { adapter, messages, until, start } = await connected(fake)
+  const { adapter, messages, until, start } = await adapterOf(fake)
   await start()
   fake.refresh()
   await until(() => fake.requests('apps.connections.open') === 2 && fake.connections() === 1)
@@ -81,7 +63,7 @@ it('connects to Slack again when the connection is ended or cut, and loses nothi
 it('says which scope a Slack app lacks, and which token is wrong', async () => {
   const fake = await startSlackFake()
   fake.lackScope('files:read')
-  const { adapter, start } = await connected(fake)
+  const { adapter, start } = await adapterOf(fake)
   await assert.rejects(start(), (error: unknown) => isOxbowError(error, 'bad_config') && error.message.includes('files:read'))
   await adapter.close()
   const secrets = { token: fake.settings.secrets['token']!, app_token: 'xapp-another-token-1' }
@@ -99,7 +81,7 @@ it('says which scope a Slack app lacks, and which token is wrong', async () => {
 
 it('takes a Slack command as a message, and says when it was removed from a channel', async () => {
   const fake = await startSlackFake()
-  const { adapter, messages, until, start } = await connected(fake)
+  const { adapter, messages, until, start } = await adapterOf(fake)
   await start()
   const { chat } = await fake.say({ from: 'ada', text: 'hi' })
   fake.command('ada', 'new')
@@ -114,7 +96,7 @@ it('takes a Slack command as a message, and says when it was removed from a chan
 
 it('finds in Slack a file whose answer was lost, and sends in plain text what Slack does not take', async () => {
   const fake = await startSlackFake()
-  const { adapter, start } = await connected(fake)
+  const { adapter, start } = await adapterOf(fake)
   await start()
   const { chat } = await fake.say({ from: 'ada', text: 'hi' })
   fake.loseAnswer()

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SocketModeClient } from '@slack/socket-mode'
 import { type Logger, LogLevel, WebClient, type WebClientOptions } from '@slack/web-api'
-import { OxbowError, retryDelayMs } from '../../base/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { createPlatformClock, type PlatformClock } from '../platform-clock.ts'
 import type { AdapterDeps, ChannelAdapter, ChannelEvents, ChannelLimits, ChannelSettings, OpenChannel } from '../port.ts'
 import { missedMessages } from './slack-catch-up.ts'
@@ -14,6 +14,7 @@ import { fileOpener } from './slack-files.ts'
 import { commandOf, type Me, messageOf, type OpenFile, pressOf, type SlackMessage } from './slack-inbound.ts'
 import { neededScopes, slackManifest } from './slack-manifest.ts'
 import { sendingBy } from './slack-sending.ts'
+import { pauseFor, retryMs } from '../retries.ts'
 
 /** From docs.slack.dev/apis/web-api/rate-limits and reference/block-kit: one message a second in a channel, 3 000 characters in a block. */
 const limits: ChannelLimits = {
@@ -28,7 +29,6 @@ const limits: ChannelLimits = {
 
 /** A request that takes longer has an unknown end. */
 const requestMs = 60_000
-const longestPauseMs = 60_000
 
 /** The libraries log whole messages and addresses with secrets: nothing of it is kept. */
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, setLevel() {}, getLevel: () => LogLevel.ERROR, setName() {} }
@@ -203,10 +203,10 @@ async function stayConnected(link: Link, first: Socket): Promise<void> {
       socket = null
       failures += 1
       const isFinal = error instanceof OxbowError && error.code === 'unauthenticated'
-      const waitMs = isFinal ? Infinity : retryDelayMs(failures, link.random, { firstMs: 1_000, maxMs: longestPauseMs })
+      const waitMs = isFinal ? Infinity : retryMs(failures, link.random)
       link.events.down(error instanceof OxbowError ? error.message : 'the connection is lost', waitMs)
       if (isFinal) return
-      await sleep(waitMs, undefined, { signal: link.stop }).catch(() => {})
+      await pauseFor(waitMs, link.stop)
     }
   }
 }

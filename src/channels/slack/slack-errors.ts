@@ -2,6 +2,7 @@
 import { ErrorCode } from '@slack/web-api'
 import { isObject, OxbowError, truncate } from '../../base/index.ts'
 import type { Sent } from '../port.ts'
+import { noAnswer } from '../retries.ts'
 
 /** How a request failed. `unformatted`: the blocks are not valid. `scope`: the app lacks a permission, which is named. */
 export type SlackFailure =
@@ -31,9 +32,6 @@ const gone = new Set([
 /** The request may have been done. */
 const unclear = new Set(['internal_error', 'fatal_error', 'service_unavailable', 'request_timeout'])
 const unformatted = new Set(['invalid_blocks', 'invalid_blocks_format', 'msg_too_long', 'msg_blocks_too_long'])
-/** In these cases the request has not left this machine. */
-const neverSent: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
-
 /** @param error whatever the library has thrown */
 export function slackFailure(error: unknown): SlackFailure {
   if (!isObject(error)) return { ok: false, why: 'unknown', message: 'the request failed' }
@@ -45,11 +43,7 @@ export function slackFailure(error: unknown): SlackFailure {
   const cause = causes
     .flatMap((each) => (isObject(each) && typeof each['code'] === 'string' ? [each['code']] : []))
     .find((each) => /^E[A-Z_]+$/.test(each))
-  return {
-    ok: false,
-    why: neverSent.has(cause) ? 'absent' : 'unknown',
-    message: `no answer${cause === undefined ? '' : ` (${cause})`}`,
-  }
+  return noAnswer(cause)
 }
 
 interface Answer {

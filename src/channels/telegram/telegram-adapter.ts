@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Api, InputFile } from 'grammy'
-import { OxbowError, retryDelayMs } from '../../base/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type {
   AdapterDeps,
   Button,
@@ -19,6 +19,7 @@ import type {
 import { failureOf, type TelegramFailure } from './telegram-errors.ts'
 import { fileOpener } from './telegram-files.ts'
 import { type Me, messageOf, movedChat, pressOf, wantedUpdates } from './telegram-inbound.ts'
+import { pauseFor, retryMs, untilTaken } from '../retries.ts'
 
 /** From core.telegram.org/bots/faq: about one message a second in a chat, 20 a minute in a group, files of 20 MB that bots can read. */
 const limits: ChannelLimits = {
@@ -153,7 +154,6 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
   let [failures, conflicts] = [0, 0]
   const began = performance.now()
   let mostConflicts = maxConflicts
-  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: stop }).catch(() => {})
   const take = async (update: Parameters<typeof messageOf>[0]): Promise<void> => {
     const moved = movedChat(update)
     if (moved !== null) return events.moved(moved.from, moved.to)
@@ -162,24 +162,14 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
     const message = messageOf(update, me, open)
     if (message !== null) await events.message(message)
   }
-  /** What is not taken comes again; nothing behind it is confirmed before. */
-  const deliver = async (update: Parameters<typeof messageOf>[0]): Promise<void> => {
-    for (let tries = 1; !stop.aborted; tries += 1) {
-      try {
-        return await take(update)
-      } catch {
-        await pause(retryDelayMs(tries, random, { firstMs: 500, maxMs: longestPauseMs }))
-      }
-    }
-  }
   while (!stop.aborted) {
     try {
       const updates = await api.getUpdates({ offset, timeout: pollS, allowed_updates: wantedUpdates }, abortable(stop))
       if (failures + conflicts > 0) events.up()
       ;[failures, conflicts] = [0, 0]
       for (const update of updates) {
-        await deliver(update)
-        if (stop.aborted) return
+        // What is not taken comes again; nothing behind it is confirmed before.
+        if (!(await untilTaken(() => take(update), random, stop)) || stop.aborted) return
         offset = update.update_id + 1
       }
     } catch (error) {
@@ -190,20 +180,16 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
         conflicts += 1
         if (conflicts === 1) mostConflicts = performance.now() - began < earlyMs ? maxEarlyConflicts : maxConflicts
         if (conflicts >= mostConflicts) return events.down('another program receives the messages of this bot', Infinity)
-        await pause(conflictPauseMs)
+        await pauseFor(conflictPauseMs, stop)
         continue
       }
       failures += 1
-      const waitMs =
-        failure.why === 'throttled' ? failure.retryAfterMs : retryDelayMs(failures, random, { firstMs: 1_000, maxMs: longestPauseMs })
+      const waitMs = failure.why === 'throttled' ? failure.retryAfterMs : retryMs(failures, random)
       events.down(failure.why === 'throttled' ? 'throttled' : failure.message, waitMs)
-      await pause(waitMs)
+      await pauseFor(waitMs, stop)
     }
   }
 }
-
-/** Telegram is asked at least so often when it fails. */
-const longestPauseMs = 60_000
 
 /** The library knows the type of another implementation. */
 type GrammySignal = Parameters<Api['getMe']>[0]

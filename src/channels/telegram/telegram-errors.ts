@@ -2,15 +2,13 @@
 import type { GrammyError } from 'grammy'
 import { isObject, truncate } from '../../base/index.ts'
 import type { Sent } from '../port.ts'
+import { noAnswer } from '../retries.ts'
 
 /** How a request failed. `conflict`: another program receives with this token. `unformatted`: the format was not understood. */
 export type TelegramFailure =
   | Exclude<Sent, { ok: true }>
   | { readonly ok: false; readonly why: 'conflict' | 'unformatted' | 'same' | 'webhook'; readonly message: string }
   | { readonly ok: false; readonly why: 'moved'; readonly to: string; readonly message: string }
-
-/** In these cases the request has not left this machine. */
-const neverSent: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 /** Texts of Telegram that have no code of their own. */
 const gone =
@@ -35,7 +33,5 @@ export function failureOf(error: unknown): TelegramFailure {
 
 function notAnswered(error: object): TelegramFailure {
   const cause = 'error' in error && isObject(error['error']) ? error['error'] : error
-  const code = 'code' in cause ? cause['code'] : ''
-  const why = neverSent.has(code) ? 'absent' : 'unknown'
-  return { ok: false, why, message: `no answer${typeof code === 'string' && code !== '' ? ` (${code})` : ''}` }
+  return noAnswer('code' in cause ? cause['code'] : undefined)
 }
