@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Failure, toFailure } from '../base/index.ts'
 import { loadLastGood } from './config/good-config.ts'
 import { ensureGuest, type GuestSetup, type RunningGuest } from './guest.ts'
-import { firstRestartMs, healthyGuestMs, lossWindowMs, maxLosses, maxRestartMs, otherGuestLookMs } from './limits.ts'
+import { healthyGuestMs, lossWindowMs, maxLosses, restartPauseMs, otherGuestLookMs } from './limits.ts'
 
 export interface KeptGuest {
   /** Of the next start, with the files as they are then. @throws OxbowError where they cannot be used */
@@ -35,7 +35,7 @@ export async function keepGuest({ setup, stopped, onStart, onLoss, onOther }: Ke
       if (failure.code !== 'guest_unreachable' && (onOther === undefined || failure.code !== 'workspace_busy')) return failure
       if (losses.length >= maxLosses)
         return { ...failure, message: `${failure.message}; this was the ${maxLosses}th time within 10 minutes` }
-      const pauseMs = Math.min(firstRestartMs * 2 ** (losses.length - 1), maxRestartMs)
+      const pauseMs = restartPauseMs(losses.length)
       onLoss(failure, pauseMs)
       if ((await Promise.race([sleep(pauseMs), stopped])) === null) return null
     }

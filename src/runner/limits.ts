@@ -69,8 +69,10 @@ export const configSettleMs = 10
 export const healthyGuestMs = 30_000
 
 /** Pause before a lost guest is started again; each further loss within the window doubles it. */
-export const firstRestartMs = 1_000
-export const maxRestartMs = 60_000
+const firstRestartMs = 1_000
+const maxRestartMs = 60_000
+/** @param losses at least 1 */
+export const restartPauseMs = (losses: number): number => Math.min(firstRestartMs * 2 ** (losses - 1), maxRestartMs)
 export const lossWindowMs = 600_000
 /** So many losses within the window, and no guest is started any more. */
 export const maxLosses = 5

@@ -42,6 +42,9 @@ export function createRequestTokens(): RequestTokens {
     if (size === undefined) sizes.set(message, (size = { bytes: Buffer.byteLength(textOfAll(message)), media: mediaOf(message) }))
     return size
   }
+  /** Whether what measures these messages is there. */
+  const isReady = (messages: readonly Message[]): boolean =>
+    media !== null || messages.every((message) => sizeOf(message).media.length === 0)
   /** Tokens besides the texts': of the framing and of media. */
   const tokensBeside = (model: CountedModel, messages: readonly Message[]): number => {
     let sum = messages.length * requestMessageTokens
@@ -59,8 +62,7 @@ export function createRequestTokens(): RequestTokens {
     countTexts: (texts) => counter.count(texts),
     decode: (tokens) => counter.decode(tokens),
     async estimate(model, request) {
-      if (media === null && request.messages.some((message) => sizeOf(message).media.length > 0))
-        media = (await import('./media-tokens.ts')).createMediaTokens()
+      if (!isReady(request.messages)) media = (await import('./media-tokens.ts')).createMediaTokens()
       const encoding = encodingOf(model.name)
       if (encoding === null) {
         const { tokens, errorBound } = estimator.estimate(model.label, roughly(model, request), request.cacheKey)
@@ -74,7 +76,7 @@ export function createRequestTokens(): RequestTokens {
     observe(model, request, usage) {
       if (usage.estimated || encodingOf(model.name) !== null) return
       // Never estimated: nothing is learned from what is not measured.
-      if (media === null && request.messages.some((message) => sizeOf(message).media.length > 0)) return
+      if (!isReady(request.messages)) return
       const conversation = request.cacheKey === undefined ? {} : { conversation: request.cacheKey }
       estimator.observe(model.label, { counted: roughly(model, request), reported: usage, ...conversation })
     },

@@ -69,9 +69,14 @@ export function isToolCall({ call }: { readonly call: string }): boolean {
 /** The call that decides whether a message with a source is answered. */
 export const decideCall = 'turn.decide'
 
+/** @returns whether a person has written it to the agent, and nobody else reads it: whatever else comes is decided about */
+export function isPersonal({ kind, bot }: TurnSource): boolean {
+  return kind === 'direct' && bot !== true
+}
+
 /** @returns whether a turn that runs may take the message in; any other message begins a turn, which decides about it */
 export function mayJoinTurn(source: TurnSource | undefined): boolean {
-  return source === undefined || (source.kind === 'direct' && source.bot !== true)
+  return source === undefined || isPersonal(source)
 }
 
 /** @returns what is said of a turn without an answer */

@@ -13,7 +13,7 @@ import { openNotes, stderrFile } from '../../logs/index.ts'
 import type { ChannelsSpec } from '../../config/index.ts'
 import { findGuest } from '../find-guest.ts'
 import type { HostEnv, Workspace } from '../home.ts'
-import { channelEndMs, firstRestartMs, healthyGuestMs, maxRestartMs } from '../limits.ts'
+import { channelEndMs, healthyGuestMs, restartPauseMs } from '../limits.ts'
 
 export interface KeptChannels {
   /** Resolves when the process has been given what to do; null ends it. */
@@ -69,7 +69,7 @@ export function keepChannels({ workspace, env, entry = ownProgram() }: ChannelPl
         child = null
         if (wanted === null) return
         failures = performance.now() - startedAt > healthyGuestMs ? 1 : failures + 1
-        const pauseMs = Math.min(firstRestartMs * 2 ** (failures - 1), maxRestartMs)
+        const pauseMs = restartPauseMs(failures)
         note('error', 'the process of channels has ended', { exit_code: code, signal, again_ms: pauseMs })
         again = setTimeout(() => void begin().catch(() => {}), pauseMs).unref()
       })
