@@ -47,7 +47,9 @@ const mostWork: Record<keyof Work, number> = { functions: 715, records: 11, stri
 
 /** What follows a turn that has ended, in the background, is a story of its own. */
 const isAfterwards = (path: string): boolean =>
-  /^services\/(?:upkeep|learn)\//.test(path) || path === 'memory/keep/journal-index.ts' || path === 'kernel/turns/background.ts'
+  /^(?:services\/(?:upkeep|learn)|memory\/(?:tidy|summary))\//.test(path) ||
+  path === 'memory/keep/journal-index.ts' ||
+  path === 'kernel/turns/background.ts'
 
 /** The configuration as it is now, in place of a value: reading a key is no step. */
 const isConfig = (path: string): boolean => path.startsWith('config/') || path === 'guest/live-config.ts'

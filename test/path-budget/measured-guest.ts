@@ -6,7 +6,7 @@
  * Counted is the guest's own process. Beyond a port begins another program: the store's workers, hands, the model endpoint.
  */
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
 import type { Profiler } from 'node:inspector'
 import { join } from 'node:path'
@@ -132,14 +132,17 @@ async function turn(text: string): Promise<string> {
 // What a start leaves for later, such as a look whether there is anything to recall, is over by then.
 await delay(1_000)
 await turn('first')
-// And so is what follows a turn.
-await delay(500)
-const { seq: before } = await guest.head()
 const databases = join(envelope.workspaceRoot, 'internal')
 const log = join(
   databases,
   readdirSync(databases).find((name) => name.endsWith('-wal'))!,
 )
+// And so is what follows a turn: what is learned and what is indexed for recall are written some time after its reply.
+for (let still = 0, bytes = -1; still < 3; still = statSync(log).size === bytes ? still + 1 : 0) {
+  bytes = statSync(log).size
+  await delay(500)
+}
+const { seq: before } = await guest.head()
 const writtenBefore = written(readFileSync(log))
 const inspector = new Session()
 inspector.connect()

@@ -8,11 +8,14 @@ import { createServer, type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+// By its whole name, as the servers are: a test may run with a PATH of few programs.
+const doveadm = '/usr/bin/doveadm'
+
 /** Why it cannot be tried here; empty: it can. */
 export const noMailServers: string =
   process.getuid?.() !== 0
     ? 'starting dovecot and postfix needs root'
-    : ['/usr/sbin/dovecot', '/usr/sbin/postfix'].every((file) => existsSync(file))
+    : ['/usr/sbin/dovecot', '/usr/sbin/postfix', doveadm].every((file) => existsSync(file))
       ? ''
       : 'dovecot and postfix are not there: apt-get install dovecot-imapd postfix'
 
@@ -77,7 +80,7 @@ export async function startMailServers(): Promise<MailServers> {
     setPassword(address, changed) {
       const socket = join(root, 'dovecot', 'auth-client')
       const isTaken = (): boolean =>
-        spawnSync('doveadm', ['-c', join(root, 'dovecot.conf'), 'auth', 'test', '-a', socket, address, changed], { stdio: 'ignore' })
+        spawnSync(doveadm, ['-c', join(root, 'dovecot.conf'), 'auth', 'test', '-a', socket, address, changed], { stdio: 'ignore' })
           .status === 0
       passwords.set(address, changed)
       writeUsers()
@@ -95,7 +98,7 @@ export async function startMailServers(): Promise<MailServers> {
       execFileSync('mv', [join(folder, 'tmp', 'mail'), file])
     },
     kick(address) {
-      execFileSync('doveadm', ['-c', join(root, 'dovecot.conf'), 'kick', address], { stdio: 'ignore' })
+      execFileSync(doveadm, ['-c', join(root, 'dovecot.conf'), 'kick', address], { stdio: 'ignore' })
     },
     stop() {
       spawnSync('/usr/sbin/postfix', ['-c', join(root, 'postfix'), 'abort'], { stdio: 'ignore' })
