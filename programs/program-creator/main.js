@@ -18,7 +18,7 @@ export default ({ request, name: wanted, folder: place = '/shared/programs' }) =
     findings = findingsIn(name, files)
     if (findings.length > 0) continue
     const written = { 'program.toml': files.toml, 'SKILL.md': files.instructions, 'main.js': files.script, ...testsOf(files) }
-    for (const [file, text] of Object.entries(written)) oxbow.call('file.write', { path: `${folder}/${file}`, text })
+    for (const [file, text] of Object.entries(written)) put(`${folder}/${file}`, text)
     const calls = listed.map((each) => each.name).filter((each) => files.toml.includes(`"${each}"`) || files.toml.includes(`'${each}'`))
     const text = `${name} is in ${folder}, and passes its checks and its tests (${files.tests.length}).\nIt may call: ${calls.join(', ') || 'nothing'}\nRead it, then install it: oxbow program install, with the folder as it is called on the host.`
     console.log(text)
@@ -27,6 +27,16 @@ export default ({ request, name: wanted, folder: place = '/shared/programs' }) =
   const text = `Nothing was written: after ${maxTries} tries, this is still wrong:\n${findings.map((each) => `- ${each}`).join('\n')}`
   console.log(text)
   return { ok: false, made: false, text, name, folder: '', calls: [], files: [], tries: maxTries, findings }
+}
+
+// A file can be written again where the guest was killed or stopped meanwhile.
+function put(path, text) {
+  for (let left = 3; ; left--)
+    try {
+      return oxbow.call('file.write', { path, text })
+    } catch (error) {
+      if (!['outcome_unknown', 'cancelled'].includes(error.code) || left === 0) throw error
+    }
 }
 
 // @returns what keeps it from being right: problems, rights that it does not use, tests that fail

@@ -203,7 +203,7 @@ function run({ folder }, [binary, ...args]) {
       return { passed: ok, text: said.slice(-outputChars) }
     } catch (error) {
       // Tests can run again where the guest was killed or stopped meanwhile.
-      if (!['outcome_unknown', 'cancelled'].includes(error.code) || left === 0) throw error
+      if (!isCutOff(error) || left === 0) throw error
     }
 }
 
@@ -257,11 +257,26 @@ function bytesOf(content) {
   return bytes
 }
 
+// The guest was killed or stopped meanwhile: whether the call did its work is not known.
+const isCutOff = ({ code }) => code === 'outcome_unknown' || code === 'cancelled'
+
+// Where writing was cut off, what stands there tells whether it was done. @returns the hash of what was written
+function put(path, content, if_hash) {
+  for (let left = 3; ; left--)
+    try {
+      return oxbow.call('file.write', { path, text: content, ...(if_hash && { if_hash }) }).output.hash
+    } catch (error) {
+      if (!isCutOff(error) || left === 0) throw error
+      const now = read(path)
+      if (now?.text === content) return now.hash
+    }
+}
+
 // Remembers what was there before; null: nothing was.
 function write(written, path, content) {
   const known = written.get(path)
   const before = known ? known.before : read(path)
-  const { hash } = oxbow.call('file.write', { path, text: content, ...(before && !known && { if_hash: before.hash }) }).output
+  const hash = put(path, content, before && !known ? before.hash : undefined)
   written.set(path, { before, hash })
 }
 
@@ -272,7 +287,7 @@ function putBack(written, { folders }) {
     const now = read(path)
     if (now?.hash === hash) {
       if (before === null) remove(path, folders)
-      else oxbow.call('file.write', { path, text: before.text, if_hash: hash })
+      else put(path, before.text, hash)
     } else if ((now?.hash ?? null) !== (before?.hash ?? null)) lost.push(path)
   }
   written.clear()
@@ -281,7 +296,14 @@ function putBack(written, { folders }) {
 
 // With the folders that were made for it.
 function remove(path, folders) {
-  oxbow.call('file.delete', { path })
+  for (let left = 3; ; left--)
+    try {
+      oxbow.call('file.delete', { path })
+      break
+    } catch (error) {
+      if (!isCutOff(error) || left === 0) throw error
+      if (read(path) === null) break
+    }
   for (let at = path.replace(/\/[^/]*$/, ''); at !== '' && !folders.has(at); at = at.replace(/\/[^/]*$/, ''))
     try {
       oxbow.call('file.delete', { path: at })
