@@ -56,6 +56,9 @@ before(async () => {
   await json('exec', 'allow', 'git log **')
   await json('folder', 'add', project)
   assert.equal((await oxbow(['secret', 'set', 'TEST_TOKEN'], 'a secret of a test')).exit, 0)
+  await json('channel', 'add', 'webhook', '--name', 'alerts')
+  // Returns when it is connected: its state, which a list shows, stays as it is from then on.
+  await json('channel', 'test', 'alerts')
   const { session } = await json('run', 'help')
   await json('spawn', '--keep', '--name', 'stayer', 'help')
   await json('wait', 'stayer')
@@ -69,6 +72,7 @@ before(async () => {
     { verb: ['exec', 'remove', 'git log **'], list: ['exec', 'list'] },
     { verb: ['folder', 'remove', basename(project)], list: ['folder', 'list'] },
     { verb: ['secret', 'remove', 'TEST_TOKEN'], list: ['secret', 'list'] },
+    { verb: ['channel', 'remove', 'alerts'], list: ['channel', 'list'] },
     { verb: ['sessions', 'delete', session!], confirm: ['--yes'], list: ['sessions'] },
     { verb: ['kill', 'stayer'], list: ['agents', '--all'], twice: 'well' },
   ]
@@ -136,6 +140,7 @@ test('a dry run of what is over, refused or not there answers as the run does', 
     ['flow', 'revoke', '01890a5d-ac96-774b-bcce-b302099a8057'],
     ['skills', 'revoke', 'nonesuch'],
     ['budget', 'remove', 'session', '--per', 'hour'],
+    ['channel', 'remove', 'nonesuch'],
     ['memory', 'forget', '01890a5d-ac96-774b-bcce-b302099a8057'],
   ]) {
     const [dry, run] = [await oxbow([...verb, '--dry-run']), await oxbow(verb)].map((ran) => JSON.stringify(ran))

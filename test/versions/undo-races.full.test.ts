@@ -61,6 +61,10 @@ test('a person who edits a file at any moment of its undo loses no edit', async 
     const lines = Array.from({ length: 30 }, (_, at) => `line ${at}`)
     writeFileSync(file('a'), lines.join('\n'))
     const textWith = (at: number, line: string): string => readFileSync(file('a'), 'utf8').split('\n').with(at, line).join('\n')
+    // Between what an undo takes away and what it puts there is no file for a moment: an editor opens it again.
+    const untilThere = async (): Promise<void> => {
+      while (!existsSync(file('a'))) await new Promise((resolve) => setImmediate(resolve))
+    }
     let undone = 0
     for (let turn = 0; turn < 20; turn += 1) {
       await guest.handsOf(`T${turn}`).ask('write', { path: '/shared/a', text: textWith(2, `turn ${turn}`), ifHash: undefined }, options)
@@ -70,6 +74,7 @@ test('a person who edits a file at any moment of its undo loses no edit', async 
       undo.catch(() => {})
       // An undo takes some milliseconds: over the turns, the edits are spread over all of them.
       await new Promise((resolve) => setTimeout(resolve, 10 + turn))
+      await untilThere()
       writeFileSync(file('a'), textWith(20, `edit ${turn}`))
       if (typeof (await undo) === 'object') undone += 1
       assert.match(readFileSync(file('a'), 'utf8'), new RegExp(`^edit ${turn}$`, 'm'))

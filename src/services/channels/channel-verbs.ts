@@ -142,9 +142,15 @@ export const channelVerbs: readonly ServiceVerb[] = [
   {
     words: 'channel remove <channel>',
     summary: 'remove a channel, with its token',
-    examples: ['oxbow channel remove telegram'],
+    examples: ['oxbow channel remove telegram', 'oxbow channel remove telegram --dry-run'],
     call: 'channel.remove',
     ...one,
+    async preview({ channel }, ask) {
+      const undelivered = (await ask('channel.log', { channel: channel! })).length
+      const target = (await ask('channel.list', {})).find(({ name }) => name === channel)!
+      const more = undelivered === 0 ? '' : ` and ${undelivered} that ${undelivered === 1 ? 'is' : 'are'} not delivered`
+      return { would: `remove the channel ${target.name} with its token${more}`, target }
+    },
     show: ({ removed }: OutputOf<'channel.remove'>) => `Removed ${removed}. Its sessions stay.`,
   },
 ]
