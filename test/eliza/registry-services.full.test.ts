@@ -2,9 +2,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { startModel, type TestModel } from '../support/model.ts'
-import { openProofHome, type ProofHome, startConfig, withoutHosts } from './proof-home-fixture.ts'
+import { openProofHome, type ProofHome, startConfig } from './proof-home-fixture.ts'
 
 const fact = 'The lighthouse of Skagen was built in 1858 and its lamp is forty-six metres high.'
+
+/** A route answers everybody only where the person who installed the plugin says so, too. */
+const withPublicPanel = (proposed: { readonly rights: object }): object => ({
+  ...proposed,
+  rights: { ...proposed.rights, hosts: [], public_routes: ['/display'] },
+})
 
 describe('plugin-knowledge, plugin-pdf and plugin-dummy-services from the registry', { timeout: 1_200_000 }, () => {
   let model: TestModel
@@ -22,7 +28,7 @@ describe('plugin-knowledge, plugin-pdf and plugin-dummy-services from the regist
       packages: [
         { spec: '@elizaos/plugin-pdf@1.0.2' },
         { spec: '@elizaos/plugin-dummy-services@1.7.2' },
-        { spec: '@elizaos/plugin-knowledge@1.6.1', narrow: withoutHosts },
+        { spec: '@elizaos/plugin-knowledge@1.6.1', narrow: withPublicPanel },
       ],
       config: `${startConfig(model, ['plugin-pdf', 'plugin-dummy-services', 'plugin-knowledge'])}
 [plugins.settings.plugin-knowledge]
