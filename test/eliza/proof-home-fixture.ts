@@ -23,9 +23,6 @@ export const onLoopback = (proposed: { readonly rights: object }): object => ({
   rights: { ...proposed.rights, hosts: ['127.0.0.1'] },
 })
 
-/** Of a plugin that reaches no host: it can send nothing away, so that its actions need no approval behind what others wrote. */
-export const withoutHosts = (proposed: { readonly rights: object }): object => ({ ...proposed, rights: { ...proposed.rights, hosts: [] } })
-
 const run = promisify(execFile)
 const addMs = 600_000
 

@@ -6,7 +6,10 @@ import { openProofHome, type ProofHome, startConfig } from './proof-home-fixture
 
 const fact = 'The lighthouse of Skagen was built in 1858 and its lamp is forty-six metres high.'
 
-/** A route answers everybody only where the person who installed the plugin says so, too. */
+/**
+ * It reaches no host: it can send nothing away, so that its actions need no approval behind what others wrote. A route answers everybody only
+ * where the person who installed the plugin says so, too.
+ */
 const withPublicPanel = (proposed: { readonly rights: object }): object => ({
   ...proposed,
   rights: { ...proposed.rights, hosts: [], public_routes: ['/display'] },
