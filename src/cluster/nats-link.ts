@@ -218,16 +218,17 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
     const entry = await bucket.get(key)
     return entry === null || entry.operation !== 'PUT' ? null : parseNote(schema, entry.string())
   }
+  // Asks for each key: the library's own list of a bucket waits for ever for an entry that is replaced while it reads.
   const readAll = async <Schema extends z.ZodType>(
     bucket: KV,
+    name: string,
     schema: Schema,
   ): Promise<readonly (readonly [string, z.infer<Schema>])[]> => {
-    const found: (readonly [string, z.infer<Schema>])[] = []
-    for await (const entry of await bucket.history()) {
-      const note = entry.operation === 'PUT' ? parseNote(schema, entry.string()) : null
-      if (note !== null) found.push([entry.key, note])
-    }
-    return found
+    const prefix = `$KV.${name}.`
+    const { state } = await (await jetstreamManager(connection)).streams.info(`KV_${name}`, { subjects_filter: `${prefix}>` })
+    const keys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length))
+    const notes = await Promise.all(keys.map(async (key) => [key, await read(bucket, key, schema)] as const))
+    return notes.filter((note): note is readonly [string, NonNullable<z.infer<Schema>>] => note[1] !== null)
   }
   return {
     term,
@@ -235,7 +236,7 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
     lease: (user) => read(leases, keyOf(user), leaseNote),
     place: (user) => read(places, keyOf(user), placeNote),
     async all() {
-      const [allNodes, allLeases] = await Promise.all([readAll(nodes, nodeView), readAll(leases, leaseNote)])
+      const [allNodes, allLeases] = await Promise.all([readAll(nodes, names.nodes, nodeView), readAll(leases, names.leases, leaseNote)])
       return { nodes: allNodes.map(([, node]) => node), leases: new Map(allLeases.map(([key, lease]) => [userOf(key), lease])) }
     },
     writeNode: async (node) => void (await nodes.put(node.name, JSON.stringify(node))),
