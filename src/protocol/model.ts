@@ -3,6 +3,7 @@ import type { Failure, JsonObject } from '../base/index.ts'
 import type { Provenance } from './origin.ts'
 import type { Embedded, FinishReason, ModelFacts, ModelPrice, RequestDifference, Usage } from './model-schema.ts'
 import type { Message, Sealed, ToolCallPart } from './message-schema.ts'
+import type { ModelVoice } from './voice.ts'
 
 /** A tool as a model sees it. `parameters` is JSON Schema. */
 export interface ToolSpec {
@@ -189,6 +190,8 @@ export interface Engine extends Model {
    * @throws OxbowError for an error of the endpoint, `bad_config` or `cancelled`; there are no partial results
    */
   embed(model: string, texts: readonly string[], options: EmbedOptions, signal: AbortSignal): Promise<Embedded>
+  /** Opens a model that hears or speaks; absent: it has none. @param model `provider/model` @throws OxbowError `bad_config`, `bad_input` */
+  voice?(model: string): Promise<ModelVoice>
   /** Number of repairs to tool calls since the start, by kind. */
   repairs(): Readonly<Record<string, number>>
   /** Reads recorded exchanges again, without a network; absent: it cannot. */

@@ -71,12 +71,16 @@ interface Hint {
 export interface Running extends Waiting {
   /** The answer is on its way. */
   readonly delivery: boolean
+  /** What became of its audio: it was heard, and the sender has spoken to the agent, or not. Absent: it waits, where there is any. */
+  readonly heard_audio?: 'spoken' | 'other'
   readonly session: SessionId
   readonly hints: readonly Hint[]
   readonly heard: readonly Heard[]
   /** What the session had spent before; null: nobody counts it. */
   readonly spent: Spend | null
 }
+
+export type VoiceMode = 'on' | 'off' | 'auto'
 
 /** A chat, topic or thread: it is a session. */
 export interface ChatDoc {
@@ -92,6 +96,8 @@ export interface ChatDoc {
   readonly model: string
   /** Nothing but answers comes here. */
   readonly quiet: boolean
+  /** Whether answers are spoken; absent, as `auto`: when the message was. */
+  readonly voice?: VoiceMode
   readonly running: Running | null
   readonly queue: readonly Waiting[]
   /** Messages whose turns have begun, and that were changed since. */
@@ -189,6 +195,7 @@ export function newDelivery(
     buttons: [],
     reply_to: '',
     guarded: false,
+    spoken: false,
     parts: [],
     state: 'open',
     why: '',

@@ -2,6 +2,8 @@
 import { type CallId, derivedId, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
 import { userCaller } from '../../kernel/index.ts'
+import { sectionOf } from '../../config/index.ts'
+import { voiceConfig } from '../voice/service.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
 import { type ChatDoc, newDelivery } from './channel-records.ts'
 import { type Identity, type Received } from './channel-schemas.ts'
@@ -21,6 +23,7 @@ export const menu: readonly { readonly name: string; readonly summary: string }[
   { name: 'model', summary: 'choose the model for this chat: /model NAME' },
   { name: 'undo', summary: 'take back what the last turn changed' },
   { name: 'quiet', summary: 'no notices here: /quiet on, /quiet off' },
+  { name: 'voice', summary: 'spoken answers: /voice on, /voice off, /voice auto' },
   { name: 'help', summary: 'what can be said' },
 ]
 
@@ -177,6 +180,17 @@ function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, 
       const quiet = rest === 'off' ? false : rest === 'on' ? true : !chat.quiet
       await chats.change(of, place, (now) => ({ ...now, quiet }))
       return quiet ? 'Quiet: only answers come here. /quiet off ends that.' : 'Notices come here again.'
+    },
+    async voice({ of, place, rest, chat }) {
+      const modes = {
+        on: 'Answers are spoken, too.',
+        off: 'Answers are not spoken.',
+        auto: 'Answers are spoken when you have spoken.',
+      } as const
+      const mode = ownValue(modes, rest) === undefined ? (chat.voice ?? 'auto') : (rest as keyof typeof modes)
+      if (mode !== chat.voice) await chats.change(of, place, (now) => ({ ...now, voice: mode }))
+      const isSilent = mode !== 'off' && sectionOf(voiceConfig, deps.config).speak === ''
+      return isSilent ? `${modes[mode]} But nothing speaks yet: set voice.speak in config.toml (docs/channels/voice.md).` : modes[mode]
     },
   }
 }
