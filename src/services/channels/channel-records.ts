@@ -71,14 +71,18 @@ interface Hint {
 export interface Running extends Waiting {
   /** The answer is on its way. */
   readonly delivery: boolean
-  /** What became of its audio: it was heard, and the sender has spoken to the agent, or not. Absent: it waits, where there is any. */
-  readonly heard_audio?: 'spoken' | 'other'
+  /** What became of its audio: it was heard, and the sender has spoken to the agent, or not; or it was stopped. Absent: it waits to be heard. */
+  readonly heard_audio?: 'spoken' | 'other' | 'stopped'
   readonly session: SessionId
   readonly hints: readonly Hint[]
   readonly heard: readonly Heard[]
   /** What the session had spent before; null: nobody counts it. */
   readonly spent: Spend | null
 }
+
+/** Whether a message has audio that is heard before its turn begins. */
+export const waitsToBeHeard = ({ files, heard_audio: heard }: Running): boolean =>
+  heard === undefined && files.some(({ speech }) => speech !== undefined)
 
 export type VoiceMode = 'on' | 'off' | 'auto'
 

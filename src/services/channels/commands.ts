@@ -5,7 +5,7 @@ import { userCaller } from '../../kernel/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { voiceConfig } from '../voice/service.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type ChatDoc, newDelivery } from './channel-records.ts'
+import { type ChatDoc, newDelivery, type Running, waitsToBeHeard } from './channel-records.ts'
 import { type Identity, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import type { Outbox } from './outbox.ts'
@@ -126,6 +126,7 @@ function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Comman
 function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
   return {
     async cancel(asked) {
+      if (await stopHearing(chats, asked)) return 'Stopped.'
       const { running, session } = asked.chat
       const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session })
       if (ended.status !== 'ok') return ended.failure.message
@@ -133,6 +134,7 @@ function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>>
     },
     async cancelall(asked) {
       const dropped = await chats.clear(asked.of, asked.place)
+      if (await stopHearing(chats, asked)) return `Stopped; ${dropped} waiting messages were dropped.`
       const { running, session } = asked.chat
       const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session, waiting: true })
       const stopped = ended.status === 'ok' && (ended.output as { cancelled: boolean }).cancelled
@@ -158,6 +160,14 @@ function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>>
       return done.status === 'ok' ? done.text : done.failure.message
     },
   }
+}
+
+/** A message whose audio is being heard has no turn yet, and gets none. */
+async function stopHearing(chats: Chats, { of, place, chat: { running } }: Asked): Promise<boolean> {
+  if (running === null || !waitsToBeHeard(running)) return false
+  const isIt = (now: ChatDoc['running']): now is Running => now?.turn === running.turn && waitsToBeHeard(now)
+  await chats.change(of, place, (now) => (isIt(now.running) ? { ...now, running: { ...now.running, heard_audio: 'stopped' } } : now))
+  return true
 }
 
 function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, Command>> {

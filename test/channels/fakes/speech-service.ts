@@ -8,8 +8,8 @@ export interface SpeechService extends AsyncDisposable {
   /** Names of the files that it was sent, as it was told. */
   readonly heard: readonly { readonly name: string; readonly bytes: number; readonly language: string; readonly key: string }[]
   readonly spoken: readonly string[]
-  /** What it hears from now on. */
-  hears(text: string): void
+  /** What it hears from now on, in audio of so many bytes. */
+  hears(text: string | ((bytes: number) => string)): void
   /** How it answers from now on: as it should, with that status, or never. */
   answers(how: 'well' | 'silent' | number): void
 }
@@ -17,7 +17,7 @@ export interface SpeechService extends AsyncDisposable {
 const models: ReadonlySet<string> = new Set(['hear-1', 'speak-1'])
 
 export async function startSpeechService(): Promise<SpeechService> {
-  let words = 'what time is it'
+  let words: string | ((bytes: number) => string) = 'what time is it'
   let how: 'well' | 'silent' | number = 'well'
   const heard: { name: string; bytes: number; language: string; key: string }[] = []
   const spoken: string[] = []
@@ -50,7 +50,7 @@ export async function startSpeechService(): Promise<SpeechService> {
         heard.push({ name: file.name, bytes: file.size, language: field('language'), key: request.headers.authorization ?? '' })
         if (how === 'silent') return
         if (how !== 'well') return refuse(how, 'out of order')
-        reply(200, 'application/json', JSON.stringify({ text: words }))
+        reply(200, 'application/json', JSON.stringify({ text: typeof words === 'string' ? words : words(file.size) }))
       }
       void answer().catch(() => refuse(400, 'bad form'))
     })

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import type { Chat, InlineKeyboardMarkup, Message, Update, User } from 'grammy/types'
 import type { ChannelFake, Stands } from '../../../src/channels/channel-contract.ts'
 import { readTelegramHtml } from './telegram-html.ts'
-import { type Form, readForm } from './telegram-form.ts'
+import { fileField, type Form, readForm } from './telegram-form.ts'
 
 const me: User = { id: 7_000_001, is_bot: true, first_name: 'Oxbow', username: 'oxbow_test_bot' }
 const groupId = -1_001_234
@@ -145,7 +145,7 @@ function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | '
       }
       const [file] = files
       const content =
-        file === undefined ? { text: written, entities } : { caption: written, caption_entities: entities, ...fileOf(state, file) }
+        file === undefined ? { text: written, entities } : { caption: written, caption_entities: entities, ...fileField(state.files, file) }
       const message = { ...base, ...content } as unknown as Message
       said.set(String(id), message)
       put(state, { message }, String(id))
@@ -195,19 +195,6 @@ function migrate(state: State): string {
   }
   put(state, { message }, '')
   return String(after)
-}
-
-/** Which field of a message a file is in. */
-function fileOf(state: State, file: { readonly name: string; readonly bytes: Uint8Array; readonly recorded?: boolean }): object {
-  const { file_name: name, ...sent } = documentOf(state, file)
-  if (file.recorded === true) return { voice: { ...sent, duration: 1, mime_type: 'audio/ogg' } }
-  return /\.(?:mp3|m4a)$/.test(name) ? { audio: { ...sent, file_name: name, duration: 1 } } : { document: { ...sent, file_name: name } }
-}
-
-function documentOf(state: State, { name, bytes }: { readonly name: string; readonly bytes: Uint8Array }) {
-  const id = `file-${state.files.size}`
-  state.files.set(id, bytes)
-  return { file_id: id, file_unique_id: id, file_name: name, file_size: bytes.length }
 }
 
 function put(state: State, update: object, message: string): void {

@@ -5,7 +5,7 @@ import { decideCall, endsTurn, isEnd, type RecordView, type TurnDecision } from 
 import type { HeldRuns } from '../../../runs/index.ts'
 import { followCategory } from '../../access/service.ts'
 import { byKernel, type ChannelDeps } from '../channel-deps.ts'
-import { change, chatCategory, type ChatDoc, newDelivery, processRight, type Running } from '../channel-records.ts'
+import { change, chatCategory, type ChatDoc, newDelivery, processRight, type Running, waitsToBeHeard } from '../channel-records.ts'
 import type { Role } from '../channel-schemas.ts'
 import { maxPast } from '../limits.ts'
 import type { Outbox } from '../outbox.ts'
@@ -22,6 +22,7 @@ export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal
   const { held, runs } = deps
   const { running } = chat
   if (running === null) return takeNext(deps, id)
+  if (running.heard_audio === 'stopped') return endRunning(deps, id, running)
   if (waitsToBeHeard(running)) return listen(deps, id, chat, running, signal)
   const { turn } = running
   const { cursor } = await beginTurn(deps, chat, running)
@@ -43,9 +44,6 @@ async function endRunning(deps: ChatTurnDeps, id: string, { turn, ...running }: 
   )
 }
 
-const waitsToBeHeard = ({ files, heard_audio: heard }: Running): boolean =>
-  heard === undefined && files.some(({ speech }) => speech !== undefined)
-
 /** Audio is heard before its turn begins: what was said is what runs. Where nothing of a message can be heard or read, it has no turn. */
 async function listen(deps: ChatTurnDeps, id: string, chat: ChatDoc, running: Running, signal: AbortSignal): Promise<void> {
   const { hear } = await import('./hearing.ts')
@@ -54,7 +52,7 @@ async function listen(deps: ChatTurnDeps, id: string, chat: ChatDoc, running: Ru
   if (heard.running === null) return endRunning(deps, id, running)
   const next = heard.running
   await deps.held.update(byKernel(deps, 'channel.hear'), id, async (now) =>
-    now?.running?.turn === running.turn ? [change(chatCategory, id, { ...now, running: next })] : [],
+    now?.running?.turn === running.turn && waitsToBeHeard(now.running) ? [change(chatCategory, id, { ...now, running: next })] : [],
   )
 }
 
