@@ -1,14 +1,11 @@
 /** Files that come with a message go to the guest in pieces, as they come: none is whole in memory. */
 import { isOxbowError } from '../base/index.ts'
+import type { InputOf } from '../client/index.ts'
 import type { Guest } from './gateway.ts'
 import { fileMs, maxFileBytes, maxFiles, pieceBytes } from './limits.ts'
 import type { InboundFile } from './port.ts'
 
-interface StoredFile {
-  readonly name: string
-  readonly pieces: string[]
-  readonly speech?: 'own' | 'others'
-}
+type StoredFile = NonNullable<InputOf<'channel.receive'>['files']>[number]
 
 /** What of the files was stored, and why the rest was not, for people. */
 export interface StoredFiles {

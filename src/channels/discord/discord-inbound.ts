@@ -31,11 +31,11 @@ export function messageOf(
   ]
   const text = plainText(content ?? '', mentions, me)
   const isVoice = ((message.flags ?? 0) & MessageFlags.IsVoiceMessage) !== 0
-  const found = attachments.map(({ filename: name, size: bytes, url, content_type: type }) => ({
+  const found = attachments.map(({ filename: name, size: bytes, url, content_type: kind }) => ({
     name,
     bytes,
     open: fileOpener(url, files),
-    ...(isVoice ? { speech: 'own' as const } : type?.startsWith('audio/') === true && { speech: 'others' as const }),
+    ...(isVoice ? { speech: 'own' as const } : kind?.startsWith('audio/') === true && { speech: 'others' as const }),
   }))
   if (text === '' && found.length === 0 && quoted.length === 0) return null
   return {

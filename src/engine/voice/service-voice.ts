@@ -3,7 +3,7 @@
  * form with the audio, `/audio/speech` answers with audio. Nothing that the sender of the audio has chosen goes into the form but the audio.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Clock, type Failure, OxbowError, type Random } from '../../base/index.ts'
+import { type Clock, type Failure, ownValue, OxbowError, type Random } from '../../base/index.ts'
 import type { Heard, ModelVoice, SpeakOptions, SpeechFormat, TranscribeOptions } from '../../protocol/index.ts'
 import { createEndpoint, type Endpoint, type Form, postJson, startExchange } from '../http/http-exchange.ts'
 import { maxHeardChars, maxSpeechBytes, type ModelLimits } from '../limits.ts'
@@ -90,7 +90,7 @@ async function transcribe(
   { mime, language }: TranscribeOptions,
   signal: AbortSignal,
 ): Promise<Heard> {
-  const ending = endings[mime]
+  const ending = ownValue(endings, mime)
   if (ending === undefined)
     throw new OxbowError('bad_input', `${mime} is no audio that services understand.`, {
       hint: `Send ${Object.values(endings).join(', ')}.`,

@@ -84,8 +84,6 @@ export interface Running extends Waiting {
 export const waitsToBeHeard = ({ files, heard_audio: heard }: Running): boolean =>
   heard === undefined && files.some(({ speech }) => speech !== undefined)
 
-export type VoiceMode = 'on' | 'off' | 'auto'
-
 /** A chat, topic or thread: it is a session. */
 export interface ChatDoc {
   readonly channel: string
@@ -101,7 +99,7 @@ export interface ChatDoc {
   /** Nothing but answers comes here. */
   readonly quiet: boolean
   /** Whether answers are spoken; absent, as `auto`: when the message was. */
-  readonly voice?: VoiceMode
+  readonly voice?: 'on' | 'off' | 'auto'
   readonly running: Running | null
   readonly queue: readonly Waiting[]
   /** Messages whose turns have begun, and that were changed since. */

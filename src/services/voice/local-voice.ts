@@ -2,16 +2,13 @@
  * Hearing and speaking by programs of the person, in a sandbox of their own: no network, no file of the workspace, a `/tmp` that nobody else
  * sees and that ends with them. Audio goes in and comes out by their streams. `ffmpeg` converts there: files of others reach no decoder outside.
  */
-import { OxbowError, truncate } from '../../base/index.ts'
+import { ownValue, OxbowError, truncate } from '../../base/index.ts'
 import type { Sandbox, ServerProcess, Voice } from '../../protocol/index.ts'
+import type { SettingsOf } from '../../config/index.ts'
+import type { voiceConfig } from './config.ts'
 import { maxAudioSeconds, maxProgramBytes, maxProgramErrorChars, maxTranscriptChars } from './limits.ts'
 
-interface LocalPrograms {
-  readonly transcribe: readonly string[]
-  readonly speak: readonly string[]
-  /** Empty: none. */
-  readonly folder: string
-}
+type LocalPrograms = SettingsOf<typeof voiceConfig>['local']
 
 const [audioFile, textFile] = ['/tmp/audio.wav', '/tmp/text.txt']
 /** Ends what a script writes, with the status of its program: not every tier tells how a program has ended. */
@@ -53,7 +50,7 @@ export function localVoice(
       throw new OxbowError('bad_config', `voice.${key} is "local", and voice.local.${key} names no program.`, {
         hint: 'docs/channels/voice.md has examples.',
       })
-    return programs[key].map((part) => part.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole))
+    return programs[key].map((part) => part.replaceAll(/\{(\w+)\}/g, (whole, name: string) => ownValue(values, name) ?? whole))
   }
   return {
     async transcribe(audio, wanted, signal) {

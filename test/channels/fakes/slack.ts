@@ -87,6 +87,20 @@ const userOf = (name: string): string => `U0${name.toUpperCase()}`
 const typeOf = (channel: string): string => (channel.startsWith('D') ? 'im' : 'channel')
 const directOf = (name: string): string => `D0${name.toUpperCase()}`
 
+/** A file that somebody sends. */
+function keptFile(
+  state: SlackState,
+  root: string,
+  { name, bytes, recorded = false }: { readonly name: string; readonly bytes: Uint8Array; readonly recorded?: boolean },
+): HeldFile {
+  const id = `F${state.files.size + 1}`
+  const kind = recorded ? { subtype: 'slack_audio', mimetype: 'audio/mp4' } : {}
+  const facts = { url_private_download: `${root}/files/${id}`, ...kind }
+  const file = { id, name, title: name, length: bytes.length, bytes, facts }
+  state.files.set(id, file)
+  return file
+}
+
 function controlsOf(
   state: SlackState,
   sockets: SocketMode,
@@ -108,14 +122,7 @@ function controlsOf(
       // What is passed on comes as an attachment, whose message it was.
       const written = escaped(forwarded ? '' : text)
       const others = forwarded ? text : quoted
-      const kept = files.map(({ name, bytes, recorded = false }): HeldFile => {
-        const id = `F${state.files.size + 1}`
-        const kind = recorded ? { subtype: 'slack_audio', mimetype: 'audio/mp4' } : {}
-        const facts = { url_private_download: `${root}/files/${id}`, ...kind }
-        const file = { id, name, title: name, length: bytes.length, bytes, facts }
-        state.files.set(id, file)
-        return file
-      })
+      const kept = files.map((file) => keptFile(state, root, file))
       const { ts } = write(from, channel, mention ? `<@${me.user}> ${written}` : written, undefined, thread, kept)
       const sent = kept.map(({ id, name, length, facts }) => ({ id, name, size: length, ...facts }))
       const more = {

@@ -45,7 +45,10 @@ export async function startSpeechService(): Promise<SpeechService> {
           headers: { 'content-type': request.headers['content-type'] ?? '' },
         }).formData()
         const file = form.get('file')
-        const field = (name: string): string => String(form.get(name) ?? '')
+        const field = (name: string): string => {
+          const value = form.get(name)
+          return typeof value === 'string' ? value : ''
+        }
         if (!(file instanceof File) || !models.has(field('model'))) return refuse(400, 'bad request')
         heard.push({ name: file.name, bytes: file.size, language: field('language'), key: request.headers.authorization ?? '' })
         if (how === 'silent') return

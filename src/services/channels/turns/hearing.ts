@@ -39,7 +39,7 @@ export async function hear(deps: ChannelDeps, chat: ChatDoc, running: Running, s
   const audio = running.files.filter(({ speech }) => speech !== undefined)
   const isOwn = audio.some(({ speech }) => speech === 'own')
   if (!isOn) return { running: { ...running, heard_audio: 'other' }, notices: isOwn ? [noticeOf(deps, chat, running, [notSetUp])] : [] }
-  const caller = await callerOf(deps, running)
+  const caller = await callerOf(deps, chat, running)
   const said: Record<NonNullable<KeptPieces['speech']>, string[]> = { own: [], others: [] }
   const faults: string[] = []
   const done = new Set<KeptPieces>()
@@ -93,10 +93,10 @@ function shownText(text: string): string {
 const sentenceOf = ({ message, hint }: Pick<Failure, 'message' | 'hint'>): string => failureSentences({ message, hint })
 
 /** @returns who speaks, with the right to be heard; somebody who is not linked any more has none */
-async function callerOf({ user, documents }: ChannelDeps, { role, identity, session }: Running): Promise<Caller> {
+async function callerOf({ user, documents }: ChannelDeps, { channel }: ChatDoc, { role, identity, session }: Running): Promise<Caller> {
   if (role === 'owner') return userCaller(user, session, '')
-  const isLinked = (await documents.get<Json>(identityCategory, identity)) !== null
-  return { ...userCaller(user, session, ''), actor: `user:${identity}`, rights: isLinked ? voiceRights : new Set() }
+  const isLinked = (await documents.get(identityCategory, identity)) !== null
+  return { ...userCaller(user, session, ''), actor: `user:${channel}/${identity}`, rights: isLinked ? voiceRights : new Set() }
 }
 
 async function callOnce(
