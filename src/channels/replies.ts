@@ -75,7 +75,7 @@ async function sendSpoken(deps: ReplyDeps, delivery: Delivery): Promise<void> {
   const { guest, adapter, log, signal } = deps
   const spoken = await untilAborted(guest.speak(delivery.id), signal).catch((error: unknown) => {
     // It is asked again under the same id when the guest is back.
-    if (signal.aborted || isOxbowError(error, 'guest_unreachable')) throw error
+    if (signal.aborted || isOxbowError(error, 'guest_unreachable') || isOxbowError(error, 'cancelled')) throw error
     log(`an answer was not spoken: ${isOxbowError(error) ? error.message : String(error)}`)
     return null
   })

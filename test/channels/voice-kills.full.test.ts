@@ -79,3 +79,28 @@ for (const kind of ['telegram', 'slack'] as const)
       )
     },
   )
+
+test('a guest that is stopped while a voice message is heard goes on with it', { timeout: 120_000 }, async () => {
+  await using service = await startSpeechService()
+  await using model = await startModel({ turns: [{ steps: [{ events: [{ text: 'Answer to {{last}}.' }] }] }] })
+  const config = { providers: { ear: { base_url: service.baseUrl } }, voice: { transcribe: 'ear/hear-1', speak: 'ear/speak-1' } }
+  await using rig = await startRigOn('telegram', { model, config })
+  await addChannel(rig)
+  await rig.link('ada', 'owner')
+  service.answers('silent')
+  await rig.fake.say({ from: 'ada', text: '', files: [{ name: 'voice.oga', bytes: oggOf(2), recorded: true }] })
+  await eventually(() => service.heard.length === 1, 'the request')
+  service.answers('well')
+  await rig.restart()
+  const files = () => rig.fake.standing().flatMap((each) => each.files)
+  await eventually(
+    () => files().length === 1,
+    () => `the spoken answer; there is ${JSON.stringify(rig.fake.standing())}; logs: ${rig.logs()}`,
+  )
+  const texts = rig.fake.standing().map(({ text }) => text)
+  assert.ok(texts.includes('You said: what time is it') && texts.includes('Answer to what time is it.'), JSON.stringify(texts))
+  assert.ok(
+    texts.every((text) => !text.includes('could not')),
+    JSON.stringify(texts),
+  )
+})

@@ -7,7 +7,6 @@ import {
   derivedId,
   type Failure,
   failureSentences,
-  type Json,
   type SessionId,
   textIn,
   truncate,
@@ -46,7 +45,7 @@ export async function hear(deps: ChannelDeps, chat: ChatDoc, running: Running, s
   let left = maxSpeechSeconds
   for (const [index, file] of audio.entries()) {
     const input = { pieces: file.pieces, max_seconds: Math.max(0, left), own: file.speech === 'own' && running.role === 'owner' }
-    const outcome = await callOnce(deps, caller, 'voice.transcribe', input, derivedId('voice.transcribe', running.turn, index), signal)
+    const outcome = await callOnce(deps, caller, 'voice.transcribe', input, [running.turn, index], signal)
     if (outcome.status !== 'ok') {
       faults.push(`I could not hear ${file.speech === 'own' ? 'that' : 'the audio'}. ${sentenceOf(outcome.failure)}`)
       continue
@@ -99,18 +98,28 @@ async function callerOf({ user, documents }: ChannelDeps, { channel }: ChatDoc, 
   return { ...userCaller(user, session, ''), actor: `user:${channel}/${identity}`, rights: isLinked ? voiceRights : new Set() }
 }
 
+/** A request that a stop or a crash has cut off is made again, as another call: a service may have billed it, so both are charged. */
+const maxRequests = 3
+/** A stop of the guest ends its calls first, and what made them after. */
+const stopPauseMs = 2_000
+
+/** @param of what it is about: with the same, it is the same call, whose outcome is final @throws the reason of the signal */
 async function callOnce(
-  { gate, sessions }: ChannelDeps,
+  { gate, sessions, runs }: ChannelDeps,
   caller: Caller,
   name: string,
   input: object,
-  id: string,
+  of: readonly (string | number)[],
   signal: AbortSignal,
 ): Promise<CallOutcome> {
   if (caller.session !== '') await sessions.load(caller.session).catch(() => {})
-  const outcome = await gate.call(caller, name, input, { id: id as CallId, signal, resumed: true, durable: true })
-  signal.throwIfAborted()
-  return outcome
+  for (let request = 1; ; request += 1) {
+    const id = derivedId(name, ...of, request) as CallId
+    const outcome = await gate.call(caller, name, input, { id, signal, resumed: true, durable: true })
+    signal.throwIfAborted()
+    if (outcome.status === 'ok' || outcome.failure.code !== 'cancelled' || request >= maxRequests) return outcome
+    if (outcome.status === 'cancelled') await runs.pause(stopPauseMs, signal)
+  }
 }
 
 /** An answer as audio, or a note about why it is not spoken. */
@@ -130,7 +139,7 @@ export async function speakAnswer(deps: ChannelDeps, delivery: Delivery, signal:
   const text = speakable(textIn(await runs.turns.ended(turn as TurnId, signal), 'reply'))
   if (text === '') return silent
   const caller = userCaller(user, session as SessionId, '')
-  const outcome = await callOnce(deps, caller, 'voice.speak', { text, format: 'ogg' }, derivedId('voice.speak', delivery.id), signal)
+  const outcome = await callOnce(deps, caller, 'voice.speak', { text, format: 'ogg' }, [delivery.id], signal)
   if (outcome.status === 'ok') {
     const { media_type, pieces } = outcome.output as OutputOf<'voice.speak'>
     return { media_type, pieces, note: null }
