@@ -83,13 +83,13 @@ function noticeOf(
   return newDelivery(derivedId('heard', turn), { channel, space, chat, thread, kind: 'notice', text, made_at: clock.now() })
 }
 
-/** Words that were heard are no Markdown. */
+/** Words that were heard, or that a service sends, are no Markdown. */
 function shownText(text: string): string {
   const plain = truncate(text.replace(/\s+/g, ' '), maxShownTranscript)
   return plain.replace(/[!-/:-@[-`{-~]/g, (sign) => (/[,.;:'?!-]/.test(sign) ? sign : `\\${sign}`))
 }
 
-const sentenceOf = ({ message, hint }: Pick<Failure, 'message' | 'hint'>): string => failureSentences({ message, hint })
+const sentenceOf = ({ message, hint }: Pick<Failure, 'message' | 'hint'>): string => shownText(failureSentences({ message, hint }))
 
 /** @returns who speaks, with the right to be heard; somebody who is not linked any more has none */
 async function callerOf({ user, documents }: ChannelDeps, { channel }: ChatDoc, { role, identity, session }: Running): Promise<Caller> {
