@@ -75,6 +75,7 @@ export type CallName =
   | 'channel.retry'
   | 'channel.say'
   | 'channel.sent'
+  | 'channel.speak'
   | 'channel.test'
   | 'client.answer'
   | 'client.ask'
@@ -368,6 +369,8 @@ export type CallName =
   | 'version.turns'
   | 'version.undo'
   | 'version.verify'
+  | 'voice.speak'
+  | 'voice.transcribe'
   | 'web.fetch'
   | 'web.search'
 

@@ -5,7 +5,7 @@ import { decideCall, endsTurn, isEnd, type RecordView, type TurnDecision } from 
 import type { HeldRuns } from '../../../runs/index.ts'
 import { followCategory } from '../../access/service.ts'
 import { byKernel, type ChannelDeps } from '../channel-deps.ts'
-import { change, chatCategory, type ChatDoc, newDelivery, processRight, type Running } from '../channel-records.ts'
+import { change, chatCategory, type ChatDoc, newDelivery, processRight, type Running, waitsToBeHeard } from '../channel-records.ts'
 import type { Role } from '../channel-schemas.ts'
 import { maxPast } from '../limits.ts'
 import type { Outbox } from '../outbox.ts'
@@ -22,6 +22,8 @@ export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal
   const { held, runs } = deps
   const { running } = chat
   if (running === null) return takeNext(deps, id)
+  if (running.heard_audio === 'stopped') return endRunning(deps, id, running)
+  if (waitsToBeHeard(running)) return listen(deps, id, chat, running, signal)
   const { turn } = running
   const { cursor } = await beginTurn(deps, chat, running)
   if (!running.delivery && (await isAnswered(deps, turn, signal))) {
@@ -31,14 +33,32 @@ export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal
     )
   }
   await runs.turns.ended(turn, signal)
+  await endRunning(deps, id, running)
+}
+
+/** The next message may begin. What this one has spent is counted. */
+async function endRunning(deps: ChatTurnDeps, id: string, { turn, ...running }: Running): Promise<void> {
   const counted = await createSpending(deps).count(running, turn, running.session, running.spent)
-  await held.update(byKernel(deps, 'channel.end'), id, async (now) =>
+  await deps.held.update(byKernel(deps, 'channel.end'), id, async (now) =>
     now?.running?.turn === turn ? [change(chatCategory, id, { ...now, running: null }), ...counted] : [],
   )
 }
 
+/** Audio is heard before its turn begins: what was said is what runs. Where nothing of a message can be heard or read, it has no turn. */
+async function listen(deps: ChatTurnDeps, id: string, chat: ChatDoc, running: Running, signal: AbortSignal): Promise<void> {
+  const { hear } = await import('./hearing.ts')
+  const heard = await hear(deps, chat, running, signal)
+  for (const notice of heard.notices) await deps.outbox.make(byKernel(deps, 'channel.hear'), notice)
+  if (heard.running === null) return endRunning(deps, id, running)
+  const next = heard.running
+  await deps.held.update(byKernel(deps, 'channel.hear'), id, async (now) =>
+    now?.running?.turn === running.turn && waitsToBeHeard(now.running) ? [change(chatCategory, id, { ...now, running: next })] : [],
+  )
+}
+
 /** Where others than an owner read an answer, the guest says what of it they are shown. */
-function replyOf({ clock }: ChatTurnDeps, { channel, space, chat, thread, kind }: ChatDoc, running: Running, cursor: number) {
+function replyOf({ clock }: ChatTurnDeps, { voice = 'auto', ...place }: ChatDoc, running: Running, cursor: number) {
+  const { channel, space, chat, thread, kind } = place
   return newDelivery(derivedId('reply', running.turn), {
     channel,
     space,
@@ -50,6 +70,7 @@ function replyOf({ clock }: ChatTurnDeps, { channel, space, chat, thread, kind }
     cursor,
     reply_to: kind === 'group' ? running.message : '',
     guarded: kind === 'group' || running.role !== 'owner',
+    spoken: voice === 'on' || (voice === 'auto' && running.heard_audio === 'spoken'),
     made_at: clock.now(),
   })
 }
