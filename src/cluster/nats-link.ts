@@ -227,8 +227,13 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
     const prefix = `$KV.${name}.`
     const { state } = await (await jetstreamManager(connection)).streams.info(`KV_${name}`, { subjects_filter: `${prefix}>` })
     const keys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length))
-    const notes = await Promise.all(keys.map(async (key) => [key, await read(bucket, key, schema)] as const))
-    return notes.filter((note): note is readonly [string, NonNullable<z.infer<Schema>>] => note[1] !== null)
+    const found: (readonly [string, z.infer<Schema>])[] = []
+    const take = async (key: string): Promise<void> => {
+      const note = await read(bucket, key, schema)
+      if (note !== null) found.push([key, note])
+    }
+    await Promise.all(keys.map(take))
+    return found.sort(([one], [other]) => (one < other ? -1 : 1))
   }
   return {
     term,
