@@ -10,7 +10,8 @@ import { createEmailSending, type EmailSending } from './email-sending.ts'
 import { type EmailSettings, emailSettings } from './email-settings.ts'
 import type { Resolve } from './email-trust.ts'
 import { type Mailbox, openMailbox } from './mailbox.ts'
-import { pauseFor, retryMs, untilTaken } from '../retries.ts'
+import { chatKey, createIntake, type Intake } from '../intake.ts'
+import { pauseFor, retryMs } from '../retries.ts'
 
 /** As most servers take: 25 MB, a third more than the file in base64. */
 const limits: ChannelLimits = {
@@ -60,7 +61,8 @@ function createAdapter(settings: EmailSettings, deps: AdapterDeps, resolve: Reso
       await sending.verify()
       const box = await open()
       deps.log('a mailbox is connected')
-      receiving = receive({ settings, resolve, events, stop, open, points, sending, ...deps }, box)
+      const intake = createIntake(deps.random, stop)
+      receiving = receive({ settings, resolve, events, stop, open, points, sending, intake, ...deps }, box)
       const { address } = settings
       return { id: address, name: address, link: `mailto:${address}?body=/start%20CODE`, console: '' }
     },
@@ -99,6 +101,7 @@ interface ReceivingParts extends LookingUp, AdapterDeps {
   readonly stop: AbortSignal
   readonly points: { put(key: string, point: ThreadPoint): void }
   readonly sending: Pick<EmailSending, 'isLoop'>
+  readonly intake: Intake
 }
 
 /** Reads what comes, connection after connection. Never rejects. */
@@ -147,9 +150,9 @@ async function readAll(parts: ReceivingParts, box: Mailbox): Promise<void> {
   }
 }
 
-/** Resolves when the mail is in the journal. @returns whether it is a copy of one of ours */
+/** Resolves when the mail is in the journal; the next one is read then, as each is whole in memory. @returns whether it is a copy of one of ours */
 async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
-  const { events, points, sending, random, stop, log } = parts
+  const { events, points, sending, intake, log } = parts
   // One that cannot be read must not keep those behind it from being read.
   const read = await readMail(parts, raw).catch(() => null)
   if (read === null) {
@@ -161,7 +164,7 @@ async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
   if (message.isVerified) points.put(keyOf(message), read.point)
   const automatic = message.automatic || (sending.isLoop(message) ? 'ten answers in this thread within an hour' : '')
   const taken: InboundMessage = { ...message, automatic }
-  if (await untilTaken(() => events.message(taken), random, stop)) return false
+  if (await intake.take(chatKey(message), () => events.message(taken))) return false
   // It is not acknowledged, and comes again.
   throw new Error('the channel ends')
 }

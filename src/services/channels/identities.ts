@@ -25,6 +25,8 @@ export interface Identities {
   find(channel: string, space: string, sender: string): Promise<Identity | null>
   get(id: string): Promise<Identity | null>
   all(channel?: string): Promise<readonly Identity[]>
+  /** When somebody was linked last, unix milliseconds; what another worker has linked is seen within a minute. */
+  linkedAt(): Promise<number>
   link(of: Of, sender: Sender, as: Pick<Identity, 'role' | 'rights' | 'groups'>): Promise<Identity>
   /** @returns those that are not linked any more @throws OxbowError `not_found` */
   unlink(of: Of, id: string): Promise<Identity>
@@ -42,6 +44,7 @@ export interface Identities {
 const codeSigns = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
 const codeChars = 8
 const tokenBytes = 16
+const linkedLookMs = 60_000
 
 export function createIdentities(deps: ChannelDeps): Identities {
   const { documents, clock, random, noteEvent } = deps
@@ -70,10 +73,30 @@ export function createIdentities(deps: ChannelDeps): Identities {
     ])
     return { code, token, expires_at }
   }
-  const remove = (name: string) => documents.put(byKernel(deps, 'channel.pair'), [change(pairingCategory, name, null)], { sync: true })
+  /** @returns false: somebody else, whose message came at the same time, has used it */
+  const remove = async (name: string): Promise<boolean> => {
+    let isThere = false
+    const gone = async (now: unknown) => {
+      isThere = now !== null
+      return isThere ? [change(pairingCategory, name, null)] : []
+    }
+    await documents.update(byKernel(deps, 'channel.pair'), pairingCategory, name, gone, { sync: true })
+    return isThere
+  }
+  let newest = { linked: 0, seen: -Infinity }
+  documents.watch(identityCategory, () => void (newest = { linked: 0, seen: -Infinity }))
   return {
     get,
     link,
+    async linkedAt() {
+      const now = clock.now()
+      if (now - newest.seen > linkedLookMs) {
+        newest = { linked: newest.linked, seen: now }
+        const found = await documents.all<Identity>(identityCategory)
+        newest = { linked: found.reduce((last, { value }) => Math.max(last, value.linked_at), 0), seen: now }
+      }
+      return newest.linked
+    },
     find: (channel, space, sender) => get(identityId(channel, space, sender)),
     all: async (channel) =>
       (await documents.all<Identity>(identityCategory))
@@ -95,12 +118,11 @@ export function createIdentities(deps: ChannelDeps): Identities {
     async approve(of, code, role) {
       const hash = hashOf(code.trim().toUpperCase().replace(/[\s-]/g, ''))
       const found = (await open()).find(({ value }) => value.stranger !== undefined && value.code === hash)
-      if (found === undefined)
+      if (found === undefined || !(await remove(found.name)))
         throw new OxbowError('not_found', 'No stranger was shown this code in the last ten minutes.', {
           hint: 'Have them write again; `channels.strangers` must be "code".',
         })
       const { channel, stranger } = found.value
-      await remove(found.name)
       const { chat, ...rest } = stranger!
       return { identity: await link(of, { channel, ...rest }, { role, rights: [], groups: [] }), chat }
     },
@@ -109,7 +131,7 @@ export function createIdentities(deps: ChannelDeps): Identities {
 
 interface ClaimParts extends Pick<Identities, 'link'> {
   readonly open: () => Promise<readonly { readonly name: string; readonly value: Pairing }[]>
-  readonly remove: (name: string) => Promise<void>
+  readonly remove: (name: string) => Promise<boolean>
 }
 
 function createClaim({ clock, noteEvent }: ChannelDeps, { open, remove, link }: ClaimParts): Identities['claim'] {
@@ -126,13 +148,12 @@ function createClaim({ clock, noteEvent }: ChannelDeps, { open, remove, link }: 
     // Where no code is out, eight letters are a word, and nobody hears that there is an agent.
     if (offered.length === 0) return null
     const found = offered.find(({ value }) => (tried === '' ? value.code : value.link) === hash)
-    if (found === undefined) {
+    // Good once: it is gone before anybody is linked.
+    if (found === undefined || !(await remove(found.name))) {
       wrong.put(key, [...failures, clock.now()])
       noteEvent('channel_refused', { channel: sender.channel, sender: key, reason: 'wrong code' })
       return 'wrong'
     }
-    // Good once: it is gone before anybody is linked.
-    await remove(found.name)
     return link(of, sender, { role: found.value.role, rights: [], groups: [] })
   }
 }

@@ -67,7 +67,7 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
   const watchers = [watchDecisions(deps), questions.watch, notices.watch]
   const watch: Parameters<typeof events.watchers.add>[0] = (record) => watchers.forEach((each) => each(record))
   return {
-    ...createReceiving(deps, { outbox, identities, chats, missed, health: healthOf }),
+    ...createReceiving(deps, { outbox, identities, chats, missed, channel: get, health: healthOf }),
     outbox,
     chats,
     identities,

@@ -20,7 +20,8 @@ import type { Outbox } from './outbox.ts'
 import { createSpending } from './turns/spending.ts'
 
 export interface Receiving {
-  receive(of: Of, channel: ChannelDoc, message: Received): Promise<Decided>
+  /** @throws OxbowError `not_found` for a channel that there is not */
+  receive(of: Of, message: Received): Promise<Decided>
 }
 
 interface ReceivingParts {
@@ -28,6 +29,7 @@ interface ReceivingParts {
   readonly identities: Identities
   readonly outbox: Outbox
   readonly missed: Missed
+  readonly channel: (name: string) => Promise<ChannelDoc>
   readonly health: (channel: string) => ChannelHealth
 }
 
@@ -43,12 +45,13 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
   const commands = createCommands(deps, parts)
   const say = sayIn(deps, parts)
   return {
-    async receive(of, channel, message) {
+    async receive(of, message) {
+      const sender = message.is_verified ? identities.find(message.channel, message.space, message.sender) : null
+      const [channel, identity] = await Promise.all([parts.channel(message.channel), sender])
       const place = { ...placeOf(message), kind: message.kind }
       const incoming: Incoming = { of, message, place }
       if (channel.state === 'paused') return ignored('the channel is paused')
       if (message.automatic !== '') return ignored(message.automatic)
-      const identity = message.is_verified ? await identities.find(channel.name, message.space, message.sender) : null
       if (identity === null) return fromStranger(deps, parts, say, incoming)
       const known = { identity: identity.id, role: identity.role } as const
       if (message.change !== 'new') return { ...(await revised(parts, incoming, identity)), ...known }
