@@ -23,8 +23,6 @@ export const longestRetryMs = 60_000
 export const firstTakeMs = 500
 /** Messages that are handed to the guest at once: enough to fill its commits, and far below what one connection may ask at once. */
 export const maxTakenAtOnce = 64
-/** Messages of a sender in a day that the guest hears of only to refuse them. */
-export const rejectionsPerDay = 20
 /** Senders that are remembered. */
 export const maxSenders = 5_000
 /** How long the process may take to end. */

@@ -5,10 +5,12 @@ import { test } from 'node:test'
 import { startModel } from '../support/model.ts'
 import { startEmailFake } from './fakes/email.ts'
 import { readStanding } from './fakes/mail-reading.ts'
-import { noMailServers, startMailServers } from './fakes/mail-servers.ts'
+import { noMailServers, people, startMailServers } from './fakes/mail-servers.ts'
 import { type ChannelRig, eventually, startRig } from './rig.ts'
 
 const found = 'Authentication-Results: mx.oxbow.test; dmarc=pass header.from=example.test\r\n'
+
+const kills = Number(process.env['OXBOW_CHANNEL_KILLS'] ?? '') || 8
 
 const skip = noMailServers !== '' && process.env['CI'] === undefined ? noMailServers : false
 
@@ -78,10 +80,12 @@ test('whether the process of channels is killed or the guest, each mail is one t
       secrets: fake.settings.secrets,
       options: { ...fake.settings.options, authserv_id: 'mx.oxbow.test' },
     })
-    await rig.call('identity.link', { channel: 'email', space: 'example.test', sender: 'ada@example.test', role: 'owner' })
-    const said = Array.from({ length: 8 }, (_, index) => `message-${index}-x`)
+    // Few enough mails of each that no rate ends them.
+    const senders = people.map((name) => `${name}@example.test`)
+    for (const sender of senders) await rig.call('identity.link', { channel: 'email', space: 'example.test', sender, role: 'owner' })
+    const said = Array.from({ length: kills }, (_, index) => `message-${index}-x`)
     for (const [index, text] of said.entries()) {
-      const mail = `${found}From: ada@example.test\r\nTo: ${fake.address}\r\nMessage-ID: <k${index}@example.test>\r\n\r\n${text}\r\n`
+      const mail = `${found}From: ${senders[index % senders.length]}\r\nTo: ${fake.address}\r\nMessage-ID: <k${index}@example.test>\r\n\r\n${text}\r\n`
       fake.drop(mail)
       // Each is delivered twice.
       fake.drop(mail)

@@ -162,7 +162,9 @@ async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
   if (read.isOwn) return true
   const { message } = read
   if (message.isVerified) points.put(keyOf(message), read.point)
-  const automatic = message.automatic || (sending.isLoop(message) ? 'ten answers in this thread within an hour' : '')
+  // The first mail of a thread answers nothing.
+  const isLoop = message.thread !== message.message && (await sending.isLoop(message))
+  const automatic = message.automatic || (isLoop ? 'ten answers in this thread within an hour' : '')
   const taken: InboundMessage = { ...message, automatic }
   if (await intake.take(chatKey(message), () => events.message(taken))) return false
   // It is not acknowledged, and comes again.
