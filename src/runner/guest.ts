@@ -229,7 +229,15 @@ function hostSideOf(
     })
     const { userSettings } = options
     const facts = { home, workspace, config, env, isFallback, overrides, isIsolated, sandboxFolders, checkStart, archives, userSettings }
-    return createHostSide({ ...facts, onConfigChange, now: systemClock.now, newestHead, envelopeOf, plugins })
+    return createHostSide({
+      ...facts,
+      guestEntry: options.program?.entry,
+      onConfigChange,
+      now: systemClock.now,
+      newestHead,
+      envelopeOf,
+      plugins,
+    })
   })
 }
 

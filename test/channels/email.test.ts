@@ -270,7 +270,7 @@ if (noMailServers !== '' && process.env['CI'] === undefined) {
       const again = await eventually(() => messages[1], 'the next mail')
       assert.match(again.automatic ?? '', /ten answers/)
       // Another process finds them in the mailbox.
-      await eventually(() => fake.acknowledged().length >= 12, 'the copies')
+      await eventually(() => (fake.acknowledged()?.length ?? 0) >= 12, 'the copies')
       const later = await emailBy(resolveKeys)(fake.settings, { random: systemRandom, log: () => {} })
       const still = await later.send(message, { text: 'x', plain: 'x' }, intent(11), never)
       assert.equal(still.ok ? 'ok' : still.why, 'refused')

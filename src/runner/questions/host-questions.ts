@@ -69,6 +69,8 @@ export interface HostSideDeps {
   readonly isFallback: boolean
   readonly overrides: ConfigOverrides
   readonly env: HostEnv
+  /** Where the guest has another program than the one next to this code: its process of channels is the one next to that. */
+  readonly guestEntry?: string | undefined
   readonly isIsolated: boolean
   readonly now: () => number
   readonly newestHead: () => NewestHead | null
