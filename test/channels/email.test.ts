@@ -315,6 +315,32 @@ if (noMailServers !== '' && process.env['CI'] === undefined) {
       assert.equal(messages.length, 3)
     })
 
+    void test('of two programs on one mailbox the second ends and says so, and none is kept out by one that has gone', async () => {
+      const fake = await startEmailFake(servers)
+      const programOf = (id: string) => emailBy(resolveKeys)({ ...fake.settings, id }, { random: systemRandom, log: () => {} })
+      const messages: InboundMessage[] = []
+      const events = { ...noEvents, message: async (message: InboundMessage) => void messages.push(message) }
+      const one = await programOf('one')
+      await one.start(events, [], never)
+      const isBusy = (error: unknown): boolean => isOxbowError(error, 'workspace_busy')
+      for (let tries = 0; tries < 2; tries += 1) {
+        const other = await programOf('two')
+        await assert.rejects(other.start(noEvents, [], never), isBusy)
+        await other.close()
+      }
+      await fake.mail({ from: ada, text: 'to the first' })
+      await eventually(() => messages[0], 'the mail')
+      // A process of ours that was killed left its note; it is the same program.
+      const again = await programOf('one')
+      await again.start(noEvents, [], never)
+      await again.close()
+      await one.close()
+      const other = await programOf('two')
+      await other.start(noEvents, [], never)
+      await other.close()
+      await fake.close()
+    })
+
     void test('what nobody has there is told at once', async () => {
       await using box = await reading()
       const sent = await box.adapter.send(

@@ -6,6 +6,7 @@ import { ImapFlow } from 'imapflow'
 import { OxbowError } from '../../base/index.ts'
 import type { RawMail } from './email-inbound.ts'
 import type { EmailSettings } from './email-settings.ts'
+import { claimMailbox, leaveMailbox } from './mailbox-lease.ts'
 
 /** An open connection. Its methods reject with what the library throws. */
 export interface Mailbox {
@@ -24,6 +25,10 @@ export interface Mailbox {
   newestOf(root: string, from: string): Promise<Buffer | null>
   /** When mails of ours in a thread were taken by the server, since then, unix milliseconds. @param root the Message-ID of its first */
   answers(root: string, ours: string, since: Date): Promise<readonly number[]>
+  /** Leaves or renews a note that this program reads the mailbox. @returns false: another one does. Nothing else can be done with the connection then */
+  claim(id: string): Promise<boolean>
+  /** Takes that note away. */
+  leave(id: string): Promise<void>
   close(): void
 }
 
@@ -90,6 +95,8 @@ export async function openMailbox(settings: EmailSettings): Promise<Mailbox> {
         }
       },
       ...looking(client),
+      claim: (id) => claimMailbox(client, id, settings.address),
+      leave: (id) => leaveMailbox(client, id),
       close: () => client.close(),
     }
   } catch (error) {
