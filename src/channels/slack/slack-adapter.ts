@@ -231,7 +231,7 @@ async function take(link: Link, { ack, type, body }: Envelope): Promise<void> {
 
 /** @returns false: the channel ends before */
 async function taken({ me, open, events, intake }: Link, type: string, body: unknown): Promise<boolean> {
-  const message = (said: InboundMessage | null): Promise<boolean> | true =>
+  const message = async (said: InboundMessage | null): Promise<boolean> =>
     said === null || intake.take(chatKey(said), () => events.message(said))
   if (type === 'events_api') {
     const { event } = body as { readonly event: SlackMessage & { readonly type: string } }

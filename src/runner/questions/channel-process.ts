@@ -12,7 +12,7 @@ import { OxbowError } from '../../base/index.ts'
 import { openNotes, stderrFile } from '../../logs/index.ts'
 import type { ChannelsSpec } from '../../config/index.ts'
 import { findGuest } from '../find-guest.ts'
-import { guestVariables } from '../begin-guest.ts'
+import { type GuestProgram, guestVariables } from '../begin-guest.ts'
 import type { Home, HostEnv, Workspace } from '../home.ts'
 import { channelEndMs, healthyGuestMs, restartPauseMs } from '../limits.ts'
 
@@ -41,12 +41,12 @@ export interface ChannelPlace {
   /** Where Node keeps compiled code. */
   readonly home: Pick<Home, 'compileCache'>
   /** Where the guest has another program than the one next to this code. */
-  readonly guestEntry?: string | undefined
+  readonly program?: GuestProgram | undefined
   /** Default: the program next to the guest's. */
   readonly entry?: string
 }
 
-export function keepChannels({ workspace, env, home, guestEntry, entry = programBeside(guestEntry) }: ChannelPlace): KeptChannels {
+export function keepChannels({ workspace, env, home, program, entry = programBeside(program) }: ChannelPlace): KeptChannels {
   let child: ChildProcess | null = null
   let wanted: ChannelsSpec | null = null
   let [failures, startedAt] = [0, 0]
@@ -104,8 +104,8 @@ export function keepChannels({ workspace, env, home, guestEntry, entry = program
   }
 }
 
-function programBeside(guest: string | undefined): string {
-  if (guest?.endsWith('.js') === true) return join(dirname(guest), 'channels.js')
+function programBeside(guest: GuestProgram | undefined): string {
+  if (guest?.entry.endsWith('.js') === true) return join(dirname(guest.entry), 'channels.js')
   const built = import.meta.url.endsWith('.js')
   return fileURLToPath(new URL(built ? './channels.js' : '../../channels/main.ts', import.meta.url))
 }

@@ -50,6 +50,7 @@ export function createIdentities(deps: ChannelDeps): Identities {
   const { documents, clock, random, noteEvent } = deps
   const newCode = (): string => [...random.bytes(codeChars)].map((byte) => codeSigns[byte % codeSigns.length]!).join('')
   const open = async () => (await documents.all<Pairing>(pairingCategory)).filter(({ value }) => value.expires_at > clock.now())
+  const remove = removing(deps)
   const get: Identities['get'] = async (id) => (await documents.get<Identity>(identityCategory, id))?.value ?? null
   const link: Identities['link'] = async (of, { channel, space, sender, shown }, as) => {
     const id = identityId(channel, space, sender)
@@ -73,30 +74,10 @@ export function createIdentities(deps: ChannelDeps): Identities {
     ])
     return { code, token, expires_at }
   }
-  /** @returns false: somebody else, whose message came at the same time, has used it */
-  const remove = async (name: string): Promise<boolean> => {
-    let isThere = false
-    const gone = async (now: unknown) => {
-      isThere = now !== null
-      return isThere ? [change(pairingCategory, name, null)] : []
-    }
-    await documents.update(byKernel(deps, 'channel.pair'), pairingCategory, name, gone, { sync: true })
-    return isThere
-  }
-  let newest = { linked: 0, seen: -Infinity }
-  documents.watch(identityCategory, () => void (newest = { linked: 0, seen: -Infinity }))
   return {
     get,
     link,
-    async linkedAt() {
-      const now = clock.now()
-      if (now - newest.seen > linkedLookMs) {
-        newest = { linked: newest.linked, seen: now }
-        const found = await documents.all<Identity>(identityCategory)
-        newest = { linked: found.reduce((last, { value }) => Math.max(last, value.linked_at), 0), seen: now }
-      }
-      return newest.linked
-    },
+    linkedAt: createLinkedAt(deps),
     find: (channel, space, sender) => get(identityId(channel, space, sender)),
     all: async (channel) =>
       (await documents.all<Identity>(identityCategory))
@@ -126,6 +107,36 @@ export function createIdentities(deps: ChannelDeps): Identities {
       const { chat, ...rest } = stranger!
       return { identity: await link(of, { channel, ...rest }, { role, rights: [], groups: [] }), chat }
     },
+  }
+}
+
+/** @returns what takes a code away; false: somebody else, whose message came at the same time, has used it */
+function removing(deps: ChannelDeps): (name: string) => Promise<boolean> {
+  return async (name) => {
+    let isThere = false
+    const gone = async (now: unknown) => {
+      isThere = now !== null
+      return isThere ? [change(pairingCategory, name, null)] : []
+    }
+    await deps.documents.update(byKernel(deps, 'channel.pair'), pairingCategory, name, gone, { sync: true })
+    return isThere
+  }
+}
+
+function createLinkedAt({ documents, clock }: ChannelDeps): Identities['linkedAt'] {
+  let newest = { linked: 0, seen: -Infinity }
+  let changes = 0
+  documents.watch(identityCategory, () => {
+    changes += 1
+    newest = { ...newest, seen: -Infinity }
+  })
+  return async () => {
+    const [now, before] = [clock.now(), changes]
+    if (now - newest.seen <= linkedLookMs) return newest.linked
+    const found = await documents.all<Identity>(identityCategory)
+    const linked = found.reduce((last, { value }) => Math.max(last, value.linked_at), 0)
+    newest = { linked, seen: before === changes ? now : -Infinity }
+    return linked
   }
 }
 

@@ -80,25 +80,7 @@ export function createOutbox(deps: ChannelDeps): Outbox {
           : [],
       )
     },
-    async open(since) {
-      const now = clock.now()
-      const fresh = since === undefined || now - news.listedAt() > listEachMs ? null : news.since(since)
-      if (fresh !== null) {
-        const found = await Promise.all(fresh.map((id) => documents.get<Delivery>(outboxCategory, id)))
-        return sorted(found.flatMap((each) => (each === null ? [] : [each.value])))
-      }
-      const old = (await all()).filter(({ made_at: at }) => now - at > deadLetterMs)
-      for (const { id } of old)
-        await update(byKernel(deps, 'channel.expire'), id, (it) => ({
-          ...it,
-          state: 'dead',
-          why: 'not delivered within a day',
-          ended_at: now,
-        }))
-      const open = sorted(await all())
-      news.listed(now, open.length >= maxOpenDeliveries)
-      return open
-    },
+    open: (since) => openOf({ ...deps, news, all, update }, since),
     failed: (channel) => failedOf(deps, channel),
     async attempt(of, id, part) {
       let before: DeliveredPart | null = null
@@ -121,6 +103,28 @@ export function createOutbox(deps: ChannelDeps): Outbox {
       return news.version()
     },
   }
+}
+
+interface Opening extends ChannelDeps {
+  readonly news: ReturnType<typeof createNews>
+  readonly all: () => Promise<readonly Delivery[]>
+  readonly update: Update
+}
+
+async function openOf({ news, all, update, ...deps }: Opening, since: number | undefined): Promise<readonly Delivery[]> {
+  const { documents, clock } = deps
+  const now = clock.now()
+  const fresh = since === undefined || now - news.listedAt() > listEachMs ? null : news.since(since)
+  if (fresh !== null) {
+    const found = await Promise.all(fresh.map((id) => documents.get<Delivery>(outboxCategory, id)))
+    return sorted(found.flatMap((each) => (each === null ? [] : [each.value])))
+  }
+  const old = (await all()).filter(({ made_at: at }) => now - at > deadLetterMs)
+  const dead = { state: 'dead', why: 'not delivered within a day', ended_at: now } as const
+  for (const { id } of old) await update(byKernel(deps, 'channel.expire'), id, (it) => ({ ...it, ...dead }))
+  const open = sorted(await all())
+  news.listed(now, open.length >= maxOpenDeliveries)
+  return open
 }
 
 const sorted = (deliveries: readonly Delivery[]): readonly Delivery[] =>
