@@ -22,7 +22,8 @@ export interface BenchChannels extends AsyncDisposable {
   residentBytes(): number
 }
 
-export async function startChannels(modelUrl: string): Promise<BenchChannels> {
+/** @param bundle the program of the guest, next to which the process of channels has its own; null: both are unbuilt, with what reads types in memory */
+export async function startChannels(modelUrl: string, bundle: string | null): Promise<BenchChannels> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-bench-'))
   const home = openHome({ OXBOW_HOME: root })
   const model = { provider: 'openai', name: 'bench', context_tokens: 128_000, base_url: modelUrl }
@@ -31,6 +32,7 @@ export async function startChannels(modelUrl: string): Promise<BenchChannels> {
     workspace: openWorkspace(home, parseUser('bench')),
     config: parseConfig({ model, memory: { recall: false, embedder: 'none' } }, 'the bench'),
     insecure: true,
+    ...(bundle !== null && { program: { entry: bundle } }),
     version: 'bench',
     env: { PATH: process.env['PATH'], OPENAI_API_KEY: 'bench-key-that-opens-nothing' },
     warn: () => {},

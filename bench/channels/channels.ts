@@ -20,9 +20,9 @@ export const channels: Measure = {
   name: 'channels',
   title: 'Channels',
   how: 'A runner, its guest and its process of channels as a person has them, before fake platforms on this machine which the official clients speak to; the model answers at once.',
-  async run({ modelUrl }) {
+  async run({ modelUrl, programs }) {
     const rows: Row[] = []
-    await using bench = await startChannels(modelUrl)
+    await using bench = await startChannels(modelUrl, programs.bundle?.at(-1) ?? null)
     rows.push(
       bounded('processes of channels where none is configured', String(bench.processes().length), '', '0', bench.processes().length === 0),
     )

@@ -5,7 +5,7 @@ import { adapters } from './adapters.ts'
 import type { ChannelsSpec } from '../config/index.ts'
 import { createChannelRun, type ChannelRun, type HostDeps } from './channel-run.ts'
 import { type Guest, guestOf } from './gateway.ts'
-import { outboxWaitS } from './limits.ts'
+import { outboxRestMs, outboxWaitS } from './limits.ts'
 import { pauseFor, retryMs } from './retries.ts'
 
 /** How things are to be, for the guest at an address: `ws://host:port/ws`. */
@@ -103,6 +103,8 @@ async function handOut(deps: HostDeps, guest: Guest, runs: ReadonlyMap<string, C
       failures = 0
       seen = page.version
       for (const [name, run] of runs) run.deliver(page.deliveries.filter(({ channel }) => channel === name))
+      // What is made next comes with what is made right after it.
+      await pauseFor(outboxRestMs, signal)
     } catch (error) {
       if (isOxbowError(error, 'unauthenticated')) return
       failures += 1

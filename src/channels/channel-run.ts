@@ -2,7 +2,7 @@
 import { type Clock, createRecentMap, isOxbowError, type JsonObject, type OxbowError, type Random } from '../base/index.ts'
 import { createDeliveries } from './deliveries.ts'
 import type { Delivery, Guest } from './gateway.ts'
-import { maxSenders, rejectionsPerDay } from './limits.ts'
+import { maxSenders } from './limits.ts'
 import type { ButtonPress, ChannelAdapter, ChannelEvents, ChannelSettings, InboundMessage, MenuCommand, OpenChannel } from './port.ts'
 import { storeFiles } from './stored-files.ts'
 import { pauseFor, retryMs } from './retries.ts'
@@ -28,7 +28,6 @@ export interface RunDeps extends HostDeps {
 
 /** Only a person can mend these. */
 const final: ReadonlySet<string> = new Set<OxbowError['code']>(['unauthenticated', 'bad_config', 'bad_input', 'workspace_busy'])
-const dayMs = 24 * 60 * 60_000
 
 /** @param outer ends it */
 export function createChannelRun(deps: RunDeps, settings: ChannelSettings, outer: AbortSignal): ChannelRun {
@@ -102,23 +101,21 @@ function eventsOf(
   say: (state: 'up' | 'down' | 'failed', why: string) => void,
 ): ChannelEvents {
   const { guest, clock } = deps
-  /** Who was refused in the last day, and until when nothing more of them is passed on. */
-  let refused = createRecentMap<string, { readonly at: readonly number[]; readonly until: number }>(maxSenders)
+  /** Until when nothing more of a sender is passed on: the guest counts, and a flood must not fill its journal. */
+  let silent = createRecentMap<string, { readonly until: number; readonly isStranger: boolean }>(maxSenders)
   let linkedAt = guest.linkedAt()
   return {
     async message(message) {
       const sender = `${message.space}\n${message.sender.id}`
-      const now = clock.now()
       // Whoever was a stranger may have been linked.
-      if (linkedAt !== guest.linkedAt()) refused = createRecentMap(maxSenders)
+      if (linkedAt !== guest.linkedAt()) silent = createRecentMap(maxSenders)
       linkedAt = guest.linkedAt()
-      // A flood must not fill the journal.
-      const { at, until } = refused.get(sender) ?? { at: [], until: 0 }
-      const before = at.filter((each) => each > now - dayMs)
-      if (before.length >= rejectionsPerDay && until > now) return
+      const { until, isStranger } = silent.get(sender) ?? { until: 0, isStranger: false }
+      // Whoever is over a rate still changes what was taken before.
+      if (until > clock.now() && (isStranger || message.change === 'new')) return
       const decided = await guest.receive(await receivedOf(deps, name, message))
-      const silentUntil = decided?.became === 'stranger' ? Infinity : (decided?.silent_until ?? 0)
-      if (silentUntil > 0) refused.put(sender, { at: [...before, now], until: silentUntil })
+      if (decided !== null && decided.silent_until > 0)
+        silent.put(sender, { until: decided.silent_until, isStranger: decided.became === 'stranger' })
     },
     async press(press: ButtonPress) {
       const { space, chat, thread, message, sender, data } = press

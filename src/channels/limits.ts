@@ -12,6 +12,8 @@ export const fileMs: number = 5 * 60_000
 export const maxParts = 5
 /** One wait for what is to be delivered. */
 export const outboxWaitS = 300
+/** The pause between two: less than anybody notices, and enough that hundreds of answers a second are not listed one by one. */
+export const outboxRestMs = 20
 /** One wait for the owner, who lets others read an answer: a closed connection is noticed meanwhile. */
 export const releaseWaitS = 60
 /** Pauses between attempts to connect, and to deliver. */
@@ -19,8 +21,8 @@ export const firstRetryMs = 1_000
 export const longestRetryMs = 60_000
 /** The first pause before a message is handed to the guest again. */
 export const firstTakeMs = 500
-/** Messages of a sender in a day that the guest hears of only to refuse them. */
-export const rejectionsPerDay = 20
+/** Messages that are handed to the guest at once: enough to fill its commits, and far below what one connection may ask at once. */
+export const maxTakenAtOnce = 64
 /** Senders that are remembered. */
 export const maxSenders = 5_000
 /** How long the process may take to end. */

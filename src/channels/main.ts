@@ -1,6 +1,7 @@
 /**
  * The process of channels of one user. It holds the tokens of the platforms and a key of its own for the guest, both from its input: a line says
- * how things are to be, the next one replaces it, and the end of the input ends the process. It writes to no file.
+ * how things are to be, the next one replaces it, and the end of the input ends the process. It writes to no file; Node
+ * keeps its compiled code where the runner says.
  */
 import { createInterface } from 'node:readline'
 import { systemClock, systemRandom } from '../base/index.ts'

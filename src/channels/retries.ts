@@ -1,7 +1,7 @@
 /** Trying again, the same for the process of channels and for every adapter: how long between tries, and what a connection without an answer means. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Random, retryDelayMs } from '../base/index.ts'
-import { firstRetryMs, firstTakeMs, longestRetryMs } from './limits.ts'
+import { firstRetryMs, longestRetryMs } from './limits.ts'
 
 /** @returns the pause before the next attempt to connect or to deliver, in milliseconds */
 export const retryMs = (failures: number, random: Random): number =>
@@ -9,19 +9,6 @@ export const retryMs = (failures: number, random: Random): number =>
 
 /** Resolves when the time is over, or the signal is aborted. */
 export const pauseFor = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal }).catch(() => {})
-
-/** Hands something to the guest until it is taken. @returns false: the channel ends before */
-export async function untilTaken(take: () => Promise<void>, random: Random, stop: AbortSignal): Promise<boolean> {
-  for (let tries = 1; !stop.aborted; tries += 1) {
-    try {
-      await take()
-      return true
-    } catch {
-      await pauseFor(retryDelayMs(tries, random, { firstMs: firstTakeMs, maxMs: longestRetryMs }), stop)
-    }
-  }
-  return false
-}
 
 const unsent: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 

@@ -48,6 +48,7 @@ export type AppPort = App['answer']
 const shortText = z.string().max(1_000)
 
 const channelSettings = z.strictObject({
+  id: z.string().max(100).optional().describe('Tells it from a channel of another program with the same account.'),
   name: shortText.describe('As the person calls it.'),
   kind: shortText,
   secrets: z.record(z.string().max(100), z.string().max(20_000)).describe('Tokens and passwords by name.'),

@@ -227,9 +227,9 @@ function hostSideOf(
       const place = { home, user: workspace.user, config, env }
       return createArchiveFiles({ place, workspace, lines: (range) => askOffline(options, { command: 'audit-export', ...range }) })
     })
-    const { userSettings } = options
+    const { userSettings, program } = options
     const facts = { home, workspace, config, env, isFallback, overrides, isIsolated, sandboxFolders, checkStart, archives, userSettings }
-    return createHostSide({ ...facts, onConfigChange, now: systemClock.now, newestHead, envelopeOf, plugins })
+    return createHostSide({ ...facts, program, onConfigChange, now: systemClock.now, newestHead, envelopeOf, plugins })
   })
 }
 

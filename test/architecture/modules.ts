@@ -110,6 +110,7 @@ export const modules: readonly ModuleRow[] = [
       '@slack/socket-mode': 'envelopes of Slack over a WebSocket; loaded with the first channel of Slack',
       '@slack/web-api': 'the Web API of Slack; the same',
       imapflow: 'mailboxes, by IMAP; loaded with the first channel of e-mail',
+      'parse5-sax-parser': 'reads mails that have only HTML, in one pass; loaded with the first of them',
       nodemailer: 'sends mail, by SMTP; the same',
       'postal-mime': 'reads mails, however they are built; the same',
       mailauth: 'signatures of mails, by DKIM; the same',

@@ -1,10 +1,12 @@
 /** What holds on every platform of chats, with a kernel in memory. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { asks, done, type FixtureOptions, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import type { GenerateRequest } from '../../src/protocol/index.ts'
 import { startNearRigOn } from './near-rig.ts'
 import { kinds } from './platforms.ts'
+import { patienceMs } from '../support/patience.ts'
 import { addChannel, eventually } from './rig.ts'
 
 type Play = NonNullable<FixtureOptions['play']>
@@ -56,7 +58,12 @@ for (const kind of kinds)
       await eventually(() => asked === 1, 'the first turn')
       const waits = await fake.say({ from: 'ada', text: 'the wrong word' })
       await fake.rewrite!(waits.chat, waits.message, 'the right word')
-      await new Promise((resolve) => setTimeout(resolve, 300))
+      const isChanged = async (): Promise<boolean> =>
+        (await rig.fixture.store.records({ phases: ['outcome'], order: 'newest_first', limit: 100, hydrate: false })).some(
+          ({ name, body }) => name === 'channel.receive' && body.includes('"became":"changed"'),
+        )
+      for (const late = Date.now() + patienceMs; !(await isChanged()); await sleep(10))
+        assert.ok(Date.now() < late, 'the change did not come')
       first.resolve()
       await eventually(() => fake.standing().find(({ text }) => text === 'I heard: the right word'), 'the second answer')
       assert.deepEqual(

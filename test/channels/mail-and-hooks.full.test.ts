@@ -1,14 +1,20 @@
 /** Mail and webhooks through a guest with its runner and its process of channels, as on a person's machine. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { startModel } from '../support/model.ts'
 import { startEmailFake } from './fakes/email.ts'
 import { readStanding } from './fakes/mail-reading.ts'
-import { noMailServers, startMailServers } from './fakes/mail-servers.ts'
+import { noMailServers, people, startMailServers } from './fakes/mail-servers.ts'
 import { type ChannelRig, eventually, startRig } from './rig.ts'
 
 const found = 'Authentication-Results: mx.oxbow.test; dmarc=pass header.from=example.test\r\n'
+
+const kills = Number(process.env['OXBOW_CHANNEL_KILLS'] ?? '') || 8
 
 const skip = noMailServers !== '' && process.env['CI'] === undefined ? noMailServers : false
 
@@ -78,10 +84,12 @@ test('whether the process of channels is killed or the guest, each mail is one t
       secrets: fake.settings.secrets,
       options: { ...fake.settings.options, authserv_id: 'mx.oxbow.test' },
     })
-    await rig.call('identity.link', { channel: 'email', space: 'example.test', sender: 'ada@example.test', role: 'owner' })
-    const said = Array.from({ length: 8 }, (_, index) => `message-${index}-x`)
+    // Few enough mails of each that no rate ends them.
+    const senders = people.map((name) => `${name}@example.test`)
+    for (const sender of senders) await rig.call('identity.link', { channel: 'email', space: 'example.test', sender, role: 'owner' })
+    const said = Array.from({ length: kills }, (_, index) => `message-${index}-x`)
     for (const [index, text] of said.entries()) {
-      const mail = `${found}From: ada@example.test\r\nTo: ${fake.address}\r\nMessage-ID: <k${index}@example.test>\r\n\r\n${text}\r\n`
+      const mail = `${found}From: ${senders[index % senders.length]}\r\nTo: ${fake.address}\r\nMessage-ID: <k${index}@example.test>\r\n\r\n${text}\r\n`
       fake.drop(mail)
       // Each is delivered twice.
       fake.drop(mail)
@@ -104,6 +112,46 @@ test('whether the process of channels is killed or the guest, each mail is one t
     servers.stop()
   }
 })
+
+test(
+  'mail is read and answered over TLS with a certificate that the person trusts, and no password is sent to another',
+  { skip },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'oxbow-tls-'))
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+    const asked = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '2', '-keyout', key, '-out', cert]
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...asked], { stdio: 'ignore' })
+    const servers = await startMailServers({ cert, key })
+    try {
+      await using model = await startModel({ turns: [{ steps: [{ events: [{ text: 'Over TLS.' }] }] }] })
+      const address = servers.newBox()
+      const [imap, smtp] = [servers.imapPort, servers.smtpPort].map((port) => `localhost:${port}`) as [string, string]
+      const options = { address, imap, smtp, authserv_id: 'mx.oxbow.test', settle_ms: '300' }
+      const channel = { kind: 'email', secrets: { password: servers.password }, options }
+      {
+        await using rig = await startRig({ model })
+        const { state, why } = await rig.call('channel.add', channel)
+        assert.equal(state, 'failed')
+        assert.match(why, /offers no TLS that could be trusted, so the password was not sent/)
+      }
+      await using rig = await startRig({ model, env: { NODE_EXTRA_CA_CERTS: cert } })
+      const added = await rig.call('channel.add', channel)
+      assert.deepEqual([added.state, added.why], ['up', ''])
+      await rig.call('identity.link', { channel: 'email', space: 'example.test', sender: 'ada@example.test', role: 'owner' })
+      servers.drop(address, `${found}From: ada@example.test\r\nTo: ${address}\r\nMessage-ID: <t1@example.test>\r\n\r\nhello\r\n`)
+      const mails = (): readonly string[] => servers.files('ada@example.test').map((file) => readFileSync(file, 'latin1'))
+      const answer = await eventually(
+        () => mails().find((mail) => mail.includes('Over TLS.')),
+        () => rig.logs(),
+      )
+      // Postfix says how it was sent to it.
+      assert.match(answer, /with ESMTPSA/)
+    } finally {
+      servers.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+)
 
 const originOf = (rig: ChannelRig): string => rig.guest().url.replace(/^ws(.*)\/ws$/, 'http$1')
 

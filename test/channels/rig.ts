@@ -36,6 +36,8 @@ interface RigOptions {
   readonly config?: object
   /** Default: its tools run without a sandbox. */
   readonly hasSandbox?: boolean
+  /** Variables besides, as the person has them. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export function startRig(options: RigOptions): Promise<ChannelRig> {
@@ -45,7 +47,7 @@ export function startRig(options: RigOptions): Promise<ChannelRig> {
 /** @param kind the platform */
 export async function startRigOn<On extends Kind>(
   kind: On,
-  { model, config = {}, hasSandbox = false }: RigOptions,
+  { model, config = {}, hasSandbox = false, env = {} }: RigOptions,
 ): Promise<ChannelRig<On>> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-channels-'))
   shareCompileCache(root)
@@ -61,7 +63,7 @@ export async function startRigOn<On extends Kind>(
       config: loadConfig(home, workspace),
       insecure: !hasSandbox,
       version: '0.0.0-test',
-      env: { PATH: process.env['PATH'], OPENAI_API_KEY: 'sk-test' },
+      env: { PATH: process.env['PATH'], OPENAI_API_KEY: 'sk-test', ...env },
       warn: () => {},
     })
   const enter = ({ url, token }: RunningGuest): Promise<Client> => connect({ url, token, client: 'test' })

@@ -37,7 +37,7 @@ import { badToken, discordFailure, isAnswered, lacksIntent, startError } from '.
 import { chatOf, discordHosts, type FileHosts, messageOf, senderOf } from './discord-inbound.ts'
 import { createRivalWatch, type RivalWatch } from './discord-rival.ts'
 import { sendingBy, type Sending } from './discord-sending.ts'
-import { untilTaken } from '../retries.ts'
+import { chatKey, createIntake } from '../intake.ts'
 
 /** From discord.com/developers/docs: messages of 2 000 characters, five in five seconds in a channel, files of 10 MB. */
 const limits: ChannelLimits = {
@@ -172,19 +172,12 @@ interface Link extends LinkDeps {
 }
 
 function newLink(deps: LinkDeps): Link {
-  const tails = new Map<string, Promise<void>>()
-  const deliver = async (message: InboundMessage): Promise<void> => {
-    await untilTaken(() => deps.events.message(message), deps.random, deps.stop)
-  }
+  const intake = createIntake(deps.random, deps.stop)
   return {
     ...deps,
     authors: createRecentMap(maxRemembered),
     direct: new Set(),
-    take(message) {
-      const tail = (tails.get(message.chat) ?? Promise.resolve()).then(() => deliver(message))
-      tails.set(message.chat, tail)
-      void tail.then(() => tails.get(message.chat) === tail && tails.delete(message.chat))
-    },
+    take: (message) => void intake.take(chatKey(message), () => deps.events.message(message)),
   }
 }
 

@@ -3,14 +3,16 @@
  * writes is known by a signature, never by a name: see `email-trust.ts`.
  */
 import { resolve as askDns } from 'node:dns/promises'
-import { createRecentMap, isOxbowError } from '../../base/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createRecentMap, isOxbowError, OxbowError } from '../../base/index.ts'
 import type { AdapterDeps, ChannelAdapter, ChannelEvents, ChannelLimits, ChatRef, InboundMessage, OpenChannel } from '../port.ts'
 import { type RawMail, readMail, type ThreadPoint } from './email-inbound.ts'
 import { createEmailSending, type EmailSending } from './email-sending.ts'
 import { type EmailSettings, emailSettings } from './email-settings.ts'
 import type { Resolve } from './email-trust.ts'
 import { type Mailbox, openMailbox } from './mailbox.ts'
-import { pauseFor, retryMs, untilTaken } from '../retries.ts'
+import { chatKey, createIntake, type Intake } from '../intake.ts'
+import { pauseFor, retryMs } from '../retries.ts'
 
 /** As most servers take: 25 MB, a third more than the file in base64. */
 const limits: ChannelLimits = {
@@ -27,6 +29,10 @@ const maxMailBytes = 25_000_000
 /** What has waited longer is not read any more. */
 const dayMs: number = 24 * 60 * 60_000
 const maxThreads = 2_000
+/** Less than the mailbox is looked at anyway. */
+const claimEachMs: number = 3 * 60_000
+/** The process has four seconds to end. */
+const leaveMs = 2_000
 
 /**
  * Opens a mailbox. Options: `address`; `imap` and `smtp`, servers as host or host:port; `user`; `name`; `authserv_id`, the server whose
@@ -38,9 +44,10 @@ export const openEmail: OpenChannel = (settings, deps) => emailBy(askDns)(settin
 export const emailBy =
   (resolve: Resolve): OpenChannel =>
   async (settings, deps) =>
-    createAdapter(emailSettings(settings), deps, resolve)
+    createAdapter(emailSettings(settings), settings.id ?? '', deps, resolve)
 
-function createAdapter(settings: EmailSettings, deps: AdapterDeps, resolve: Resolve): ChannelAdapter {
+/** @param id empty: nobody else is told that the mailbox is read */
+function createAdapter(settings: EmailSettings, id: string, deps: AdapterDeps, resolve: Resolve): ChannelAdapter {
   const ending = new AbortController()
   const points = createRecentMap<string, ThreadPoint>(maxThreads)
   const open = (): Promise<Mailbox> => openMailbox(settings)
@@ -48,6 +55,7 @@ function createAdapter(settings: EmailSettings, deps: AdapterDeps, resolve: Reso
     points.get(keyOf(chat)) ?? (await lookUp({ open, settings, resolve }, chat).catch(() => null))
   const sending = createEmailSending({ settings, pointOf, open, now: Date.now })
   let receiving: Promise<void> = Promise.resolve()
+  let isReading = false
   return {
     kind: 'email',
     limits,
@@ -58,9 +66,16 @@ function createAdapter(settings: EmailSettings, deps: AdapterDeps, resolve: Reso
     async start(events, _menu, signal) {
       const stop = AbortSignal.any([signal, ending.signal])
       await sending.verify()
+      const mayRead = readerOf({ open, id, log: deps.log })
+      if (!(await mayRead()))
+        throw new OxbowError('workspace_busy', 'Another program reads this mailbox.', {
+          hint: 'Stop the other one, or give each a mailbox of its own; a quarter of an hour later: oxbow channel test email.',
+        })
+      isReading = true
       const box = await open()
       deps.log('a mailbox is connected')
-      receiving = receive({ settings, resolve, events, stop, open, points, sending, ...deps }, box)
+      const intake = createIntake(deps.random, stop)
+      receiving = receive({ settings, resolve, events, stop, open, points, sending, intake, mayRead, ...deps }, box)
       const { address } = settings
       return { id: address, name: address, link: `mailto:${address}?body=/start%20CODE`, console: '' }
     },
@@ -69,7 +84,38 @@ function createAdapter(settings: EmailSettings, deps: AdapterDeps, resolve: Reso
     async close() {
       ending.abort()
       await receiving
+      if (id !== '' && isReading) await Promise.race([leave(open, id), sleep(leaveMs, undefined, { ref: false })])
     },
+  }
+}
+
+/** Never rejects: a note that is left is old after a quarter of an hour. */
+async function leave(open: () => Promise<Mailbox>, id: string): Promise<void> {
+  try {
+    const box = await open()
+    await box.leave(id).finally(() => box.close())
+  } catch {
+    // The server is gone.
+  }
+}
+
+/** By connections of its own, since another folder is open meanwhile. Never rejects: a server that has no folders for it cannot tell. */
+function readerOf({ open, id, log }: Pick<LookingUp, 'open'> & Pick<AdapterDeps, 'log'> & { readonly id: string }): () => Promise<boolean> {
+  let [seenAt, isOurs] = [-Infinity, true]
+  return async () => {
+    if (id === '' || performance.now() - seenAt < claimEachMs) return isOurs
+    seenAt = performance.now()
+    try {
+      const box = await open()
+      try {
+        isOurs = await box.claim(id)
+      } finally {
+        box.close()
+      }
+    } catch {
+      log('the mailbox cannot tell whether another program reads it')
+    }
+    return isOurs
   }
 }
 
@@ -99,6 +145,9 @@ interface ReceivingParts extends LookingUp, AdapterDeps {
   readonly stop: AbortSignal
   readonly points: { put(key: string, point: ThreadPoint): void }
   readonly sending: Pick<EmailSending, 'isLoop'>
+  readonly intake: Intake
+  /** Whether no other program reads the mailbox, as was seen a few minutes ago at the latest. */
+  readonly mayRead: () => Promise<boolean>
 }
 
 /** Reads what comes, connection after connection. Never rejects. */
@@ -110,7 +159,7 @@ async function receive(parts: ReceivingParts, first: Mailbox): Promise<void> {
       box ??= await parts.open()
       if (failures > 0) events.up()
       failures = 0
-      await readAll(parts, box)
+      if (!(await readAll(parts, box))) return events.down('another program reads this mailbox', Infinity)
     } catch (error) {
       if (stop.aborted) return
       if (isOxbowError(error, 'unauthenticated')) return events.down(error.message, Infinity)
@@ -126,30 +175,33 @@ async function receive(parts: ReceivingParts, first: Mailbox): Promise<void> {
   }
 }
 
-async function readAll(parts: ReceivingParts, box: Mailbox): Promise<void> {
+/** @returns false: another program reads the mailbox */
+async function readAll(parts: ReceivingParts, box: Mailbox): Promise<boolean> {
   const { stop } = parts
   const end = (): void => box.close()
   stop.addEventListener('abort', end, { once: true })
   try {
     while (!stop.aborted) {
+      if (!(await parts.mayRead())) return false
       const oldest = Date.now() - dayMs
       for (const uid of await box.waiting(new Date(oldest))) {
         const raw = await box.read(uid, maxMailBytes)
-        if (stop.aborted) return
+        if (stop.aborted) return true
         const isCopy = raw !== null && raw.at >= oldest && (await take(parts, raw))
         await box.taken(uid)
         if (isCopy) await box.toSent(uid)
       }
       await box.changed()
     }
+    return true
   } finally {
     stop.removeEventListener('abort', end)
   }
 }
 
-/** Resolves when the mail is in the journal. @returns whether it is a copy of one of ours */
+/** Resolves when the mail is in the journal; the next one is read then, as each is whole in memory. @returns whether it is a copy of one of ours */
 async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
-  const { events, points, sending, random, stop, log } = parts
+  const { events, points, sending, intake, log } = parts
   // One that cannot be read must not keep those behind it from being read.
   const read = await readMail(parts, raw).catch(() => null)
   if (read === null) {
@@ -159,9 +211,11 @@ async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
   if (read.isOwn) return true
   const { message } = read
   if (message.isVerified) points.put(keyOf(message), read.point)
-  const automatic = message.automatic || (sending.isLoop(message) ? 'ten answers in this thread within an hour' : '')
+  // The first mail of a thread answers nothing.
+  const isLoop = message.thread !== message.message && (await sending.isLoop(message))
+  const automatic = message.automatic || (isLoop ? 'ten answers in this thread within an hour' : '')
   const taken: InboundMessage = { ...message, automatic }
-  if (await untilTaken(() => events.message(taken), random, stop)) return false
+  if (await intake.take(chatKey(message), () => events.message(taken))) return false
   // It is not acknowledged, and comes again.
   throw new Error('the channel ends')
 }

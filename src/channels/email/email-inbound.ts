@@ -69,7 +69,10 @@ export async function readMail(deps: InboundDeps, raw: RawMail): Promise<ReadMai
   const ids = idsOf(mail.references, mail.inReplyTo)
   const own = idOf(mail.messageId) || raw.place
   const isWhole = raw.bytes.length >= raw.size
-  const { text, quoted } = wordsOf(mail, isWhole ? '' : `[A mail of ${Math.round(raw.size / 1_000_000)} MB was not read: it is too large.]`)
+  const { text, quoted } = await wordsOf(
+    mail,
+    isWhole ? '' : `[A mail of ${Math.round(raw.size / 1_000_000)} MB was not read: it is too large.]`,
+  )
   const repliesToUs = ids.some((id) => isOwnId(id, settings.domain))
   // A mail that was sent on to us by somebody else names others.
   const addressedBy = isToUs ? 'to' : cc.includes(settings.address) ? 'cc' : null
@@ -148,8 +151,8 @@ function automaticOf(headers: readonly Header[], address: string): string {
 }
 
 /** What the sender says, and what they pass on. */
-function wordsOf(mail: Email, note: string): { readonly text: string; readonly quoted: readonly string[] } {
-  const whole = mail.text ?? textOfHtml((mail.html ?? '').slice(0, maxHtmlChars))
+async function wordsOf(mail: Email, note: string): Promise<{ readonly text: string; readonly quoted: readonly string[] }> {
+  const whole = mail.text ?? (await textOfHtml((mail.html ?? '').slice(0, maxHtmlChars)))
   const { said, quoted } = splitQuoted(whole.slice(0, maxTextChars))
   const { subject = '', inReplyTo } = mail
   const isWord = said === '' || said.startsWith('/') || /^[2-9A-Z]{4}-?[2-9A-Z]{4}$/i.test(said)

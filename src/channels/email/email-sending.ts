@@ -32,8 +32,8 @@ interface SendingParts {
 export interface EmailSending extends Pick<ChannelAdapter, 'send' | 'upload' | 'find'> {
   /** Tries the password. @throws OxbowError */
   verify(): Promise<void>
-  /** Whether so many answers went to a thread that it is a loop. */
-  isLoop(chat: ChatRef): boolean
+  /** Whether so many answers went to a thread that it is a loop. Those of before this process began are in the mailbox. */
+  isLoop(chat: ChatRef): Promise<boolean>
 }
 
 export function createEmailSending({ settings, pointOf, open, now }: SendingParts): EmailSending {
@@ -54,7 +54,14 @@ export function createEmailSending({ settings, pointOf, open, now }: SendingPart
   const answers = createRecentMap<string, readonly number[]>(maxThreads)
   const keyOf = ({ chat, thread }: ChatRef): string => `${chat}\n${thread}`
   const recent = (chat: ChatRef): readonly number[] => (answers.get(keyOf(chat)) ?? []).filter((at) => now() - at < hourMs)
-  const isLoop = (chat: ChatRef): boolean => chat.thread !== '' && recent(chat).length >= maxAnswers
+  const isLoop = async (chat: ChatRef): Promise<boolean> => {
+    if (chat.thread === '') return false
+    if (answers.get(keyOf(chat)) === undefined) {
+      const before = await answersIn({ settings, open, now }, chat.thread)
+      if (answers.get(keyOf(chat)) === undefined) answers.put(keyOf(chat), before)
+    }
+    return recent(chat).length >= maxAnswers
+  }
   const mail = mailBy({ settings, pointOf }, transport)
   return {
     isLoop,
@@ -66,7 +73,7 @@ export function createEmailSending({ settings, pointOf, open, now }: SendingPart
       }
     },
     async send(chat, part, intent) {
-      if (isLoop(chat)) return { ok: false, why: 'refused', message: `${maxAnswers} answers went to this thread within an hour` }
+      if (await isLoop(chat)) return { ok: false, why: 'refused', message: `${maxAnswers} answers went to this thread within an hour` }
       const sent = await mail(chat, intent, contentOf(part), firstLine(part.plain), part.replyTo)
       if (sent.ok) answers.put(keyOf(chat), [...recent(chat), now()])
       return sent
@@ -113,6 +120,20 @@ function mailBy({ settings: { address, domain, name }, pointOf }: Pick<SendingPa
     } catch (error) {
       return failureOf(error)
     }
+  }
+}
+
+/** Where the mailbox cannot be read, nothing is known of before: whoever is sent to now is counted all the same. */
+async function answersIn({ settings, open, now }: Omit<SendingParts, 'pointOf'>, thread: string): Promise<readonly number[]> {
+  try {
+    const box = await open()
+    try {
+      return await box.answers(thread, settings.address, new Date(now() - hourMs))
+    } finally {
+      box.close()
+    }
+  } catch {
+    return []
   }
 }
 

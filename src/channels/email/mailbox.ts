@@ -6,6 +6,7 @@ import { ImapFlow } from 'imapflow'
 import { OxbowError } from '../../base/index.ts'
 import type { RawMail } from './email-inbound.ts'
 import type { EmailSettings } from './email-settings.ts'
+import { claimMailbox, leaveMailbox } from './mailbox-lease.ts'
 
 /** An open connection. Its methods reject with what the library throws. */
 export interface Mailbox {
@@ -22,6 +23,12 @@ export interface Mailbox {
   has(id: string): Promise<boolean>
   /** The headers of the newest mail in a thread, by the Message-ID of its first. */
   newestOf(root: string, from: string): Promise<Buffer | null>
+  /** When mails of ours in a thread were taken by the server, since then, unix milliseconds. @param root the Message-ID of its first */
+  answers(root: string, ours: string, since: Date): Promise<readonly number[]>
+  /** Leaves or renews a note that this program reads the mailbox. @returns false: another one does. Nothing else can be done with the connection then */
+  claim(id: string): Promise<boolean>
+  /** Takes that note away. */
+  leave(id: string): Promise<void>
   close(): void
 }
 
@@ -88,6 +95,8 @@ export async function openMailbox(settings: EmailSettings): Promise<Mailbox> {
         }
       },
       ...looking(client),
+      claim: (id) => claimMailbox(client, id, settings.address),
+      leave: (id) => leaveMailbox(client, id),
       close: () => client.close(),
     }
   } catch (error) {
@@ -113,7 +122,7 @@ function newClient({ imap, user, password, plain }: EmailSettings): ImapFlow {
 }
 
 /** What was received or sent before. */
-function looking(client: ImapFlow): Pick<Mailbox, 'has' | 'newestOf'> {
+function looking(client: ImapFlow): Pick<Mailbox, 'has' | 'newestOf' | 'answers'> {
   return {
     async has(id) {
       for (const path of await foldersOf(client)) {
@@ -122,6 +131,20 @@ function looking(client: ImapFlow): Pick<Mailbox, 'has' | 'newestOf'> {
         if (Array.isArray(found) && found.length > 0) return true
       }
       return false
+    },
+    async answers(root, ours, since) {
+      const times = new Map<string, number>()
+      for (const path of await foldersOf(client)) {
+        await client.mailboxOpen(path, { readOnly: true })
+        const found = await client.search({ from: ours, since, header: { references: root } }, { uid: true })
+        if (!Array.isArray(found) || found.length === 0) continue
+        // A copy may be in several folders.
+        for await (const { envelope, internalDate } of client.fetch(found, { envelope: true, internalDate: true }, { uid: true })) {
+          const at = new Date(internalDate ?? 0).getTime()
+          if (at >= since.getTime()) times.set(envelope?.messageId ?? path, at)
+        }
+      }
+      return [...times.values()].toSorted((a, b) => a - b)
     },
     async newestOf(root, from) {
       const header = (name: string): object => ({ header: { [name]: root } })

@@ -7,13 +7,14 @@ import { SocketModeClient } from '@slack/socket-mode'
 import { type Logger, LogLevel, WebClient, type WebClientOptions } from '@slack/web-api'
 import { OxbowError } from '../../base/index.ts'
 import { createPlatformClock, type PlatformClock } from '../platform-clock.ts'
-import type { AdapterDeps, ChannelAdapter, ChannelEvents, ChannelLimits, ChannelSettings, OpenChannel } from '../port.ts'
+import type { AdapterDeps, ChannelAdapter, ChannelEvents, ChannelLimits, ChannelSettings, InboundMessage, OpenChannel } from '../port.ts'
 import { missedMessages } from './slack-catch-up.ts'
 import { badToken, lacksScopes, slackFailure, startError } from './slack-errors.ts'
 import { fileOpener } from './slack-files.ts'
 import { commandOf, type Me, messageOf, type OpenFile, pressOf, type SlackMessage } from './slack-inbound.ts'
 import { neededScopes, slackManifest } from './slack-manifest.ts'
 import { sendingBy } from './slack-sending.ts'
+import { chatKey, createIntake, type Intake } from '../intake.ts'
 import { pauseFor, retryMs } from '../retries.ts'
 
 /** From docs.slack.dev/apis/web-api/rate-limits and reference/block-kit: one message a second in a channel, 3 000 characters in a block. */
@@ -69,7 +70,8 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
       const stop = AbortSignal.any([signal, ending.signal])
       const known = await whoAmI(web)
       me = known
-      const link = { ...deps, web, request, appToken, me, events, stop, open: fileOpener(token, slackApiUrl), clock }
+      const intake = createIntake(deps.random, stop)
+      const link = { ...deps, web, request, appToken, me, events, stop, intake, open: fileOpener(token, slackApiUrl), clock }
       const socket = await connectFirst(link)
       await catchUp(link)
       deps.log('slack is connected', { channel: name })
@@ -113,6 +115,7 @@ interface Link extends AdapterDeps {
   readonly me: Me
   readonly events: ChannelEvents
   readonly stop: AbortSignal
+  readonly intake: Intake
   readonly open: OpenFile
   readonly clock: PlatformClock
 }
@@ -218,31 +221,35 @@ interface Envelope {
 }
 
 /** What is not taken is not acknowledged, so that it comes again. Never rejects. */
-async function take({ me, open, events }: Link, { ack, type, body }: Envelope): Promise<void> {
+async function take(link: Link, { ack, type, body }: Envelope): Promise<void> {
   try {
-    if (type === 'events_api') {
-      const { event } = body as { readonly event: SlackMessage & { readonly type: string } }
-      // A mention comes as a message as well.
-      const message = event.type === 'message' ? messageOf(event, me, open) : null
-      if (message !== null) await events.message(message)
-    } else if (type === 'slash_commands') {
-      const command = commandOf(body, me)
-      if (command !== null) await events.message(command)
-    } else if (type === 'interactive') {
-      const press = pressOf(body, me)
-      if (press !== null) await events.press(press)
-    }
-    await ack()
+    if (await taken(link, type, body)) await ack()
   } catch {
     // It comes again, or is in the history.
   }
 }
 
+/** @returns false: the channel ends before */
+async function taken({ me, open, events, intake }: Link, type: string, body: unknown): Promise<boolean> {
+  const message = async (said: InboundMessage | null): Promise<boolean> =>
+    said === null || intake.take(chatKey(said), () => events.message(said))
+  if (type === 'events_api') {
+    const { event } = body as { readonly event: SlackMessage & { readonly type: string } }
+    // A mention comes as a message as well.
+    return event.type !== 'message' || message(messageOf(event, me, open))
+  }
+  if (type === 'slash_commands') return message(commandOf(body, me))
+  const press = type === 'interactive' ? pressOf(body, me) : null
+  return press === null || intake.take(`press ${press.message} ${press.sender.id}`, () => events.press(press))
+}
+
 /** @throws OxbowError where a history cannot be read */
-async function catchUp({ web, me, open, events, stop, clock, places }: Link): Promise<void> {
+async function catchUp({ web, me, open, events, stop, clock, places, intake }: Link): Promise<void> {
   try {
     const known = (await places?.())?.chats ?? []
-    for await (const message of missedMessages({ web, me, open, known, now: clock.now(), stop })) await events.message(message)
+    for await (const message of missedMessages({ web, me, open, known, now: clock.now(), stop }))
+      void intake.take(chatKey(message), () => events.message(message))
+    await intake.settled()
   } catch (error) {
     if (stop.aborted) return
     const failure = slackFailure(error)

@@ -1,5 +1,5 @@
 /**
- * Telegram, by long polls of its Bot API. An update is confirmed with the next poll, when all before it are in the journal. Telegram cannot say
+ * Telegram, by long polls of its Bot API. A poll confirms the updates before the oldest that is not yet in the journal. Telegram cannot say
  * whether a message has arrived whose answer was lost, so this adapter never finds one: whoever sends uses placeholders.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,8 +18,9 @@ import type {
 } from '../port.ts'
 import { failureOf, type TelegramFailure } from './telegram-errors.ts'
 import { fileOpener } from './telegram-files.ts'
-import { type Me, messageOf, movedChat, pressOf, wantedUpdates } from './telegram-inbound.ts'
-import { pauseFor, retryMs, untilTaken } from '../retries.ts'
+import { type Me, wantedUpdates } from './telegram-inbound.ts'
+import { createUnconfirmed } from './telegram-unconfirmed.ts'
+import { pauseFor, retryMs } from '../retries.ts'
 
 /** From core.telegram.org/bots/faq: about one message a second in a chat, 20 a minute in a group, files of 20 MB that bots can read. */
 const limits: ChannelLimits = {
@@ -150,28 +151,19 @@ interface PollDeps extends Pick<AdapterDeps, 'random'> {
 
 /** Never rejects. */
 async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<void> {
-  let offset = 0
+  const unconfirmed = createUnconfirmed({ me, events, stop, open, random })
   let [failures, conflicts] = [0, 0]
   const began = performance.now()
   let mostConflicts = maxConflicts
-  const take = async (update: Parameters<typeof messageOf>[0]): Promise<void> => {
-    const moved = movedChat(update)
-    if (moved !== null) return events.moved(moved.from, moved.to)
-    const press = pressOf(update)
-    if (press !== null) return events.press(press)
-    const message = messageOf(update, me, open)
-    if (message !== null) await events.message(message)
-  }
   while (!stop.aborted) {
     try {
-      const updates = await api.getUpdates({ offset, timeout: pollS, allowed_updates: wantedUpdates }, abortable(stop))
+      const { offset, isOpen } = unconfirmed.next()
+      // What is open comes with each poll again, at once; what came meanwhile comes behind it.
+      const asked = { offset, timeout: isOpen ? 0 : pollS, allowed_updates: wantedUpdates }
+      const updates = await api.getUpdates(asked, abortable(stop))
       if (failures + conflicts > 0) events.up()
       ;[failures, conflicts] = [0, 0]
-      for (const update of updates) {
-        // What is not taken comes again; nothing behind it is confirmed before.
-        if (!(await untilTaken(() => take(update), random, stop)) || stop.aborted) return
-        offset = update.update_id + 1
-      }
+      await unconfirmed.take(updates)
     } catch (error) {
       if (stop.aborted) return
       const failure = failureOf(error)

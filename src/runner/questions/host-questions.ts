@@ -46,6 +46,7 @@ import { signCard } from '../heads/head-signing.ts'
 import type { Home, HostEnv, Workspace } from '../home.ts'
 import { healthyGuestMs } from '../limits.ts'
 import { definitionsOf } from '../programs/installed-programs.ts'
+import type { GuestProgram } from '../begin-guest.ts'
 import { keepChannels } from './channel-process.ts'
 import { hostState } from './host-state.ts'
 import { createMachineSide } from './machine-questions.ts'
@@ -69,6 +70,8 @@ export interface HostSideDeps {
   readonly isFallback: boolean
   readonly overrides: ConfigOverrides
   readonly env: HostEnv
+  /** Where the guest has another program than the one next to this code: its process of channels is the one next to that. */
+  readonly program?: GuestProgram | undefined
   readonly isIsolated: boolean
   readonly now: () => number
   readonly newestHead: () => NewestHead | null

@@ -56,8 +56,11 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
         const { rights, limits } = await keys.callerOf(id, '', '')
         return rights.has('*') && limits === undefined
       },
-      // No other key has this right: it is never passed on.
-      isOfChannels: async () => (await keys.callerOf(id, '', '')).rights.has('channel.use'),
+      // A key that a person makes with this right has a name of its own, and the usual limit.
+      isOfChannels: async () => {
+        const { actor, rights } = await keys.callerOf(id, '', '')
+        return actor === 'key:channels' && rights.has('channel.use')
+      },
       foreign: foreign((session, turn) => keys.callerOf(id, session, turn)),
       close: () => Promise.resolve(),
     }

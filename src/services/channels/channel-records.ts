@@ -142,6 +142,8 @@ export const deliveredCategory = 'system/channel_delivered'
 export const askCategory = 'system/channel_asks'
 /** What each identity has spent today. */
 export const spendingCategory = 'system/channel_spending'
+/** When each sender's messages of late came. */
+export const rateCategory = 'system/channel_rates'
 /** Messages that were too old to be answered. */
 export const missedCategory = 'system/channel_missed'
 /** Notices that wait for their place, or for the end of quiet hours. */

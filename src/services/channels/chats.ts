@@ -3,6 +3,7 @@
  * so that a crash at any point neither loses a message nor makes two turns of one.
  */
 import { truncate, type SessionId } from '../../base/index.ts'
+import type { DocumentChange } from '../../kernel/index.ts'
 import type { HeldRuns } from '../../runs/index.ts'
 import { followCategory } from '../access/service.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
@@ -35,14 +36,17 @@ type Revised = 'changed' | 'withdrawn' | 'hint' | 'unknown'
 /** What became of a message. */
 type Taken = 'taken' | 'known' | 'full'
 
+/** What is recorded along with a change of a chat, where there is one. */
+type Also = () => readonly DocumentChange[]
+
 export interface Chats {
   load(): Promise<void>
   get(place: Pick<ChatDoc, 'channel' | 'space' | 'chat' | 'thread'>): Promise<ChatDoc | null>
   all(): Promise<readonly ChatDoc[]>
   /** Queues a message for its turn, in its chat, which is made with the first. Durable when it resolves. */
-  take(of: Of, place: ChatPlace, message: Waiting): Promise<Taken>
+  take(of: Of, place: ChatPlace, message: Waiting, also?: Also): Promise<Taken>
   /** Marks a message as dealt with that becomes no turn. @returns false if it was before */
-  note(of: Of, place: ChatPlace, message: Pick<Waiting, 'message' | 'role'>): Promise<boolean>
+  note(of: Of, place: ChatPlace, message: Pick<Waiting, 'message' | 'role'>, also?: Also): Promise<boolean>
   /** Keeps what was said in a group, not to the agent. The newest are kept. */
   hear(of: Of, place: ChatPlace, heard: Heard): Promise<void>
   /** It says something else now, or nothing. */
@@ -70,7 +74,7 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
     dueAt: ({ running, queue }) => (running === null && queue.length === 0 ? null : 0),
     goOn: async ({ id, state, signal }) => goOn({ ...deps, held, outbox }, id, state, signal),
   })
-  const update: Update = async (of, place, role, next) => {
+  const update: Update = async (of, place, role, next, also = () => []) => {
     const id = chatId(place)
     await documents.update<ChatDoc>(of, chatCategory, id, async (current) => {
       const known = current?.value ?? newChat(deps, place, role)
@@ -78,7 +82,7 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
       if (changed === null) return []
       const then = { ...changed, past: withSession(known, changed.session).past }
       const follow = change(followCategory, then.session, { right: processRight })
-      return [change(chatCategory, id, then), ...(current === null || then.session !== known.session ? [follow] : [])]
+      return [change(chatCategory, id, then), ...(current === null || then.session !== known.session ? [follow] : []), ...also()]
     })
   }
   const get: Chats['get'] = async (place) => (await documents.get<ChatDoc>(chatCategory, chatId(place)))?.value ?? null
@@ -107,25 +111,27 @@ export function createChats(deps: ChannelDeps, outbox: Outbox): Chats {
 }
 
 /** Changes a chat, which is made with its first change. @param next null: nothing changes */
-type Update = (of: Of, place: ChatPlace, role: Role, next: (now: ChatDoc) => ChatDoc | null) => Promise<void>
+type Update = (of: Of, place: ChatPlace, role: Role, next: (now: ChatDoc) => ChatDoc | null, also?: Also) => Promise<void>
 
 /** What comes into a chat, and what becomes of it before its turn. */
 function queueOf(get: Chats['get'], update: Update): Pick<Chats, 'take' | 'note' | 'revise' | 'hear' | 'rehear' | 'clear'> {
   return {
-    async take(of, place, message) {
+    async take(of, place, message, also) {
       let taken: Taken = 'taken'
-      await update(of, place, message.role, (now) => {
+      const next = (now: ChatDoc): ChatDoc | null => {
         taken = now.recent.includes(message.message) ? 'known' : now.queue.length >= maxWaiting ? 'full' : 'taken'
         return taken === 'taken' ? { ...now, queue: [...now.queue, message], recent: recentWith(now, message.message) } : null
-      })
+      }
+      await update(of, place, message.role, next, also)
       return taken
     },
-    async note(of, place, { message, role }) {
+    async note(of, place, { message, role }, also) {
       let isNew = true
-      await update(of, place, role, (now) => {
+      const next = (now: ChatDoc): ChatDoc | null => {
         isNew = !now.recent.includes(message)
         return isNew ? { ...now, recent: recentWith(now, message) } : null
-      })
+      }
+      await update(of, place, role, next, also)
       return isNew
     },
     async revise(of, place, message, text, by) {

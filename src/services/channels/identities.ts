@@ -25,6 +25,8 @@ export interface Identities {
   find(channel: string, space: string, sender: string): Promise<Identity | null>
   get(id: string): Promise<Identity | null>
   all(channel?: string): Promise<readonly Identity[]>
+  /** When somebody was linked last, unix milliseconds; what another worker has linked is seen within a minute. */
+  linkedAt(): Promise<number>
   link(of: Of, sender: Sender, as: Pick<Identity, 'role' | 'rights' | 'groups'>): Promise<Identity>
   /** @returns those that are not linked any more @throws OxbowError `not_found` */
   unlink(of: Of, id: string): Promise<Identity>
@@ -42,11 +44,13 @@ export interface Identities {
 const codeSigns = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
 const codeChars = 8
 const tokenBytes = 16
+const linkedLookMs = 60_000
 
 export function createIdentities(deps: ChannelDeps): Identities {
   const { documents, clock, random, noteEvent } = deps
   const newCode = (): string => [...random.bytes(codeChars)].map((byte) => codeSigns[byte % codeSigns.length]!).join('')
   const open = async () => (await documents.all<Pairing>(pairingCategory)).filter(({ value }) => value.expires_at > clock.now())
+  const remove = removing(deps)
   const get: Identities['get'] = async (id) => (await documents.get<Identity>(identityCategory, id))?.value ?? null
   const link: Identities['link'] = async (of, { channel, space, sender, shown }, as) => {
     const id = identityId(channel, space, sender)
@@ -70,10 +74,10 @@ export function createIdentities(deps: ChannelDeps): Identities {
     ])
     return { code, token, expires_at }
   }
-  const remove = (name: string) => documents.put(byKernel(deps, 'channel.pair'), [change(pairingCategory, name, null)], { sync: true })
   return {
     get,
     link,
+    linkedAt: createLinkedAt(deps),
     find: (channel, space, sender) => get(identityId(channel, space, sender)),
     all: async (channel) =>
       (await documents.all<Identity>(identityCategory))
@@ -95,21 +99,50 @@ export function createIdentities(deps: ChannelDeps): Identities {
     async approve(of, code, role) {
       const hash = hashOf(code.trim().toUpperCase().replace(/[\s-]/g, ''))
       const found = (await open()).find(({ value }) => value.stranger !== undefined && value.code === hash)
-      if (found === undefined)
+      if (found === undefined || !(await remove(found.name)))
         throw new OxbowError('not_found', 'No stranger was shown this code in the last ten minutes.', {
           hint: 'Have them write again; `channels.strangers` must be "code".',
         })
       const { channel, stranger } = found.value
-      await remove(found.name)
       const { chat, ...rest } = stranger!
       return { identity: await link(of, { channel, ...rest }, { role, rights: [], groups: [] }), chat }
     },
   }
 }
 
+/** @returns what takes a code away; false: somebody else, whose message came at the same time, has used it */
+function removing(deps: ChannelDeps): (name: string) => Promise<boolean> {
+  return async (name) => {
+    let isThere = false
+    const gone = async (now: unknown) => {
+      isThere = now !== null
+      return isThere ? [change(pairingCategory, name, null)] : []
+    }
+    await deps.documents.update(byKernel(deps, 'channel.pair'), pairingCategory, name, gone, { sync: true })
+    return isThere
+  }
+}
+
+function createLinkedAt({ documents, clock }: ChannelDeps): Identities['linkedAt'] {
+  let newest = { linked: 0, seen: -Infinity }
+  let changes = 0
+  documents.watch(identityCategory, () => {
+    changes += 1
+    newest = { ...newest, seen: -Infinity }
+  })
+  return async () => {
+    const [now, before] = [clock.now(), changes]
+    if (now - newest.seen <= linkedLookMs) return newest.linked
+    const found = await documents.all<Identity>(identityCategory)
+    const linked = found.reduce((last, { value }) => Math.max(last, value.linked_at), 0)
+    newest = { linked, seen: before === changes ? now : -Infinity }
+    return linked
+  }
+}
+
 interface ClaimParts extends Pick<Identities, 'link'> {
   readonly open: () => Promise<readonly { readonly name: string; readonly value: Pairing }[]>
-  readonly remove: (name: string) => Promise<void>
+  readonly remove: (name: string) => Promise<boolean>
 }
 
 function createClaim({ clock, noteEvent }: ChannelDeps, { open, remove, link }: ClaimParts): Identities['claim'] {
@@ -126,13 +159,12 @@ function createClaim({ clock, noteEvent }: ChannelDeps, { open, remove, link }: 
     // Where no code is out, eight letters are a word, and nobody hears that there is an agent.
     if (offered.length === 0) return null
     const found = offered.find(({ value }) => (tried === '' ? value.code : value.link) === hash)
-    if (found === undefined) {
+    // Good once: it is gone before anybody is linked.
+    if (found === undefined || !(await remove(found.name))) {
       wrong.put(key, [...failures, clock.now()])
       noteEvent('channel_refused', { channel: sender.channel, sender: key, reason: 'wrong code' })
       return 'wrong'
     }
-    // Good once: it is gone before anybody is linked.
-    await remove(found.name)
     return link(of, sender, { role: found.value.role, rights: [], groups: [] })
   }
 }

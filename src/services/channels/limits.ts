@@ -18,6 +18,9 @@ export const maxHints = 10
 export const rateWindowMs: number = 10 * 60_000
 /** Messages of an identity in that window, by role. */
 export const ratePerWindow = { owner: 60, member: 20, guest: 5 } as const
+/** Refused messages of a stranger in a day that are on record: a flood must not fill the journal. */
+export const rejectionsPerDay = 20
+export const rejectionWindowMs: number = 24 * 60 * 60_000
 /** Messages of a group that come along with one to the agent. */
 export const maxHeard = 20
 /** Characters of each. */

@@ -1,5 +1,5 @@
 /** The channels of a user, open: what their calls use, and the start of the process that speaks to the platforms. */
-import { type CallId, once, OxbowError } from '../../base/index.ts'
+import { type CallId, derivedId, once, OxbowError } from '../../base/index.ts'
 import type { ChannelSettings } from '../../config/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
@@ -71,7 +71,7 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
   const watchers = [watchDecisions(deps), questions.watch, notices.watch]
   const watch: Parameters<typeof events.watchers.add>[0] = (record) => watchers.forEach((each) => each(record))
   return {
-    ...createReceiving(deps, { outbox, identities, chats, missed, health: healthOf }),
+    ...createReceiving(deps, { outbox, identities, chats, missed, channel: get, health: healthOf }),
     outbox,
     chats,
     identities,
@@ -193,7 +193,8 @@ function createProcess(
     if (start === undefined)
       return on.forEach(({ name }) => onState(name, { state: 'failed', why: 'this guest has no runner that could start channels' }))
     if (on.length === 0) return start(null)
-    const settings = on.map(({ name, kind, options, secrets: names }) => ({
+    const settings = on.map(({ name, kind, options, secrets: names, added_at: addedAt }) => ({
+      id: derivedId('channel', name, String(addedAt)),
       name,
       kind,
       options,

@@ -22,8 +22,11 @@ export interface Outbox {
   /** Whether a delivery was made, open or ended. */
   has(id: string): Promise<boolean>
   find(id: string): Promise<Delivery | null>
-  /** Of all channels, oldest first. What is too old is given up. */
-  open(): Promise<readonly Delivery[]>
+  /**
+   * Of all channels, oldest first. What is too old is given up.
+   * @param since a version: what was made or opened again since, and all where that is not known; absent: all
+   */
+  open(since?: number): Promise<readonly Delivery[]>
   /** Those that were not delivered, or whose end nobody knows. */
   failed(channel: string): Promise<readonly Delivery[]>
   /** Sending a part begins. @returns the part, if it was begun before */
@@ -43,13 +46,8 @@ const topic = 'channel outbox'
 
 export function createOutbox(deps: ChannelDeps): Outbox {
   const { documents, clock, runs } = deps
-  // Whoever has waited before a restart looks at once.
-  let version = clock.now()
   const prunedAt = { at: 0 }
-  const wake = (): void => {
-    version += 1
-    runs.changed(topic)
-  }
+  const news = createNews(deps)
   const find = async (id: string): Promise<Delivery | null> =>
     (await documents.get<Delivery>(outboxCategory, id))?.value ?? (await documents.get<Delivery>(deliveredCategory, id))?.value ?? null
   /** Each change of a delivery is one record, and waits for those before it. */
@@ -60,34 +58,29 @@ export function createOutbox(deps: ChannelDeps): Outbox {
       const then = next(now)
       if (then === null) return []
       const isOpen = then.state === 'open'
-      return [change(outboxCategory, id, isOpen ? then : null), change(deliveredCategory, id, isOpen ? null : then)]
+      return [
+        change(outboxCategory, id, isOpen ? then : null),
+        ...(isOpen && open !== null ? [] : [change(deliveredCategory, id, isOpen ? null : then)]),
+      ]
     })
-    wake()
   }
   const all = async (): Promise<readonly Delivery[]> =>
     (await documents.list<Delivery>(outboxCategory, maxOpenDeliveries)).map(({ value }) => value)
   return {
-    wake,
+    wake: news.wake,
     find,
-    has: async (id) => (await find(id)) !== null,
+    async has(id) {
+      const found = await Promise.all([documents.get(outboxCategory, id), documents.get(deliveredCategory, id)])
+      return found.some((each) => each !== null)
+    },
     async make(of, delivery) {
-      await documents.update<Delivery>(of, outboxCategory, delivery.id, async () =>
-        (await find(delivery.id)) === null ? [change(outboxCategory, delivery.id, delivery)] : [],
+      await documents.update<Delivery>(of, outboxCategory, delivery.id, async (open) =>
+        open === null && (await documents.get(deliveredCategory, delivery.id)) === null
+          ? [change(outboxCategory, delivery.id, delivery)]
+          : [],
       )
-      wake()
     },
-    async open() {
-      const now = clock.now()
-      const old = (await all()).filter(({ made_at: at }) => now - at > deadLetterMs)
-      for (const { id } of old)
-        await update(byKernel(deps, 'channel.expire'), id, (it) => ({
-          ...it,
-          state: 'dead',
-          why: 'not delivered within a day',
-          ended_at: now,
-        }))
-      return (await all()).toSorted((a, b) => a.made_at - b.made_at || (a.id < b.id ? -1 : 1))
-    },
+    open: (since) => openOf({ ...deps, news, all, update }, since),
     failed: (channel) => failedOf(deps, channel),
     async attempt(of, id, part) {
       let before: DeliveredPart | null = null
@@ -106,8 +99,80 @@ export function createOutbox(deps: ChannelDeps): Outbox {
       for (const { id, channel: its } of await all()) if (its === channel) await update(of, id, (now) => ({ ...now, ...gone }))
     },
     async changedSince(seen, ms, signal) {
-      await runs.until(topic, () => (version !== seen ? true : null), { signal, until: clock.now() + ms })
-      return version
+      await runs.until(topic, () => (news.version() !== seen ? true : null), { signal, until: clock.now() + ms })
+      return news.version()
+    },
+  }
+}
+
+interface Opening extends ChannelDeps {
+  readonly news: ReturnType<typeof createNews>
+  readonly all: () => Promise<readonly Delivery[]>
+  readonly update: Update
+}
+
+async function openOf({ news, all, update, ...deps }: Opening, since: number | undefined): Promise<readonly Delivery[]> {
+  const { documents, clock } = deps
+  const now = clock.now()
+  const fresh = since === undefined || now - news.listedAt() > listEachMs ? null : news.since(since)
+  if (fresh !== null) {
+    const found = await Promise.all(fresh.map((id) => documents.get<Delivery>(outboxCategory, id)))
+    return sorted(found.flatMap((each) => (each === null ? [] : [each.value])))
+  }
+  const old = (await all()).filter(({ made_at: at }) => now - at > deadLetterMs)
+  const dead = { state: 'dead', why: 'not delivered within a day', ended_at: now } as const
+  for (const { id } of old) await update(byKernel(deps, 'channel.expire'), id, (it) => ({ ...it, ...dead }))
+  const open = sorted(await all())
+  news.listed(now, open.length >= maxOpenDeliveries)
+  return open
+}
+
+const sorted = (deliveries: readonly Delivery[]): readonly Delivery[] =>
+  deliveries.toSorted((a, b) => a.made_at - b.made_at || (a.id < b.id ? -1 : 1))
+
+/** All are listed again after so long, whatever has changed: for what is too old, and for what another worker has made. */
+const listEachMs = 60_000
+
+/**
+ * Which deliveries were made or opened again since when: whoever waits gets these, and not all of them with each step of one. What is done with
+ * one that is open, such as an attempt, is no news to whoever has done it.
+ */
+function createNews({ documents, clock, runs }: ChannelDeps) {
+  // Whoever has waited before a restart looks at once.
+  const first = clock.now()
+  let version = first
+  let [listedAt, isCut] = [0, false]
+  /** Open deliveries, with the version that has each first; of those from before the start it is not known. */
+  const made = new Map<string, { readonly at: number; readonly version: number }>()
+  const wake = (): void => {
+    version += 1
+    runs.changed(topic)
+  }
+  documents.watch(outboxCategory, (id, value) => {
+    if (value === null) {
+      made.delete(id)
+      // Others were left out of the list.
+      if (isCut) wake()
+      return
+    }
+    const { made_at: at } = value as Delivery
+    if (made.get(id)?.at === at) return
+    wake()
+    made.delete(id)
+    made.set(id, { at, version })
+  })
+  return {
+    wake,
+    version: () => version,
+    listedAt: () => listedAt,
+    listed(at: number, isTooLong: boolean): void {
+      listedAt = at
+      isCut = isTooLong
+    },
+    /** @returns null: only a list of all tells */
+    since(seen: number): readonly string[] | null {
+      if (seen < first || seen >= version || isCut) return null
+      return [...made].flatMap(([id, each]) => (each.version > seen ? [id] : []))
     },
   }
 }

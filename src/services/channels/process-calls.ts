@@ -94,8 +94,7 @@ function receiveCall(core: Pick<Core, 'config'>, load: Load): Call {
     recordOutput: (output) => ({ ...output }),
     async run(input, context) {
       const channels = await load()
-      const channel = await channels.get(input.channel)
-      return { output: await channels.receive(ofCall(context, 'channel.receive'), channel, input) }
+      return { output: await channels.receive(ofCall(context, 'channel.receive'), input) }
     },
   })
 }
@@ -106,12 +105,12 @@ function outboxCall(load: Load): Call {
   return defineCall({
     ...shared,
     name: 'channel.outbox',
-    summary: 'Waits for what is to be delivered, and lists it.',
+    summary: 'Waits for what is to be delivered, and lists what has been added.',
     tier: 'read_only',
     effect: 'none',
     timeoutMs: (longestWaitS + 30) * 1_000,
     input: z.strictObject({
-      seen: z.number().default(0).describe('The version that was seen last: waits until there is another one.'),
+      seen: z.number().default(0).describe('The version that was seen last: waits until there is another one. 0: all that is open.'),
       wait_s: z.int().min(0).max(longestWaitS).default(0).describe('How long to wait.'),
     }),
     output: z.strictObject({
@@ -124,8 +123,8 @@ function outboxCall(load: Load): Call {
     async run({ seen, wait_s }, { signal }) {
       const { outbox, identities } = await load()
       const version = await outbox.changedSince(seen, wait_s * 1_000, signal)
-      const linkedAt = (await identities.all()).reduce((newest, { linked_at: at }) => Math.max(newest, at), 0)
-      return { output: { version, deliveries: await outbox.open(), linked_at: linkedAt } }
+      const [deliveries, linkedAt] = await Promise.all([outbox.open(seen), identities.linkedAt()])
+      return { output: { version, deliveries, linked_at: linkedAt } }
     },
   })
 }

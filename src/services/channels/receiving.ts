@@ -3,24 +3,27 @@
  * rate, a command, the group, the budget. The record of the call `channel.receive` says what was decided, and why. Whether a message that becomes
  * a turn is answered, the turn's own step *decide* says.
  */
-import { createRecentMap, derivedId, truncate } from '../../base/index.ts'
+import { derivedId, truncate } from '../../base/index.ts'
 import { sectionOf } from '../../config/index.ts'
+import type { DocumentChange } from '../../kernel/index.ts'
 import type { TurnSource } from '../../protocol/index.ts'
 import { respondConfig } from '../respond/service.ts'
 import { channelsConfig } from './config.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
 import { type ChannelDoc, type ChannelHealth, newDelivery, turnOf, type Waiting } from './channel-records.ts'
-import { type Decided, type Identity, type Role, type Received } from './channel-schemas.ts'
+import { type Decided, type Identity, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import { createCommands } from './commands.ts'
 import type { Identities } from './identities.ts'
-import { catchUpMs, maxCatchUpMs, maxSenders, maxTextChars, ratePerWindow, rateWindowMs } from './limits.ts'
+import { catchUpMs, maxCatchUpMs, maxTextChars, ratePerWindow } from './limits.ts'
 import type { Missed } from './notices/missed.ts'
 import type { Outbox } from './outbox.ts'
+import { createRates, type Rates } from './rates.ts'
 import { createSpending } from './turns/spending.ts'
 
 export interface Receiving {
-  receive(of: Of, channel: ChannelDoc, message: Received): Promise<Decided>
+  /** @throws OxbowError `not_found` for a channel that there is not */
+  receive(of: Of, message: Received): Promise<Decided>
 }
 
 interface ReceivingParts {
@@ -28,6 +31,7 @@ interface ReceivingParts {
   readonly identities: Identities
   readonly outbox: Outbox
   readonly missed: Missed
+  readonly channel: (name: string) => Promise<ChannelDoc>
   readonly health: (channel: string) => ChannelHealth
 }
 
@@ -43,32 +47,44 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
   const commands = createCommands(deps, parts)
   const say = sayIn(deps, parts)
   return {
-    async receive(of, channel, message) {
+    async receive(of, message) {
+      const sender = message.is_verified ? identities.find(message.channel, message.space, message.sender) : null
+      const [channel, identity] = await Promise.all([parts.channel(message.channel), sender])
       const place = { ...placeOf(message), kind: message.kind }
       const incoming: Incoming = { of, message, place }
       if (channel.state === 'paused') return ignored('the channel is paused')
       if (message.automatic !== '') return ignored(message.automatic)
-      const identity = message.is_verified ? await identities.find(channel.name, message.space, message.sender) : null
-      if (identity === null) return fromStranger(deps, parts, say, incoming)
+      if (identity === null) return fromStranger(deps, parts, rates, say, incoming)
       const known = { identity: identity.id, role: identity.role } as const
       if (message.change !== 'new') return { ...(await revised(parts, incoming, identity)), ...known }
       const here = whyNotHere(identity, message)
       if (here !== '') return { ...ignored(here), ...known }
       const isCommand = commands.isCommand(message.text)
       if (!isCommand && !isForUs(deps, message)) return { ...(await overheard(deps, parts, incoming)), ...known }
-      const { rate, until } = rates.take(identity)
-      if (rate === 'over')
-        await say(of, message, `That is more than ${ratePerWindow[identity.role]} messages in ten minutes. I read on when these are over.`)
-      if (rate !== 'ok') return { ...ignored('over the rate'), ...known, silent_until: until }
+      const counted = await rates.take(identity)
+      const { from, until } = counted
+      if (until > 0) {
+        if ((await chats.get(place))?.recent.includes(message.message) === true) return { ...ignored('known'), ...known }
+        const text = `That is more than ${ratePerWindow[identity.role]} messages in ten minutes. I read on when these are over.`
+        await say(of, message, text, derivedId('rate notice', identity.id, String(from)))
+        // What is refused is on record, up to so many a day.
+        const isHeard = (await rates.refuse(of, message)) === 0
+        return { ...ignored('over the rate'), ...known, silent_until: isHeard ? 0 : until }
+      }
+      const kept = (): readonly DocumentChange[] => [rates.kept(identity.id)]
       if (isOld(deps, parts, message)) {
         await parts.missed.note(of, place, message)
         return { ...ignored('older than a day'), ...known, became: 'missed' }
       }
       if (isCommand) {
-        if (await chats.note(of, place, { message: message.message, role: identity.role })) await commands.run(of, place, identity, message)
+        const isNew = await chats.note(of, place, { message: message.message, role: identity.role }, kept)
+        if (isNew) await commands.run(of, place, identity, message)
+        else rates.giveBack(identity.id, counted)
         return { ...ignored(message.text.split(/\s/)[0] ?? ''), ...known, became: 'command' }
       }
-      return { ...(await toTurn(deps, parts, say, incoming, identity)), ...known }
+      const decided = await toTurn(deps, parts, say, incoming, { identity, kept })
+      if (decided.why === 'known') rates.giveBack(identity.id, counted)
+      return { ...decided, ...known }
     },
   }
 }
@@ -85,7 +101,19 @@ function sayIn({ clock }: ChannelDeps, { outbox }: ReceivingParts): Say {
     outbox.make(of, newDelivery(id, { ...placeOf({ ...to }), kind: 'notice', text, made_at: clock.now() }))
 }
 
-async function toTurn(deps: ChannelDeps, { chats }: ReceivingParts, say: Say, { of, message, place }: Incoming, identity: Identity) {
+/** Who has said it, and the count of their rate. */
+interface Speaking {
+  readonly identity: Identity
+  readonly kept: () => readonly DocumentChange[]
+}
+
+async function toTurn(
+  deps: ChannelDeps,
+  { chats }: ReceivingParts,
+  say: Say,
+  { of, message, place }: Incoming,
+  { identity, kept }: Speaking,
+) {
   const spending = createSpending(deps)
   if ((await spending.left({ identity: identity.id, role: identity.role })) === 'used_up') {
     const id = derivedId('budget notice', identity.id, spending.today())
@@ -93,7 +121,7 @@ async function toTurn(deps: ChannelDeps, { chats }: ReceivingParts, say: Say, { 
     return ignored('the budget of the day is used up')
   }
   const turn = turnOf(message.channel, message.space, message.chat, message.message)
-  const taken = await chats.take(of, place, waitingOf(message, identity, turn))
+  const taken = await chats.take(of, place, waitingOf(message, identity, turn), kept)
   if (taken === 'full') {
     await say(of, message, 'Too many messages wait here already, so this one is not taken. /cancelall drops them.')
     return ignored('too many wait')
@@ -177,10 +205,14 @@ function isOld({ clock }: ChannelDeps, { health }: ReceivingParts, { at, channel
 }
 
 /** Nobody hears that there is an agent, unless the person wants that. */
-async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, say: Say, incoming: Incoming): Promise<Decided> {
+async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, rates: Rates, say: Say, incoming: Incoming): Promise<Decided> {
   const { of, message, place } = incoming
   const { identities, chats } = parts
-  const refused = (why: string): Decided => ({ ...ignored(why), became: 'stranger' })
+  const refused = async (why: string): Promise<Decided> => ({
+    ...ignored(why),
+    became: 'stranger',
+    silent_until: await rates.refuse(of, message),
+  })
   if (message.kind === 'group' && message.is_verified && sectionOf(channelsConfig, deps.config).read_group) {
     if (message.change === 'new') return overheard(deps, parts, incoming)
     await chats.rehear(of, place, message.message, message.sender, message.change === 'deleted' ? null : message.text)
@@ -203,22 +235,4 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, say: Say, 
   const code = await identities.offer(of, sender, message.chat)
   await say(of, message, `I do not know you. Tell the owner this code, which is good for ten minutes: ${code}`)
   return refused('was shown a code')
-}
-
-/** How many messages an identity has sent in the last ten minutes. */
-function createRates({ clock }: Pick<ChannelDeps, 'clock'>) {
-  const windows = createRecentMap<string, { readonly at: readonly number[]; readonly told: boolean }>(maxSenders)
-  return {
-    /** @returns `over` once, then `silent`; `until`: when the oldest of the window is over */
-    take({ id, role }: { readonly id: string; readonly role: Role }): { readonly rate: 'ok' | 'over' | 'silent'; readonly until: number } {
-      const window = windows.get(id) ?? { at: [], told: false }
-      const at = window.at.filter((each) => clock.now() - each < rateWindowMs)
-      if (at.length < ratePerWindow[role]) {
-        windows.put(id, { at: [...at, clock.now()], told: false })
-        return { rate: 'ok', until: 0 }
-      }
-      windows.put(id, { at, told: true })
-      return { rate: window.told ? 'silent' : 'over', until: at[0]! + rateWindowMs }
-    },
-  }
 }

@@ -42,7 +42,13 @@ const usualPassword = 'a password for tests'
 export const people = ['ada', 'bob', 'eve', 'cy'] as const
 const nobody = { uid: 65_534, gid: 65_534 }
 
-export async function startMailServers(): Promise<MailServers> {
+/** Files of a certificate and its key: then nobody signs in without TLS. */
+interface Certificate {
+  readonly cert: string
+  readonly key: string
+}
+
+export async function startMailServers(certificate?: Certificate): Promise<MailServers> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-mail-'))
   chmodSync(root, 0o755)
   const [imapPort, smtpPort] = [await freePort(), await freePort()]
@@ -59,8 +65,8 @@ export async function startMailServers(): Promise<MailServers> {
     writeFileSync(paths.users, [...passwords].map(([name, password]) => `${name}:{PLAIN}${password}\n`).join(''))
   writeUsers()
   writeFileSync(join(root, 'boxes'), addresses.map((address) => `${address} ${address}/Maildir/\n`).join(''))
-  writeFileSync(join(root, 'dovecot.conf'), dovecotConfig(root, imapPort))
-  writeFileSync(join(root, 'postfix', 'main.cf'), postfixConfig(root))
+  writeFileSync(join(root, 'dovecot.conf'), dovecotConfig(root, imapPort, certificate))
+  writeFileSync(join(root, 'postfix', 'main.cf'), postfixConfig(root, certificate))
   writeFileSync(join(root, 'postfix', 'master.cf'), postfixServices(smtpPort))
   execFileSync('chown', ['-R', 'postfix', join(root, 'data')])
   execFileSync('/usr/sbin/dovecot', ['-c', join(root, 'dovecot.conf')], { stdio: 'ignore' })
@@ -137,14 +143,14 @@ async function untilOpen(port: number): Promise<void> {
   }
 }
 
-const dovecotConfig = (root: string, port: number): string => `
+const dovecotConfig = (root: string, port: number, tls?: Certificate): string => `
 base_dir = ${root}/dovecot/run
 state_dir = ${root}/dovecot/state
 log_path = ${root}/dovecot.log
 protocols = imap
 listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
+${tls === undefined ? 'ssl = no' : `ssl = required\nssl_cert = <${tls.cert}\nssl_key = <${tls.key}`}
+disable_plaintext_auth = ${tls === undefined ? 'no' : 'yes'}
 auth_mechanisms = plain login
 auth_cache_size = 0
 auth_failure_delay = 0
@@ -191,7 +197,7 @@ namespace inbox {
 }
 `
 
-const postfixConfig = (root: string): string => `
+const postfixConfig = (root: string, tls?: Certificate): string => `
 compatibility_level = 3.6
 queue_directory = ${root}/queue
 data_directory = ${root}/data
@@ -223,7 +229,7 @@ smtpd_sasl_path = ${root}/dovecot/auth-client
 smtpd_recipient_restrictions = permit_sasl_authenticated, permit_mynetworks, reject
 smtpd_client_connection_rate_limit = 0
 smtpd_error_sleep_time = 0
-`
+${tls === undefined ? '' : `smtpd_tls_security_level = encrypt\nsmtpd_tls_auth_only = yes\nsmtpd_tls_cert_file = ${tls.cert}\nsmtpd_tls_key_file = ${tls.key}\n`}`
 
 const postfixServices = (port: number): string =>
   [
@@ -232,6 +238,7 @@ const postfixServices = (port: number): string =>
     'qmgr unix n - n 300 1 qmgr',
     'virtual unix - n n - - virtual',
     'postlog unix-dgram n - n - 1 postlogd',
+    'tlsmgr unix - - n 1000? 1 tlsmgr',
     ...['rewrite trivial-rewrite', 'bounce bounce', 'defer bounce', 'trace bounce', 'verify verify', 'proxymap proxymap']
       .concat(['error error', 'retry error', 'discard discard', 'anvil anvil', 'scache scache', 'smtp smtp', 'relay smtp'])
       .map((each) => {

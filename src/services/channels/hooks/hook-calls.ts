@@ -66,23 +66,26 @@ function hookCall({ clock, secrets }: Pick<Core, 'clock' | 'secrets'>, load: Loa
       // A sender that tries again signs another time; the same signature once more is a recording.
       if (before !== undefined && clock.now() - before < 2 * maxHookAgeMs)
         throw new OxbowError('denied', 'The webhook is refused: it was received before.', { hint: 'Sign a new time for each attempt.' })
-      const decided = await channels.receive({ caller, call: id, name: 'channel.hook' }, channel, {
-        channel: name,
-        space: '',
-        ...message,
-        kind: 'direct',
-        sender: webhookSender,
-        shown: channel.options['template'] ?? 'json',
-        is_bot: false,
-        is_verified: true,
-        at: clock.now(),
-        change: 'new',
-        mentions_us: false,
-        replies_to_us: false,
-        quoted: [],
-        files: [],
-        automatic: '',
-      })
+      const decided = await channels.receive(
+        { caller, call: id, name: 'channel.hook' },
+        {
+          channel: name,
+          space: '',
+          ...message,
+          kind: 'direct',
+          sender: webhookSender,
+          shown: channel.options['template'] ?? 'json',
+          is_bot: false,
+          is_verified: true,
+          at: clock.now(),
+          change: 'new',
+          mentions_us: false,
+          replies_to_us: false,
+          quoted: [],
+          files: [],
+          automatic: '',
+        },
+      )
       if (signature !== '' && decided.became === 'turn') seen.put(`${name} ${signature}`, clock.now())
       return { output: { became: decided.became, why: decided.why, turn: decided.turn } }
     },

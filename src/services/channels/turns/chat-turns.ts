@@ -5,7 +5,16 @@ import { decideCall, endsTurn, isEnd, type RecordView, type TurnDecision } from 
 import type { HeldRuns } from '../../../runs/index.ts'
 import { followCategory } from '../../access/service.ts'
 import { byKernel, type ChannelDeps } from '../channel-deps.ts'
-import { change, chatCategory, type ChatDoc, newDelivery, processRight, type Running, waitsToBeHeard } from '../channel-records.ts'
+import {
+  change,
+  chatCategory,
+  type ChatDoc,
+  newDelivery,
+  outboxCategory,
+  processRight,
+  type Running,
+  waitsToBeHeard,
+} from '../channel-records.ts'
 import type { Role } from '../channel-schemas.ts'
 import { maxPast } from '../limits.ts'
 import type { Outbox } from '../outbox.ts'
@@ -27,10 +36,13 @@ export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal
   const { turn } = running
   const { cursor } = await beginTurn(deps, chat, running)
   if (!running.delivery && (await isAnswered(deps, turn, signal))) {
-    await deps.outbox.make(byKernel(deps, 'channel.deliver'), replyOf(deps, chat, running, cursor))
-    await held.update(byKernel(deps, 'channel.begin'), id, async (now) =>
-      now?.running?.turn === turn ? [change(chatCategory, id, { ...now, running: { ...now.running, delivery: true } })] : [],
-    )
+    const reply = replyOf(deps, chat, running, cursor)
+    const isMade = await deps.outbox.has(reply.id)
+    await held.update(byKernel(deps, 'channel.deliver'), id, async (now) => {
+      if (now?.running?.turn !== turn) return []
+      const begun = change(chatCategory, id, { ...now, running: { ...now.running, delivery: true } })
+      return isMade ? [begun] : [change(outboxCategory, reply.id, reply), begun]
+    })
   }
   await runs.turns.ended(turn, signal)
   await endRunning(deps, id, running)
