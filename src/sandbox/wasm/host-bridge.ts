@@ -28,9 +28,8 @@ export function createHostBridge(
   let [calls, waited] = [0, 0]
   let known: Iterator<KnownReply> = [].values()
   const onRecord = (name: string, input: string): string | undefined => {
-    const { value, done } = known.next()
+    const { value: next, done } = known.next()
     if (done === true) return undefined
-    const next = value as KnownReply
     if (next.name === name && next.digest === digestOf(input)) return next.reply
     // The host says whether it is another call.
     known = [].values()
