@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { CallId } from './id.ts'
 import { matchesStars } from './stars.ts'
-import { fenced, unfenced } from './text.ts'
+import { canonicalJson, fenced, unfenced } from './text.ts'
 
 const call = '01890a5d-ac96-774b-bcce-b302099a8057.3' as CallId
 const mark = '7508a990203b.3'
@@ -52,4 +52,12 @@ describe('a pattern with stars', () => {
     )
     assert.equal(matchesStars('*a'.repeat(200), 'a'.repeat(100_000)), true)
   })
+})
+
+it('canonical JSON sorts keys at every depth and tells values apart', () => {
+  assert.equal(canonicalJson({ b: [{ d: 1, c: null }], a: 'x' }), '{"a":"x","b":[{"c":null,"d":1}]}')
+  assert.notEqual(canonicalJson(['1']), canonicalJson([1]))
+  assert.equal(canonicalJson(JSON.parse('{"__proto__":{"a":1}}')), '{"__proto__":{"a":1}}')
+  assert.equal(canonicalJson({ 10: 1, 9: 2, b: undefined } as never), '{"10":1,"9":2}')
+  assert.equal(canonicalJson(undefined), 'null')
 })

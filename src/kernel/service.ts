@@ -234,15 +234,13 @@ type Needed = Readonly<Record<string, Service>>
 type PortOf<Of> = Of extends Service<infer Port> ? Port : never
 type PortsOf<Needs> = { readonly [Name in keyof Needs]: () => Promise<PortOf<Needs[Name]>> }
 
-/** What a service puts back when a turn is undone, together with the files and with what the others put back; see docs/decisions. */
+/** What a service puts back when a turn is undone, with the files and what the others put back. `noted`: first fields of the records that are its own. */
 export interface UndoPart {
-  /** First fields of what calls note of themselves for it: only such records may be its. */
   readonly noted: readonly string[]
   /** Finds what was done, and how each of it is put back. Changes nothing. @param records of the turn, or of an undo, oldest first */
   plan(records: readonly UndoRecord[]): Promise<readonly UndoChange[]>
-  /** While this runs, nobody else changes what `plan` reads. */
+  /** While this runs, nobody else changes what `plan` reads; `done` is called when its changes are committed. */
   alone?<Result>(work: () => Promise<Result>): Promise<Result>
-  /** Called when its changes are committed. */
   done?(changes: readonly UndoChange[]): void
 }
 

@@ -1,6 +1,6 @@
 /** How a service whose state is documents puts them back when a turn is undone: by the records that have set them. */
 import { isDeepStrictEqual } from 'node:util'
-import { type Core, type DocumentChange, documentChanges, documentsField, type UndoChange, type UndoPart, type UndoRecord } from '../kernel/index.ts'
+import { type Core, type DocumentChange, documentChanges, type UndoChange, type UndoPart, type UndoRecord } from '../kernel/index.ts'
 import type { CallId, Json, JsonObject } from '../base/index.ts'
 import { isErased } from '../protocol/index.ts'
 
@@ -13,6 +13,9 @@ interface UndoneDocuments<Value> {
   /** What is put in the place of what is there now. @param to as it was before the turn; null: it was not there */
   readonly putBack?: (name: string, to: Value | null, now: Value | null) => Promise<readonly DocumentChange[]>
 }
+
+/** The first field of a record of changed documents, as the kernel writes it. */
+export const documentsField = 'documents'
 
 type UndoCore = Pick<Core, 'documents' | 'store'>
 

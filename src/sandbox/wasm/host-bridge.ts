@@ -9,8 +9,6 @@ import type { HostReply, KnownReply, ToolAnswer, ToolJob, ToolMessage } from './
 import { failed } from './tool-failure.ts'
 import { digestOf } from './wasm-tool.ts'
 
-const lateReplyMs = 1_000
-
 /** @returns the reply as JSON, see `HostReply`. Never throws. */
 export type CallHost = (name: string, input: string) => string
 
@@ -28,9 +26,8 @@ export function createHostBridge(
   let [calls, waited] = [0, 0]
   let known: Iterator<KnownReply> = [].values()
   const onRecord = (name: string, input: string): string | undefined => {
-    const { value, done } = known.next()
+    const { value: next, done } = known.next()
     if (done === true) return undefined
-    const next = value as KnownReply
     if (next.name === name && next.digest === digestOf(input)) return next.reply
     // The host says whether it is another call.
     known = [].values()
@@ -45,15 +42,10 @@ export function createHostBridge(
     Atomics.store(flag, 0, 0)
     send({ type: 'call', name, input, place: calls - 1 })
     const since = performance.now()
-    Atomics.wait(flag, 0, 0)
+    // The notice of the call before may come only now, where the host was interrupted between its flag and that.
+    while (Atomics.load(flag, 0) === 0) Atomics.wait(flag, 0, 0)
     waited += performance.now() - since
-    const receive = (): { readonly message: ToolAnswer } | undefined => receiveMessageOnPort(port)
-    let received = receive()
-    // Once, on a busy machine, a reply was not there when the flag was set; why is not known. It is waited for.
-    for (let left = lateReplyMs; received === undefined && left > 0; left -= 1) {
-      Atomics.wait(flag, 0, 1, 1)
-      received = receive()
-    }
+    const received: { readonly message: ToolAnswer } | undefined = receiveMessageOnPort(port)
     if (received === undefined) return refuse('The host did not reply.')
     known = received.message.known.values()
     return received.message.reply

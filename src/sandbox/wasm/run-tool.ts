@@ -8,7 +8,15 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { Failure, Json } from '../../base/index.ts'
 import { isOxbowError, nestsDeeper, systemClock } from '../../base/index.ts'
-import { maxHostNameChars, maxKnownReplies, maxRefusedNames, maxToolInputBytes, maxToolOutputDepth, scriptGraceMs, toolStartTimeoutMs } from '../limits.ts'
+import {
+  maxHostNameChars,
+  maxKnownReplies,
+  maxRefusedNames,
+  maxToolInputBytes,
+  maxToolOutputDepth,
+  scriptGraceMs,
+  toolStartTimeoutMs,
+} from '../limits.ts'
 import { type ScriptThreads, startThread } from './script-threads.ts'
 import {
   type HostReply,
@@ -20,14 +28,7 @@ import {
   type ToolJob,
   type ToolMessage,
 } from './tool-channel.ts'
-import {
-  defaultToolLimits,
-  type HostFunctions,
-  refuseRequest,
-  type ToolLimits,
-  type ToolOutcome,
-  type WasmTool,
-} from './wasm-tool.ts'
+import { defaultToolLimits, type HostFunctions, refuseRequest, type ToolLimits, type ToolOutcome, type WasmTool } from './wasm-tool.ts'
 
 /** Never rejects: a failure of the tool is an outcome. @param threads where there are, a script takes the one that was started ahead */
 export async function runTool(tool: WasmTool, threads?: ScriptThreads): Promise<ToolOutcome> {

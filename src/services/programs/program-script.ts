@@ -68,7 +68,8 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
         waits = made
         over.abort('parked')
       }
-      const patience = setTimeout(park, parkAfterMs).unref()
+      const patience = AbortSignal.timeout(parkAfterMs)
+      patience.addEventListener('abort', park)
       try {
         return reply(await made)
       } catch (error) {
@@ -78,7 +79,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
         }
         throw error
       } finally {
-        clearTimeout(patience)
+        patience.removeEventListener('abort', park)
       }
     },
   }

@@ -81,7 +81,10 @@ test('a script goes on after all the calls that are on record', async () => {
   assert.deepEqual([end.value, made], ['new', ['test.note']])
   const late = recorded - 2
   const others = new Map(past).set(late, { name: 'test.note', digest: digestOf({ text: 'other' }), outcome })
-  const failed = { ...past.get(late)!, outcome: { status: 'failed', failure: { code: 'not_found', message: 'gone', hint: '' }, text: 'gone' } as const }
+  const failed = {
+    ...past.get(late)!,
+    outcome: { status: 'failed', failure: { code: 'not_found', message: 'gone', hint: '' }, text: 'gone' } as const,
+  }
   const run = (known: Map<number, PastCall>) =>
     runProgramScript({
       run: 'r' as TurnId,

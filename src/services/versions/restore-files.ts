@@ -4,7 +4,7 @@ import type { Hands } from '../../protocol/index.ts'
 import { fileName, treeName } from './thread/checkpoint.ts'
 import type { LargeFile } from './thread/history.ts'
 import type { Ask } from './thread/version-questions.ts'
-import { maxCollectedBytes, snapshotTimeoutMs } from './limits.ts'
+import { maxCollectedBytes, removedAtOnce, snapshotTimeoutMs } from './limits.ts'
 import type { Conflict, FileChange } from './version-schemas.ts'
 
 export interface Restore {
@@ -43,7 +43,11 @@ export async function restoreFiles(place: Place, restore: Restore): Promise<read
   const kept: Conflict[] = []
   const keep = (path: string, why: NotDone): void => void (why !== null && kept.push({ path, why: notDone[why] }))
   const remove = remover(place, restore)
-  for (const path of removed) keep(path, await remove(path, hashes.get(path)))
+  const left = removed.values()
+  const removeNext = async (): Promise<void> => {
+    for (const path of left) keep(path, await remove(path, hashes.get(path)))
+  }
+  await Promise.all(Array.from({ length: removedAtOnce }, removeNext))
   const taken: string[] = []
   for (const path of written) {
     const below = removed.filter((gone) => gone.startsWith(`${path}/`))

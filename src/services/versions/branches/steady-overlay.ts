@@ -2,6 +2,9 @@
  * Keeps an overlay at its version: what it has not changed is the workspace's own file, which a person or a merge may change meanwhile.
  * Before a branch is used, files that the workspace has other versions of by now are written into it as they were. What a branch itself has
  * changed stays.
+ *
+ * So a branch begins with a look at each file, some microseconds each: what a person has changed since the last version must be in the one that the
+ * overlay lies over, or nothing could put it back. A watch would not see what a program writes to mapped memory, nor changes behind a machine.
  */
 import type { CallId } from '../../../base/index.ts'
 import type { Sandbox } from '../../../protocol/index.ts'

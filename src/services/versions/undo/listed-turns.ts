@@ -8,7 +8,11 @@ import { partsOf, subjectOf, type TurnPartsDeps, undoRecords } from './turn-part
 import { planParts } from './undo-parts.ts'
 
 /** @returns turns and undos, the newest first */
-export async function listUndoable(deps: TurnPartsDeps, versions: Pick<Versions, 'turns'>, limit: number): Promise<readonly VersionedTurn[]> {
+export async function listUndoable(
+  deps: TurnPartsDeps,
+  versions: Pick<Versions, 'turns'>,
+  limit: number,
+): Promise<readonly VersionedTurn[]> {
   const [kept, noted] = await Promise.all([versions.turns({ limit }), noteTurns(deps)])
   const known = new Map(kept.map((one) => [one.turn, one]))
   const undone = new Set<string>()

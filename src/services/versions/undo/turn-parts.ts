@@ -2,10 +2,11 @@
  * What belongs to a turn: the turns of agents and the graphs that it has started, theirs in turn, and what all of these did that versions do
  * not have: the records by which services put it back, and calls that reached outside.
  */
-import { type AskRuns, documentsField, readStarted, type Registry, sessionsOfRun, type UndoPart, type UndoRecord } from '../../../kernel/index.ts'
+import { type AskRuns, readStarted, type Registry, sessionsOfRun, type UndoPart, type UndoRecord } from '../../../kernel/index.ts'
 import { parseReference, type Store } from '../../../store/index.ts'
 import { isObject, type CallId, type JsonObject, type SessionId } from '../../../base/index.ts'
 import { type Call, erasedField, type JournalRecord, type Spend } from '../../../protocol/index.ts'
+import { documentsField } from '../../undo-documents.ts'
 import { documentRights, maxTurnParts, maxTurnRecords } from '../limits.ts'
 import type { VersionedTurn } from '../version-schemas.ts'
 
