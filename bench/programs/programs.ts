@@ -13,6 +13,7 @@ const rounds = 25
 /** Between two runs a person does something else: the next thread is ready then. */
 const restMs = 1_500
 const loopCalls = 2_000
+const verifyCalls = 200
 const recordedCalls = 10_000
 
 const scripts: Readonly<Record<string, string>> = {
@@ -31,7 +32,7 @@ interface Run {
 export const programs: Measure = {
   name: 'programs',
   title: 'Programs',
-  how: `Scripts in a guest, with a terminal that runs them. To the first call: from the request that runs a program until its script's first call is made, ${rounds} times ${figure(restMs / 1000)} s apart; cold is the first of a guest. A script's call is compared with the same call of the terminal. Going on: the guest is killed when a script has made ${figure(recordedCalls)} calls and waits for a person, who answers as soon as the next guest is ready; until the run has ended.`,
+  how: `Scripts in a guest, with a terminal that runs them. To the first call: from the request that runs a program until its script's first call is made, ${rounds} times ${figure(restMs / 1000)} s apart; cold is the first of a guest. A script's call is compared with the same call of the terminal. Verify is the call. Going on: the guest is killed when a script has made ${figure(recordedCalls)} calls and waits for a person, who answers as soon as the next guest is ready; until the run has ended.`,
   async run(context) {
     using workspace = makeWorkspace()
     for (const [name, script] of Object.entries(scripts)) write(workspace.root, name, script)
@@ -98,7 +99,18 @@ async function measureCalls(start: Start): Promise<readonly Row[]> {
   const plain = (performance.now() - began) / loopCalls
   const inScript = (await run(terminal, 'loop', { n: loopCalls })) / loopCalls
   const more = inScript - plain
-  return [bounded('a call of a script, more than the call', ms(Math.max(0, more)), `the call ${ms(plain)}`, '≤ 0.5 ms', more <= 0.5)]
+  const checks: number[] = []
+  for (let i = 0; i < verifyCalls; i++) {
+    const since = performance.now()
+    const { ok } = await ask<{ readonly ok: boolean }>(terminal, 'program.verify', { name: 'loop' })
+    if (!ok) throw new Error('a program of the bench is not right')
+    checks.push(performance.now() - since)
+  }
+  const verify = median(checks)
+  return [
+    bounded('verify a program, p50', ms(verify), '', '< 20 ms', verify < 20),
+    bounded('a call of a script, more than the call', ms(Math.max(0, more)), `the call ${ms(plain)}`, '≤ 0.5 ms', more <= 0.5),
+  ]
 }
 
 async function measureResume(start: Start): Promise<Row> {
