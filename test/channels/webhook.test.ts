@@ -4,6 +4,8 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { Webhook } from 'standardwebhooks'
+import { systemRandom } from '../../src/base/index.ts'
+import { createToken, startGateway } from '../../src/gateway/index.ts'
 import { says } from '../../src/kernel/kernel-fixture.ts'
 import { type NearRig, startNearRig } from './near-rig.ts'
 import { eventually } from './rig.ts'
@@ -115,6 +117,34 @@ test('what is not signed, too old, too large or for nobody is refused, is on rec
   )
   assert.equal(refusals.length, 8)
   assert.ok(records.every((each) => !each.body.includes(secret)))
+})
+
+test('whoever is refused behind a proxy keeps nobody else out, and what is posted again takes no place of what is new', async () => {
+  await using rig = await startNearRig({ play: () => says('Seen.') })
+  const { secret } = await rig.call('channel.add', { kind: 'webhook', secrets: {}, options: {} })
+  const at = { kernel: rig.fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) }
+  const proxied = await startGateway({ ...at, public_url: 'https://ox.example.com' })
+  const behind = { ...rig, origin: proxied.url.replace(/^ws(.*)\/ws$/, 'http$1') }
+  try {
+    const from = (address: string) => ({ 'x-forwarded-for': `1.2.3.4, ${address}` })
+    const statusOf = async (id: string, headers: Record<string, string>) => {
+      const body = JSON.stringify({ text: id })
+      return (await post(behind, 'webhook', body, { ...signedBy(body, { id, secret }), ...headers })).status
+    }
+    // One network of IPv6 is one stranger.
+    for (let count = 0; count < 20; count += 1) await post(behind, 'webhook', '{}', from(`2001:db8::${count}`))
+    assert.equal(await statusOf('msg_1', from('2001:db8:0:0:ffff::1')), 429)
+    assert.equal(await statusOf('msg_1', from('2001:db8:1::1')), 202)
+    // Signed anew, or not: it is the same message.
+    for (let count = 1; count < 25; count += 1) {
+      const body = JSON.stringify({ text: 'msg_1' })
+      const signed = signedBy(body, { id: 'msg_1', secret, at: new Date(Date.now() + count * 1_000) })
+      assert.equal((await post(behind, 'webhook', body, signed)).body.became, 'known')
+    }
+    assert.equal(await statusOf('msg_2', {}), 202)
+  } finally {
+    await proxied.close()
+  }
 })
 
 test('GitHub: an issue is a thread, what comes again is the same message, and a ping says nothing', async () => {
