@@ -116,7 +116,7 @@ function eventsOf(
       const { at, until } = refused.get(sender) ?? { at: [], until: 0 }
       const before = at.filter((each) => each > now - dayMs)
       if (before.length >= rejectionsPerDay && until > now) return
-      const decided = await guest.receive(await receivedOf(deps, name, message))
+      const decided = await guest.receive(await receivedOf(deps, name, message), message.revision)
       const silentUntil = decided?.became === 'stranger' ? Infinity : (decided?.silent_until ?? 0)
       if (silentUntil > 0) refused.put(sender, { at: [...before, now], until: silentUntil })
     },
@@ -137,7 +137,8 @@ function eventsOf(
 
 async function receivedOf({ guest, log }: RunDeps, channel: string, message: InboundMessage): Promise<Parameters<Guest['receive']>[0]> {
   const { space, chat, thread, kind, at, change, quoted } = message
-  const { files, notes } = change === 'new' ? await storeFiles(guest, message.files) : { files: [], notes: [] }
+  const wants = change === 'new' && message.files.length > 0 && (await guest.wantsFiles(announcedOf(channel, message)))
+  const { files, notes } = wants ? await storeFiles(guest, message.files) : { files: [], notes: [] }
   for (const note of notes) log('a file was not taken in', { channel, why: note })
   const said = [message.text.slice(0, maxChars), ...notes.map((note) => `[${note}]`)].filter((text) => text !== '')
   return {
@@ -160,6 +161,14 @@ async function receivedOf({ guest, log }: RunDeps, channel: string, message: Inb
     files,
     automatic: message.automatic ?? '',
   }
+}
+
+/** Whoever is refused has nothing stored here: the guest is asked before a file is read. */
+function announcedOf(channel: string, message: InboundMessage): Parameters<Guest['wantsFiles']>[0] {
+  const { space, chat, thread, kind, sender, isVerified, at, text, mentionsUs, repliesToUs } = message
+  const isForUs = mentionsUs || repliesToUs || text.startsWith('/')
+  const where = { channel, space, chat, thread, kind, at }
+  return { ...where, sender: sender.id, is_verified: isVerified, automatic: message.automatic ?? '', is_for_us: isForUs }
 }
 
 /** Characters of a text that the guest is given. */

@@ -76,6 +76,7 @@ export type CallName =
   | 'channel.say'
   | 'channel.sent'
   | 'channel.test'
+  | 'channel.wants'
   | 'client.answer'
   | 'client.ask'
   | 'client.reply'

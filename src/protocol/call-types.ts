@@ -771,6 +771,18 @@ interface CallInputs {
     end?: { state: 'done' | 'lost' | 'dead'; why?: string | undefined } | undefined
   }
   'channel.test': { channel: string }
+  'channel.wants': {
+    channel: string
+    space?: string | undefined
+    chat: string
+    thread?: string | undefined
+    kind: 'direct' | 'group'
+    sender: string
+    is_verified?: boolean | undefined
+    at: number
+    automatic?: string | undefined
+    is_for_us: boolean
+  }
   'coder.add': {
     agent: string
     settings: {
@@ -1470,6 +1482,7 @@ interface CallOutputs {
   'channel.say': Record<string, never>
   'channel.sent': Record<string, never>
   'channel.test': ChannelList
+  'channel.wants': { files: boolean }
   'coder.add': { agent: string }
   'coder.approve': { approved: string }
   'coder.list': {

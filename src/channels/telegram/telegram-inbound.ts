@@ -36,6 +36,7 @@ export function messageOf(update: Update, me: Me, open: OpenFile): InboundMessag
     text: isForwarded ? '' : written,
     kind: isDirect(message.chat) ? 'direct' : 'group',
     change: update.message === undefined ? 'edited' : 'new',
+    revision: update.message === undefined ? String(update.update_id) : '',
     mentionsUs: entities.some((entity) => namesUs(entity, written, me)),
     repliesToUs,
     quoted: [

@@ -60,6 +60,15 @@ export const receivedSchema = z.strictObject({
 })
 export type Received = z.infer<typeof receivedSchema>
 
+/** Of a message, by what is decided whether its files are read at all. */
+export const announcedSchema = receivedSchema
+  .pick({ channel: true, space: true, chat: true, thread: true, kind: true, sender: true, is_verified: true, at: true })
+  .extend({
+    automatic: receivedSchema.shape.automatic,
+    is_for_us: z.boolean().describe('It mentions us, answers us, or is a command.'),
+  })
+export type Announced = z.infer<typeof announcedSchema>
+
 /** What was decided of a message. */
 export const decidedSchema = z.strictObject({
   became: z.enum(['turn', 'command', 'linked', 'changed', 'heard', 'missed', 'stranger', 'ignored']),

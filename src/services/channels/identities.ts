@@ -1,7 +1,7 @@
 /** Who is speaking: identities that the person has linked, and the codes by which somebody becomes one. */
 import { createRecentMap, OxbowError } from '../../base/index.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
-import { change, hashOf, identityCategory, identityId, type Pairing, pairingCategory } from './channel-records.ts'
+import { change, hashOf, identityCategory, identityId, type Pairing, pairingCategory, shownOf } from './channel-records.ts'
 import { type Identity, type Role } from './channel-schemas.ts'
 import { maxIdentities, maxSenders, pairingMs, triesWindowMs, wrongTries } from './limits.ts'
 
@@ -52,7 +52,7 @@ export function createIdentities(deps: ChannelDeps): Identities {
     const id = identityId(channel, space, sender)
     if ((await documents.all(identityCategory)).length >= maxIdentities)
       throw new OxbowError('limit_reached', `${maxIdentities} identities are linked.`, { hint: 'Unlink some: oxbow call identity.unlink.' })
-    const identity: Identity = { id, channel, space, sender, shown, ...as, linked_at: clock.now(), by: of.caller.actor }
+    const identity: Identity = { id, channel, space, sender, shown: shownOf(shown), ...as, linked_at: clock.now(), by: of.caller.actor }
     await documents.put(of, [change(identityCategory, id, identity)], { sync: true })
     noteEvent('identity_linked', { channel, identity: id, role: as.role })
     return identity
@@ -70,7 +70,13 @@ export function createIdentities(deps: ChannelDeps): Identities {
     ])
     return { code, token, expires_at }
   }
-  const remove = (name: string) => documents.put(byKernel(deps, 'channel.pair'), [change(pairingCategory, name, null)], { sync: true })
+  /** @returns whether it was still there: of several who have one code, one has it */
+  const remove = async (name: string): Promise<boolean> => {
+    let wasThere = false
+    const look = async (now: unknown) => ((wasThere = now !== null) ? [change(pairingCategory, name, null)] : [])
+    await documents.update(byKernel(deps, 'channel.pair'), pairingCategory, name, look, { sync: true })
+    return wasThere
+  }
   return {
     get,
     link,
@@ -95,12 +101,11 @@ export function createIdentities(deps: ChannelDeps): Identities {
     async approve(of, code, role) {
       const hash = hashOf(code.trim().toUpperCase().replace(/[\s-]/g, ''))
       const found = (await open()).find(({ value }) => value.stranger !== undefined && value.code === hash)
-      if (found === undefined)
+      if (found === undefined || !(await remove(found.name)))
         throw new OxbowError('not_found', 'No stranger was shown this code in the last ten minutes.', {
           hint: 'Have them write again; `channels.strangers` must be "code".',
         })
       const { channel, stranger } = found.value
-      await remove(found.name)
       const { chat, ...rest } = stranger!
       return { identity: await link(of, { channel, ...rest }, { role, rights: [], groups: [] }), chat }
     },
@@ -109,7 +114,7 @@ export function createIdentities(deps: ChannelDeps): Identities {
 
 interface ClaimParts extends Pick<Identities, 'link'> {
   readonly open: () => Promise<readonly { readonly name: string; readonly value: Pairing }[]>
-  readonly remove: (name: string) => Promise<void>
+  readonly remove: (name: string) => Promise<boolean>
 }
 
 function createClaim({ clock, noteEvent }: ChannelDeps, { open, remove, link }: ClaimParts): Identities['claim'] {
@@ -126,13 +131,12 @@ function createClaim({ clock, noteEvent }: ChannelDeps, { open, remove, link }: 
     // Where no code is out, eight letters are a word, and nobody hears that there is an agent.
     if (offered.length === 0) return null
     const found = offered.find(({ value }) => (tried === '' ? value.code : value.link) === hash)
-    if (found === undefined) {
+    // Good once: it is gone before anybody is linked.
+    if (found === undefined || !(await remove(found.name))) {
       wrong.put(key, [...failures, clock.now()])
       noteEvent('channel_refused', { channel: sender.channel, sender: key, reason: 'wrong code' })
       return 'wrong'
     }
-    // Good once: it is gone before anybody is linked.
-    await remove(found.name)
     return link(of, sender, { role: found.value.role, rights: [], groups: [] })
   }
 }

@@ -5,6 +5,7 @@ import type { Of } from './channel-deps.ts'
 import { manageRight, readRight } from './channel-records.ts'
 import { channelName, identitySchema, roleSchema } from './channel-schemas.ts'
 import type { Channels } from './open-channels.ts'
+import { lesserOf } from './turns/chat-turns.ts'
 
 type Load = () => Promise<Channels>
 
@@ -36,9 +37,13 @@ function linkCall(load: Load): Call {
     example: { channel: 'telegram', space: '', sender: '1000', shown: 'Ada', role: 'member', rights: [], groups: [] },
     recordOutput: ({ id }) => ({ id }),
     async run({ role: given, rights, groups, ...sender }, context) {
-      const { identities, get } = await load()
+      const { identities, get, stop } = await load()
       await get(sender.channel)
-      return { output: await identities.link(ofCall(context, 'identity.link'), sender, { role: given, rights, groups }) }
+      const before = await identities.find(sender.channel, sender.space, sender.sender)
+      const linked = await identities.link(ofCall(context, 'identity.link'), sender, { role: given, rights, groups })
+      // What runs has more rights than they have now.
+      if (before !== null && before.role !== given && lesserOf(before.role, given) === given) await stop(linked.id)
+      return { output: linked }
     },
   })
 }
@@ -47,12 +52,14 @@ function unlinkCall(load: Load): Call {
   return defineCall({
     ...writes,
     name: 'identity.unlink',
-    summary: 'Unlinks somebody: from now on they are a stranger.',
+    summary: 'Unlinks somebody: from now on they are a stranger. Their turn is stopped, and what of them waits is dropped.',
     input: z.strictObject({ identity: z.string().min(1).max(100) }),
     output: z.strictObject({ unlinked: z.string() }),
     example: { identity: '0123456789abcdef' },
     async run({ identity }, context) {
-      const { id } = await (await load()).identities.unlink(ofCall(context, 'identity.unlink'), identity)
+      const { identities, stop } = await load()
+      const { id } = await identities.unlink(ofCall(context, 'identity.unlink'), identity)
+      await stop(id)
       return { output: { unlinked: id } }
     },
   })

@@ -2,6 +2,7 @@
 import { type CallId, once, OxbowError } from '../../base/index.ts'
 import type { ChannelSettings } from '../../config/index.ts'
 import { userCaller } from '../../kernel/index.ts'
+import { cancelCall } from '../../protocol/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
 import { change, channelCategory, type ChannelDoc, type ChannelHealth, processRight, secretName } from './channel-records.ts'
@@ -33,6 +34,8 @@ export interface Channels extends Receiving {
   add(of: Of, channel: ChannelSettings): Promise<void>
   set(of: Of, name: string, state: ChannelDoc['state']): Promise<void>
   remove(of: Of, name: string): Promise<void>
+  /** Stops the turns of an identity that run. */
+  stop(identity: string): Promise<void>
   /** Resolves when the state of a channel is another one than when it was asked, or after that time. */
   settled(name: string, ms: number, signal: AbortSignal): Promise<void>
   /** Goes on after a start of the guest. */
@@ -40,6 +43,7 @@ export interface Channels extends Receiving {
   end(): Promise<void>
 }
 
+const newOptions = ({ newId }: Pick<ChannelDeps, 'newId'>) => ({ id: newId() as CallId, signal: null })
 const keyName = 'channels'
 const healthTopic = 'channel health'
 
@@ -85,6 +89,11 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
       runs.changed(healthTopic)
     },
     ...changing(deps, { all, get, outbox, health, start: process.start }),
+    async stop(identity) {
+      for (const { running } of await chats.all())
+        if (running?.identity === identity)
+          await deps.gate.call(userCaller(deps.user, running.session, ''), cancelCall, { session: running.session }, newOptions(deps))
+    },
     async settled(name, ms, signal) {
       const isSettled = (): true | null => ((health.get(name)?.state ?? 'starting') === 'starting' ? null : true)
       await runs.until(healthTopic, isSettled, { signal, until: clock.now() + ms })

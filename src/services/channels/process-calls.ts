@@ -7,6 +7,7 @@ import { sectionOf } from '../../config/index.ts'
 import { answerCall, processRight } from './channel-records.ts'
 import {
   accountSchema,
+  announcedSchema,
   channelName,
   decidedSchema,
   deliverySchema,
@@ -39,6 +40,7 @@ const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, cal
 /** @param core absent fields where calls are only described */
 export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): readonly Call[] {
   return [
+    wantsCall(load),
     receiveCall(core, load),
     outboxCall(load),
     attemptCall(load),
@@ -59,6 +61,35 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): 
 function isForOthers({ config }: Pick<Core, 'config'>, { kind, mentions_us: mention, replies_to_us: reply, text }: Received): boolean {
   if (kind === 'direct' || mention || reply || text.startsWith('/')) return false
   return !sectionOf(channelsConfig, config).read_group && !respondsToAll(config)
+}
+
+function wantsCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.wants',
+    summary: 'Says whether the files of a message are to be read: those of strangers, and what is for others, are not.',
+    tier: 'read_only',
+    effect: 'none',
+    input: announcedSchema,
+    output: z.strictObject({ files: z.boolean() }),
+    example: {
+      channel: 'telegram',
+      space: '',
+      chat: '1000',
+      thread: '',
+      kind: 'direct',
+      sender: '1000',
+      is_verified: true,
+      at: 0,
+      automatic: '',
+      is_for_us: false,
+    },
+    recordOutput: (output) => ({ ...output }),
+    async run(input) {
+      const channels = await load()
+      return { output: { files: await channels.wantsFiles(await channels.get(input.channel), input) } }
+    },
+  })
 }
 
 function receiveCall(core: Pick<Core, 'config'>, load: Load): Call {
@@ -245,9 +276,14 @@ function answerCallOf(): Call {
     forModel: true,
     asks: ({ channel, chat }) => `others in ${channel}, chat ${chat}, will read this answer, and it may tell private data`,
     personal: true,
-    input: z.strictObject({ channel: channelName, chat: platformId, text: z.string() }),
+    input: z.strictObject({
+      channel: channelName,
+      chat: platformId,
+      text: z.string(),
+      files: z.array(z.string()).default([]).describe('Files that come along, by their names.'),
+    }),
     output: z.strictObject({}),
-    example: { channel: 'telegram', chat: '-1001000', text: 'The meeting is at ten.' },
+    example: { channel: 'telegram', chat: '-1001000', text: 'The meeting is at ten.', files: [] },
     run: async () => ({ output: {} }),
   })
 }

@@ -9,8 +9,8 @@ import type { TurnSource } from '../../protocol/index.ts'
 import { respondConfig } from '../respond/service.ts'
 import { channelsConfig } from './config.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type ChannelDoc, type ChannelHealth, newDelivery, turnOf, type Waiting } from './channel-records.ts'
-import { type Decided, type Identity, type Role, type Received } from './channel-schemas.ts'
+import { type ChannelDoc, type ChannelHealth, newDelivery, shownOf, turnOf, type Waiting } from './channel-records.ts'
+import { type Announced, type Decided, type Identity, type Role, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import { createCommands } from './commands.ts'
 import type { Identities } from './identities.ts'
@@ -21,6 +21,8 @@ import { createSpending } from './turns/spending.ts'
 
 export interface Receiving {
   receive(of: Of, channel: ChannelDoc, message: Received): Promise<Decided>
+  /** Whether a message would become a turn, so that its files are worth reading. */
+  wantsFiles(channel: ChannelDoc, message: Announced): Promise<boolean>
 }
 
 interface ReceivingParts {
@@ -43,6 +45,12 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
   const commands = createCommands(deps, parts)
   const say = sayIn(deps, parts)
   return {
+    async wantsFiles(channel, message) {
+      if (channel.state === 'paused' || message.automatic !== '' || !message.is_verified || isOld(deps, parts, message)) return false
+      const identity = await identities.find(channel.name, message.space, message.sender)
+      if (identity === null || whyNotHere(identity, message) !== '' || rates.isOver(identity)) return false
+      return message.kind === 'direct' || message.is_for_us || respondsToAll(deps.config)
+    },
     async receive(of, channel, message) {
       const place = { ...placeOf(message), kind: message.kind }
       const incoming: Incoming = { of, message, place }
@@ -51,11 +59,18 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       const identity = message.is_verified ? await identities.find(channel.name, message.space, message.sender) : null
       if (identity === null) return fromStranger(deps, parts, say, incoming)
       const known = { identity: identity.id, role: identity.role } as const
+      if (message.change === 'edited') {
+        // Each edit is a record, and words for the next turn: no way around the rate.
+        const { rate, until } = rates.take({ id: `${identity.id} edits`, role: identity.role })
+        if (rate !== 'ok') return { ...ignored('over the rate'), ...known, silent_until: until }
+      }
       if (message.change !== 'new') return { ...(await revised(parts, incoming, identity)), ...known }
       const here = whyNotHere(identity, message)
       if (here !== '') return { ...ignored(here), ...known }
       const isCommand = commands.isCommand(message.text)
       if (!isCommand && !isForUs(deps, message)) return { ...(await overheard(deps, parts, incoming)), ...known }
+      // A repetition counts once: recordings, posted again and again, would leave nothing for what is new.
+      if ((await chats.get(place))?.recent.includes(message.message) === true) return { ...repeated(message, isCommand), ...known }
       const { rate, until } = rates.take(identity)
       if (rate === 'over')
         await say(of, message, `That is more than ${ratePerWindow[identity.role]} messages in ten minutes. I read on when these are over.`)
@@ -74,6 +89,11 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
 }
 
 const ignored = (why: string): Decided => ({ became: 'ignored', why, identity: '', role: '', turn: '', silent_until: 0 })
+
+const repeated = ({ channel, space, chat, message }: Received, isCommand: boolean): Decided =>
+  isCommand
+    ? { ...ignored('known'), became: 'command' }
+    : { ...ignored('known'), became: 'turn', turn: turnOf(channel, space, chat, message) }
 
 const placeOf = ({ channel, space, chat, thread }: ChatPlace) => ({ channel, space, chat, thread })
 
@@ -117,8 +137,6 @@ function waitingOf(message: Received, identity: Identity, turn: Waiting['turn'])
   }
 }
 
-const shownOf = (shown: string): string => truncate(shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ''), 80)
-
 /** Characters of a name in the source of a turn. */
 const maxSourceChars = 200
 
@@ -134,7 +152,7 @@ function sourceOf({ kind, mentions_us: mention, replies_to_us: reply, is_bot: bo
 }
 
 /** A guest speaks in the groups that were named, and nowhere else. */
-function whyNotHere({ role, groups }: Identity, { kind, chat }: Received): string {
+function whyNotHere({ role, groups }: Identity, { kind, chat }: Pick<Received, 'kind' | 'chat'>): string {
   if (role !== 'guest') return ''
   return kind === 'group' && groups.includes(chat) ? '' : 'a guest, who may not speak here'
 }
@@ -169,7 +187,7 @@ async function revised({ chats }: ReceivingParts, { of, place, message }: Incomi
  * What waited on the platform for more than a day is listed, and not answered. A channel that has been connected for long gets nothing that
  * old: then a clock is wrong, and the message is new.
  */
-function isOld({ clock }: ChannelDeps, { health }: ReceivingParts, { at, channel }: Received): boolean {
+function isOld({ clock }: ChannelDeps, { health }: ReceivingParts, { at, channel }: Pick<Received, 'at' | 'channel'>): boolean {
   const now = clock.now()
   const { state, since } = health(channel)
   // A command of a platform's menu has no time, and comes at once or never.
@@ -208,17 +226,19 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, say: Say, 
 /** How many messages an identity has sent in the last ten minutes. */
 function createRates({ clock }: Pick<ChannelDeps, 'clock'>) {
   const windows = createRecentMap<string, { readonly at: readonly number[]; readonly told: boolean }>(maxSenders)
+  const recentOf = (id: string): readonly number[] => (windows.get(id)?.at ?? []).filter((each) => clock.now() - each < rateWindowMs)
   return {
+    isOver: ({ id, role }: { readonly id: string; readonly role: Role }): boolean => recentOf(id).length >= ratePerWindow[role],
     /** @returns `over` once, then `silent`; `until`: when the oldest of the window is over */
     take({ id, role }: { readonly id: string; readonly role: Role }): { readonly rate: 'ok' | 'over' | 'silent'; readonly until: number } {
-      const window = windows.get(id) ?? { at: [], told: false }
-      const at = window.at.filter((each) => clock.now() - each < rateWindowMs)
+      const told = windows.get(id)?.told ?? false
+      const at = recentOf(id)
       if (at.length < ratePerWindow[role]) {
         windows.put(id, { at: [...at, clock.now()], told: false })
         return { rate: 'ok', until: 0 }
       }
       windows.put(id, { at, told: true })
-      return { rate: window.told ? 'silent' : 'over', until: at[0]! + rateWindowMs }
+      return { rate: told ? 'silent' : 'over', until: at[0]! + rateWindowMs }
     },
   }
 }

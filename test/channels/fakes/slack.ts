@@ -149,7 +149,14 @@ function controlsOf(
         team: { id: team },
         channel: { id: chat },
         message: { type: 'message', ts: message },
-        actions: [{ type: 'button', value: data, action_id: element !== undefined && 'action_id' in element ? element.action_id : '' }],
+        actions: [
+          {
+            type: 'button',
+            value: data,
+            action_id: element !== undefined && 'action_id' in element ? element.action_id : '',
+            action_ts: nextTs(state),
+          },
+        ],
       }
       sockets.deliver('interactive', payload, `press ${message}`)
       return shownTo.promise

@@ -5,8 +5,8 @@ import { decideCall, endsTurn, isEnd, type RecordView, type TurnDecision } from 
 import type { HeldRuns } from '../../../runs/index.ts'
 import { followCategory } from '../../access/service.ts'
 import { byKernel, type ChannelDeps } from '../channel-deps.ts'
-import { change, chatCategory, type ChatDoc, newDelivery, processRight, type Running } from '../channel-records.ts'
-import type { Role } from '../channel-schemas.ts'
+import { change, chatCategory, type ChatDoc, identityCategory, newDelivery, processRight, type Running } from '../channel-records.ts'
+import { type Identity, type Role, roleSchema } from '../channel-schemas.ts'
 import { maxPast } from '../limits.ts'
 import type { Outbox } from '../outbox.ts'
 import { createSpending, type Spending } from './spending.ts'
@@ -57,8 +57,15 @@ function replyOf({ clock }: ChatTurnDeps, { channel, space, chat, thread, kind }
 async function takeNext(deps: ChatTurnDeps, id: string): Promise<void> {
   const spending: Spending = createSpending(deps)
   await deps.held.update(byKernel(deps, 'channel.begin'), id, async (now) => {
-    const [next, ...queue] = now?.queue ?? []
-    if (now === null || now.running !== null || next === undefined) return []
+    const [first, ...queue] = now?.queue ?? []
+    if (now === null || now.running !== null || first === undefined) return []
+    // A message that waits acts by what its sender may when its turn begins: whoever was unlinked meanwhile may nothing.
+    const known = (await deps.documents.get<Identity>(identityCategory, first.identity))?.value
+    if (known === undefined) {
+      const others = queue.filter(({ identity }) => identity !== first.identity)
+      return [change(chatCategory, id, { ...now, queue: others })]
+    }
+    const next = { ...first, role: lesserOf(first.role, known.role) }
     // A session of the owner's own would run with the owner's rights, whoever speaks in it.
     const isOwn = next.role === 'owner' && now.kind === 'direct'
     const session = isOwn || isDerived(now.session) ? now.session : newSession(deps, now, next.role)
@@ -74,6 +81,11 @@ async function takeNext(deps: ChatTurnDeps, id: string): Promise<void> {
     const follow: DocumentChange = change(followCategory, session, { right: processRight })
     return [follow, change(chatCategory, id, chat), ...changes]
   })
+}
+
+/** @returns whichever of two roles has fewer rights */
+export function lesserOf(one: Role, other: Role): Role {
+  return roleSchema.options.findLast((role) => role === one || role === other)!
 }
 
 /** @returns the chat with another session; the one before still belongs to it */
