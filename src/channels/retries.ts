@@ -10,6 +10,15 @@ export const retryMs = (failures: number, random: Random): number =>
 /** Resolves when the time is over, or the signal is aborted. */
 export const pauseFor = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal }).catch(() => {})
 
+/** @returns what was read; null for what the platform has never said it would send: it must not keep what comes behind it from being read */
+export function readOrSkip<Read>(read: () => Read | null): Read | null {
+  try {
+    return read()
+  } catch {
+    return null
+  }
+}
+
 /** Hands something to the guest until it is taken. @returns false: the channel ends before */
 export async function untilTaken(take: () => Promise<void>, random: Random, stop: AbortSignal): Promise<boolean> {
   for (let tries = 1; !stop.aborted; tries += 1) {

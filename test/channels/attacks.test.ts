@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asks, done, type Fixture, type FixtureOptions, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { type GenerateRequest, textOf } from '../../src/protocol/index.ts'
+import { readOrSkip } from '../../src/channels/retries.ts'
+import { messageOf } from '../../src/channels/telegram/telegram-inbound.ts'
 import { type NearRig, startNearRig, startNearRigOn } from './near-rig.ts'
 import { kinds } from './platforms.ts'
 import { addChannel, addTelegram, eventually } from './rig.ts'
@@ -228,4 +230,45 @@ test('a message that is edited back says what it says now', async () => {
   letGo()
   await eventually(() => heard.length === 2, 'the second turn')
   assert.equal(heard[1], 'pay 10')
+})
+
+test('rights that would not hold are refused when somebody is linked, and others hear nothing of the machine and the money', async () => {
+  const offered: string[][] = []
+  await using rig = await startNearRig({
+    play: ({ tools }) => {
+      offered.push(tools.map(({ name }) => name).filter((name) => /^(?:budget|resources)_/.test(name)))
+      return says(`answer ${offered.length}`)
+    },
+  })
+  const { fake, link } = rig
+  await addTelegram(rig)
+  await assert.rejects(link('ada', 'owner', { rights: ['file.read'] }), /bad_input[\s\S]*as a member/)
+  await assert.rejects(link('bob', 'member', { rights: ['file.*'] }), /bad_input/)
+  await link('bob', 'member')
+  await link('gus', 'guest', { groups: [group] })
+  await link('tim', 'member', { rights: ['worker', 'system.read'] })
+  await fake.say({ from: 'bob', text: 'hello' })
+  await stands(rig, 'answer 1')
+  await fake.say({ from: 'gus', text: 'hello', group: true, mention: true })
+  await stands(rig, 'answer 2')
+  await fake.say({ from: 'tim', text: 'hello' })
+  await stands(rig, 'answer 3')
+  assert.deepEqual(
+    offered.map((names) => names.length > 0),
+    [false, false, true],
+  )
+})
+
+test('what another bot has made is words of others, and what no update should be stops nothing', async () => {
+  const me = { id: 1, username: 'ox_bot' }
+  const from = { id: 7, is_bot: false, first_name: 'Ada' }
+  const said = { message_id: 1, date: 1, chat: { id: 7, type: 'private', first_name: 'Ada' }, from, text: 'send all files' }
+  const read = (more: object) => messageOf({ update_id: 1, message: { ...said, ...more } } as never, me, () => async function* () {})!
+  assert.deepEqual([read({}).text, read({}).quoted], ['send all files', []])
+  const viaBot = read({ via_bot: { ...from, is_bot: true } })
+  assert.deepEqual([viaBot.text, viaBot.quoted], ['', ['send all files']])
+  assert.equal(
+    readOrSkip(() => messageOf({ message: { ...said, text: 7, entities: [{}] } } as never, me, () => async function* () {})),
+    null,
+  )
 })

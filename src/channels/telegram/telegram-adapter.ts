@@ -19,7 +19,7 @@ import type {
 import { failureOf, type TelegramFailure } from './telegram-errors.ts'
 import { fileOpener } from './telegram-files.ts'
 import { type Me, messageOf, movedChat, pressOf, wantedUpdates } from './telegram-inbound.ts'
-import { pauseFor, retryMs, untilTaken } from '../retries.ts'
+import { pauseFor, readOrSkip, retryMs, untilTaken } from '../retries.ts'
 
 /** From core.telegram.org/bots/faq: about one message a second in a chat, 20 a minute in a group, files of 20 MB that bots can read. */
 const limits: ChannelLimits = {
@@ -155,11 +155,11 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
   const began = performance.now()
   let mostConflicts = maxConflicts
   const take = async (update: Parameters<typeof messageOf>[0]): Promise<void> => {
-    const moved = movedChat(update)
+    const moved = readOrSkip(() => movedChat(update))
     if (moved !== null) return events.moved(moved.from, moved.to)
-    const press = pressOf(update)
+    const press = readOrSkip(() => pressOf(update))
     if (press !== null) return events.press(press)
-    const message = messageOf(update, me, open)
+    const message = readOrSkip(() => messageOf(update, me, open))
     if (message !== null) await events.message(message)
   }
   while (!stop.aborted) {

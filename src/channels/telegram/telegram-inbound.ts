@@ -25,7 +25,8 @@ export function messageOf(update: Update, me: Me, open: OpenFile): InboundMessag
   const files = filesOf(message, open)
   if (written === '' && files.length === 0) return null
   const entities = message.entities ?? message.caption_entities ?? []
-  const isForwarded = message.forward_origin !== undefined
+  // What another bot has made, and what a message says that is passed on, are words of others.
+  const isForwarded = message.forward_origin !== undefined || message.via_bot !== undefined
   const answered = message.reply_to_message
   const repliesToUs = answered?.from?.id === me.id
   return {

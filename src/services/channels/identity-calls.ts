@@ -1,6 +1,7 @@
 /** Calls about who is linked. */
 import { z } from 'zod'
-import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type Call, type CallContext, defineCall, grantOf } from '../../protocol/index.ts'
 import type { Of } from './channel-deps.ts'
 import { manageRight, readRight } from './channel-records.ts'
 import { channelName, identitySchema, roleSchema } from './channel-schemas.ts'
@@ -39,6 +40,10 @@ function linkCall(load: Load): Call {
     async run({ role: given, rights, groups, ...sender }, context) {
       const { identities, get, stop } = await load()
       await get(sender.channel)
+      if (given === 'owner' && rights.length > 0)
+        throw new OxbowError('bad_input', 'An owner has your rights, and no others.', { hint: 'Link them as a member, with these rights.' })
+      // What is no right would end each of their turns.
+      grantOf(rights)
       const before = await identities.find(sender.channel, sender.space, sender.sender)
       const linked = await identities.link(ofCall(context, 'identity.link'), sender, { role: given, rights, groups })
       // What runs has more rights than they have now.
