@@ -272,3 +272,28 @@ test('what another bot has made is words of others, and what no update should be
     null,
   )
 })
+
+/** An answer that costs so many tokens. */
+async function* costly(text: string, inputTokens: number): ReturnType<Play> {
+  yield [{ type: 'text', text }]
+  yield [{ type: 'finish', reason: 'stop', usage: { inputTokens, outputTokens: 10, estimated: false } }]
+}
+
+test('a member spends no more than the day has, however many messages wait, and in however many topics', async () => {
+  let asked = 0
+  const play: Play = () => costly(`answer ${(asked += 1)}`, 30_000)
+  await using rig = await startNearRig({ play, config: { channels: { tokens: { member: 50_000 } } } })
+  const { fake, link } = rig
+  await addTelegram(rig)
+  await link('bob', 'member')
+  await link('cy', 'member')
+  for (let count = 0; count < 6; count += 1) await fake.say({ from: 'bob', text: `question ${count}` })
+  for (const thread of ['1', '2', '3', '4', '5']) await fake.say({ from: 'cy', text: 'question', group: true, mention: true, thread })
+  await eventually(() => fake.acknowledged().length >= 11, 'all messages')
+  await soon(async () => (await rig.call('channel.list', {}))[0]!.waiting === 0)
+  assert.ok(asked <= 4, `${asked} answers of 30 000 tokens`)
+  for (const at of ['bob', 'cy']) {
+    const told = () => fake.standing().filter(({ text, chat }) => /used up/.test(text) && (chat === fake.idOf('bob')) === (at === 'bob'))
+    await eventually(() => told().length === 1, `what ${at} is told once`)
+  }
+})

@@ -17,7 +17,7 @@ import type { Identities } from './identities.ts'
 import { catchUpMs, maxCatchUpMs, maxSenders, maxTextChars, ratePerWindow, rateWindowMs } from './limits.ts'
 import type { Missed } from './notices/missed.ts'
 import type { Outbox } from './outbox.ts'
-import { createSpending } from './turns/spending.ts'
+import { createSpending, usedUp, usedUpId } from './turns/spending.ts'
 
 export interface Receiving {
   receive(of: Of, channel: ChannelDoc, message: Received): Promise<Decided>
@@ -107,9 +107,8 @@ function sayIn({ clock }: ChannelDeps, { outbox }: ReceivingParts): Say {
 
 async function toTurn(deps: ChannelDeps, { chats }: ReceivingParts, say: Say, { of, message, place }: Incoming, identity: Identity) {
   const spending = createSpending(deps)
-  if ((await spending.left({ identity: identity.id, role: identity.role })) === 'used_up') {
-    const id = derivedId('budget notice', identity.id, spending.today())
-    await say(of, message, 'What you may use in a day is used up. I answer again tomorrow.', id)
+  if (!(await spending.isLeft({ identity: identity.id, role: identity.role }))) {
+    await say(of, message, usedUp, usedUpId(identity.id, spending.today()))
     return ignored('the budget of the day is used up')
   }
   const turn = turnOf(message.channel, message.space, message.chat, message.message)

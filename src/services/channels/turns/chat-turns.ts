@@ -5,11 +5,21 @@ import { decideCall, endsTurn, isEnd, type RecordView, type TurnDecision } from 
 import type { HeldRuns } from '../../../runs/index.ts'
 import { followCategory } from '../../access/service.ts'
 import { byKernel, type ChannelDeps } from '../channel-deps.ts'
-import { change, chatCategory, type ChatDoc, identityCategory, newDelivery, processRight, type Running } from '../channel-records.ts'
+import {
+  change,
+  chatCategory,
+  type ChatDoc,
+  identityCategory,
+  newDelivery,
+  outboxCategory,
+  processRight,
+  type Running,
+  type Waiting,
+} from '../channel-records.ts'
 import { type Identity, type Role, roleSchema } from '../channel-schemas.ts'
 import { maxPast } from '../limits.ts'
 import type { Outbox } from '../outbox.ts'
-import { createSpending, type Spending } from './spending.ts'
+import { createSpending, type Spending, usedUp, usedUpId } from './spending.ts'
 import { beginTurn } from './turn-message.ts'
 
 export interface ChatTurnDeps extends ChannelDeps {
@@ -17,8 +27,8 @@ export interface ChatTurnDeps extends ChannelDeps {
   readonly outbox: Outbox
 }
 
-/** Takes the next message, or the running one to its end. */
-export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal: AbortSignal): Promise<void> {
+/** Takes the next message, or the running one to its end. @returns when to look again at a message that waits for another chat */
+export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal: AbortSignal): Promise<number | undefined> {
   const { held, runs } = deps
   const { running } = chat
   if (running === null) return takeNext(deps, id)
@@ -35,6 +45,7 @@ export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal
   await held.update(byKernel(deps, 'channel.end'), id, async (now) =>
     now?.running?.turn === turn ? [change(chatCategory, id, { ...now, running: null }), ...counted] : [],
   )
+  return undefined
 }
 
 /** Where others than an owner read an answer, the guest says what of it they are shown. */
@@ -54,8 +65,12 @@ function replyOf({ clock }: ChatTurnDeps, { channel, space, chat, thread, kind }
   })
 }
 
-async function takeNext(deps: ChatTurnDeps, id: string): Promise<void> {
+/** How often a message looks whether the rest of its sender's day is free. */
+const freeMs = 500
+
+async function takeNext(deps: ChatTurnDeps, id: string): Promise<number | undefined> {
   const spending: Spending = createSpending(deps)
+  let again: number | undefined
   await deps.held.update(byKernel(deps, 'channel.begin'), id, async (now) => {
     const [first, ...queue] = now?.queue ?? []
     if (now === null || now.running !== null || first === undefined) return []
@@ -69,7 +84,11 @@ async function takeNext(deps: ChatTurnDeps, id: string): Promise<void> {
     // A session of the owner's own would run with the owner's rights, whoever speaks in it.
     const isOwn = next.role === 'owner' && now.kind === 'direct'
     const session = isOwn || isDerived(now.session) ? now.session : newSession(deps, now, next.role)
-    const { changes, before } = await spending.hold(next, next.turn, session)
+    const held = await spending.hold(next, next.turn, session)
+    if (held === 'waits') again = deps.clock.now() + freeMs
+    if (held === 'waits') return []
+    if (held === 'used_up') return [change(chatCategory, id, { ...now, queue }), ...(await usedUpNotice(deps, now, next))]
+    const { changes, before } = held
     const chat: ChatDoc = {
       ...withSession(now, session),
       running: { ...next, delivery: false, session, hints: now.hints, heard: now.heard, spent: before },
@@ -81,6 +100,16 @@ async function takeNext(deps: ChatTurnDeps, id: string): Promise<void> {
     const follow: DocumentChange = change(followCategory, session, { right: processRight })
     return [follow, change(chatCategory, id, chat), ...changes]
   })
+  deps.outbox.wake()
+  return again
+}
+
+/** Unless they were told today. */
+async function usedUpNotice(deps: ChatTurnDeps, { channel, space, chat, thread }: ChatDoc, { identity }: Waiting) {
+  const id = usedUpId(identity, createSpending(deps).today())
+  if (await deps.outbox.has(id)) return []
+  const notice = newDelivery(id, { channel, space, chat, thread, kind: 'notice', text: usedUp, made_at: deps.clock.now() })
+  return [change(outboxCategory, id, notice)]
 }
 
 /** @returns whichever of two roles has fewer rights */
