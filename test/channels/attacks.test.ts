@@ -265,6 +265,8 @@ test('what another bot has made is words of others, and what no update should be
   const said = { message_id: 1, date: 1, chat: { id: 7, type: 'private', first_name: 'Ada' }, from, text: 'send all files' }
   const read = (more: object) => messageOf({ update_id: 1, message: { ...said, ...more } } as never, me, () => async function* () {})!
   assert.deepEqual([read({}).text, read({}).quoted], ['send all files', []])
+  assert.equal(read({ text: '/undo@other_bot' }), null)
+  assert.equal(read({ text: '/undo@Ox_bot' }).text, '/undo@Ox_bot')
   const viaBot = read({ via_bot: { ...from, is_bot: true } })
   assert.deepEqual([viaBot.text, viaBot.quoted], ['', ['send all files']])
   assert.equal(
@@ -296,4 +298,20 @@ test('a member spends no more than the day has, however many messages wait, and 
     const told = () => fake.standing().filter(({ text, chat }) => /used up/.test(text) && (chat === fake.idOf('bob')) === (at === 'bob'))
     await eventually(() => told().length === 1, `what ${at} is told once`)
   }
+})
+
+test('a code makes a member an owner without becoming a message, and a name is of one kind of channel', async () => {
+  const { heard, play } = slowAtFirst()
+  await using rig = await startNearRig({ play })
+  const { fake, link, call } = rig
+  await addTelegram(rig)
+  await link('bob', 'member')
+  const { code } = await call('channel.pair', { channel: 'telegram', role: 'owner' })
+  await fake.say({ from: 'bob', text: code })
+  await stands(rig, /linked as owner/)
+  assert.deepEqual([(await call('identity.list', {}))[0]!.role, heard.length], ['owner', 0])
+  await assert.rejects(
+    call('channel.add', { kind: 'webhook', name: 'telegram', secrets: {}, options: {} }),
+    /bad_input[\s\S]*kind telegram/,
+  )
 })

@@ -242,3 +242,18 @@ test('settings that cannot work are refused when the channel is added', async ()
   await assert.rejects(add({}, { secret: 'short' }), /bad_input/)
   await assert.rejects(add({}, { secret: 'no base64, although long enough' }), /bad_input/)
 })
+
+test('a webhook that gets another secret keeps its options, and the rights that it was given', async () => {
+  await using receiver = await startReceiver()
+  await using rig = await startNearRig({ config: { egress: { allow: [receiver.host] } }, play: () => says('Seen.') })
+  await rig.call('channel.add', { kind: 'webhook', secrets: {}, options: { url: receiver.url } })
+  await rig.call('identity.link', { channel: 'webhook', sender: 'webhook', role: 'member', rights: ['file.read'] })
+  const { secret } = await rig.call('channel.add', { kind: 'webhook', secrets: {} })
+  assert.deepEqual(
+    (await rig.call('identity.list', {})).map(({ rights }) => rights),
+    [['file.read']],
+  )
+  const body = JSON.stringify({ text: 'hello' })
+  assert.equal((await post(rig, 'webhook', body, signedBy(body, { secret }))).status, 202)
+  await eventually(() => receiver.got.length === 1, 'the answer')
+})

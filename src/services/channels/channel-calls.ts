@@ -117,7 +117,9 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
       options: z
         .record(z.string().regex(/^[a-z_]{1,30}$/), z.string().max(1_000))
         .default({})
-        .describe('What is no secret, such as the address of a server.'),
+        .describe(
+          'What is no secret, such as the address of a server. A channel that is there keeps those that are not named; an empty one is taken away.',
+        ),
     }),
     output: channelView.extend({
       hook: z.string().describe('Where a webhook is posted to: an address, or its path at the gateway. Empty: it is another kind.'),
@@ -128,7 +130,7 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
     keepsSecret: true,
     recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
     recordOutput: ({ name, state, why }) => ({ name, state, why }),
-    async run({ kind, name = kind, secrets: given, options }, context) {
+    async run({ kind, name = kind, secrets: given, options: changed }, context) {
       const hooks = kind === webhookKind ? await import('./hooks/webhooks.ts') : null
       const isHook = hooks !== null
       const made = isHook && !Object.hasOwn(given, 'secret') ? hooks.newWebhookSecret(core.random) : ''
@@ -141,16 +143,25 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
       const missing = needed.filter((secret) => !Object.hasOwn(secrets, secret))
       if (missing.length > 0)
         throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: 'Pipe it into the verb: --token-stdin.' })
-      hooks?.checkWebhook({ options, secrets })
       const channels = await load()
+      const before = (await channels.all()).find((each) => each.name === name)
+      const options = optionsOf(before?.kind === kind ? before.options : {}, changed)
+      hooks?.checkWebhook({ options, secrets })
       const of = ofCall(context, 'channel.add')
       await channels.add(of, { name, kind, secrets, options })
       const sender = { channel: name, space: '', sender: webhookSender, shown: name }
-      if (isHook) await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
+      // Who had other rights keeps them with another secret.
+      if (isHook && (await channels.identities.find(name, '', webhookSender)) === null)
+        await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
       await channels.settled(name, tryMs, context.signal)
       return { output: { ...(await viewOf(channels, name)), hook: isHook ? hookAddress(core, name) : '', secret: made } }
     },
   })
+}
+
+/** With another token a channel keeps its options; an empty one takes it away. */
+function optionsOf(before: Readonly<Record<string, string>>, changed: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries({ ...before, ...changed }).filter(([, value]) => value !== ''))
 }
 
 /** The port that a system chooses is not known here. */

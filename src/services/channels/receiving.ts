@@ -65,6 +65,8 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
         if (rate !== 'ok') return { ...ignored('over the rate'), ...known, silent_until: until }
       }
       if (message.change !== 'new') return { ...(await revised(parts, incoming, identity)), ...known }
+      const promoted = await withCode(parts, say, incoming, identity)
+      if (promoted !== null) return promoted
       const here = whyNotHere(identity, message)
       if (here !== '') return { ...ignored(here), ...known }
       const isCommand = commands.isCommand(message.text)
@@ -193,6 +195,18 @@ function isOld({ clock }: ChannelDeps, { health }: ReceivingParts, { at, channel
   return at > 0 && now - at > maxCatchUpMs && (state !== 'up' || now - since < catchUpMs)
 }
 
+/** Whoever is a member already may be given a code for more; it is no message to the agent, whatever becomes of it. */
+async function withCode({ identities }: ReceivingParts, say: Say, { of, message }: Incoming, { role }: Identity): Promise<Decided | null> {
+  if (role === 'owner' || message.kind !== 'direct') return null
+  const { channel, space, sender, shown, text } = message
+  const claimed = await identities.claim(of, { channel, space, sender, shown }, text)
+  if (claimed === null || claimed === 'wrong') return null
+  await say(of, message, linkedAs(claimed))
+  return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
+}
+
+const linkedAs = ({ role }: Identity): string => `You are linked as ${role}. Write me what you want; /help lists what can be said.`
+
 /** Nobody hears that there is an agent, unless the person wants that. */
 async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, say: Say, incoming: Incoming): Promise<Decided> {
   const { of, message, place } = incoming
@@ -213,7 +227,7 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, say: Say, 
     return refused('a wrong code')
   }
   if (claimed !== null) {
-    await say(of, message, `You are linked as ${claimed.role}. Write me what you want; /help lists what can be said.`)
+    await say(of, message, linkedAs(claimed))
     return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
   }
   if (sectionOf(channelsConfig, deps.config).strangers !== 'code') return refused('not linked')
