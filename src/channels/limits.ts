@@ -17,6 +17,10 @@ export const releaseWaitS = 60
 /** Pauses between attempts to connect, and to deliver. */
 export const firstRetryMs = 1_000
 export const longestRetryMs = 60_000
+/** The longest that a platform can have us wait: after it a delivery is given up. */
+export const longestHoldMs: number = 24 * 60 * 60_000
+/** So often in a row a platform may say when to try again; then the pauses grow, whatever it says. */
+export const believedHolds = 5
 /** The first pause before a message is handed to the guest again. */
 export const firstTakeMs = 500
 /** Messages of a sender in a day that the guest hears of only to refuse them. */

@@ -7,6 +7,7 @@ import { Webhook } from 'standardwebhooks'
 import { systemRandom } from '../../src/base/index.ts'
 import { createToken, startGateway } from '../../src/gateway/index.ts'
 import { says } from '../../src/kernel/kernel-fixture.ts'
+import { waitable } from '../../src/channels/retries.ts'
 import { type NearRig, startNearRig } from './near-rig.ts'
 import { eventually } from './rig.ts'
 
@@ -256,4 +257,32 @@ test('a webhook that gets another secret keeps its options, and the rights that 
   const body = JSON.stringify({ text: 'hello' })
   assert.equal((await post(rig, 'webhook', body, signedBy(body, { secret }))).status, 202)
   await eventually(() => receiver.got.length === 1, 'the answer')
+})
+
+test('a receiver that says to try again at once, again and again, is not asked ever faster', async () => {
+  let asked = 0
+  const server = createServer((request, response) => {
+    asked += 1
+    request.resume()
+    response.writeHead(429, { 'retry-after': asked % 2 === 0 ? '-1' : '0.001' }).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    await using rig = await startNearRig({ config: { egress: { allow: [host] } }, play: () => says('Seen.') })
+    const { secret } = await rig.call('channel.add', { kind: 'webhook', secrets: {}, options: { url: `http://${host}/in` } })
+    const body = JSON.stringify({ text: 'hello' })
+    await post(rig, 'webhook', body, signedBy(body, { secret }))
+    await eventually(() => asked >= 5, 'the first attempts')
+    await new Promise((resolve) => setTimeout(resolve, 5_000))
+    // Five times a second without pauses that grow.
+    assert.ok(asked < 20, `${asked} times`)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
+test('a time that a server makes up can be waited', () => {
+  assert.deepEqual([-1, 5, Number.NaN, Infinity, 1e15].map(waitable), [0, 5, 60_000, 60_000, 24 * 60 * 60_000])
 })

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebClient } from '@slack/web-api'
 import type { InboundMessage, KnownChat } from '../port.ts'
-import { readOrSkip } from '../retries.ts'
+import { readOrSkip, waitable } from '../retries.ts'
 import { slackFailure } from './slack-errors.ts'
 import { type Me, messageOf, type OpenFile, type SlackMessage } from './slack-inbound.ts'
 
@@ -98,7 +98,7 @@ async function patiently<Answer>(stop: AbortSignal, ask: () => Promise<Answer>):
     } catch (error) {
       const failure = slackFailure(error)
       if (failure.why !== 'throttled') throw error
-      await sleep(failure.retryAfterMs, undefined, { signal: stop })
+      await sleep(waitable(failure.retryAfterMs), undefined, { signal: stop })
     }
   }
 }
