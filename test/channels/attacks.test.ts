@@ -315,3 +315,25 @@ test('a code makes a member an owner without becoming a message, and a name is o
     /bad_input[\s\S]*kind telegram/,
   )
 })
+
+test('of what nobody can answer no words are kept, and a bot fills no journal', async () => {
+  await using rig = await startNearRig()
+  const { fixture, call, fake } = rig
+  await addTelegram(rig)
+  const mail = {
+    channel: 'telegram',
+    chat: 'x',
+    kind: 'direct',
+    sender: 'x',
+    shown: 'X',
+    at: Date.now(),
+    text: 'BUY THIS',
+    quoted: ['AND THAT'],
+  }
+  assert.equal((await call('channel.receive', { ...mail, message: '1', automatic: 'list' })).became, 'ignored')
+  assert.equal((await call('channel.receive', { ...mail, message: '2', is_verified: false })).became, 'stranger')
+  const bot = { ...mail, message: '3', chat: group, kind: 'group', sender: fake.idOf('bot'), is_bot: true }
+  assert.equal((await call('channel.receive', bot)).became, 'stranger')
+  const kept = (await intents(fixture, 'channel.receive')).map(({ body }) => body).join()
+  assert.doesNotMatch(kept, /BUY THIS|AND THAT/)
+})

@@ -69,7 +69,7 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
       const stop = AbortSignal.any([signal, ending.signal])
       const known = await whoAmI(web)
       me = known
-      const link = { ...deps, web, request, appToken, me, events, stop, open: fileOpener(token, slackApiUrl), clock }
+      const link = { ...deps, web, request, appToken, me, events, stop, open: fileOpener(token, slackApiUrl), clock, last: new Map() }
       const socket = await connectFirst(link)
       await catchUp(link)
       deps.log('slack is connected', { channel: name })
@@ -115,6 +115,8 @@ interface Link extends AdapterDeps {
   readonly stop: AbortSignal
   readonly open: OpenFile
   readonly clock: PlatformClock
+  /** The last message of each channel, while it is taken in. */
+  readonly last: Map<string, Promise<void>>
 }
 
 /** A connection, until it ends. */
@@ -217,14 +219,24 @@ interface Envelope {
   readonly body: unknown
 }
 
+/** Does something after what came before it, whatever has become of that. */
+function inOrder(last: Map<string, Promise<void>>, key: string, work: () => Promise<void>): Promise<void> {
+  const done = (last.get(key) ?? Promise.resolve()).then(work, work)
+  const forget = (): void => void (last.get(key) === done && last.delete(key))
+  last.set(key, done)
+  done.then(forget, forget)
+  return done
+}
+
 /** What is not taken is not acknowledged, so that it comes again. Never rejects. */
-async function take({ me, open, events }: Link, { ack, type, body }: Envelope): Promise<void> {
+async function take({ me, open, events, last }: Link, { ack, type, body }: Envelope): Promise<void> {
   try {
     if (type === 'events_api') {
       const { event } = body as { readonly event: SlackMessage & { readonly type: string } }
       // A mention comes as a message as well.
       const message = event.type === 'message' ? messageOf(event, me, open) : null
-      if (message !== null) await events.message(message)
+      // An edit must not come before what it changes.
+      if (message !== null) await inOrder(last, message.chat, () => events.message(message))
     } else if (type === 'slash_commands') {
       const command = commandOf(body, me)
       if (command !== null) await events.message(command)

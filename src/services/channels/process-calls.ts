@@ -57,8 +57,13 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): 
   ]
 }
 
-/** Of what was said in a group to others, nothing is kept, unless the person wants that. */
-function isForOthers({ config }: Pick<Core, 'config'>, { kind, mentions_us: mention, replies_to_us: reply, text }: Received): boolean {
+/**
+ * Of what was said in a group to others, nothing is kept, unless the person wants that; and nothing of what no turn can come of: a list, or a
+ * mail that anybody may have written, of which there can be any number.
+ */
+function isForOthers({ config }: Pick<Core, 'config'>, message: Received): boolean {
+  const { kind, mentions_us: mention, replies_to_us: reply, text, automatic, is_verified: isVerified } = message
+  if (automatic !== '' || !isVerified) return true
   if (kind === 'direct' || mention || reply || text.startsWith('/')) return false
   return !sectionOf(channelsConfig, config).read_group && !respondsToAll(config)
 }

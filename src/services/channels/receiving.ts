@@ -217,7 +217,7 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, say: Say, 
     await chats.rehear(of, place, message.message, message.sender, message.change === 'deleted' ? null : message.text)
     return ignored('not linked')
   }
-  if (message.is_bot) return ignored('a bot')
+  if (message.is_bot) return refused('a bot')
   if (message.change !== 'new' || message.kind !== 'direct') return refused('not linked')
   if (!message.is_verified) return refused('the platform does not vouch for the sender')
   const sender = { channel: message.channel, space: message.space, sender: message.sender, shown: message.shown }
