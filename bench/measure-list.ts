@@ -22,6 +22,7 @@ import { memory } from './measures/memory.ts'
 import { otherUsers } from './memory/other-users.ts'
 import { memoryStore } from './memory/memory-store.ts'
 import { mcp } from './measures/mcp.ts'
+import { heartbeat } from './programs/heartbeat.ts'
 import { programs } from './programs/programs.ts'
 import { providers } from './plugins/providers.ts'
 import { plugins } from './plugins/plugins.ts'
@@ -59,6 +60,7 @@ export const measures: readonly Measure[] = [
   cancel,
   graphs,
   programs,
+  heartbeat,
   accepts,
   stream,
   wires,

@@ -43,6 +43,13 @@ test('a start of the guest loads little', () => {
   assert.ok(size < 600_000, `${size} characters of code`)
 })
 
+test('a start of the guest loads nothing of a cluster', () => {
+  assert.deepEqual(
+    [...loaded.keys()].filter((file) => /^cluster\/|nats|httpxy|lease-fence|store-place/.test(file)),
+    [],
+  )
+})
+
 test('a start takes of services only what they say of themselves', () => {
   const ofServices = [...loaded.keys()].filter((file) => file.startsWith('services/'))
   assert.ok(ofServices.includes('services/versions/service.ts'), 'the modules are found')

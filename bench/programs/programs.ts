@@ -107,7 +107,12 @@ async function measureResume(start: Start): Promise<Row> {
   {
     using terminal = await first.connect()
     id = (await ask<Run>(terminal, 'program.run', { program: 'long', input: { n: recordedCalls }, wait: false })).id
-    while ((await ask<Run>(terminal, 'program.show', { run: id })).status !== 'waiting') await pause(100)
+    for (;;) {
+      const { status, failure } = await ask<Run>(terminal, 'program.show', { run: id })
+      if (status === 'waiting') break
+      if (status !== 'running') throw new Error(`the run ended with ${status}: ${failure?.message ?? ''}`)
+      await pause(100)
+    }
   }
   first.signal('SIGKILL')
   await first[Symbol.asyncDispose]()

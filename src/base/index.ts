@@ -1,5 +1,6 @@
 /** The public API of `base`: what every module stands on. Texts, ids, errors, clock and random bytes, waits, caches, and files that are written whole. It knows no format. */
 export * from './cache.ts'
+export { canonicalJson } from './canonical-json.ts'
 export { crashSignals, leaveCrashMark, takeCrashMark } from './crash-mark.ts'
 export * from './database-head.ts'
 export * from './error.ts'

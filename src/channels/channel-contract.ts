@@ -23,7 +23,8 @@ interface Said {
   readonly forwarded?: boolean
   /** The name that the sender shows, where the platform sends one; default: `from`. */
   readonly shown?: string
-  readonly files?: readonly { readonly name: string; readonly bytes: Uint8Array }[]
+  /** `recorded`: by the sender, for this message, as a message that is heard. */
+  readonly files?: readonly { readonly name: string; readonly bytes: Uint8Array; readonly recorded?: boolean }[]
 }
 
 /** A message as it stands on the platform now. */
@@ -34,7 +35,8 @@ export interface Stands {
   readonly id: string
   readonly text: string
   readonly buttons: readonly (readonly { readonly label: string; readonly data: string }[])[]
-  readonly files: readonly { readonly name: string; readonly bytes: number }[]
+  /** `isVoice`: as a message that is heard, where the platform has these. */
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly isVoice?: boolean }[]
   /** How often it was edited. */
   readonly edits: number
 }

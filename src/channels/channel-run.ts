@@ -158,7 +158,7 @@ async function receivedOf({ guest, log }: RunDeps, channel: string, message: Inb
     mentions_us: message.mentionsUs,
     replies_to_us: message.repliesToUs,
     quoted: quoted.slice(0, 20).map((text) => text.slice(0, maxChars)),
-    files,
+    files: [...files],
     automatic: message.automatic ?? '',
   }
 }

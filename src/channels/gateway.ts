@@ -27,6 +27,8 @@ export interface Guest {
   moved(moved: InputOf<'channel.moved'>): Promise<void>
   /** @param wait seconds for the owner's answer; `growing`: the answer is being written, and nobody is asked */
   release(delivery: string, wait: number | 'growing'): Promise<OutputOf<'channel.release'>['released']>
+  /** Speaks an answer that may be shown. */
+  speak(delivery: string): Promise<OutputOf<'channel.speak'>>
   /** @returns the hash of a piece */
   put(bytes: Uint8Array): Promise<string>
   read(piece: string): Promise<Buffer>
@@ -80,6 +82,7 @@ export function guestOf(client: Client): Guest {
     moved: async (moved) => void (await make('channel.moved', moved)),
     release: async (delivery, wait) =>
       (await make('channel.release', wait === 'growing' ? { delivery, growing: true } : { delivery, wait_s: wait })).released,
+    speak: (delivery) => make('channel.speak', { delivery }),
     places: (channel) => make('channel.places', { channel }),
     put: async (bytes) => (await make('channel.put', { data: Buffer.from(bytes).toString('base64') })).piece,
     async post(content) {

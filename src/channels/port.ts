@@ -34,6 +34,11 @@ export interface InboundFile {
   readonly name: string
   /** As the platform says; 0: it does not say. Never believed. */
   readonly bytes: number
+  /**
+   * Speech, which is heard before it runs: `own` was recorded by the sender for this message; `others` was passed on, or is any audio file.
+   * Absent: a file as any other.
+   */
+  readonly speech?: 'own' | 'others'
   /** @throws OxbowError `limit_reached` once it has more than `maxBytes`, or what the platform fails with */
   open(maxBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array>
 }
@@ -114,6 +119,8 @@ interface OutboundFile {
   readonly type: string
   readonly bytes: Uint8Array
   readonly caption: string
+  /** It is a message that is heard, where the platform has these. */
+  readonly voice?: true
 }
 
 /**

@@ -20,6 +20,7 @@ const placeholder: OutboundPart = { text: '…', plain: '…' }
 /** Parts from here on are files: the text of a reply has fewer. */
 const textFilePart = 9
 const firstMediaPart = 10
+const voicePart = 20
 const partMargin = 200
 
 /** What a turn has come to. */
@@ -66,6 +67,23 @@ export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise
     if (bytes.length > adapter.limits.fileBytes) deps.log('a file is too large for the platform')
     else if (bytes.length > 0) await upload(deps, delivery, firstMediaPart + index, file)
   }
+  if (delivery.spoken) await sendSpoken(deps, delivery)
+}
+
+/** The text stands already: what cannot be spoken is not tried again, and the guest says why. */
+async function sendSpoken(deps: ReplyDeps, delivery: Delivery): Promise<void> {
+  const { guest, adapter, log, signal } = deps
+  const spoken = await untilAborted(guest.speak(delivery.id), signal).catch((error: unknown) => {
+    // It is asked again under the same id when the guest is back.
+    if (signal.aborted || isOxbowError(error, 'guest_unreachable') || isOxbowError(error, 'cancelled')) throw error
+    log(`an answer was not spoken: ${isOxbowError(error) ? error.message : String(error)}`)
+    return null
+  })
+  if (spoken === null || spoken.pieces.length === 0) return
+  const bytes = Buffer.concat(await Promise.all(spoken.pieces.map((piece) => guest.read(piece))))
+  const file = { name: 'answer.ogg', type: spoken.media_type, bytes, caption: '', voice: true } as const
+  if (bytes.length > adapter.limits.fileBytes) log('a spoken answer is too large for the platform')
+  else await upload(deps, delivery, voicePart, file)
 }
 
 const notAllowed = '(The owner has not allowed this answer here.)'

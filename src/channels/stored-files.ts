@@ -1,18 +1,21 @@
 /** Files that come with a message go to the guest in pieces, as they come: none is whole in memory. */
 import { isOxbowError } from '../base/index.ts'
+import type { InputOf } from '../client/index.ts'
 import type { Guest } from './gateway.ts'
 import { fileMs, maxFileBytes, maxFiles, pieceBytes } from './limits.ts'
 import type { InboundFile } from './port.ts'
 
+type StoredFile = NonNullable<InputOf<'channel.receive'>['files']>[number]
+
 /** What of the files was stored, and why the rest was not, for people. */
 export interface StoredFiles {
-  readonly files: { readonly name: string; readonly pieces: string[] }[]
+  readonly files: readonly StoredFile[]
   readonly notes: readonly string[]
 }
 
 /** Never rejects for a file that cannot be read: the message comes without it, and says so. @throws OxbowError of the guest */
 export async function storeFiles(guest: Pick<Guest, 'put'>, files: readonly InboundFile[]): Promise<StoredFiles> {
-  const stored: { name: string; pieces: string[] }[] = []
+  const stored: StoredFile[] = []
   const notes: string[] = []
   for (const [index, file] of files.entries()) {
     if (index >= maxFiles) {
@@ -22,7 +25,7 @@ export async function storeFiles(guest: Pick<Guest, 'put'>, files: readonly Inbo
     const name = nameOf(file.name)
     const read = await piecesOf(guest, file)
     if (typeof read === 'string') notes.push(`the file ${name} was left out: ${read}`)
-    else if (read.length > 0) stored.push({ name, pieces: read })
+    else if (read.length > 0) stored.push({ name, pieces: read, ...(file.speech !== undefined && { speech: file.speech }) })
   }
   return { files: stored, notes }
 }

@@ -95,3 +95,7 @@ export const restartWaitMs = 20_000
 export const maxDiffLines = 60
 /** Turns that `/undo list` lists. */
 export const maxListedUndos = 20
+
+/** How long verbs of a cluster wait for a guest on another node: it starts there, or is taken over after its lease has ended. */
+export const clusterWaitMs = 40_000
+export const clusterPollMs = 100

@@ -6,6 +6,7 @@ import { assertKnown, chosenWorkspace, hasOpenMoves, homeRoot } from '../runner/
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { valueOf } from './early-guest.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
+import { addClusterVerbs } from './cluster/cluster-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addAgentVerbs, addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
 import { addPersonaVerbs } from './personas/persona-verbs.ts'
@@ -28,7 +29,7 @@ import { type AddVerbs, defaultUser, examples, plainVerb, suggestion, type Verb 
 const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Set up:': [addSetupVerbs, addUpgradeVerbs],
   'Talk:': [addTalkVerbs, addSessionVerbs, addSpaceVerbs],
-  'Run in the background:': [addServeVerbs, addUserVerbs, addServiceUnitVerbs],
+  'Run in the background:': [addServeVerbs, addUserVerbs, addServiceUnitVerbs, addClusterVerbs],
   'Approve and allow:': [addApprovalVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
   'Agents, schedules, budgets:': [addAgentVerbs, addPersonaVerbs, addCharacterVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],

@@ -9,7 +9,8 @@ import { mcpConfig } from './config-mcp.ts'
 import { takesEffect, tighter } from './walls/config-keys.ts'
 import { pluginsConfig } from './config-plugins.ts'
 import { a2aConfig } from './config-a2a.ts'
-import { upgradeConfig } from './config-upgrade.ts'
+import { upgradeConfig } from './machine/config-upgrade.ts'
+import { clusterConfig } from './machine/config-cluster.ts'
 
 export type { Decision, FlowPolicy, FlowRules } from './config-kernel.ts'
 export type { ModelOverrides, ModelProfile, ProviderConfig } from './config-model.ts'
@@ -267,6 +268,7 @@ export const ownSections = z.strictObject({
   plugins: pluginsConfig,
   a2a: a2aConfig,
   upgrade: upgradeConfig,
+  cluster: clusterConfig,
   egress: z
     .strictObject({
       mode: z

@@ -11,6 +11,16 @@ import type { Failure, Json, UserId } from '../base/index.ts'
 import type { AppFacts } from './app.ts'
 import { type HostQuestion, hostQuestionSchema, type HostState } from './settings.ts'
 
+/**
+ * A node's right to run a user's guest. Leases are ordered by `term`, then `epoch`: a newer one is larger. `term` tells when the place was made that
+ * counts epochs, in unix milliseconds: where that was lost and made anew, its epochs begin again.
+ */
+export interface GuestLease {
+  readonly term: number
+  readonly epoch: number
+  readonly node: string
+}
+
 export interface GuestEnvelope {
   readonly user: UserId
   /** Folder with `shared`, `tmp`, `vault`, `internal`, `ipc` and `logs`, which all exist. */
@@ -19,6 +29,8 @@ export interface GuestEnvelope {
   /** Folder with `overlay.json` and `refreshed.jsonl`, which override the package's model catalog; either may be missing. */
   readonly catalogFolder?: string
   readonly insecure: boolean
+  /** Set if the guest belongs to a cluster. */
+  readonly lease?: GuestLease
   /** Folders of the person, mounted in /shared. */
   readonly folders?: readonly HostFolder[]
   /** Installed plugins that are enabled, in the order in which they are loaded. */

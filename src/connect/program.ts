@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EgressPass, EgressProxy } from '../sandbox/index.ts'
-import { OxbowError } from '../base/index.ts'
+import { canonicalJson, OxbowError } from '../base/index.ts'
 import type { Sandbox, ServerProcess, ServerProgram } from '../protocol/index.ts'
-import { canonical, type HashText } from './mcp/definitions.ts'
+import type { HashText } from './mcp/definitions.ts'
 
 export interface ProgramDeps {
   /** Of the workspace, or of a branch of files. */
@@ -50,7 +50,7 @@ interface Identified {
 
 /** @returns which program it is, and from which packages */
 export function programIdentity({ command, args, folder, lock }: Identified, hash: HashText): string {
-  return `program ${canonical({ command, args, folder, packages: lock === '' ? '' : hash(lock) })}`
+  return `program ${canonicalJson({ command, args, folder, packages: lock === '' ? '' : hash(lock) })}`
 }
 
 export function filledValues(

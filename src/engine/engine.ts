@@ -98,6 +98,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     decodeTokens: (lists) => tokens.decode(lists),
     estimateInput: async (request) => tokens.estimate(await book.find(request.model), request),
     embed: async (name, texts, embedOptions, signal) => opener.embed(readModelName(name, services), texts, embedOptions, signal),
+    voice: async (name) => opener.voice(readModelName(name, services)),
     repairs: () => ({ ...repairs }),
     async exchanges() {
       const { createExchangeReader } = await import('./replay/recorded-exchanges.ts')

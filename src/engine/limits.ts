@@ -245,3 +245,9 @@ export const requestMessageTokens = 8
 
 /** Requests that are held while recorded exchanges are read, because later ones go on from them: mostly the newest one is needed. */
 export const maxReadRequestBytes: number = 32 * 1024 * 1024
+
+/** Characters of what a service has heard: ten minutes of speech are about 10 000. */
+export const maxHeardChars: number = 256 * 1024
+
+/** Bytes of what a service has spoken: the longest text that is spoken, uncompressed. */
+export const maxSpeechBytes: number = 24 * 1024 * 1024

@@ -3,7 +3,15 @@
  * opener loads the wire, breakers and reliability wrapper by dynamic import on first use, once for each service.
  */
 import { assertNever, type Clock, once, OxbowError, type Random } from '../base/index.ts'
-import { type Embedded, type EmbedOptions, type Model, type ModelFacts, modelLabel, plainFacts } from '../protocol/index.ts'
+import {
+  type Embedded,
+  type EmbedOptions,
+  type Model,
+  type ModelFacts,
+  modelLabel,
+  type ModelVoice,
+  plainFacts,
+} from '../protocol/index.ts'
 import { type Config, type ModelOverrides, type ModelProfile, usualContextTokens } from '../config/index.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import type { Embedder } from './embeddings/embedder.ts'
@@ -23,6 +31,7 @@ import {
   type Service,
   type ServiceConfig,
 } from './services.ts'
+import type { ServiceVoices } from './voice/service-voice.ts'
 import type { Wire } from './wire.ts'
 
 export interface KnownModel {
@@ -193,6 +202,8 @@ interface Opener {
   open(chosen: KnownModel, fallbacks: readonly KnownModel[]): Promise<Model>
   /** See `Engine.embed`. */
   embed(name: ModelName, texts: readonly string[], options: EmbedOptions, signal: AbortSignal): Promise<Embedded>
+  /** See `Engine.voice`. */
+  voice(name: ModelName): Promise<ModelVoice>
   /** Ends idle connections. */
   close(): Promise<void>
 }
@@ -201,6 +212,7 @@ export function createOpener(options: OpenerOptions): Opener {
   const { clock, random, limits } = options
   const opened = new Map<string, Promise<OpenModel>>()
   const embedders = new Map<string, Promise<Embedder>>()
+  const voices = new Map<string, Promise<ServiceVoices>>()
   const breakers = once(async () => (await import('./reliability/breakers.ts')).createBreakers(clock, limits))
 
   const serviceModel = (service: Service): Promise<OpenModel> => {
@@ -235,8 +247,18 @@ export function createOpener(options: OpenerOptions): Opener {
       }
       return (await embedder).embed(model, texts, asked, signal)
     },
+    async voice({ provider, model }) {
+      const service = findService(provider, options.services)
+      const known = voices.get(service.id)
+      const opening = known ?? openVoices(service, options)
+      if (known === undefined) {
+        voices.set(service.id, opening)
+        opening.catch(() => voices.delete(service.id))
+      }
+      return (await opening).model(model)
+    },
     async close() {
-      for (const each of embedders.values()) (await each.catch(() => null))?.close()
+      for (const each of [...embedders.values(), ...voices.values()]) (await each.catch(() => null))?.close()
       for (const each of opened.values()) (await each.catch(() => null))?.close?.()
     },
   }
@@ -293,6 +315,16 @@ async function openEmbedder(service: Service, { clock, random, limits }: OpenerO
   }
   const { createEmbedder } = await import('./embeddings/embedder.ts')
   return createEmbedder({ wire: wire === 'gemini' ? 'gemini' : 'openai', baseUrl, key, headers, clock, random, limits })
+}
+
+async function openVoices(service: Service, { clock, random, limits }: OpenerOptions): Promise<ServiceVoices> {
+  const { id, wire, baseUrl, key, headers, official } = service
+  if (baseUrl === null || (wire !== 'openai-chat' && wire !== 'openai-responses'))
+    throw new OxbowError('bad_input', `Oxbow does not support speech of ${id}.`, {
+      hint: 'Choose a model of openai, or of a service that is compatible with OpenAI: docs/channels/voice.md.',
+    })
+  const { createServiceVoices } = await import('./voice/service-voice.ts')
+  return createServiceVoices({ id, baseUrl, key, headers, official, clock, random, limits })
 }
 
 /** @returns null for a name that is not a wire, such as a provider package's. */

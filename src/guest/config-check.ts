@@ -5,7 +5,7 @@ import { openEgress } from '../sandbox/index.ts'
 import { isOxbowError, OxbowError, systemClock, systemRandom } from '../base/index.ts'
 import { type ModelFacts, modelLabel } from '../protocol/index.ts'
 import { type GuestEnvelope, minContextTokens, minRequestTokens, tooFewContextTokens } from '../config/index.ts'
-import { assertReachable } from './guest-store.ts'
+import { assertReachable } from './store-place.ts'
 import { openSearch } from './host-ways.ts'
 
 /** @throws OxbowError `bad_config` with what a start or the first turn would fail with. A missing key is no fault of the configuration. */

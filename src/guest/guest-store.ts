@@ -15,29 +15,23 @@ import {
   storedSecrets,
   zoeyMethods,
 } from '../store/index.ts'
-import { type Json, once, ownValue, OxbowError, systemClock, toFailure } from '../base/index.ts'
+import { type Json, once, OxbowError, ownValue, systemClock, toFailure } from '../base/index.ts'
 import type { GuestEnvelope, KeyQuestion, KeyReport } from '../config/index.ts'
 
-/** @throws OxbowError `bad_config` for a store that an isolated guest cannot reach */
-export function assertReachable(choice: Parameters<typeof storeAddress>[0], isIsolated: boolean): void {
-  if (!isIsolated || storeAddress(choice) === '') return
-  throw new OxbowError('bad_config', 'An isolated guest has no network and cannot reach a store in Postgres.', {
-    hint: 'Set sandbox.isolate_guest = false (tools stay in their sandbox), or leave store.url empty.',
-  })
-}
-
 /** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
-export async function openGuestStore({
-  user,
-  workspaceRoot,
-  config,
-  keys,
-  isolation,
-  masterKeys: masters,
-}: GuestEnvelope): Promise<OpeningStore> {
+export async function openGuestStore(envelope: GuestEnvelope): Promise<OpeningStore> {
+  const { user, workspaceRoot, config, keys, isolation, lease, masterKeys: masters } = envelope
   const path = join(workspaceRoot, 'internal', 'oxbow.db')
-  const choice = { config: config.store, environment: keys, path, user, exclusive: true, ...(masters !== undefined && { masters }) }
-  assertReachable(choice, isolation !== undefined)
+  const choice = {
+    config: config.store,
+    environment: keys,
+    path,
+    user,
+    exclusive: true,
+    ...(masters && { masters }),
+    ...(lease && { lease }),
+  }
+  if (isolation !== undefined || config.cluster.nats.length > 0) (await import('./store-place.ts')).assertPlaced(envelope)
   const cipher = cipherChoice(choice)
   await prepareStore(
     { user, file: path, url: storeAddress(choice), backups: '', ...(cipher !== null && { cipher }) },

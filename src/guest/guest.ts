@@ -30,7 +30,7 @@ export interface Guest {
   readonly kernel: Kernel
   /** The newest record, for the runner to sign. */
   head(): Promise<ChainHead>
-  /** The guest only reads, and its database server works again, so a restart helps. The faults of a file stay. */
+  /** The guest only reads, and its database server works again, or serves another node's guest, so a restart helps. The faults of a file stay. */
   canRestart(): boolean
   /** Stops turns where they stand and releases the workspace. */
   close(): Promise<void>
@@ -114,7 +114,7 @@ export async function startGuest(
       token,
       kernel,
       head,
-      canRestart: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
+      canRestart: () => isOnServer(envelope) && kernel.status().read_only !== null && (opened.fault()?.code ?? stale) === stale,
       async close() {
         announcement.withdraw()
         for (const part of [watching, gateway, kernel, data, ways]) await part.close()
@@ -125,6 +125,9 @@ export async function startGuest(
     throw error
   }
 }
+
+/** Another node has the user: a restart finds that out, and ends the guest. */
+const stale = 'stale_epoch'
 
 function liveConfig(config: Config, { onConfig }: GuestOptions): LiveConfig {
   const live = createLiveConfig(config)

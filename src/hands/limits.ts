@@ -227,5 +227,7 @@ export const keptFingerprints = 8
 export const maxNamedChanges = 20
 /** Bytes of the files in one reply of `collect`. */
 export const maxCollectBytes: number = 8 * mib
-/** Files that are put into place at the same time when an archive is unpacked over expected ones: each is a dozen short calls of the system. */
-export const mergedAtOnce = 8
+/** Entries and pieces of an archive that are written until others are answered: each is a few short calls of the system. */
+export const stagedAtOnce = 256
+/** Files that are put into place until others are answered, when an archive is unpacked over expected ones: some milliseconds. */
+export const mergedAtOnce = 32

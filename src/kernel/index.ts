@@ -93,7 +93,7 @@ export {
 export { cancelledOutcome, type Refusal, refusal, refusalText, replay } from './stages/refusals.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { decodeBase64 } from './state/attachments.ts'
-export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
+export { documentBody, type DocumentChange, documentChanges, documentsField, type Documents } from './state/documents.ts'
 export { type AgentDeps, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 export type { Background } from './turns/background.ts'
 export type { Lanes, LaneTurn } from './turns/lanes-interface.ts'

@@ -58,6 +58,8 @@ export interface FixtureOptions {
   readonly secretKeeper?: SecretKeeper | undefined
   readonly vaultFolder?: string
   readonly countTokens?: Engine['countTokens']
+  /** Of another engine, whose models hear and speak. */
+  readonly voice?: Engine['voice']
   readonly health?: HealthProbe
   readonly services?: KernelOptions['services']
   readonly servers?: OpenSource<PluginSource>
@@ -158,6 +160,7 @@ function scriptedEngine(options: FixtureOptions, config: Config): Engine {
     estimateInput: (request) => estimate(request, countTokens),
     embed: () => Promise.reject(new Error('the fixture has no embeddings')),
     repairs: () => ({}),
+    ...(options.voice !== undefined && { voice: options.voice }),
     close: async () => {},
   }
 }

@@ -236,6 +236,8 @@ type PortsOf<Needs> = { readonly [Name in keyof Needs]: () => Promise<PortOf<Nee
 
 /** What a service puts back when a turn is undone, together with the files and with what the others put back; see docs/decisions. */
 export interface UndoPart {
+  /** First fields of what calls note of themselves for it: only such records may be its. */
+  readonly noted: readonly string[]
   /** Finds what was done, and how each of it is put back. Changes nothing. @param records of the turn, or of an undo, oldest first */
   plan(records: readonly UndoRecord[]): Promise<readonly UndoChange[]>
   /** While this runs, nobody else changes what `plan` reads. */

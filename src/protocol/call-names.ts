@@ -75,6 +75,7 @@ export type CallName =
   | 'channel.retry'
   | 'channel.say'
   | 'channel.sent'
+  | 'channel.speak'
   | 'channel.test'
   | 'channel.wants'
   | 'client.answer'
@@ -369,6 +370,8 @@ export type CallName =
   | 'version.turns'
   | 'version.undo'
   | 'version.verify'
+  | 'voice.speak'
+  | 'voice.transcribe'
   | 'web.fetch'
   | 'web.search'
 

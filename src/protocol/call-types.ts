@@ -751,7 +751,7 @@ interface CallInputs {
     mentions_us?: boolean | undefined
     replies_to_us?: boolean | undefined
     quoted?: readonly string[] | undefined
-    files?: readonly { name: string; pieces: readonly string[] }[] | undefined
+    files?: readonly { name: string; pieces: readonly string[]; speech?: 'own' | 'others' | undefined }[] | undefined
     automatic?: string | undefined
   }
   'channel.release': { delivery: string; growing?: boolean | undefined; wait_s?: number | undefined }
@@ -770,6 +770,7 @@ interface CallInputs {
     id?: string | undefined
     end?: { state: 'done' | 'lost' | 'dead'; why?: string | undefined } | undefined
   }
+  'channel.speak': { delivery: string }
   'channel.test': { channel: string }
   'channel.wants': {
     channel: string
@@ -1266,6 +1267,8 @@ interface CallInputs {
     digest?: string | undefined
   }
   'version.verify': Record<string, never>
+  'voice.speak': { text: string; voice?: string | undefined; format?: 'ogg' | 'mp3' | 'wav' | undefined }
+  'voice.transcribe': { pieces: readonly string[]; language?: string | undefined; max_seconds?: number | undefined; own?: boolean | undefined }
   'web.fetch': { url: string; format?: 'markdown' | 'text' | 'raw' | undefined; from_byte?: number | undefined; max_bytes?: number | undefined }
   'web.search': { query: string; count?: number | undefined; freshness?: 'any' | 'day' | 'week' | 'month' | 'year' | undefined }
 }
@@ -1451,6 +1454,7 @@ interface CallOutputs {
       file: { name: string; text: string } | null
       buttons: readonly (readonly { label: string; data: string }[])[]
       reply_to: string
+      spoken: boolean
       guarded: boolean
       parts: readonly { at: number; id: string }[]
       state: 'open' | 'done' | 'lost' | 'dead'
@@ -1481,6 +1485,7 @@ interface CallOutputs {
   'channel.retry': { retried: number }
   'channel.say': Record<string, never>
   'channel.sent': Record<string, never>
+  'channel.speak': { media_type: string; pieces: readonly string[] }
   'channel.test': ChannelList
   'channel.wants': { files: boolean }
   'coder.add': { agent: string }
@@ -2568,6 +2573,8 @@ interface CallOutputs {
     digest: string
   }
   'version.verify': { ok: boolean; commits: number; objects: number; problems: readonly string[] }
+  'voice.speak': { media_type: string; bytes: number; pieces: readonly string[] }
+  'voice.transcribe': { text: string; seconds: number }
   'web.fetch': {
     url: string
     final_url: string

@@ -189,11 +189,57 @@ export interface Engine extends Model {
    * @throws OxbowError for an error of the endpoint, `bad_config` or `cancelled`; there are no partial results
    */
   embed(model: string, texts: readonly string[], options: EmbedOptions, signal: AbortSignal): Promise<Embedded>
+  /** Opens a model that hears or speaks; absent: it has none. @param model `provider/model` @throws OxbowError `bad_config`, `bad_input` */
+  voice?(model: string): Promise<ModelVoice>
   /** Number of repairs to tool calls since the start, by kind. */
   repairs(): Readonly<Record<string, number>>
   /** Reads recorded exchanges again, without a network; absent: it cannot. */
   exchanges?(): Promise<ExchangeReader>
   close(): Promise<void>
+}
+
+/** What is spoken comes as: Opus in Ogg, as voice messages are; MP3; or WAV. */
+export type SpeechFormat = 'ogg' | 'mp3' | 'wav'
+
+/** What was heard. */
+export interface Heard {
+  /** Hostile text. Empty: no words. */
+  readonly text: string
+  /** As the service has counted them; null: it does not say. */
+  readonly seconds: number | null
+}
+
+export interface TranscribeOptions {
+  /** Media type of the audio, as its bytes say. */
+  readonly mime: string
+  /** ISO 639-1; absent: whatever is heard. */
+  readonly language?: string | undefined
+}
+
+export interface SpeakOptions {
+  /** Name of a voice; absent: the usual one. */
+  readonly voice?: string | undefined
+  readonly format: SpeechFormat
+}
+
+/**
+ * The port to whatever hears and speaks: models of a service (`src/engine/voice/`), or programs of the person in a sandbox
+ * (`src/services/voice/`). It is here with the port to models, which both layers see.
+ */
+export interface Voice {
+  /** @throws OxbowError of the service or the sandbox, `bad_config`, `cancelled`; nothing is given in part */
+  transcribe(audio: Uint8Array, options: TranscribeOptions, signal: AbortSignal): Promise<Heard>
+  /** @returns audio in that format @throws as `transcribe` */
+  speak(text: string, options: SpeakOptions, signal: AbortSignal): Promise<Uint8Array>
+}
+
+/** A model of a service that hears or speaks. */
+export interface ModelVoice extends Voice {
+  readonly provider: string
+  /** As the service knows it. */
+  readonly model: string
+  /** At the vendor's own address, whose prices are known. */
+  readonly isOfficial: boolean
 }
 
 /** Reads the recorded exchanges of one session, in order. */

@@ -42,6 +42,9 @@ export interface ErasedBody {
   readonly reason: string
 }
 
+/** The first field of an `ErasedBody`. */
+export const erasedField = 'erased'
+
 /** @returns whether a parsed body, or any other value, is an `ErasedBody` */
 export function isErased(body: unknown): body is ErasedBody {
   if (typeof body !== 'object' || body === null || !('erased' in body) || typeof body.erased !== 'string') return false

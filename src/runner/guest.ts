@@ -28,8 +28,8 @@ import { settleMoves } from './spaces/space-moves.ts'
 import { hasMemoryShares } from './spaces/space-shares.ts'
 import { signRestoreOf } from './system/own-seal.ts'
 
-/** What is needed to find or start a user's guest. */
-export interface GuestSetup {
+/** What is needed to find or start a user's guest, with the lease of the node of a cluster that starts it. */
+export interface GuestSetup extends Pick<GuestEnvelope, 'lease'> {
   readonly home: Home
   readonly workspace: Workspace
   readonly config: Config
@@ -113,9 +113,8 @@ async function pluginLister({ home, warn }: Pick<GuestSetup, 'home' | 'warn'>): 
 
 /** @param masters replaces the user's keys */
 function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
-  const { home, workspace, config, insecure, version, env, app } = options
+  const { home, workspace, config, insecure, version, env, app, lease } = options
   const { user, root: workspaceRoot } = workspace
-  const keys = keysFor(config, env)
   const collector = collectorVariables(config, env)
   const wanted = masters.length === 0 ? [] : keyNames(config).filter((name) => name !== config.store.url_env)
   return {
@@ -124,8 +123,9 @@ function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string
     config,
     catalogFolder: home.catalog,
     insecure,
+    ...(lease !== undefined && { lease }),
     version,
-    keys,
+    keys: keysFor(config, env),
     folders: listFolders(home, user),
     ...(collector !== null && { collector: collector.plain }),
     ...(app !== undefined && { app: { tools: app.tools, servesModel: app.servesModel } }),

@@ -47,7 +47,7 @@ export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 
 export { maxToolCodeBytes } from './limits.ts'
 export type { ScriptThreads } from './wasm/script-threads.ts'
-export type { ToolChange, ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
+export type { KnownCall, ToolChange, ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 /** @returns whether `egress.allow` names a host, as a URL spells it, for any port. @throws OxbowError `bad_config` */
 export async function hostsAllowed({ allow }: Pick<Config['egress'], 'allow'>): Promise<(host: string) => boolean> {

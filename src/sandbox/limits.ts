@@ -93,6 +93,8 @@ export const maxToolPathChars = 1_024
 export const maxToolMounts = 16
 /** Each asks the kernel for something. A tool that needs more should ask for more at once. */
 export const maxHostCalls = 10_000
+/** Answers on record that go along with another to a script that goes on: one way there and back for so many calls. */
+export const maxKnownReplies = 1_000
 /** Names of refused functions that are kept, and how much of each. */
 export const maxRefusedNames = 20
 export const maxHostNameChars = 100

@@ -24,6 +24,7 @@ test('sections of services stand with them, and the configuration has them all',
     'schedules',
     'telemetry',
     'versions',
+    'voice',
   ])
   const own = Object.keys(ownSchema.parse({}))
   assert.deepEqual(

@@ -32,6 +32,7 @@ import { system } from './system/service.ts'
 import { telemetry } from './telemetry/service.ts'
 import { upkeep } from './upkeep/service.ts'
 import { versions } from './versions/service.ts'
+import { voice } from './voice/service.ts'
 
 /** All services of the product. Adding one is its folder and one line here. */
 export const services: readonly Service[] = [
@@ -65,6 +66,7 @@ export const services: readonly Service[] = [
   respond,
   spaces,
   settings,
+  voice,
   channels,
   machine,
 ]

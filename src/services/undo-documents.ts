@@ -1,6 +1,6 @@
 /** How a service whose state is documents puts them back when a turn is undone: by the records that have set them. */
 import { isDeepStrictEqual } from 'node:util'
-import { type Core, type DocumentChange, documentChanges, type UndoChange, type UndoPart, type UndoRecord } from '../kernel/index.ts'
+import { type Core, type DocumentChange, documentChanges, documentsField, type UndoChange, type UndoPart, type UndoRecord } from '../kernel/index.ts'
 import type { CallId, Json, JsonObject } from '../base/index.ts'
 import { isErased } from '../protocol/index.ts'
 
@@ -36,6 +36,7 @@ export function undoDocuments<Value extends object>({ documents, store }: UndoCo
     return found === undefined ? 'gone' : (found.value as Value | null)
   }
   return {
+    noted: [documentsField],
     async plan(records) {
       const planned: UndoChange[] = []
       for (const [name, { replaced, last, calls }] of doneTo(category, records)) {

@@ -1,6 +1,6 @@
 /** Opens the store that a configuration names: a SQLite file or a Postgres database; or one in memory. */
 import { type Clock, ownValue, systemClock, type UserId } from '../base/index.ts'
-import type { StoreConfig } from '../config/index.ts'
+import type { GuestLease, StoreConfig } from '../config/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import { openSqliteStore } from './sqlite/sqlite-store.ts'
 import { createStoreClient } from './store-client.ts'
@@ -18,6 +18,8 @@ interface StoreChoice {
   readonly user: UserId
   readonly readOnly?: boolean
   readonly exclusive?: boolean
+  /** Of a guest in a cluster, whose store is in Postgres. */
+  readonly lease?: GuestLease
   /** Master keys, where the runner has some; see `CipherChoice`. */
   readonly masters?: readonly string[]
 }
@@ -36,7 +38,7 @@ export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   if (url === '') return openSqliteStore({ path, user, durability, readOnly, exclusive, ...(cipher !== null && { cipher }) })
   const { openPostgresStore } = await import('./postgres/postgres-store.ts')
   const snapshot = { path, masters: cipher === null ? null : cipher.masters }
-  return openPostgresStore({ url, user, pool, durability, readOnly, exclusive, snapshot })
+  return openPostgresStore({ url, user, pool, durability, readOnly, exclusive, snapshot, ...(choice.lease && { lease: choice.lease }) })
 }
 
 /** @returns null where nothing is encrypted and nothing is to be */

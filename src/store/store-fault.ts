@@ -55,9 +55,9 @@ export function isLocked(error: unknown): boolean {
   return sqliteCodeOf(error)?.startsWith('SQLITE_BUSY') === true
 }
 
-/** After these the store is read-only: further writes could lose data. */
+/** After these the store is read-only: further writes could lose data, or are another node's. */
 export function stopsWriting(code: ErrorCode): boolean {
-  return code === 'store_full' || code === 'store_corrupt' || code === 'store_failed'
+  return code === 'stale_epoch' || code === 'store_full' || code === 'store_corrupt' || code === 'store_failed'
 }
 
 /** Errors cross threads as plain values, without their causes. */

@@ -4,6 +4,7 @@
  */
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { type Failure, errorMessage, type OxbowError, toError, type UserId } from '../base/index.ts'
+import type { GuestLease } from '../config/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import type { SnapshotChoice } from './memory.ts'
 import type { Durability } from './sqlite/sqlite-database.ts'
@@ -36,6 +37,7 @@ export interface PostgresRole {
   /** Maximum number of connections. */
   readonly pool: number
   readonly patienceMs: number
+  readonly lease?: GuestLease
   readonly snapshot?: SnapshotChoice
 }
 

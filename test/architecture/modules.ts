@@ -60,23 +60,28 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'logs', 'services', 'tools', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
-    buildTime: {
-      commander: 'parses the verbs a person types',
-      '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
-      '@modelcontextprotocol/client': 'carries the messages of `oxbow mcp` over HTTP; loaded by that verb',
+  row(
+    'cli',
+    'terminal',
+    ['runner', 'cluster', 'logs', 'services', 'tools', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'],
+    {
+      buildTime: {
+        commander: 'parses the verbs a person types',
+        '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
+        '@modelcontextprotocol/client': 'carries the messages of `oxbow mcp` over HTTP; loaded by that verb',
+      },
+      typePackages: { vite: 'builds the web application of a checkout' },
+      builtins: {
+        'node:module': 'the compile cache, in a folder that only its owner can enter',
+        'node:v8': 'the size of the young generation of a command, before anything is loaded',
+        'node:http': 'where a browser comes back to from signing in to a server of tools; fetched lazily',
+        'node:child_process':
+          'the editor of the person, for `oxbow config edit`, the browser, for `oxbow web`, npm, for `oxbow servers install`, and the manager of services, for `oxbow service`',
+        'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
+      },
+      starts: { 'src/runner/daemon/main.ts': 'the unit of a service names the daemon' },
     },
-    typePackages: { vite: 'builds the web application of a checkout' },
-    builtins: {
-      'node:module': 'the compile cache, in a folder that only its owner can enter',
-      'node:v8': 'the size of the young generation of a command, before anything is loaded',
-      'node:http': 'where a browser comes back to from signing in to a server of tools; fetched lazily',
-      'node:child_process':
-        'the editor of the person, for `oxbow config edit`, the browser, for `oxbow web`, npm, for `oxbow servers install`, and the manager of services, for `oxbow service`',
-      'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
-    },
-    starts: { 'src/runner/daemon/main.ts': 'the unit of a service names the daemon' },
-  }),
+  ),
   row('tui', 'terminal', ['client', 'terminal'], {
     buildTime: {
       '@earendil-works/pi-tui':
@@ -122,6 +127,21 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),
+  // Loaded by `oxbow cluster` alone.
+  row('cluster', 'host', ['runner'], {
+    buildTime: {
+      '@nats-io/transport-node': 'connects to NATS: docs/decisions/2026-11-27-cluster.md',
+      '@nats-io/jetstream': 'the work queue of wakes; the same',
+      '@nats-io/kv': 'leases, presence and places as keys; the same',
+      httpxy: 'forwards requests, streams and WebSockets between nodes',
+      zod: 'what other nodes have written is parsed',
+    },
+    builtins: {
+      'node:fs': 'credentials for NATS are a file',
+      'node:http': 'the door of a node, fetched lazily',
+      'node:net': 'types of its sockets',
+    },
+  }),
   row('runner', 'host', ['sandbox', 'plugins', 'services', 'logs', 'tar'], {
     buildTime: {
       'smol-toml': 'layered configuration files',

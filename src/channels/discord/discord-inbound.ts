@@ -1,5 +1,5 @@
 /** What Discord delivers, as the port has it. A thread is a channel of its own there, and so a session of its own here. */
-import { type APIMessage, type APIUser, MessageType } from 'discord-api-types/v10'
+import { type APIMessage, type APIUser, MessageFlags, MessageType } from 'discord-api-types/v10'
 import { OxbowError } from '../../base/index.ts'
 import type { ChatRef, InboundFile, InboundMessage, Sender } from '../port.ts'
 
@@ -30,7 +30,13 @@ export function messageOf(
     ...(message.message_snapshots ?? []).map((each) => each.message.content).filter((text) => text !== ''),
   ]
   const text = plainText(content ?? '', mentions, me)
-  const found = attachments.map((file) => ({ name: file.filename, bytes: file.size, open: fileOpener(file.url, files) }))
+  const isVoice = ((message.flags ?? 0) & MessageFlags.IsVoiceMessage) !== 0
+  const found = attachments.map(({ filename: name, size: bytes, url, content_type: kind }) => ({
+    name,
+    bytes,
+    open: fileOpener(url, files),
+    ...(isVoice ? { speech: 'own' as const } : kind?.startsWith('audio/') === true && { speech: 'others' as const }),
+  }))
   if (text === '' && found.length === 0 && quoted.length === 0) return null
   return {
     ...chatOf(message.channel_id),

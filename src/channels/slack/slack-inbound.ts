@@ -36,6 +36,9 @@ export interface SlackMessage {
 interface SlackFile {
   readonly name?: string
   readonly size?: number
+  /** `slack_audio`: a clip that was recorded for the message. */
+  readonly subtype?: string
+  readonly mimetype?: string
   readonly url_private_download?: string
   readonly url_private?: string
 }
@@ -82,10 +85,15 @@ function read(message: SlackMessage, event: SlackMessage, me: Me, open: OpenFile
     quoted: (message.attachments ?? []).flatMap((each) => (each.is_msg_unfurl === true && each.text ? [plainText(each.text, me)] : [])),
     files: (message.files ?? []).flatMap(({ name = 'file', size = 0, ...file }) => {
       const address = file.url_private_download ?? file.url_private
-      return address === undefined ? [] : [{ name, bytes: size, open: open(address) }]
+      return address === undefined ? [] : [{ name, bytes: size, open: open(address), ...speechIn(file) }]
     }),
     isVerified: true,
   }
+}
+
+function speechIn({ subtype, mimetype }: SlackFile): Pick<InboundFile, 'speech'> {
+  if (subtype === 'slack_audio') return { speech: 'own' }
+  return mimetype?.startsWith('audio/') === true ? { speech: 'others' } : {}
 }
 
 const isDirect = (channel: string, type: string | undefined): boolean => (type === undefined ? channel.startsWith('D') : type === 'im')

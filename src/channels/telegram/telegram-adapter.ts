@@ -243,10 +243,15 @@ function sendingBy(api: Api): Pick<ChannelAdapter, 'send' | 'edit' | 'upload'> {
       })
       return sent
     },
-    upload: async ({ chat, thread }, { name, bytes, caption }, _intent, signal) =>
-      request(chat, (id) =>
-        api.sendDocument(id, new InputFile(bytes, name), { ...inThread(thread), ...(caption !== '' && { caption }) }, abortable(signal)),
-      ),
+    async upload({ chat, thread }, { name, type, bytes, caption, voice }, _intent, signal) {
+      const file = new InputFile(bytes, name)
+      const more = { ...inThread(thread), ...(caption !== '' && { caption }) }
+      const asDocument = (): Promise<Sent> => request(chat, (id) => api.sendDocument(id, file, more, abortable(signal)))
+      if (voice !== true || type !== 'audio/ogg') return asDocument()
+      const sent = await request(chat, (id) => api.sendVoice(id, file, more, abortable(signal)))
+      // Somebody may want no voice messages.
+      return !sent.ok && sent.why === 'refused' && /VOICE_MESSAGES_FORBIDDEN/.test(sent.message) ? asDocument() : sent
+    },
   }
 }
 

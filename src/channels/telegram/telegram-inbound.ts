@@ -102,16 +102,19 @@ function namesUs({ type, offset, length, ...entity }: MessageEntity, text: strin
 type Sized = Pick<File, 'file_id' | 'file_size'> & { readonly file_name?: string }
 
 function filesOf(message: Message, open: OpenFile): readonly InboundFile[] {
-  const file = (found: Sized | undefined, fallback: string): readonly InboundFile[] =>
-    found === undefined ? [] : [{ name: found.file_name ?? fallback, bytes: found.file_size ?? 0, open: open(found.file_id) }]
+  const file = (found: Sized | undefined, fallback: string, speech?: InboundFile['speech']): readonly InboundFile[] => {
+    if (found === undefined) return []
+    const { file_name: name = fallback, file_size: bytes = 0, file_id: id } = found
+    return [{ name, bytes, open: open(id), ...(speech !== undefined && { speech }) }]
+  }
   // An animation comes as a document, too.
   const document = message.animation === undefined ? message.document : undefined
   return [
     ...file(message.photo?.at(-1), 'photo.jpg'),
     ...file(document, 'document'),
     ...file(message.animation, 'animation.mp4'),
-    ...file(message.audio, 'audio.mp3'),
-    ...file(message.voice, 'voice.ogg'),
+    ...file(message.audio, 'audio.mp3', 'others'),
+    ...file(message.voice, 'voice.ogg', message.forward_origin === undefined ? 'own' : 'others'),
     ...file(message.video, 'video.mp4'),
     ...file(message.video_note, 'video-note.mp4'),
   ]

@@ -48,6 +48,10 @@ export async function spaceShare(path: string, options: ShareOptions, terminal: 
   const workspace = spaceWorkspace(home, personOf(options), options.to)
   if (from === workspace.user) throw new OxbowError('bad_input', 'both are the same space', { hint: 'Name another one: --to SPACE.' })
   if (isMemory(path)) return shareMemory(path, { home, from, workspace }, options, terminal)
+  if (/^[0-9a-f]{8}-[0-9a-f]{4}-/.test(path))
+    throw new OxbowError('bad_input', 'a session cannot be shared: its journal is of one space', {
+      hint: `Share a note of what was found, or move it: oxbow space move ${path} --to ${options.to}`,
+    })
   const real = sharedFile(home, from, path)
   if (!lstatSync(real).isDirectory())
     throw new OxbowError('bad_input', `${path} is not a folder`, {

@@ -4,9 +4,9 @@
  */
 import { z } from 'zod'
 import { createHash, createPublicKey, type JsonWebKey, verify } from 'node:crypto'
-import { isObject, type Json, type JsonObject, nestsDeeper, ownValue, OxbowError } from '../../base/index.ts'
+import { canonicalJson, isObject, type Json, type JsonObject, nestsDeeper, ownValue, OxbowError } from '../../base/index.ts'
 import type { RemoteAgent } from '../../config/index.ts'
-import { canonical, type HashText, visible } from '../mcp/definitions.ts'
+import { type HashText, visible } from '../mcp/definitions.ts'
 import { type ReadCard, readCard } from './a2a-client.ts'
 import { cardTimeoutMs, maxCardBytes, maxCardDepth, maxSkills, maxSummaryBytes } from './limits.ts'
 
@@ -58,7 +58,7 @@ export async function fetchCard(settings: RemoteAgent, send: typeof fetch, hash:
     read,
     summary,
     usable,
-    hash: hash(canonical({ card, address: address.href, key: signedBy })),
+    hash: hash(canonicalJson({ card, address: address.href, key: signedBy })),
     repeatable: read.card.capabilities?.extensions.some(({ uri }) => uri === repeatableExtension) ?? false,
     problem:
       understood.length === 0

@@ -3,10 +3,11 @@
  * files, with its own hosts and secrets; what it says is untrusted, and its changes wait for a merge. Its program starts with its first
  * task and ends when nobody continues the conversation.
  */
+import { canonicalJson } from '../../base/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import type { AcpAgent } from '../../config/index.ts'
 import type { CallSource } from '../call-source.ts'
-import { canonical, type HashText, visible } from '../mcp/definitions.ts'
+import { type HashText, visible } from '../mcp/definitions.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import { programIdentity, readLock } from '../program.ts'
 import type { AcpAgentClient } from './acp-client.ts'
@@ -67,9 +68,9 @@ async function factsOf({ settings }: NamedCoder, { facts }: AcpAgentClient, { ha
   const { command, args, program_folder: folder } = settings
   const identity = programIdentity({ command, args, folder, lock: await readLock(folder, sandbox) }, hashText)
   const { agentInfo = null, agentCapabilities = {} } = facts
-  const described = canonical(JSON.parse(JSON.stringify({ agentInfo, agentCapabilities })))
+  const described = canonicalJson(JSON.parse(JSON.stringify({ agentInfo, agentCapabilities })))
   const { description: _, timeout_s: __, ...reach } = settings
-  const digest = hashText(canonical({ identity, described, reach: JSON.stringify(reach) }))
+  const digest = hashText(canonicalJson({ identity, described, reach: JSON.stringify(reach) }))
   return { identity, says: visible(described.slice(0, maxSaidChars)), settings, digest }
 }
 

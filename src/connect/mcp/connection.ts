@@ -2,9 +2,9 @@
  * One server: started on first need, its tools listed and compared with what a person has approved, restarted once when it crashes. The
  * newest list decides: a tool that is not as approved in it cannot be called.
  */
-import { isOxbowError, type JsonObject, OxbowError, untilAborted } from '../../base/index.ts'
+import { canonicalJson, isOxbowError, type JsonObject, OxbowError, untilAborted } from '../../base/index.ts'
 import type { Sandbox, ServerProcess } from '../../protocol/index.ts'
-import { canonical, type FoundTool, type HashText, readTools, type ServerFacts } from './definitions.ts'
+import { type FoundTool, type HashText, readTools, type ServerFacts } from './definitions.ts'
 import { crashWindowMs, listFreshMs, maxCrashes, maxLogChars } from './limits.ts'
 import { createLogin, type Login } from './login.ts'
 import type { McpClient, ServerWay } from './mcp-client.ts'
@@ -128,7 +128,7 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
 }
 
 function readList({ client: { offers }, facts }: Running, tools: readonly JsonObject[], hash: HashText): Listed {
-  return { ...facts, offers, offersHash: hash(canonical({ ...facts })), tools: readTools(tools, facts, hash) }
+  return { ...facts, offers, offersHash: hash(canonicalJson({ ...facts })), tools: readTools(tools, facts, hash) }
 }
 
 interface Parts {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import type { JsonObject } from '../../base/index.ts'
-import { callPart, canonical, readTools, visible } from './definitions.ts'
+import { callPart, readTools, visible } from './definitions.ts'
 import { maxModelNameChars } from './limits.ts'
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
@@ -74,10 +74,4 @@ test('names of calls fit a model and never meet: changed ones end with a hash', 
     assert.match(part, /^[A-Za-z0-9_-]+_[0-9a-f]{8}$/)
     assert.ok(`mcp_files_${part}`.length <= maxModelNameChars, part)
   }
-})
-
-test('canonical JSON sorts keys at every depth and tells values apart', () => {
-  assert.equal(canonical({ b: [{ d: 1, c: null }], a: 'x' }), '{"a":"x","b":[{"c":null,"d":1}]}')
-  assert.notEqual(canonical(['1']), canonical([1]))
-  assert.equal(canonical(JSON.parse('{"__proto__":{"a":1}}')), '{"__proto__":{"a":1}}')
 })

@@ -4,7 +4,7 @@
  * reference or runs a pattern of a schema.
  */
 import { z } from 'zod'
-import { isObject, type Json, type JsonObject, ownValue } from '../../base/index.ts'
+import { canonicalJson, isObject, type Json, type JsonObject } from '../../base/index.ts'
 import { jsonObjectSchema } from '../../protocol/index.ts'
 import { maxDescriptionBytes, maxModelNameChars, maxSchemaBytes, maxSchemaDepth, maxToolNameChars } from './limits.ts'
 
@@ -53,8 +53,10 @@ export function readTools(tools: readonly JsonObject[], { instructions, identity
       outputSchema: problem === '' && isObject(outputSchema) ? escapedSchema(outputSchema) : null,
       annotations: problem === '' && isObject(annotations) && sizeOf(annotations) <= maxDescriptionBytes ? annotations : {},
     }
-    const whole = { name: raw['name'], title, description, inputSchema, outputSchema, annotations, instructions, identity }
-    return { definition, problem, hash: hash(depthOf(raw) > maxSchemaDepth ? name : canonical(whole as JsonObject)) }
+    const facts = { name: raw['name'], title, description, inputSchema, outputSchema, annotations, instructions, identity }
+    // Hashes that a person has approved count what is missing as null.
+    const whole = Object.fromEntries(Object.entries(facts).map(([part, said]) => [part, said ?? null]))
+    return { definition, problem, hash: hash(depthOf(raw) > maxSchemaDepth ? name : canonicalJson(whole)) }
   })
 }
 
@@ -135,14 +137,6 @@ function depthOf(value: Json): number {
     if (level.length === 0 || depth > maxSchemaDepth) return depth
     level = level.flatMap((each) => (Array.isArray(each) ? each : isObject(each) ? Object.values(each) : []))
   }
-}
-
-/** JSON with sorted keys. */
-export function canonical(value: Json | undefined): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (!isObject(value)) return JSON.stringify(value ?? null)
-  const keys = Object.keys(value).sort()
-  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(ownValue(value, key))}`).join(',')}}`
 }
 
 /** @returns the last part of the name of a tool's call, the same whenever it is asked; a name that had to be changed ends with a hash */

@@ -296,12 +296,26 @@ export function connectionProblem(error: NodeJS.ErrnoException, endpoint: Pick<E
 /** `isBilled`: the service may bill it, because it has answered, or was stopped from this side after all of the request had left. */
 export type JsonAnswer = { readonly value: unknown } | { readonly problem: Problem; readonly isBilled: boolean }
 
+/** A body that is no JSON. */
+export interface Form {
+  readonly pieces: readonly Buffer[]
+  /** Its media type. */
+  readonly type: string
+}
+
 /**
- * Posts JSON and reads one JSON object, under the same limits as a streamed answer. Makes one try. Never rejects.
+ * Posts JSON, or a form, and reads one JSON object, under the same limits as a streamed answer. Makes one try. Never rejects.
  *
  * @param maxChars of the answer; a longer one is refused
  */
-export function postJson(endpoint: Endpoint, path: string, body: string, maxChars: number, signal: AbortSignal): Promise<JsonAnswer> {
+export function postJson(
+  endpoint: Endpoint,
+  path: string,
+  body: string | Form,
+  maxChars: number,
+  signal: AbortSignal,
+): Promise<JsonAnswer> {
+  const { pieces, type } = typeof body === 'string' ? { pieces: [Buffer.from(body)], type: 'application/json' } : body
   return new Promise((resolve) => {
     const stopped = (isBilled: boolean): JsonAnswer => ({ problem: { failure: cancelled, retry: false, waitMs: null }, isBilled })
     if (signal.aborted) return resolve(stopped(false))
@@ -317,7 +331,7 @@ export function postJson(endpoint: Endpoint, path: string, body: string, maxChar
     const send = (again: boolean): void => {
       text = []
       chars = 0
-      exchange = startExchange(endpoint, path, [Buffer.from(body)], {
+      const hooks: ExchangeHooks = {
         json: true,
         onBytes: null,
         onText: (piece) => {
@@ -334,7 +348,8 @@ export function postJson(endpoint: Endpoint, path: string, body: string, maxChar
           else resolve({ problem: cut, isBilled: cut.failure.code === 'model_stalled' && exchange?.sent() === true })
           signal.removeEventListener('abort', onAbort)
         },
-      })
+      }
+      exchange = startExchange(endpoint, path, pieces, hooks, { 'content-type': type })
     }
     signal.addEventListener('abort', onAbort)
     send(true)

@@ -2,11 +2,12 @@
  * Unpacks an archive into an empty staging folder. Each entry is created only under folders that were created here, so no entry can go
  * through a link of an earlier one.
  */
-import { constants, type FileHandle, link, lstat, mkdir, open, symlink } from 'node:fs/promises'
+import { closeSync, constants, fchmodSync, futimesSync, linkSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs'
 import { posix } from 'node:path'
 import { staysInside } from '../../base/index.ts'
 import type { TarEntry, TarEvent } from '../../tar/index.ts'
 import { failed, systemCode } from '../failure.ts'
+import { lookAt } from '../files/file-state.ts'
 import { maxDepth, maxPathBytes, maxUnpackBytes, maxUnpackEntries } from '../limits.ts'
 
 interface StagedCounts {
@@ -18,9 +19,9 @@ interface StagedCounts {
 export interface Stage {
   readonly counts: StagedCounts
   /** @throws the failure of a refused entry, or system errors; push nothing after that */
-  take(event: TarEvent): Promise<void>
+  take(event: TarEvent): void
   /** Closes open files. Never throws. */
-  close(): Promise<void>
+  close(): void
 }
 
 /** Setuid and setgid: a program that runs as another user. Ignored for folders, which do not run. */
@@ -36,7 +37,7 @@ interface Staging {
   entries: number
   bytes: number
   /** The file being written. */
-  current: { readonly file: FileHandle; readonly modifiedSeconds: number } | null
+  current: { readonly file: number; readonly modifiedSeconds: number } | null
 }
 
 /**
@@ -48,28 +49,33 @@ export function createStage(folder: string, check: (path: string) => void, anyLi
   const staging: Staging = { folder, check, anyLink, counts, made: new Set(['']), entries: 0, bytes: 0, current: null }
   return {
     counts,
-    async take(event) {
+    take(event) {
       const { current } = staging
-      if (event.kind === 'entry') await add(staging, event.entry)
+      if (event.kind === 'entry') add(staging, event.entry)
       else if (current === null) return
-      else if (event.kind === 'data') await writeAll(current.file, event.bytes)
+      else if (event.kind === 'data') writeAll(current.file, event.bytes)
       else {
         const seconds = Math.min(current.modifiedSeconds, Date.now() / 1000)
-        await current.file.utimes(seconds, seconds)
-        await closeCurrent(staging)
+        futimesSync(current.file, seconds, seconds)
+        closeCurrent(staging)
       }
     },
     close: () => closeCurrent(staging),
   }
 }
 
-async function closeCurrent(staging: Staging): Promise<void> {
+function closeCurrent(staging: Staging): void {
   const { current } = staging
   staging.current = null
-  await current?.file.close().catch(() => undefined)
+  if (current === null) return
+  try {
+    closeSync(current.file)
+  } catch {
+    // A late write error of a network file system: the folder is synced when all is in place.
+  }
 }
 
-async function add(staging: Staging, entry: TarEntry): Promise<void> {
+function add(staging: Staging, entry: TarEntry): void {
   staging.entries += 1
   staging.bytes += entry.bytes
   if (staging.entries + staging.counts.folders > maxUnpackEntries) throw tooMuch(`more than ${maxUnpackEntries} entries`)
@@ -81,9 +87,9 @@ async function add(staging: Staging, entry: TarEntry): Promise<void> {
   }
   staging.check(path)
   if (entry.kind === 'folder') return makeFolders(staging, path, entry.name)
-  await makeFolders(staging, folderOf(path), entry.name)
+  makeFolders(staging, folderOf(path), entry.name)
   try {
-    await addLeaf(staging, entry, path)
+    addLeaf(staging, entry, path)
   } catch (error) {
     throw systemCode(error) === 'EEXIST' ? refused(entry.name, 'it occurs twice') : error
   }
@@ -94,11 +100,11 @@ function folderOf(path: string): string {
   return above === '.' ? '' : above
 }
 
-async function makeFolders(staging: Staging, path: string, name: string): Promise<void> {
+function makeFolders(staging: Staging, path: string, name: string): void {
   if (staging.made.has(path)) return
-  await makeFolders(staging, folderOf(path), name)
+  makeFolders(staging, folderOf(path), name)
   try {
-    await mkdir(`${staging.folder}/${path}`, 0o755)
+    mkdirSync(`${staging.folder}/${path}`, 0o755)
   } catch (error) {
     throw systemCode(error) === 'EEXIST' ? refused(name, 'its path leads through something that is not a folder') : error
   }
@@ -106,33 +112,33 @@ async function makeFolders(staging: Staging, path: string, name: string): Promis
   staging.counts.folders += 1
 }
 
-async function addLeaf(staging: Staging, entry: TarEntry, path: string): Promise<void> {
+function addLeaf(staging: Staging, entry: TarEntry, path: string): void {
   const at = `${staging.folder}/${path}`
   if (entry.kind === 'link') {
     checkLinkTarget(path, entry.linkName, staging.anyLink)
-    await symlink(entry.linkName, at)
+    symlinkSync(entry.linkName, at)
     staging.counts.links += 1
     return
   }
   staging.counts.files += 1
   if (entry.kind === 'hardLink') return addHardLink(staging, entry, at)
   if ((entry.mode & becomesOther) !== 0) throw refused(entry.name, 'it would run as another user (setuid or setgid)')
-  const file = await open(at, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
+  const file = openSync(at, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
   staging.current = { file, modifiedSeconds: entry.modifiedSeconds }
   // The owner can always change it again.
-  await file.chmod((entry.mode & 0o777) | 0o600)
+  fchmodSync(file, (entry.mode & 0o777) | 0o600)
 }
 
-async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let written = 0; written < bytes.length;) written += (await file.write(bytes, written)).bytesWritten
+function writeAll(file: number, bytes: Buffer): void {
+  for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written)
 }
 
 /** A hard link to an earlier file: only through folders created here, and never to a link. */
-async function addHardLink({ folder, made }: Staging, entry: TarEntry, at: string): Promise<void> {
+function addHardLink({ folder, made }: Staging, entry: TarEntry, at: string): void {
   const path = entryPath(entry.linkName)
-  const stats = made.has(folderOf(path)) && path !== '' ? await lstat(`${folder}/${path}`).catch(() => null) : null
+  const stats = made.has(folderOf(path)) && path !== '' ? lookAt(`${folder}/${path}`) : null
   if (stats?.isFile() !== true) throw refused(entry.name, 'it is a hard link to a file that is not in the archive')
-  await link(`${folder}/${path}`, at)
+  linkSync(`${folder}/${path}`, at)
 }
 
 function tooMuch(what: string): Error {

@@ -1,14 +1,17 @@
 /** Unpacks an archive into a folder, in chunks: to a staging folder next to it first, and merged into it once the whole archive is valid. */
-import { chmod, lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
+import { chmodSync, mkdirSync } from 'node:fs'
+import { lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
+import { setImmediate as breath } from 'node:timers/promises'
 import { createTarReader, type TarReader } from '../../tar/index.ts'
 import type { ArchiveOps, HandsOps, HandlersOf } from '../../protocol/index.ts'
 import { failed, fromSystemError, isFailureError, throwIfCancelled } from '../failure.ts'
 import { createPathLocks, type PathLocks } from '../files/path-locks.ts'
 import { type ExpectedHash, replaceExpected } from '../files/expected-file.ts'
+import { lookAt } from '../files/file-state.ts'
 import { type Place, refuseGuarded, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { makeFolderFor, renameToFree, syncFolder, temporaryBeside } from '../files/write-file.ts'
-import { maxTransfers, mergedAtOnce, transferIdleMs } from '../limits.ts'
+import { maxTransfers, mergedAtOnce, stagedAtOnce, transferIdleMs } from '../limits.ts'
 import { checkPiece } from '../transfer/put-file.ts'
 import { createTransfers, noteUpload, type Transfer } from '../transfer/transfers.ts'
 import { createPacker } from './pack-folder.ts'
@@ -71,7 +74,7 @@ async function begin(roots: readonly Root[], { path, replaces }: Input): Promise
   const check = (below: string): void => refuseGuarded(roots, { virtual: `${target.virtual}/${below}`, real: `${target.real}/${below}` })
   const stage = createStage(staged, check, replaces !== undefined)
   const close = async (): Promise<void> => {
-    await stage.close()
+    stage.close()
     await rm(staged, { recursive: true, force: true })
     await note.remove()
   }
@@ -113,8 +116,10 @@ async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, s
   const { reader, stage, staged, target, replaces } = unpacking
   for (const { path, hash } of input.replaces ?? []) replaces?.set(path, hash)
   const { content } = input
+  let taken = 0
   for (const event of reader.push(Buffer.from(content.buffer, content.byteOffset, content.byteLength))) {
-    await stage.take(event)
+    if ((taken += 1) % stagedAtOnce === 0) await breath()
+    stage.take(event)
     throwIfCancelled(signal)
   }
   unpacking.bytes += content.length
@@ -148,41 +153,44 @@ async function mergeFolder(staged: string, target: Place, overwrite: boolean): P
     if (kind === 'folder') {
       if (!taken) await mkdir(to)
     } else if (taken || kind === 'link') await rename(`${staged}/${path}`, to)
-    else await renameToFree(`${staged}/${path}`, to)
+    else renameToFree(`${staged}/${path}`, to)
   }
   await syncFolder(target.real)
   return []
 }
 
-/** File by file: each replaces only the expected content, and a failed write stops no other. @returns files that were not written */
+/**
+ * File by file: each replaces only the expected content, and a failed write stops no other. A file is two dozen short calls of the system,
+ * as in expected-file.ts.
+ * @returns files that were not written
+ */
 async function mergeExpected(staged: string, target: Place, replaces: ReadonlyMap<string, ExpectedHash>): Promise<Kept> {
   const kept: Kept = []
-  const left = replaces.entries()
-  const mergeNext = async (): Promise<void> => {
-    for (const [path, hash] of left) {
-      try {
-        const [from, to] = [`${staged}/${path}`, `${target.real}/${path}`]
-        const isThere = (await madeFolder(target.real, posix.dirname(path))) && (await keepsMode(from, to))
-        if (!isThere || !(await replaceExpected(from, to, hash))) kept.push({ path, why: 'changed' })
-      } catch (error) {
-        kept.push({ path, why: whyNot(fromSystemError(error, path)) })
-      }
+  let merged = 0
+  for (const [path, hash] of replaces) {
+    if ((merged += 1) % mergedAtOnce === 0) await breath()
+    try {
+      const [from, to] = [`${staged}/${path}`, `${target.real}/${path}`]
+      const isThere = madeFolder(target.real, posix.dirname(path)) && keepsMode(from, to)
+      if (!isThere || !(await replaceExpected(from, to, hash))) kept.push({ path, why: 'changed' })
+    } catch (error) {
+      kept.push({ path, why: whyNot(fromSystemError(error, path)) })
     }
   }
-  await Promise.all(Array.from({ length: mergedAtOnce }, mergeNext))
   await syncFolder(target.real)
   return kept.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
 /** What replaces a file can be read and written by whom that could: a version knows only whether it is a program. @returns whether there is a file */
-async function keepsMode(from: string, to: string): Promise<boolean> {
-  const [next, there] = await Promise.all([from, to].map((path) => lstat(path).catch(() => null)))
+function keepsMode(from: string, to: string): boolean {
+  const [next, there] = [lookAt(from), lookAt(to)]
   if (next?.isFile() === true && there?.isFile() === true) {
     const shared = there.mode & 0o666
     // Who may read a program may run it.
-    await chmod(from, (next.mode & 0o111) === 0 ? shared : shared | ((shared & 0o444) >> 2))
+    const mode = (next.mode & 0o111) === 0 ? shared : shared | ((shared & 0o444) >> 2)
+    if (mode !== (next.mode & 0o7777)) chmodSync(from, mode)
   }
-  return next !== null && next !== undefined
+  return next !== null
 }
 
 function whyNot(error: Error): Kept[number]['why'] {
@@ -191,12 +199,12 @@ function whyNot(error: Error): Kept[number]['why'] {
 }
 
 /** Never through a link. @returns false if something else has the name of a folder above */
-async function madeFolder(top: string, below: string): Promise<boolean> {
+function madeFolder(top: string, below: string): boolean {
   let folder = top
   for (const name of below === '.' ? [] : below.split('/')) {
     folder = `${folder}/${name}`
-    const there = await lstat(folder).catch(() => null)
-    if (there === null) await mkdir(folder, { recursive: true })
+    const there = lookAt(folder)
+    if (there === null) mkdirSync(folder, { recursive: true })
     else if (!there.isDirectory()) return false
   }
   return true

@@ -3,8 +3,7 @@
  * it is identified by its metadata, which needs no reading.
  */
 import type { Hash } from 'node:crypto'
-import type { Stats } from 'node:fs'
-import { lstat } from 'node:fs/promises'
+import { lstatSync, type Stats } from 'node:fs'
 import { failed } from '../failure.ts'
 import { hashDigits } from '../../protocol/index.ts'
 import { maxEditBytes, readBlockBytes } from '../limits.ts'
@@ -31,9 +30,18 @@ export function contentHash(content: string | Uint8Array): string {
 export type FileVersion = Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'>
 
 /** @returns whether it is still the same file, not written to since. */
-export async function isUnchanged(real: string, { dev, ino, size, mtimeMs }: FileVersion): Promise<boolean> {
-  const now = await lstat(real).catch(() => null)
+export function isUnchanged(real: string, { dev, ino, size, mtimeMs }: FileVersion): boolean {
+  const now = lookAt(real)
   return now !== null && now.dev === dev && now.ino === ino && now.size === size && now.mtimeMs === mtimeMs
+}
+
+/** @returns null: there is nothing, or it cannot be looked at */
+export function lookAt(real: string): Stats | null {
+  try {
+    return lstatSync(real)
+  } catch {
+    return null
+  }
 }
 
 /**

@@ -92,7 +92,7 @@ async function moveTo(from: Moved, target: Place, replaced: Stats | null, signal
     await unlink(from.real)
     return
   }
-  const place = (real: string): Promise<void> =>
+  const place = async (real: string): Promise<void> =>
     replaced === null && from.kind === 'file' ? renameToFree(real, target.real) : rename(real, target.real)
   try {
     await place(from.real)

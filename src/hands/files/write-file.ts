@@ -2,7 +2,8 @@
  * Writes a file atomically: a temporary file next to it, synced, then renamed over it. Links are followed, and nothing is created outside
  * the workspace.
  */
-import { constants, link, lstat, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
+import { linkSync, renameSync, unlinkSync } from 'node:fs'
+import { constants, lstat, mkdir, open, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../protocol/index.ts'
 import { failed, fromSystemError, systemCode } from '../failure.ts'
@@ -147,8 +148,8 @@ export async function writeTemporary(real: string, bytes: Buffer, mode: number |
 export async function replaceFile(target: Target, bytes: Buffer, expected: FileVersion | 'nothing' | 'anything'): Promise<boolean> {
   const temporary = await writeTemporary(target.real, bytes, target.mode)
   try {
-    if (expected === 'nothing') await renameToFree(temporary, target.real)
-    else if (expected === 'anything' || (await isUnchanged(target.real, expected))) await rename(temporary, target.real)
+    if (expected === 'nothing') renameToFree(temporary, target.real)
+    else if (expected === 'anything' || isUnchanged(target.real, expected)) await rename(temporary, target.real)
     else {
       await rm(temporary, { force: true })
       return false
@@ -163,16 +164,16 @@ export async function replaceFile(target: Target, bytes: Buffer, expected: FileV
 }
 
 /** Renames a regular file to an unused name. @throws EEXIST when it exists: a plain rename would replace it. */
-export async function renameToFree(from: string, to: string): Promise<void> {
+export function renameToFree(from: string, to: string): void {
   try {
-    await link(from, to)
+    linkSync(from, to)
   } catch (error) {
     // Not every file system has hard links, and not every owner may make one. Then the earlier check has to suffice.
     if (!['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error))) throw error
-    await rename(from, to)
+    renameSync(from, to)
     return
   }
-  await unlink(from)
+  unlinkSync(from)
 }
 
 /** A folder that is writable but unreadable cannot be synced, which is not a failure. @throws system errors */

@@ -216,7 +216,7 @@ async function prepare(roots: readonly Root[], change: Change, undo: Undo[], lef
 }
 
 async function putInPlace({ virtual, real, waiting, kept, standing }: Prepared, undo: Undo[]): Promise<void> {
-  if (standing !== null && !(await isUnchanged(real, standing))) {
+  if (standing !== null && !isUnchanged(real, standing)) {
     const hint = 'Read it again, and write the diff for its current content.'
     throw failed('edit_mismatch', `Another program has changed ${virtual} meanwhile. Nothing was changed.`, hint)
   }
@@ -225,7 +225,7 @@ async function putInPlace({ virtual, real, waiting, kept, standing }: Prepared, 
   if (waiting === null) await unlink(real)
   else if (kept !== null) await rename(waiting, real)
   else {
-    await renameToFree(waiting, real)
+    renameToFree(waiting, real)
     undo.push(() => unlink(real))
   }
 }

@@ -129,7 +129,7 @@ async function finish(
 /** Renames the file unless another program has created the target. @returns false when the target exists and may be replaced */
 async function isNewName({ virtual, real, temporary }: Upload, overwrite: boolean): Promise<boolean> {
   try {
-    await renameToFree(temporary, real)
+    renameToFree(temporary, real)
     return true
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error

@@ -162,9 +162,12 @@ function parse<Value>({ name, body, seq, at }: DocumentRow): Document<Value> {
   return { name, value: JSON.parse(body) as Value, seq, at }
 }
 
+/** The first field of a record of changed documents. */
+export const documentsField = 'documents'
+
 /** @returns the changes of documents that a record holds; none for a record of anything else */
 export function documentChanges(phase: string, body: JsonObject): readonly DocumentChange[] {
-  const changes = phase === 'exchange' ? body['documents'] : undefined
+  const changes = phase === 'exchange' ? body[documentsField] : undefined
   return Array.isArray(changes) ? changes.filter(isChange) : []
 }
 

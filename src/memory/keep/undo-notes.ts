@@ -18,6 +18,8 @@ const notesAfter = 'notes_after'
 export interface UndoNotes {
   /** @returns the call as it asks for changes: before each, what an undo of its turn needs is recorded */
   noting(context: Pick<CallContext, 'id' | 'caller' | 'record'>): Asking
+  /** First fields of what is noted for it. */
+  readonly noted: readonly string[]
   plan(records: readonly NoteRecord[]): Promise<readonly UndoneNote[]>
   /** Nobody else changes memories while this runs. */
   alone<Result>(work: () => Promise<Result>): Promise<Result>
@@ -80,6 +82,7 @@ export function createUndoNotes(deps: KeepDeps): UndoNotes {
     }
   }
   return {
+    noted: [notesBefore],
     noting({ id: call, caller, record }) {
       if (caller.turn === '') return { id: call, caller }
       const noted: Asking['noted'] = async (changes) => {

@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Sandbox } from '../../protocol/index.ts'
 import { makeWorkbench, type WorkbenchOptions } from '../sandbox-fixture.ts'
 
@@ -62,7 +63,7 @@ test('a dropped branch ends with its processes and its files, and its name is fr
     const hanging = exec(branch, 'sleep 1000')
     await exec(branch, 'true')
     await Promise.all([assert.rejects(hanging, { code: 'sandbox_failed' }), sandbox.branches!.drop('try-1')])
-    assert.deepEqual(readdirSync(join(root, 'branches')), [])
+    while (readdirSync(join(root, 'branches')).length > 0) await pause(5)
     await assert.rejects(sandbox.branches!.open('try-1'), { code: 'not_found' })
     await sandbox.branches!.drop('try-1')
     await sandbox.branches!.create('try-1', signal)
@@ -76,11 +77,13 @@ test('a branch whose making was interrupted is made again', async () => {
   await withBranch({}, async ({ root, sandbox }) => {
     mkdirSync(join(root, 'branches/try-2./shared'), { recursive: true })
     writeFileSync(join(root, 'branches/try-2./shared/half'), '')
+    mkdirSync(join(root, 'branches/try-0./shared'), { recursive: true })
     await assert.rejects(sandbox.branches!.open('try-2'), { code: 'not_found' })
     await sandbox.branches!.create('try-2', signal)
     assert.equal((await exec(await sandbox.branches!.open('try-2'), 'ls')).stdout, 'deep\nout\nrun.sh\n')
     await assert.rejects(sandbox.branches!.create('try-3', AbortSignal.abort()), { name: 'AbortError' })
     assert.equal(existsSync(join(root, 'branches/try-3')), false)
+    while (existsSync(join(root, 'branches/try-0.'))) await pause(5)
   })
 })
 

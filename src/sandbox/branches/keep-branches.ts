@@ -55,6 +55,7 @@ export function keepBranches(deps: BranchesDeps): Omit<KeptBranches, 'how'> {
     last = next.catch(() => {})
     return next
   }
+  const leftovers = createLeftovers()
   const existingPlace = (name: string): string => {
     const place = placeOf(name)
     if (existsSync(place)) return place
@@ -68,7 +69,11 @@ export function keepBranches(deps: BranchesDeps): Omit<KeptBranches, 'how'> {
   return {
     create: (name, signal) => {
       const place = placeOf(name)
-      return inTurn(async () => filesOf(existsSync(place) ? await readMade(place) : await makeBranch(deps, place, signal)))
+      return inTurn(async () => {
+        if (existsSync(place)) return filesOf(await readMade(place))
+        await leftovers.removed(`${place}${draftEnd}`)
+        return filesOf(await makeBranch(deps, place, signal, leftovers))
+      })
     },
     async open(name) {
       const place = existingPlace(name)
@@ -91,30 +96,60 @@ export function keepBranches(deps: BranchesDeps): Omit<KeptBranches, 'how'> {
         await rest(name)
         // Renamed first: what a crash leaves of it is no branch.
         const draft = `${place}${draftEnd}`
-        await removeFolders(draft)
+        await leftovers.removed(draft)
         if (existsSync(place)) await rename(place, draft)
-        await removeFolders(draft)
+        leftovers.remove(draft)
       })
     },
     async close() {
       await last
+      await leftovers.allRemoved()
       await Promise.all([...open.keys()].map(rest))
     },
   }
 }
 
+/** Folders of branches that have ended: nobody waits for a disk on which thousands of files are removed. */
+interface Leftovers {
+  /** Begins to. What cannot be removed, or what a crash has left, is removed when the next branch is made. */
+  remove(draft: string): void
+  /** Resolves when there is nothing. @throws a system error */
+  removed(draft: string): Promise<void>
+  allRemoved(): Promise<void>
+}
+
+function createLeftovers(): Leftovers {
+  const removals = new Map<string, Promise<void>>()
+  return {
+    remove(draft) {
+      if (removals.has(draft)) return
+      const mine = removeFolders(draft)
+        .catch(() => {})
+        .finally(() => removals.delete(draft))
+      removals.set(draft, mine)
+    },
+    async removed(draft) {
+      await removals.get(draft)
+      await removeFolders(draft)
+    },
+    allRemoved: async () => void (await Promise.all(removals.values())),
+  }
+}
+
 /** @throws OxbowError `limit_reached`, and as the copy does */
-async function makeBranch(deps: BranchesDeps, place: string, signal: AbortSignal): Promise<BranchMade> {
+async function makeBranch(deps: BranchesDeps, place: string, signal: AbortSignal, leftovers: Leftovers): Promise<BranchMade> {
   const { folder } = deps
   signal.throwIfAborted()
   await mkdir(folder, { recursive: true, mode: 0o711 })
-  const others = (await readdir(folder)).filter((other) => !other.endsWith(draftEnd))
+  const there = await readdir(folder)
+  const others = there.filter((other) => !other.endsWith(draftEnd))
   if (others.length >= maxBranches)
     throw new OxbowError('limit_reached', `There are ${others.length} branches of files; at most ${maxBranches} are allowed.`, {
       hint: 'Merge or drop one: oxbow branch list.',
     })
+  // Branches are made one at a time, so nobody makes one of these.
+  for (const name of there.filter((other) => other.endsWith(draftEnd))) leftovers.remove(join(folder, name))
   const draft = `${place}${draftEnd}`
-  await removeFolders(draft)
   try {
     const made = await makeFiles(deps, draft, signal)
     await rename(draft, place)

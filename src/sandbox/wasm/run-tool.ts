@@ -8,11 +8,19 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { Failure, Json } from '../../base/index.ts'
 import { isOxbowError, nestsDeeper, systemClock } from '../../base/index.ts'
-import { maxHostNameChars, maxRefusedNames, maxToolInputBytes, maxToolOutputDepth, scriptGraceMs, toolStartTimeoutMs } from '../limits.ts'
+import { maxHostNameChars, maxKnownReplies, maxRefusedNames, maxToolInputBytes, maxToolOutputDepth, scriptGraceMs, toolStartTimeoutMs } from '../limits.ts'
 import { type ScriptThreads, startThread } from './script-threads.ts'
-import { type HostReply, readOutput, sharedOutput, type ToolEnd, type ToolJob, type ToolMessage } from './tool-channel.ts'
 import {
-  type AnswerHost,
+  type HostReply,
+  type KnownReply,
+  readOutput,
+  sharedOutput,
+  type ToolAnswer,
+  type ToolEnd,
+  type ToolJob,
+  type ToolMessage,
+} from './tool-channel.ts'
+import {
   defaultToolLimits,
   type HostFunctions,
   refuseRequest,
@@ -101,13 +109,14 @@ async function keepThread({ tool, limits, input, stdout, stderr, refused, thread
     leftMs = Math.max(0, leftMs - (performance.now() - since))
   }
   const host = { functions: tool.host ?? {}, other: tool.waits, refused, signal: over.signal }
+  const known = knownReplies(tool)
   worker.on('message', (message: ToolMessage) => {
     if (message.type === 'ended') ended.resolve(message.result)
     else if (message.type === 'call') {
       if (waits) pause()
       void askHost(host, message).then((reply) => {
         if (waits && !over.signal.aborted) count()
-        answer(channel.port1, signal, reply)
+        answer(channel.port1, signal, { reply, known: known(message.place + 1) })
       })
     } else {
       clearTimeout(timer)
@@ -131,16 +140,18 @@ async function keepThread({ tool, limits, input, stdout, stderr, refused, thread
 
 interface Host {
   readonly functions: HostFunctions
-  readonly other: AnswerHost | undefined
+  readonly other: WasmTool['waits']
   readonly refused: Set<string>
   readonly signal: AbortSignal
 }
 
+type Asked = Extract<ToolMessage, { readonly type: 'call' }>
+
 /** Never rejects. */
-async function askHost(host: Host, { name, input }: { readonly name: string; readonly input: string }): Promise<string> {
+async function askHost(host: Host, { name, input, place }: Asked): Promise<string> {
   const hostFunction = Object.hasOwn(host.functions, name)
     ? host.functions[name]
-    : host.other && ((value: Json, signal: AbortSignal) => host.other!(name, value, signal))
+    : host.other && ((value: Json) => host.other!(name, value, place))
   if (hostFunction === undefined) {
     if (host.refused.size < maxRefusedNames) host.refused.add(name.slice(0, maxHostNameChars))
     return errorReply({ code: 'denied', message: 'The tool has no right to call this function.', hint: 'Its program must declare it.' })
@@ -152,15 +163,47 @@ async function askHost(host: Host, { name, input }: { readonly name: string; rea
     return errorReply({ code: 'bad_input', message: 'The input of the function is not JSON.', hint: 'Pass one JSON value.' })
   }
   try {
-    const reply: HostReply = { ok: (await hostFunction(parsed, host.signal)) ?? null }
-    const text = JSON.stringify(reply)
-    if (text.length <= maxToolInputBytes) return text
-    return errorReply({ code: 'limit_reached', message: 'The result of the function is too large.', hint: 'Ask for a part.' })
+    return okReply(await hostFunction(parsed, host.signal))
   } catch (error) {
-    // The message of an unknown error may contain paths and secrets of the host.
-    if (!isOxbowError(error)) return errorReply({ code: 'tool_failed', message: 'The function failed.', hint: 'Try again later.' })
-    return errorReply({ code: error.code, message: error.message, hint: error.hint })
+    return thrownReply(error)
   }
+}
+
+/** @returns what answers the calls from a place on that are on record, as much of it as may go along with an answer */
+function knownReplies({ known }: WasmTool): (from: number) => readonly KnownReply[] {
+  if (known === undefined) return () => []
+  return (from) => {
+    const replies: KnownReply[] = []
+    let chars = 0
+    for (const { name, digest, answer: of } of known(from)) {
+      const reply = knownReply(of)
+      chars += reply.length
+      if (replies.length === maxKnownReplies || chars > maxToolInputBytes) break
+      replies.push({ name, digest, reply })
+    }
+    return replies
+  }
+}
+
+function knownReply(of: () => Json): string {
+  try {
+    return okReply(of())
+  } catch (error) {
+    return thrownReply(error)
+  }
+}
+
+function okReply(value: Json | undefined): string {
+  const reply: HostReply = { ok: value ?? null }
+  const text = JSON.stringify(reply)
+  if (text.length <= maxToolInputBytes) return text
+  return errorReply({ code: 'limit_reached', message: 'The result of the function is too large.', hint: 'Ask for a part.' })
+}
+
+function thrownReply(error: unknown): string {
+  // The message of an unknown error may contain paths and secrets of the host.
+  if (!isOxbowError(error)) return errorReply({ code: 'tool_failed', message: 'The function failed.', hint: 'Try again later.' })
+  return errorReply({ code: error.code, message: error.message, hint: error.hint })
 }
 
 function errorReply(failure: Failure): string {
@@ -169,7 +212,7 @@ function errorReply(failure: Failure): string {
 }
 
 /** First the reply, then the flag that wakes the thread. */
-function answer(port: MessagePort, signal: SharedArrayBuffer, reply: string): void {
+function answer(port: MessagePort, signal: SharedArrayBuffer, reply: ToolAnswer): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
   port.postMessage(reply)
   const flag = new Int32Array(signal)

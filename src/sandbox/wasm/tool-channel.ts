@@ -34,13 +34,26 @@ export interface ToolJob {
 /** From the thread. `running` starts the time limit. */
 export type ToolMessage =
   | { readonly type: 'running' }
-  | { readonly type: 'call'; readonly name: string; readonly input: string }
+  | { readonly type: 'call'; readonly name: string; readonly input: string; readonly place: number }
   | { readonly type: 'ended'; readonly result: ToolEnd }
 
 /** `output` is what should be JSON. */
 export type ToolEnd =
   | { readonly ok: true; readonly output: string; readonly exitCode: number; readonly changes: readonly ToolChange[] }
   | { readonly ok: false; readonly failure: Failure }
+
+/** To the thread, for a call: the `HostReply` as JSON, and what the calls that follow are answered if they are the ones on record. */
+export interface ToolAnswer {
+  readonly reply: string
+  readonly known: readonly KnownReply[]
+}
+
+/** See `KnownCall`. */
+export interface KnownReply {
+  readonly name: string
+  readonly digest: string
+  readonly reply: string
+}
 
 /** Result of a call of the host; the tool gets this JSON. */
 export type HostReply = { readonly ok: Json } | { readonly error: Failure }

@@ -43,7 +43,12 @@ export interface WasmTool {
    * For a script that is a durable run: all else that it asks of the host, by name. The time that it waits for an answer does not count, and
    * its calls are not counted: whoever answers them does.
    */
-  readonly waits?: AnswerHost
+  readonly waits?: AnswerCall
+  /**
+   * Calls of such a script that are on record, from a place on, in order: their answers go along with the one before, so that a script that goes on does not
+   * wait for each. One that asks for something else is asked what it wants as ever.
+   */
+  readonly known?: (from: number) => Iterable<KnownCall>
   /** JavaScript that runs in the interpreter of a script before it, when `oxbow` is there, and may replace what the script finds. */
   readonly prelude?: string
   /** Ends the run at once. */
@@ -76,8 +81,22 @@ export interface ToolLimits {
 
 /** A function of the host. It must validate its input; the tool gets the code, message and hint of what it throws. */
 type HostFunction = (input: Json, signal: AbortSignal) => Promise<Json>
-/** @throws what the tool catches, see `HostFunctions` */
-export type AnswerHost = (name: string, input: Json, signal: AbortSignal) => Promise<Json>
+/** What a script was answered before. */
+export interface KnownCall {
+  readonly name: string
+  /** As `digestOf` of the JSON of its input. */
+  readonly digest: string
+  /** @throws as `AnswerCall` */
+  readonly answer: () => Json
+}
+
+/** @returns by what an input is recognised */
+export function digestOf(json: string): string {
+  return process.getBuiltinModule('node:crypto').hash('sha256', json)
+}
+
+/** @param place how many calls the script has made before @throws what the tool catches, see `HostFunctions` */
+type AnswerCall = (name: string, input: Json, place: number) => Promise<Json>
 export type HostFunctions = Readonly<Record<string, HostFunction>>
 
 export type ToolOutcome = ToolDone | ToolFailed

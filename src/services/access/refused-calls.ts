@@ -31,6 +31,7 @@ import {
   type MakeCall,
 } from '../../kernel/index.ts'
 import {
+  canonicalJson,
   type CallId,
   createRecentMap,
   type Failure,
@@ -42,7 +43,7 @@ import {
 } from '../../base/index.ts'
 import { type Call, type CallOutcome, type CommandInputs, defineCall, grantOf, jsonSchema } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
-import { canonical, digest } from './rules.ts'
+import { digest } from './rules.ts'
 
 /** Characters about a malformed input: five fields with what each was expected to be. */
 const maxWhyLength = 1_000
@@ -314,7 +315,7 @@ function answeredNo(forbidden: Failure): Failure {
 type Exact = Pick<Listed, 'agent' | 'call' | 'input'>
 
 function exactly({ agent, call, input }: Exact): string {
-  return canonical([agent, call, input])
+  return canonicalJson([agent, call, input])
 }
 
 function nameOf(exact: Exact): string {

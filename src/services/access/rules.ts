@@ -12,7 +12,7 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { clientAsk, type Documents, inputsDigest, workspacePath, type Asking } from '../../kernel/index.ts'
-import { isObject, type Json, OxbowError, type SessionId } from '../../base/index.ts'
+import { canonicalJson, isObject, type Json, OxbowError, type SessionId } from '../../base/index.ts'
 import type { CommandInputs, Label } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 
@@ -98,7 +98,7 @@ export function covers(rule: Rule, { call, input, session, labels }: Asking): bo
 function fits(rule: FieldRule, value: Json): boolean {
   switch (rule.is) {
     case 'exact':
-      return canonical(value) === canonical(rule.value)
+      return canonicalJson(value) === canonicalJson(rule.value)
     case 'digest':
       return digest(value) === rule.sha256
     case 'under': {
@@ -178,7 +178,7 @@ function isTexts(value: Json): value is string[] {
 const maxKeptCharacters = 300
 
 function exact(field: string, value: Json): FieldRule {
-  return canonical(value).length > maxKeptCharacters ? { field, is: 'digest', sha256: digest(value) } : { field, is: 'exact', value }
+  return canonicalJson(value).length > maxKeptCharacters ? { field, is: 'digest', sha256: digest(value) } : { field, is: 'exact', value }
 }
 
 /** Fields of an input in the order of their names; one that is no object is a field without a name. */
@@ -266,13 +266,6 @@ function ruleId({ call, fields, session, labels, inputs, files, settings }: Fact
 /** @returns the SHA-256 of a value as JSON, whatever the order of its fields */
 export function digest(value: unknown): string {
   return createHash('sha256')
-    .update(canonical(value as Json))
+    .update(canonicalJson(value as Json))
     .digest('hex')
-}
-
-/** JSON with the fields of each object in the order of their names. */
-export function canonical(value: Json): string {
-  return JSON.stringify(value, (_, part: Json) =>
-    isObject(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
-  )
 }

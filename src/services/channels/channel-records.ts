@@ -71,12 +71,18 @@ interface Hint {
 export interface Running extends Waiting {
   /** The answer is on its way. */
   readonly delivery: boolean
+  /** What became of its audio: it was heard, and the sender has spoken to the agent, or not; or it was stopped. Absent: it waits to be heard. */
+  readonly heard_audio?: 'spoken' | 'other' | 'stopped'
   readonly session: SessionId
   readonly hints: readonly Hint[]
   readonly heard: readonly Heard[]
   /** What the session had spent before; null: nobody counts it. */
   readonly spent: Spend | null
 }
+
+/** Whether a message has audio that is heard before its turn begins. */
+export const waitsToBeHeard = ({ files, heard_audio: heard }: Running): boolean =>
+  heard === undefined && files.some(({ speech }) => speech !== undefined)
 
 /** A chat, topic or thread: it is a session. */
 export interface ChatDoc {
@@ -92,6 +98,8 @@ export interface ChatDoc {
   readonly model: string
   /** Nothing but answers comes here. */
   readonly quiet: boolean
+  /** Whether answers are spoken; absent, as `auto`: when the message was. */
+  readonly voice?: 'on' | 'off' | 'auto'
   readonly running: Running | null
   readonly queue: readonly Waiting[]
   /** Messages whose turns have begun, and that were changed since. */
@@ -192,6 +200,7 @@ export function newDelivery(
     buttons: [],
     reply_to: '',
     guarded: false,
+    spoken: false,
     parts: [],
     state: 'open',
     why: '',

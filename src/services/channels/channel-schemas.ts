@@ -37,7 +37,14 @@ export const identitySchema = z.strictObject({
 export type Identity = z.infer<typeof identitySchema>
 
 /** A file that came with a message, stored in pieces. */
-const keptPieces = z.strictObject({ name: z.string().max(300), pieces: z.array(pieceHash).max(100).readonly() })
+const keptPieces = z.strictObject({
+  name: z.string().max(300),
+  pieces: z.array(pieceHash).max(100).readonly(),
+  speech: z
+    .enum(['own', 'others'])
+    .optional()
+    .describe('Audio that is heard first. `own`: the sender has recorded it for this message; `others`: it was passed on, or is any file.'),
+})
 export type KeptPieces = z.infer<typeof keptPieces>
 
 /** A message as the process of channels has it from an adapter. */
@@ -102,6 +109,7 @@ export const deliverySchema = z.strictObject({
   file: z.strictObject({ name: z.string(), text: z.string() }).nullable(),
   buttons: z.array(z.array(z.strictObject({ label: z.string(), data: z.string() })).readonly()).readonly(),
   reply_to: z.string().describe('The message that it answers; empty: none.'),
+  spoken: z.boolean().default(false).describe('Of a reply: it is also spoken.'),
   guarded: z.boolean().describe('Others than an owner read it: `channel.release` says what they are shown.'),
   parts: z.array(partSchema).readonly(),
   state: z

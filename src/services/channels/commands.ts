@@ -2,8 +2,10 @@
 import { type CallId, derivedId, isDerived, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
 import { userCaller } from '../../kernel/index.ts'
+import { sectionOf } from '../../config/index.ts'
+import { voiceConfig } from '../voice/service.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type ChatDoc, newDelivery } from './channel-records.ts'
+import { type ChatDoc, newDelivery, type Running, waitsToBeHeard } from './channel-records.ts'
 import { type Identity, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import type { Outbox } from './outbox.ts'
@@ -21,6 +23,7 @@ export const menu: readonly { readonly name: string; readonly summary: string }[
   { name: 'model', summary: 'choose the model for this chat: /model NAME' },
   { name: 'undo', summary: 'take back what the last turn changed' },
   { name: 'quiet', summary: 'no notices here: /quiet on, /quiet off' },
+  { name: 'voice', summary: 'spoken answers: /voice on, /voice off, /voice auto' },
   { name: 'help', summary: 'what can be said' },
 ]
 
@@ -123,6 +126,7 @@ function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Comman
 function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
   return {
     async cancel(asked) {
+      if (await stopHearing(chats, asked)) return 'Stopped.'
       const { running, session } = asked.chat
       const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session })
       if (ended.status !== 'ok') return ended.failure.message
@@ -130,6 +134,7 @@ function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>>
     },
     async cancelall(asked) {
       const dropped = await chats.clear(asked.of, asked.place)
+      if (await stopHearing(chats, asked)) return `Stopped; ${dropped} waiting messages were dropped.`
       const { running, session } = asked.chat
       const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session, waiting: true })
       const stopped = ended.status === 'ok' && (ended.output as { cancelled: boolean }).cancelled
@@ -157,6 +162,14 @@ function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>>
   }
 }
 
+/** A message whose audio is being heard has no turn yet, and gets none. */
+async function stopHearing(chats: Chats, { of, place, chat: { running } }: Asked): Promise<boolean> {
+  if (running === null || !waitsToBeHeard(running)) return false
+  const isIt = (now: ChatDoc['running']): now is Running => now?.turn === running.turn && waitsToBeHeard(now)
+  await chats.change(of, place, (now) => (isIt(now.running) ? { ...now, running: { ...now.running, heard_audio: 'stopped' } } : now))
+  return true
+}
+
 function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, Command>> {
   return {
     async model({ of, place, chat, rest }) {
@@ -177,6 +190,17 @@ function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, 
       const quiet = rest === 'off' ? false : rest === 'on' ? true : !chat.quiet
       await chats.change(of, place, (now) => ({ ...now, quiet }))
       return quiet ? 'Quiet: only answers come here. /quiet off ends that.' : 'Notices come here again.'
+    },
+    async voice({ of, place, rest, chat }) {
+      const modes = {
+        on: 'Answers are spoken, too.',
+        off: 'Answers are not spoken.',
+        auto: 'Answers are spoken when you have spoken.',
+      } as const
+      const mode = ownValue(modes, rest) === undefined ? (chat.voice ?? 'auto') : (rest as keyof typeof modes)
+      if (mode !== chat.voice) await chats.change(of, place, (now) => ({ ...now, voice: mode }))
+      const isSilent = mode !== 'off' && sectionOf(voiceConfig, deps.config).speak === ''
+      return isSilent ? `${modes[mode]} But nothing speaks yet: set voice.speak in config.toml (docs/channels/voice.md).` : modes[mode]
     },
   }
 }

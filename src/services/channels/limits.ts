@@ -67,3 +67,9 @@ export const maxHookTextChars = 30_000
 export const maxHookSignatures = 5_000
 /** How long a receiver of ours may take. */
 export const postMs = 20_000
+/** Audio of a message that is heard. */
+export const maxSpeechSeconds = 600
+/** Characters of what was heard that are shown; all of it runs. */
+export const maxShownTranscript = 3_000
+/** Characters of an answer that are spoken. */
+export const maxSpokenAnswer = 4_000

@@ -6,6 +6,7 @@ import { cancelCall } from '../../protocol/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
 import { change, channelCategory, type ChannelDoc, type ChannelHealth, processRight, secretName } from './channel-records.ts'
+import type { Delivery } from './channel-schemas.ts'
 import { type Chats, createChats } from './chats.ts'
 import { menu } from './commands.ts'
 import { createIdentities, type Identities } from './identities.ts'
@@ -16,6 +17,7 @@ import { createNotices, type Notices } from './notices/notices.ts'
 import { createQuestions, type Questions } from './questions.ts'
 import { createReceiving, type Receiving } from './receiving.ts'
 import { watchDecisions } from './turns/chat-turns.ts'
+import type { Spoken } from './turns/hearing.ts'
 import { createReleases, type Releases } from './turns/releases.ts'
 
 export interface Channels extends Receiving {
@@ -25,6 +27,8 @@ export interface Channels extends Receiving {
   readonly questions: Questions
   readonly releases: Releases
   readonly notices: Notices
+  /** Speaks the answer of a turn that has ended. */
+  speak(delivery: Delivery, signal: AbortSignal): Promise<Spoken>
   all(): Promise<readonly ChannelDoc[]>
   /** @throws OxbowError `not_found` */
   get(name: string): Promise<ChannelDoc>
@@ -78,6 +82,7 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
     questions,
     releases,
     notices,
+    speak: async (delivery, signal) => (await import('./turns/hearing.ts')).speakAnswer(deps, delivery, signal),
     all,
     get,
     health: healthOf,

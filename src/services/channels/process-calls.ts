@@ -48,6 +48,7 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): 
     pressCall(load),
     askCall(load),
     releaseCall(load),
+    speakCall(load),
     answerCallOf(),
     movedCall(load),
     sayCall(load),
@@ -265,6 +266,35 @@ function releaseCall(load: Load): Call {
       const shown = async (): Promise<Released> => ((await releases.mayShow(found)) ? 'allowed' : 'waits')
       const asked = () => releases.release(ofCall(context, 'channel.release'), found, wait_s * 1_000, context.signal)
       return { output: { released: growing ? await shown() : await asked() } }
+    },
+  })
+}
+
+/** Longer than `voice.speak` may take. */
+const speakMs: number = 12 * 60_000
+
+function speakCall(load: Load): Call {
+  return defineCall({
+    ...shared,
+    name: 'channel.speak',
+    summary: 'Speaks an answer that others may be shown; where that fails, a note says why.',
+    timeoutMs: speakMs,
+    input: z.strictObject({ delivery }),
+    output: z.strictObject({
+      media_type: z.string(),
+      pieces: z.array(pieceHash).readonly().describe('Of the audio, in order; none: it is not spoken.'),
+    }),
+    example: { delivery: '01890a5d' },
+    recordOutput: ({ media_type, pieces }) => ({ media_type, pieces }),
+    async run({ delivery: id }, context) {
+      const { outbox, releases, speak } = await load()
+      const of = ofCall(context, 'channel.speak')
+      const found = await outbox.find(id)
+      const isShown = found?.spoken === true && (await releases.release(of, found, 0, context.signal)) === 'allowed'
+      if (!isShown) return { output: { media_type: '', pieces: [] } }
+      const { note, ...audio } = await speak(found, context.signal)
+      if (note !== null) await outbox.make(of, note)
+      return { output: audio }
     },
   })
 }

@@ -76,7 +76,7 @@ export function openAsk(pending: readonly PendingApproval[], goal: string): Open
 export function answered({ asks }: OpenAsk, answers: readonly Json[]): { readonly input: JsonObject } | { readonly problem: string } {
   const { questions } = asks
   if (answers.length > 0 && answers.length !== questions.length)
-    return { problem: `There are ${plural(questions.length, 'question')} and ${plural(answers.length, 'answer')}.` }
+    return { problem: `It asks ${plural(questions.length, 'question')}, and ${plural(answers.length, 'answer')} came.` }
   for (const [at, answer] of answers.entries()) {
     const read = readAnswer(questions[at]!, answer)
     if ('problem' in read) return { problem: `The answer to “${questions[at]!.text}” does not fit: ${read.problem}.` }

@@ -63,14 +63,39 @@ export const heartbeatVerbs: readonly ServiceVerb[] = [
     fails: ({ last }: HeartbeatView) => (last?.came_to === 'failed' ? 'tool_failed' : null),
   },
   {
-    words: 'heartbeat snooze',
+    words: 'heartbeat snooze [time]',
     summary: 'keep it from looking for a while, by default an hour',
-    examples: ['oxbow heartbeat snooze', 'oxbow heartbeat snooze --for 120'],
+    examples: ['oxbow heartbeat snooze', 'oxbow heartbeat snooze 2h', 'oxbow heartbeat snooze --for 120'],
     call: 'heartbeat.snooze',
-    typed: { '--for <minutes>': { field: 'seconds', ...minutes } },
+    typed: {
+      time: { field: '', help: 'how long: 45m, 2h or 1d, or minutes as a number' },
+      '--for <minutes>': { field: 'seconds', ...minutes },
+    },
     omit: true,
+    input(input, { options: { time } }) {
+      if (typeof time !== 'string') return input
+      if (input['seconds'] !== hourSeconds)
+        throw new OxbowError('bad_input', 'the time is given twice', { hint: `Give it once: oxbow heartbeat snooze ${time}` })
+      return { ...input, seconds: secondsIn(time) }
+    },
   },
 ]
+
+/** What `--for` is where nobody has typed it. */
+const hourSeconds = 3_600
+
+const unitSeconds: ReadonlyMap<string, number> = new Map([
+  ['', 60],
+  ['m', 60],
+  ['h', hourSeconds],
+  ['d', 86_400],
+])
+
+function secondsIn(time: string): number {
+  const [, number, unit = ''] = /^(\d{1,6}(?:\.\d+)?)([mhd]?)$/.exec(time) ?? []
+  if (number === undefined) throw new OxbowError('bad_input', `${time} is no time`, { hint: 'Write it as 45m, 2h or 1d.' })
+  return Math.round(Number(number) * unitSeconds.get(unit)!)
+}
 
 const cameTo = {
   unchanged: 'There is nothing to look at: no HEARTBEAT.md in the workspace, and no open goal.',

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { type Documents, sessionId } from '../../kernel/index.ts'
-import type { Json } from '../../base/index.ts'
+import { canonicalJson } from '../../base/index.ts'
 import { failureSchema, idOrEmpty, idSchema, jsonSchema, labelSchema, evident, limitsSchema } from '../../protocol/index.ts'
 
 export const applyCategory = 'system/plan_runs'
@@ -67,16 +67,7 @@ export type PlanRecord = Readonly<z.infer<typeof planRecord>>
 export function digestOf(plan: PlanRecord): string {
   const { id, text, home, session, agent, branch, base, commit, files, total, difference, effects } = plan
   const covered = [id, text, home, session, agent, branch, base, commit, files, total, difference, effects]
-  return createHash('sha256').update(canonical(covered)).digest('hex')
-}
-
-/** Keys in order, and nothing of those without a value: a store may keep them in another one, and does not keep these. */
-function canonical(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (value === null || typeof value !== 'object') return JSON.stringify(value)
-  const kept = Object.entries(value).filter(([, each]) => each !== undefined)
-  const fields = kept.sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${fields.map(([name, each]) => `${JSON.stringify(name)}:${canonical(each)}`).join(',')}}`
+  return createHash('sha256').update(canonicalJson(covered)).digest('hex')
 }
 
 /** @returns the plans that can be read, oldest first: a record that is no plan is left out */

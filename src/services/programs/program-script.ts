@@ -5,7 +5,7 @@
  */
 import { type CallId, type Failure, type Json, type JsonObject, OxbowError, type TurnId } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
-import { runTool, type ScriptThreads, type WasmTool } from '../../sandbox/index.ts'
+import { type KnownCall, runTool, type ScriptThreads, type WasmTool } from '../../sandbox/index.ts'
 import { maxProgramCalls, parkMs, scriptComputeMs, scriptMemoryMb } from './limits.ts'
 import { digestOf, type PastCall, placeOf } from './program-record.ts'
 import { durablePrelude } from './script-prelude.ts'
@@ -54,7 +54,6 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
   const over = new AbortController()
   let waits: Promise<unknown> | undefined
   let fatal: { readonly error: unknown } | undefined
-  let next = 0
   const tool: WasmTool = {
     kind: 'js',
     prelude: durablePrelude,
@@ -62,14 +61,14 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
     input,
     limits: { timeoutMs: computeMs, memoryMb: scriptMemoryMb },
     signal: AbortSignal.any([signal, over.signal]),
-    async waits(name, asked) {
-      const made = callAt(deps, next++, name, asked)
-      const patience = AbortSignal.timeout(parkAfterMs)
+    known: (from) => knownFrom(deps, from),
+    async waits(name, asked, place) {
+      const made = callAt(deps, place, name, asked)
       const park = (): void => {
         waits = made
         over.abort('parked')
       }
-      patience.addEventListener('abort', park)
+      const patience = setTimeout(park, parkAfterMs).unref()
       try {
         return reply(await made)
       } catch (error) {
@@ -79,7 +78,7 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
         }
         throw error
       } finally {
-        patience.removeEventListener('abort', park)
+        clearTimeout(patience)
       }
     },
   }
@@ -90,6 +89,15 @@ async function runOnce(deps: ScriptDeps): Promise<{ readonly end: ScriptEnd | nu
   const printed = [outcome.stdout.text, outcome.stderr.text].filter((text) => text !== '').join('')
   if (outcome.ok) return { end: { value: outcome.output, printed, failure: null } }
   return { end: { value: null, printed, failure: inWords(outcome.failure, 'main.js', computeMs) } }
+}
+
+function* knownFrom({ past }: ScriptDeps, from: number): Generator<KnownCall> {
+  for (let n = from; ; n++) {
+    const call = past.get(n)
+    if (call === undefined || call.outcome === null) return
+    const { name, digest, outcome } = call
+    yield { name, digest, answer: () => reply(outcome) }
+  }
 }
 
 /** @returns what a person reads of a limit on computing */

@@ -9,7 +9,7 @@ import { runProgramScript } from './program-script.ts'
 
 const show = process.env['OXBOW_SHOW_TIMES'] !== undefined
 const rounds = show ? 40 : 2
-const recorded = show ? 10_000 : 500
+const recorded = show ? 10_000 : 2_500
 const calls = show ? 10_000 : 5
 
 const median = (times: readonly number[]): string => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!.toFixed(2)
@@ -79,5 +79,21 @@ test('a script goes on after all the calls that are on record', async () => {
     }),
   )
   assert.deepEqual([end.value, made], ['new', ['test.note']])
+  const late = recorded - 2
+  const others = new Map(past).set(late, { name: 'test.note', digest: digestOf({ text: 'other' }), outcome })
+  const failed = { ...past.get(late)!, outcome: { status: 'failed', failure: { code: 'not_found', message: 'gone', hint: '' }, text: 'gone' } as const }
+  const run = (known: Map<number, PastCall>) =>
+    runProgramScript({
+      run: 'r' as TurnId,
+      source: `export default ({ n }) => { for (let i = 0; i < n; i++) try { oxbow.call('test.note', { text: 'x' + i }) } catch (e) { return [i, e.code] } }`,
+      input: { n: recorded },
+      past: known,
+      hide: (input) => input,
+      note: () => assert.fail('all calls are on record'),
+      make: () => assert.fail('all calls are on record'),
+      signal: new AbortController().signal,
+    })
+  await assert.rejects(run(others), { code: 'program_diverged', message: new RegExp(`call ${late} is`) })
+  assert.deepEqual((await run(new Map(past).set(late, failed))).value, [late, 'not_found'])
   say(`replay of ${recorded} recorded calls`, took[0]!.toFixed(0))
 })

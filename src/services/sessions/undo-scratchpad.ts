@@ -43,6 +43,7 @@ export function undoScratchpad({ scratchpads, clock, user }: Pick<Core, 'scratch
     }
   }
   return {
+    noted: [padBefore],
     async plan(records) {
       const planned = await Promise.all([...doneBy(records)].map(([session, done]) => planOf(session, done)))
       return planned.filter((one) => one !== null)

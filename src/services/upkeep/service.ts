@@ -10,7 +10,7 @@ export const upkeep: Service<unknown, { readonly runs: typeof runs }> = {
     const [{ summaryCalls, titleCall }, { tidyCalls }] = await Promise.all([import('./summary-calls.ts'), import('./tidy-calls.ts')])
     return [...summaryCalls(core), titleCall(core), ...tidyCalls({ ...core, runs: ports.runs })]
   },
-  undoes: async ({ memory }) => (memory === undefined ? { plan: async () => [] } : memory.undo()),
+  undoes: async ({ memory }) => (memory === undefined ? { noted: [], plan: async () => [] } : memory.undo()),
   async memoryHost(core) {
     return (await import('./memory-host.ts')).createMemoryHost(core)
   },

@@ -25,6 +25,8 @@ export const recordPage = 2_000
 export const pendingUndos = 'system/undos'
 /** Turns that `version.turns` lists. */
 export const maxListedTurns = 100
+/** Files that hands are asked to remove at the same time: a third of the requests that may wait for them. */
+export const removedAtOnce = 16
 /** Bytes of files in one reply of hands. */
 export const maxCollectedBytes: number = 4 * 1024 * 1024
 /** How long one step of a check of all versions keeps others waiting, and the problems that it names. */

@@ -18,6 +18,9 @@ const chainLock = 'oxbow.chain:'
 /** Held by the guest that has the user's store for itself. */
 const guestLock = 'oxbow.guest:'
 
+export const chainLockKey = (user: UserId): string => chainLock + user
+export const guestLockKey = (user: UserId): string => guestLock + user
+
 /** Set of texts from a JSON array. */
 const texts = (parameter: string): string => `(select json_array_elements_text(${parameter}::json))`
 
@@ -26,7 +29,7 @@ export function knownQueries(user: UserId, { lanes, calls }: Wanted): KnownQueri
     lock: {
       name: 'chain_lock',
       text: `select pg_advisory_xact_lock(hashtextextended($1, 0)), pg_current_xact_id()::text, (extract(epoch from clock_timestamp()) * 1000)::bigint`,
-      values: [chainLock + user],
+      values: [chainLockKey(user)],
     },
     head: { name: 'chain_head', text: 'select "seq", "hash" from "journal" where "user" = $1 order by "seq" desc limit 1', values: [user] },
     lanes:
@@ -53,7 +56,7 @@ export function knownQueries(user: UserId, { lanes, calls }: Wanted): KnownQueri
 
 /** Row: whether the guest's lock was free, or is this session's already. */
 export function guestLockQuery(user: UserId): Query {
-  return { text: 'select pg_try_advisory_lock(hashtextextended($1, 0))', values: [guestLock + user] }
+  return { text: 'select pg_try_advisory_lock(hashtextextended($1, 0))', values: [guestLockKey(user)] }
 }
 
 type ColumnType = 'text' | 'bigint'

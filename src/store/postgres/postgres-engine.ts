@@ -4,6 +4,7 @@
  * never written twice and never reported as lost when it was written.
  */
 import { type Failure, isOxbowError, OxbowError, type UserId } from '../../base/index.ts'
+import type { GuestLease } from '../../config/index.ts'
 import { createHasher } from '../chain.ts'
 import type { SnapshotChoice } from '../memory.ts'
 import { eraseSnapshots } from '../snapshot/erase-snapshots.ts'
@@ -32,6 +33,8 @@ export interface EngineOptions {
   readonly durability: 'normal' | 'full'
   readonly exclusive: boolean
   readonly readOnly: boolean
+  /** Of a guest in a cluster: every transaction is refused once it is not the newest. */
+  readonly lease?: GuestLease
   readonly patienceMs?: number
   /** How long opening, and what is asked before it succeeded, waits for a server that is down; never longer than `patienceMs`. */
   readonly startPatienceMs?: number
@@ -54,7 +57,8 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
   const { driver, user, shown, readOnly, snapshot, patienceMs = usualPatienceMs, startPatienceMs = usualStartPatienceMs } = options
   const hash = await createHasher()
   const erase = createEraser({ statements: statements.erase, user, hash })
-  const deps: TransactionDeps = { user, hash, own: { erase, restore: erase, memory: memoryWrite(user) } }
+  const fenced = options.lease === undefined ? null : { lease: options.lease, shown }
+  const deps: TransactionDeps = { user, hash, own: { erase, restore: erase, memory: memoryWrite(user) }, fenced }
   let warning = ''
   const writer = createWriteSession({
     ...options,

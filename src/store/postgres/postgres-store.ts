@@ -3,6 +3,7 @@
  * every statement names the user.
  */
 import { OxbowError, type UserId } from '../../base/index.ts'
+import type { GuestLease } from '../../config/index.ts'
 import { patienceMs as usualPatienceMs } from '../limits.ts'
 import { startStoreWorker } from '../worker-link.ts'
 import { createStoreClient } from '../store-client.ts'
@@ -23,6 +24,8 @@ export interface PostgresOptions {
   readonly readOnly?: boolean
   /** Refuses a user whose store another guest holds (`workspace_busy`), and holds it until closed. */
   readonly exclusive?: boolean
+  /** Of a guest in a cluster. A newer one takes the place of whoever holds the store, who cannot write any more (`stale_epoch`). */
+  readonly lease?: GuestLease
   /** How long a write waits for a server that is gone. */
   readonly patienceMs?: number
   /** Absent: each first search reads all of memory. */
@@ -38,7 +41,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
   const address = parseAddress(url)
   let mended = (): void => {}
   const snapshot = options.snapshot === undefined ? {} : { snapshot: options.snapshot }
-  const role = { role: 'postgres', ...address, user, pool, durability, readOnly, exclusive, patienceMs, ...snapshot } as const
+  const lease = options.lease === undefined ? {} : { lease: options.lease }
+  const role = { role: 'postgres', ...address, user, pool, durability, readOnly, exclusive, patienceMs, ...lease, ...snapshot } as const
   const worker = startStoreWorker(role, workerFile(), () => mended())
   let warning = ''
   const opened = worker.ask({ ask: 'open' }).then((answer) => void (warning = typeof answer === 'string' ? answer : ''))

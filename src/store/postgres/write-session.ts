@@ -5,8 +5,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { OxbowError, type UserId } from '../../base/index.ts'
+import type { GuestLease } from '../../config/index.ts'
 import { longestRetryMs } from '../limits.ts'
 import { guestLockQuery } from './batch-statements.ts'
+import { claimLease, endGuestBefore } from './lease-fence.ts'
 import { type PostgresFault, postgresFault, retryWaitMs } from './postgres-fault.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 
@@ -16,6 +18,8 @@ interface WriteSessionOptions {
   /** The address without its password. */
   readonly shown: string
   readonly exclusive: boolean
+  /** Of a guest in a cluster: claimed with each session, before anything else. */
+  readonly lease?: GuestLease
   readonly patienceMs: number
   /** Runs once, in the first session: brings the tables up to date. */
   readonly prepare: (session: PostgresSession) => Promise<void>
@@ -130,7 +134,8 @@ async function attempt(
       const fault = postgresFault(error, options.shown)
       const mayPass = fault.kind === 'away' || isStandby(error) || (state.prepared && isBusy(error))
       if (state.closed || !mayPass || Date.now() + wait > until) {
-        if (isBusy(error)) state.over = state.prepared ? lockLost(options.shown) : fault.error
+        if (isStale(error)) state.over = fault.error
+        else if (isBusy(error)) state.over = state.prepared ? lockLost(options.shown) : fault.error
         else if (!state.closed) note(isStandby(error) ? { ...fault, kind: 'away' } : fault)
         throw state.over ?? fault.error
       }
@@ -139,12 +144,16 @@ async function attempt(
   }
 }
 
-async function connect({ driver, exclusive, user, shown, prepare }: WriteSessionOptions, prepared: boolean): Promise<PostgresSession> {
+async function connect(
+  { driver, exclusive, user, shown, lease, prepare }: WriteSessionOptions,
+  prepared: boolean,
+): Promise<PostgresSession> {
   const made = await driver.connect()
   try {
     // A guest whose machine is gone loses its lock within a minute, instead of after the two hours of the system's default.
     await made.exec('set tcp_keepalives_idle = 20; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3')
-    if (exclusive && (await made.rows(guestLockQuery(user)))[0]?.[0] !== true) throw busy(shown)
+    if (lease !== undefined) await claimLease(made, user, lease, shown)
+    if (exclusive && !(await takeGuestLock(made, user, lease !== undefined))) throw busy(shown)
     if (!prepared) await prepare(made)
     // A standby answers everything else, so it must be asked.
     const [recovering] = await made.rows({ text: 'select pg_is_in_recovery()', values: [] })
@@ -155,6 +164,20 @@ async function connect({ driver, exclusive, user, shown, prepare }: WriteSession
     throw error
   }
 }
+
+/** @param isNewest whoever holds the lock is of an older lease: their sessions are ended */
+async function takeGuestLock(session: PostgresSession, user: UserId, isNewest: boolean): Promise<boolean> {
+  for (let tries = 0; ; tries += 1) {
+    if ((await session.rows(guestLockQuery(user)))[0]?.[0] === true) return true
+    if (!isNewest || tries === maxEvictions) return false
+    await endGuestBefore(session, user)
+    await pause(evictionMs)
+  }
+}
+
+/** A session ends at its next look at its signals: at once, unless the server is busy. */
+const evictionMs = 20
+const maxEvictions = 100
 
 function busy(shown: string): OxbowError {
   return new OxbowError('workspace_busy', `Another process already runs Oxbow for this user on ${shown}.`, {
@@ -179,6 +202,10 @@ function standby(shown: string): OxbowError {
 
 function isStandby(error: unknown): boolean {
   return error instanceof OxbowError && error.data['state'] === standbyState
+}
+
+function isStale(error: unknown): boolean {
+  return error instanceof OxbowError && error.code === 'stale_epoch'
 }
 
 function isBusy(error: unknown): boolean {

@@ -6,6 +6,7 @@
  * refuse the second in any case.
  */
 import type { UserId } from '../../base/index.ts'
+import type { GuestLease } from '../../config/index.ts'
 import { emptyChain, type NewRecord, type Phase } from '../../protocol/index.ts'
 import type { Hasher } from '../chain.ts'
 import { type ChainDeps, eraseBodies, type EraseSteps, restoreBodies } from '../sql/journal-rules.ts'
@@ -14,6 +15,7 @@ import { bind, type Placed } from '../sql/template.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
 import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
 import { flushQueries, knownQueries } from './batch-statements.ts'
+import { newestLeaseQuery, refuseStale } from './lease-fence.ts'
 import type { PostgresSession } from './postgres-session.ts'
 
 /**
@@ -28,8 +30,17 @@ export type OwnWrite = (
 
 type OwnWrites = Readonly<Partial<Record<Extra['kind'], OwnWrite>>>
 
+/** What a guest in a cluster may write under. */
+interface Fenced {
+  readonly lease: GuestLease
+  /** The address without its password. */
+  readonly shown: string
+}
+
 export interface TransactionDeps extends ChainDeps {
   readonly own: OwnWrites
+  /** Null outside of a cluster. */
+  readonly fenced: Fenced | null
 }
 
 /** `local` survives the end of the database server, `on` also the loss of its machine, where it has a synchronous standby. */
@@ -55,7 +66,7 @@ export async function transact(
   writes: readonly DecodedWrite[],
   commit: SynchronousCommit,
 ): Promise<Transacted> {
-  const { known, transaction } = await begin(session, deps.user, wantedBy(writes), commit)
+  const { known, transaction } = await begin(session, deps, wantedBy(writes), commit)
   const results: WriteResult[] = []
   const effects = noEffects(known)
   let sent: Promise<unknown>[] = []
@@ -126,18 +137,33 @@ interface Begun {
   readonly transaction: string
 }
 
-async function begin(session: PostgresSession, user: UserId, wanted: Wanted, commit: SynchronousCommit): Promise<Begun> {
+async function begin(
+  session: PostgresSession,
+  { user, fenced }: Pick<TransactionDeps, 'user' | 'fenced'>,
+  wanted: Wanted,
+  commit: SynchronousCommit,
+): Promise<Begun> {
   const asked = knownQueries(user, wanted)
   // Sent together, answered in order. Each statement sees what was committed before it: the head is read after the lock is held.
   const began = session.exec(`begin isolation level read committed read write; set local synchronous_commit = ${commit}`)
-  const answers = [asked.lock, asked.head, asked.lanes, asked.places].map(async (query) => (query === null ? [] : session.rows(query)))
+  const answers = [asked.lock, asked.head, asked.lanes, asked.places, fenced && newestLeaseQuery(user)].map(async (query) =>
+    query === null ? [] : session.rows(query),
+  )
   const settled = await Promise.allSettled([began, ...answers])
   const failed = settled.find((answer) => answer.status === 'rejected')
   if (failed !== undefined) {
     await rollBack(session)
     throw failed.reason
   }
-  const [lock, head, lanes, found] = await Promise.all(answers)
+  const [lock, head, lanes, found, newest] = await Promise.all(answers)
+  if (fenced !== null) {
+    try {
+      refuseStale(fenced.lease, newest?.[0], fenced.shown)
+    } catch (error) {
+      await rollBack(session)
+      throw error
+    }
+  }
   const [, transaction, now] = lock?.[0] ?? []
   const [seq, hash] = head?.[0] ?? [emptyChain.seq, emptyChain.hash]
   const places = new Map<string, Placed[]>()

@@ -159,10 +159,11 @@ function peopleOf(state: DiscordState, switches: Switches, gateway: Gateway): Pe
     async say({ from, text, group = false, mention = false, files = [], thread = '', quoted, forwarded = false, shown: display = from }) {
       const channel = thread !== '' ? threadOf(thread) : group ? groupChannel : directOf(from)
       const written = forwarded ? '' : text
-      const attachments = files.map(({ name, bytes }) => {
+      const attachments = files.map(({ name, bytes, recorded = false }) => {
         const id = nextId(state)
         switches.files.set(id, bytes)
-        return { id, filename: name, size: bytes.length, url: `${switches.root}/attachments/${id}` }
+        const type = recorded ? { content_type: 'audio/ogg', duration_secs: 1, waveform: '' } : {}
+        return { id, filename: name, size: bytes.length, url: `${switches.root}/attachments/${id}`, ...type }
       })
       const held = write(from, channel, mention ? `<@${me.id}> ${written}` : written, undefined, attachments)
       tell('MESSAGE_CREATE', {
@@ -170,6 +171,7 @@ function peopleOf(state: DiscordState, switches: Switches, gateway: Gateway): Pe
         ...place(channel),
         author: person(from, display),
         mentions: mention ? [me] : [],
+        ...(files.some(({ recorded }) => recorded === true) && { flags: 1 << 13 }),
         ...(quoted !== undefined && { type: 19, referenced_message: { id: '1', content: quoted, author: person('somebody') } }),
         ...(forwarded && { message_snapshots: [{ message: { content: text, attachments: [], type: 0 } }] }),
       })

@@ -126,7 +126,7 @@ function hold(
 /** A message as histories have it. */
 export function shown({ ts, user, text, thread, files, blocks }: Held): object {
   const own = user === me.user ? { bot_id: me.bot } : {}
-  const kept = files.map(({ id, name, title, length }) => ({ id, name, title, size: length, url_private_download: '' }))
+  const kept = files.map(({ id, name, title, length, facts }) => ({ id, name, title, size: length, url_private_download: '', ...facts }))
   return {
     type: 'message',
     ts,

@@ -36,6 +36,8 @@ export interface HeldFile {
   title: string
   readonly length: number
   bytes: Uint8Array | null
+  /** What else a message says of it. */
+  readonly facts?: { readonly url_private_download: string; readonly subtype?: string; readonly mimetype?: string }
 }
 
 /** All that changes. */

@@ -8,7 +8,7 @@ import type { ChannelFake } from '../../../src/channels/channel-contract.ts'
 import { neededScopes } from '../../../src/channels/slack/slack-manifest.ts'
 import { callMethod, type Form, sends, throttled } from './slack-api.ts'
 import { createSocketMode, type SocketMode } from './slack-socket.ts'
-import { groupChannel, type Held, me, nextTs, shownText, SlackRefusal, type SlackState, team } from './slack-state.ts'
+import { groupChannel, type Held, type HeldFile, me, nextTs, shownText, SlackRefusal, type SlackState, team } from './slack-state.ts'
 
 /** The server, with what only Slack has. */
 export interface SlackFake extends ChannelFake {
@@ -87,6 +87,20 @@ const userOf = (name: string): string => `U0${name.toUpperCase()}`
 const typeOf = (channel: string): string => (channel.startsWith('D') ? 'im' : 'channel')
 const directOf = (name: string): string => `D0${name.toUpperCase()}`
 
+/** A file that somebody sends. */
+function keptFile(
+  state: SlackState,
+  root: string,
+  { name, bytes, recorded = false }: { readonly name: string; readonly bytes: Uint8Array; readonly recorded?: boolean },
+): HeldFile {
+  const id = `F${state.files.size + 1}`
+  const kind = recorded ? { subtype: 'slack_audio', mimetype: 'audio/mp4' } : {}
+  const facts = { url_private_download: `${root}/files/${id}`, ...kind }
+  const file = { id, name, title: name, length: bytes.length, bytes, facts }
+  state.files.set(id, file)
+  return file
+}
+
 function controlsOf(
   state: SlackState,
   sockets: SocketMode,
@@ -96,9 +110,9 @@ function controlsOf(
     const payload = { team_id: team, api_app_id: 'A0001', type: 'event_callback', event: { type: 'message', ...event } }
     for (let times = state.isRepeating ? 2 : 1; times > 0; times -= 1) sockets.deliver('events_api', payload, message)
   }
-  const write = (from: string, channel: string, text: string, at?: number, thread = ''): Held => {
+  const write = (from: string, channel: string, text: string, at?: number, thread = '', files: readonly HeldFile[] = []): Held => {
     state.channels.add(channel)
-    const held: Held = { ts: nextTs(state, at), channel, thread, user: userOf(from), text, blocks: [], files: [], edits: 0, states: [] }
+    const held: Held = { ts: nextTs(state, at), channel, thread, user: userOf(from), text, blocks: [], files, edits: 0, states: [] }
     state.messages.push(held)
     return held
   }
@@ -108,14 +122,11 @@ function controlsOf(
       // What is passed on comes as an attachment, whose message it was.
       const written = escaped(forwarded ? '' : text)
       const others = forwarded ? text : quoted
-      const { ts } = write(from, channel, mention ? `<@${me.user}> ${written}` : written, undefined, thread)
-      const kept = files.map(({ name, bytes }) => {
-        const id = `F${state.files.size + 1}`
-        state.files.set(id, { id, name, title: name, length: bytes.length, bytes })
-        return { id, name, size: bytes.length, url_private_download: `${root}/files/${id}` }
-      })
+      const kept = files.map((file) => keptFile(state, root, file))
+      const { ts } = write(from, channel, mention ? `<@${me.user}> ${written}` : written, undefined, thread, kept)
+      const sent = kept.map(({ id, name, length, facts }) => ({ id, name, size: length, ...facts }))
       const more = {
-        ...(kept.length > 0 && { subtype: 'file_share', files: kept }),
+        ...(sent.length > 0 && { subtype: 'file_share', files: sent }),
         ...(thread !== '' && { thread_ts: thread, parent_user_id: state.messages.find((each) => each.ts === thread)?.user ?? '' }),
         ...(others !== undefined && { attachments: [{ is_msg_unfurl: true, text: escaped(others) }] }),
       }

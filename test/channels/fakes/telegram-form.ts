@@ -1,4 +1,4 @@
-/** The body of a request to the Bot API: JSON, or a multipart form with files, as the official client sends it. */
+/** Files of the Bot API: in the body of a request, JSON or a multipart form as the official client sends it, and in a message. */
 import type { IncomingMessage } from 'node:http'
 
 /** Fields as values, and the files that came along. */
@@ -35,4 +35,16 @@ function valueOf(text: string): unknown {
   } catch {
     return text
   }
+}
+
+/** @param files those that can be read, by their ids @returns the field of a message in which a file is */
+export function fileField(
+  files: Map<string, Uint8Array>,
+  { name, bytes, recorded = false }: { readonly name: string; readonly bytes: Uint8Array; readonly recorded?: boolean },
+): object {
+  const id = `file-${files.size}`
+  files.set(id, bytes)
+  const sent = { file_id: id, file_unique_id: id, file_size: bytes.length }
+  if (recorded) return { voice: { ...sent, duration: 1, mime_type: 'audio/ogg' } }
+  return /\.(?:mp3|m4a)$/.test(name) ? { audio: { ...sent, file_name: name, duration: 1 } } : { document: { ...sent, file_name: name } }
 }

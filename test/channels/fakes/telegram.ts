@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import type { Chat, InlineKeyboardMarkup, Message, Update, User } from 'grammy/types'
 import type { ChannelFake, Stands } from '../../../src/channels/channel-contract.ts'
 import { readTelegramHtml } from './telegram-html.ts'
-import { type Form, readForm } from './telegram-form.ts'
+import { fileField, type Form, readForm } from './telegram-form.ts'
 
 const me: User = { id: 7_000_001, is_bot: true, first_name: 'Oxbow', username: 'oxbow_test_bot' }
 const groupId = -1_001_234
@@ -145,9 +145,7 @@ function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | '
       }
       const [file] = files
       const content =
-        file === undefined
-          ? { text: written, entities }
-          : { caption: written, caption_entities: entities, document: documentOf(state, file) }
+        file === undefined ? { text: written, entities } : { caption: written, caption_entities: entities, ...fileField(state.files, file) }
       const message = { ...base, ...content } as unknown as Message
       said.set(String(id), message)
       put(state, { message }, String(id))
@@ -197,12 +195,6 @@ function migrate(state: State): string {
   }
   put(state, { message }, '')
   return String(after)
-}
-
-function documentOf(state: State, { name, bytes }: { readonly name: string; readonly bytes: Uint8Array }) {
-  const id = `file-${state.files.size}`
-  state.files.set(id, bytes)
-  return { file_id: id, file_unique_id: id, file_name: name, file_size: bytes.length }
 }
 
 function put(state: State, update: object, message: string): void {
@@ -282,14 +274,13 @@ const methods: Readonly<Record<string, Method>> = {
     state.edits += 1
     return wireOf(held)
   },
-  sendDocument(state, { fields, files }) {
-    const chat = chatFor(state, fields)
-    const [file] = files
-    if (file === undefined || file.bytes.length === 0) throw new Refusal(400, 'Bad Request: file must be non-empty')
-    if (file.bytes.length > 50_000_000) throw new Refusal(413, 'Request Entity Too Large')
-    const caption = worded(fields['caption'])
-    if (caption.length > 1_024) throw new Refusal(400, 'Bad Request: message caption is too long')
-    return messageFrom(state, chat, caption, fields, [{ name: file.name, bytes: file.bytes.length }])
+  sendDocument: (state, form) => messageWithFile(state, form, false),
+  sendVoice(state, form) {
+    const [file] = form.files
+    // Only Opus in Ogg becomes a voice message.
+    if (file !== undefined && Buffer.from(file.bytes).toString('latin1', 28, 36) !== 'OpusHead')
+      throw new Refusal(400, 'Bad Request: wrong file identifier/HTTP URL specified')
+    return messageWithFile(state, form, true)
   },
   sendChatAction: () => true,
   answerCallbackQuery(state, { fields }) {
@@ -306,6 +297,16 @@ const methods: Readonly<Record<string, Method>> = {
     if (bytes.length > 20_000_000) throw new Refusal(400, 'Bad Request: file is too big')
     return { file_id: id, file_unique_id: id, file_size: bytes.length, file_path: id }
   },
+}
+
+function messageWithFile(state: State, { fields, files }: Form, isVoice: boolean): object {
+  const chat = chatFor(state, fields)
+  const [file] = files
+  if (file === undefined || file.bytes.length === 0) throw new Refusal(400, 'Bad Request: file must be non-empty')
+  if (file.bytes.length > 50_000_000) throw new Refusal(413, 'Request Entity Too Large')
+  const caption = worded(fields['caption'])
+  if (caption.length > 1_024) throw new Refusal(400, 'Bad Request: message caption is too long')
+  return messageFrom(state, chat, caption, fields, [{ name: file.name, bytes: file.bytes.length, ...(isVoice && { isVoice }) }])
 }
 
 async function poll(state: State, fields: Form['fields'], request: IncomingMessage): Promise<readonly Update[]> {

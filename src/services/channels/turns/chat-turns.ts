@@ -15,6 +15,7 @@ import {
   processRight,
   type Running,
   type Waiting,
+  waitsToBeHeard,
 } from '../channel-records.ts'
 import { type Identity, type Role, roleSchema } from '../channel-schemas.ts'
 import { maxPast } from '../limits.ts'
@@ -32,8 +33,13 @@ export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal
   const { held, runs } = deps
   const { running } = chat
   if (running === null) return takeNext(deps, id)
+  if (running.heard_audio === 'stopped') return endRunning(deps, id, running)
+  if (waitsToBeHeard(running)) return listen(deps, id, chat, running, signal)
   const { turn } = running
-  const { cursor } = await beginTurn(deps, chat, running)
+  // Whoever was unlinked while they were heard says nothing any more.
+  const known = (await deps.documents.get<Identity>(identityCategory, running.identity))?.value
+  if (known === undefined && !running.delivery) return endRunning(deps, id, running)
+  const { cursor } = await beginTurn(deps, chat, known === undefined ? running : { ...running, role: lesserOf(running.role, known.role) })
   if (!running.delivery && (await isAnswered(deps, turn, signal))) {
     await deps.outbox.make(byKernel(deps, 'channel.deliver'), replyOf(deps, chat, running, cursor))
     await held.update(byKernel(deps, 'channel.begin'), id, async (now) =>
@@ -41,15 +47,34 @@ export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal
     )
   }
   await runs.turns.ended(turn, signal)
+  return endRunning(deps, id, running)
+}
+
+/** The next message may begin. What this one has spent is counted. */
+async function endRunning(deps: ChatTurnDeps, id: string, { turn, ...running }: Running): Promise<undefined> {
   const counted = await createSpending(deps).count(running, turn, running.session, running.spent)
-  await held.update(byKernel(deps, 'channel.end'), id, async (now) =>
+  await deps.held.update(byKernel(deps, 'channel.end'), id, async (now) =>
     now?.running?.turn === turn ? [change(chatCategory, id, { ...now, running: null }), ...counted] : [],
   )
   return undefined
 }
 
+/** Audio is heard before its turn begins: what was said is what runs. Where nothing of a message can be heard or read, it has no turn. */
+async function listen(deps: ChatTurnDeps, id: string, chat: ChatDoc, running: Running, signal: AbortSignal): Promise<undefined> {
+  const { hear } = await import('./hearing.ts')
+  const heard = await hear(deps, chat, running, signal)
+  for (const notice of heard.notices) await deps.outbox.make(byKernel(deps, 'channel.hear'), notice)
+  if (heard.running === null) return endRunning(deps, id, running)
+  const next = heard.running
+  await deps.held.update(byKernel(deps, 'channel.hear'), id, async (now) =>
+    now?.running?.turn === running.turn && waitsToBeHeard(now.running) ? [change(chatCategory, id, { ...now, running: next })] : [],
+  )
+  return undefined
+}
+
 /** Where others than an owner read an answer, the guest says what of it they are shown. */
-function replyOf({ clock }: ChatTurnDeps, { channel, space, chat, thread, kind }: ChatDoc, running: Running, cursor: number) {
+function replyOf({ clock }: ChatTurnDeps, { voice = 'auto', ...place }: ChatDoc, running: Running, cursor: number) {
+  const { channel, space, chat, thread, kind } = place
   return newDelivery(derivedId('reply', running.turn), {
     channel,
     space,
@@ -61,6 +86,7 @@ function replyOf({ clock }: ChatTurnDeps, { channel, space, chat, thread, kind }
     cursor,
     reply_to: kind === 'group' ? running.message : '',
     guarded: kind === 'group' || running.role !== 'owner',
+    spoken: voice === 'on' || (voice === 'auto' && running.heard_audio === 'spoken'),
     made_at: clock.now(),
   })
 }

@@ -184,6 +184,8 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, base: mergeB
   const target = at === '' ? '' : await versions.resolve({ at })
   const against = mergeBase === '' ? '' : await versions.resolve({ at: mergeBase })
   const { signal } = by
+  // Looks at each file, 3 µs each: what a person has changed since the last version is part of this one, and once it is changed again only a
+  // version has it for the branch. Watching instead would not see what a program writes to mapped memory, nor what is changed behind a machine.
   const version = (await deps.versioning.sync()).commit ?? ''
   const record: BranchRecord = {
     name,

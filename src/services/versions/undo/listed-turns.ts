@@ -1,19 +1,14 @@
 /** The turns that can be undone: those that have versions, and those whose calls have recorded how services put back what they changed. */
 import { type CallId, isObject } from '../../../base/index.ts'
-import type { UndoPart } from '../../../kernel/index.ts'
 import type { JournalRecord } from '../../../protocol/index.ts'
 import { maxScannedRecords, recordPage } from '../limits.ts'
 import type { VersionedTurn } from '../version-schemas.ts'
 import type { Versions } from '../versions.ts'
-import { mayBeUndone, partsOf, subjectOf, type TurnPartsDeps } from './turn-parts.ts'
+import { partsOf, subjectOf, type TurnPartsDeps, undoRecords } from './turn-parts.ts'
 import { planParts } from './undo-parts.ts'
 
-export interface ListDeps extends TurnPartsDeps {
-  readonly parts: () => Promise<readonly UndoPart[]>
-}
-
 /** @returns turns and undos, the newest first */
-export async function listUndoable(deps: ListDeps, versions: Pick<Versions, 'turns'>, limit: number): Promise<readonly VersionedTurn[]> {
+export async function listUndoable(deps: TurnPartsDeps, versions: Pick<Versions, 'turns'>, limit: number): Promise<readonly VersionedTurn[]> {
   const [kept, noted] = await Promise.all([versions.turns({ limit }), noteTurns(deps)])
   const known = new Map(kept.map((one) => [one.turn, one]))
   const undone = new Set<string>()
@@ -36,7 +31,7 @@ export async function listUndoable(deps: ListDeps, versions: Pick<Versions, 'tur
  * Versions are made behind a turn, and know whole seconds: the records of a turn say when it ended. A run has no record of its own, and comes
  * after the version before it.
  */
-async function endsOf({ store }: ListDeps, newestFirst: readonly VersionedTurn[]): Promise<readonly number[]> {
+async function endsOf({ store }: TurnPartsDeps, newestFirst: readonly VersionedTurn[]): Promise<readonly number[]> {
   const ends = await Promise.all(
     newestFirst.map(async ({ turn, at }) => {
       const [newest] = await store.records({ call: turn as CallId, order: 'newest_first', limit: 1, hydrate: false })
@@ -63,7 +58,8 @@ interface Noted {
   readonly undos: readonly NotedUndo[]
 }
 
-async function noteTurns(deps: ListDeps): Promise<Noted> {
+async function noteTurns(deps: TurnPartsDeps): Promise<Noted> {
+  const mayBeUndone = await undoRecords(deps)
   const turns = new Map<string, JournalRecord>()
   const undos: NotedUndo[] = []
   const said = new Set<string>()
@@ -71,7 +67,7 @@ async function noteTurns(deps: ListDeps): Promise<Noted> {
   for (let scanned = 0; scanned < maxScannedRecords; scanned += recordPage) {
     const page = await deps.store.records({ phases: ['exchange'], before, order: 'newest_first', limit: recordPage, hydrate: false })
     for (const record of page) {
-      if (!mayBeUndone(deps, record)) continue
+      if (!mayBeUndone(record)) continue
       if (record.turn !== '' && !turns.has(record.turn)) turns.set(record.turn, record)
       if (record.turn !== '' || record.name !== undoCallName || said.has(record.call)) continue
       const undoes = await undoesOf(deps, record)
@@ -88,7 +84,7 @@ async function noteTurns(deps: ListDeps): Promise<Noted> {
 /** The call whose records are undos. */
 export const undoCallName = 'version.undo'
 
-async function undoesOf({ store }: ListDeps, { seq }: JournalRecord): Promise<readonly string[] | null> {
+async function undoesOf({ store }: TurnPartsDeps, { seq }: JournalRecord): Promise<readonly string[] | null> {
   const [record] = await store.records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1, hydrate: true })
   const body: unknown = record === undefined ? null : JSON.parse(record.body)
   const undoes = isObject(body) ? body['undoes'] : null
@@ -96,7 +92,7 @@ async function undoesOf({ store }: ListDeps, { seq }: JournalRecord): Promise<re
 }
 
 /** @returns null: no service puts back anything of it */
-async function describe(deps: ListDeps, turn: string, record: JournalRecord): Promise<Omit<VersionedTurn, 'undone'> | null> {
+async function describe(deps: TurnPartsDeps, turn: string, record: JournalRecord): Promise<Omit<VersionedTurn, 'undone'> | null> {
   const facts = { ...factsOf(record), turn, subject: '', undoes: '', undone: false }
   const { records } = await partsOf(deps, turn, [facts])
   const planned = await planParts(await deps.parts(), records)

@@ -2,10 +2,10 @@
  * What belongs to a turn: the turns of agents and the graphs that it has started, theirs in turn, and what all of these did that versions do
  * not have: the records by which services put it back, and calls that reached outside.
  */
-import { type AskRuns, readStarted, type Registry, sessionsOfRun, type UndoRecord } from '../../../kernel/index.ts'
+import { type AskRuns, documentsField, readStarted, type Registry, sessionsOfRun, type UndoPart, type UndoRecord } from '../../../kernel/index.ts'
 import { parseReference, type Store } from '../../../store/index.ts'
 import { isObject, type CallId, type JsonObject, type SessionId } from '../../../base/index.ts'
-import type { Call, JournalRecord, Spend } from '../../../protocol/index.ts'
+import { type Call, erasedField, type JournalRecord, type Spend } from '../../../protocol/index.ts'
 import { documentRights, maxTurnParts, maxTurnRecords } from '../limits.ts'
 import type { VersionedTurn } from '../version-schemas.ts'
 
@@ -14,6 +14,8 @@ export interface TurnPartsDeps {
   readonly registry: Pick<Registry, 'find'>
   /** What services say of the runs that they start. */
   readonly runs: AskRuns
+  /** What services put back. */
+  readonly parts: () => Promise<readonly UndoPart[]>
 }
 
 export interface TurnParts {
@@ -88,9 +90,13 @@ export function subjectOf(sent: JournalRecord | undefined): string {
   return text.split('\n', 1)[0]!.slice(0, 100)
 }
 
-/** Whether a record may be one by which a service puts something back. */
-export function mayBeUndone({ registry }: Pick<TurnPartsDeps, 'registry'>, { name, body }: Pick<JournalRecord, 'name' | 'body'>): boolean {
-  return isOfOthers(registry.find(name)) && (/^\{"(?:documents|notes_|scratchpad_|erased)/.test(body) || parseReference(body) !== null)
+type MayBeUndone = (record: Pick<JournalRecord, 'name' | 'body'>) => boolean
+
+/** @returns whether a record may be one by which a service puts something back: with what a part notes, with what was, or too long to be looked at here */
+export async function undoRecords({ registry, parts }: Pick<TurnPartsDeps, 'registry' | 'parts'>): Promise<MayBeUndone> {
+  const fields = new Set([documentsField, erasedField, ...(await parts()).flatMap(({ noted }) => noted)])
+  return ({ name, body }) =>
+    isOfOthers(registry.find(name)) && (fields.has(/^\{"(\w+)"/.exec(body)?.[1] ?? '') || parseReference(body) !== null)
 }
 
 interface TurnCall {
@@ -127,9 +133,8 @@ async function callsOf(deps: TurnPartsDeps, turn: string, known: string): Promis
     const outcome = JSON.parse(body) as JsonObject
     calls.set(id, { name, spend: spendIn(body), other: isOther ? { id, input: inputs.get(id) ?? {}, outcome } : null })
   }
-  const noted = (await store.records({ ...asked, phases: ['exchange'], hydrate: false })).filter(
-    (one) => own(one) && mayBeUndone(deps, one),
-  )
+  const mayBeUndone = await undoRecords(deps)
+  const noted = (await store.records({ ...asked, phases: ['exchange'], hydrate: false })).filter((one) => own(one) && mayBeUndone(one))
   const whole = await Promise.all(noted.map(async (one) => (parseReference(one.body) === null ? one : wholeOf(store, one))))
   return { sent, calls, exchanges: [...whole, ...outcomes].map(parsed) }
 }

@@ -10,9 +10,9 @@ import { type Call, type CallContext, defineCall, dollarsText, type Done } from 
 import type { UndoneTurn } from '../thread/undo-turn.ts'
 import { bringBack } from '../bring-back.ts'
 import { changedWhy } from '../restore-files.ts'
-import { listUndoable, type ListDeps, undoCallName } from './listed-turns.ts'
+import { listUndoable, undoCallName } from './listed-turns.ts'
 import { pendingChange } from './pending-undo.ts'
-import { type OtherCall, partsOf, partsOfUndo, type TurnParts } from './turn-parts.ts'
+import { type OtherCall, partsOf, partsOfUndo, type TurnParts, type TurnPartsDeps } from './turn-parts.ts'
 import {
   type ChosenChanges,
   choose,
@@ -41,10 +41,10 @@ import {
 import type { Versions } from '../versions.ts'
 
 export type UndoCallDeps = Omit<VersionCallDeps, 'store' | 'documents'> &
-  Omit<ListDeps, 'store' | 'parts'> &
+  Omit<TurnPartsDeps, 'store' | 'parts'> &
   Pick<Core, 'store' | 'documents' | 'sections'>
 
-type UndoDeps = UndoCallDeps & Pick<ListDeps, 'parts'>
+type UndoDeps = UndoCallDeps & Pick<TurnPartsDeps, 'parts'>
 
 export function undoCalls(core: UndoCallDeps): readonly Call[] {
   const deps = { ...core, parts: loadParts(core) }

@@ -1,6 +1,6 @@
 /** The part of the configuration that is about versions of Oxbow: where they come from, and when a new one counts as healthy. */
 import { z } from 'zod'
-import { tighter } from './walls/config-keys.ts'
+import { tighter } from '../walls/config-keys.ts'
 
 export const upgradeConfig = z
   .strictObject({

@@ -1,0 +1,195 @@
+/** `oxbow cluster init`, `join`, `status`, `nodes`, `where`, `move`, `drain` and `remove`: what they ask of the keys in NATS, and say. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ClusterLink, initCluster, joinCluster, type NodeView, openClusterLink, protocolVersion } from '../../cluster/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
+import { loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
+import { plainText, table } from '../../terminal/index.ts'
+import { guestSetup } from '../guest-connection.ts'
+import { onInterrupt } from '../input.ts'
+import { clusterWaitMs, clusterPollMs } from '../limits.ts'
+import { printAnswer, printLine, printList, printNotice, type Terminal } from '../terminal.ts'
+import { defaultUser } from '../verb-parts.ts'
+
+interface Options {
+  readonly json?: boolean | undefined
+}
+
+/** @returns the configuration of this machine. @throws OxbowError `bad_config` */
+export function machineConfig({ env }: Pick<Terminal, 'env'>): Config {
+  const home = openHome(env)
+  return loadConfig(home, openWorkspace(home, parseUser(defaultUser)))
+}
+
+async function withLink<Result>(terminal: Terminal, use: (link: ClusterLink) => Promise<Result>): Promise<Result> {
+  const link = await openClusterLink(machineConfig(terminal).cluster)
+  try {
+    return await use(link)
+  } finally {
+    await link.close()
+  }
+}
+
+export async function clusterInit(options: Options, terminal: Terminal): Promise<number> {
+  const { cluster } = machineConfig(terminal)
+  await initCluster(cluster)
+  const text = `The cluster is ready in NATS (copies: ${cluster.replicas}).\nStart a node on each machine: oxbow cluster join`
+  return printAnswer({ ready: true, replicas: cluster.replicas }, text, options, terminal)
+}
+
+/** The node of this machine, in the foreground. */
+export async function clusterJoin({ json }: { readonly json?: boolean | undefined }, terminal: Terminal): Promise<number> {
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
+    onInterrupt(() => resolve())
+  })
+  const node = await joinCluster({
+    config: machineConfig(terminal).cluster,
+    version: terminal.version,
+    setup: (user) => guestSetup({ user, isSafe: true }, terminal),
+    say: (text) => printNotice(terminal, `${new Date().toISOString()} ${plainText(text)}`),
+  })
+  if (json === true) printLine(terminal, JSON.stringify({ node: node.name, door: node.url, pid: process.pid }))
+  else printLine(terminal, `node  ${node.name}\ndoor  ${node.url}\npid   ${process.pid}\nCtrl+C stops it; its guests move to other nodes.`)
+  await stopped
+  await node.close()
+  return 0
+}
+
+export async function clusterStatus(options: Options, terminal: Terminal): Promise<number> {
+  return withLink(terminal, async (link) => {
+    const { nodes, leases } = await link.all()
+    const up = nodes.filter(({ state, protocol }) => state === 'up' && protocol === protocolVersion)
+    const room = up.reduce((sum, { capacity, guests }) => sum + Math.max(0, capacity - guests), 0)
+    const value = { nodes: nodes.length, up: up.length, guests: leases.size, room }
+    const lines = [
+      `nodes   ${value.nodes}, ${value.up} of them up`,
+      `guests  ${value.guests}`,
+      `room    ${value.room}`,
+      ...(up.length === 0 ? ['No node is up: start one with `oxbow cluster join`.'] : []),
+    ]
+    printAnswer(value, lines.join('\n'), options, terminal)
+    return up.length === 0 ? 1 : 0
+  })
+}
+
+export async function clusterNodes({ json }: Options, terminal: Terminal): Promise<number> {
+  return withLink(terminal, async (link) => {
+    const { nodes } = await link.all()
+    const sorted = nodes.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    return printList(sorted, { text: nodeTable, empty: 'No node is up: start one with `oxbow cluster join`.' }, { json }, terminal)
+  })
+}
+
+function nodeTable(nodes: readonly NodeView[]): string {
+  const rows = nodes.map(({ name, state, guests, capacity, freeMb, version, labels, url }) =>
+    [name, state, `${guests}/${capacity}`, `${freeMb} MB`, version, labels.join(' ') || '-', url].map(plainText),
+  )
+  return table([['node', 'state', 'guests', 'free', 'version', 'labels', 'door'], ...rows])
+}
+
+export async function clusterWhere(
+  name: string,
+  options: Options & { readonly wake?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const user = parseUser(name)
+  return withLink(terminal, async (link) => {
+    let lease = await link.lease(user)
+    if (options.wake === true) {
+      const before = await link.place(user)
+      await link.writePlace(user, { node: before?.node ?? '', movesTo: '', isWanted: lease !== null, failure: '' })
+      if (lease === null) await link.wake(user)
+      for (let waitedMs = 0; lease?.state !== 'ready' && waitedMs < clusterWaitMs; waitedMs += clusterPollMs) {
+        await sleep(clusterPollMs)
+        lease = await link.lease(user)
+        const failure = (await link.place(user))?.failure ?? ''
+        if (failure !== '' && lease === null)
+          throw new OxbowError('guest_unreachable', `The guest of ${user} does not start: ${failure}`, {
+            hint: 'See the output of the node.',
+          })
+      }
+    }
+    const place = await link.place(user)
+    const [node, state] = lease === null ? [place?.node ?? '', 'not running'] : [lease.node, lease.state]
+    const value = {
+      user,
+      running: lease !== null,
+      node,
+      state,
+      epoch: lease?.epoch ?? null,
+      door: lease?.url ?? null,
+      failure: place?.failure ?? '',
+    }
+    const text =
+      lease === null
+        ? `${user} does not run${node === '' ? '' : `; it was on ${node} last`}.${value.failure === '' ? '' : `\nWhy: ${value.failure}`}\nStart it: oxbow cluster where ${user} --wake`
+        : `${user} runs on ${node} (${state}, lease ${value.epoch}); any node leads there: ${value.door}/users/${user}/`
+    return printAnswer(value, plainText(text), options, terminal)
+  })
+}
+
+export async function clusterMove(name: string, node: string, options: Options, terminal: Terminal): Promise<number> {
+  const user = parseUser(name)
+  return withLink(terminal, async (link) => {
+    await nodeOf(link, node)
+    const lease = await link.lease(user)
+    if (lease === null) throw new OxbowError('not_found', `${user} does not run.`, { hint: `Start it: oxbow cluster where ${user} --wake` })
+    if (lease.node !== node) await link.writeWish({ user }, { moveTo: node })
+    const moved = await until(async () => {
+      const now = await link.lease(user)
+      return now?.node === node && now.state === 'ready'
+    })
+    if (moved) return printAnswer({ user, node }, `${user} runs on ${node}.`, options, terminal)
+    throw new OxbowError('timeout', `${user} does not run on ${node} yet.`, { hint: `Look where it is: oxbow cluster where ${user}` })
+  })
+}
+
+export async function clusterDrain(
+  node: string,
+  options: Options & { readonly undo?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  return withLink(terminal, async (link) => {
+    await nodeOf(link, node)
+    if (options.undo === true) {
+      await link.writeWish({ node }, null)
+      return printAnswer({ node, draining: false }, `${node} takes guests again.`, options, terminal)
+    }
+    await link.writeWish({ node }, { drain: true })
+    const drained = await until(async () => {
+      const { nodes, leases } = await link.all()
+      const own = nodes.find(({ name }) => name === node)
+      return own?.state !== 'up' && (own?.guests ?? 0) === 0 && [...leases.values()].every((lease) => lease.node !== node)
+    })
+    if (drained)
+      return printAnswer({ node, draining: true, guests: 0 }, `${node} has no guests any more, and takes none.`, options, terminal)
+    throw new OxbowError('timeout', `${node} still has guests.`, { hint: 'It goes on; look again: oxbow cluster nodes' })
+  })
+}
+
+export async function clusterRemove(node: string, options: Options, terminal: Terminal): Promise<number> {
+  return withLink(terminal, async (link) => {
+    const { nodes, leases } = await link.all()
+    if (nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node))
+      throw new OxbowError('bad_input', `${node} is up.`, { hint: `Drain it first, and end it: oxbow cluster drain ${node}` })
+    await link.removeNode(node)
+    return printAnswer({ node, removed: true }, `${node} is forgotten.`, options, terminal)
+  })
+}
+
+/** @throws OxbowError `not_found` for a node that is not up */
+async function nodeOf(link: ClusterLink, node: string): Promise<void> {
+  const { nodes } = await link.all()
+  if (nodes.some(({ name }) => name === node)) return
+  const up = nodes.map(({ name }) => name).join(', ') || 'none'
+  throw new OxbowError('not_found', `No node ${plainText(node)} is up.`, { hint: `Nodes that are: ${up}.` })
+}
+
+async function until(holds: () => Promise<boolean>): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < clusterWaitMs; waitedMs += clusterPollMs) {
+    if (await holds()) return true
+    await sleep(clusterPollMs)
+  }
+  return false
+}

@@ -1,0 +1,65 @@
+/** `oxbow cluster doctor`: what a cluster needs, from the ground up; each check says what to do where it fails. */
+import { answers, openClusterLink, protocolVersion } from '../../cluster/index.ts'
+import { errorMessage, isOxbowError, ownValue } from '../../base/index.ts'
+import { plainText } from '../../terminal/index.ts'
+import { printLine, type Terminal } from '../terminal.ts'
+import { machineConfig } from './cluster.ts'
+
+interface Check {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly hint: string
+}
+
+export async function clusterDoctor({ json }: { readonly json?: boolean | undefined }, terminal: Terminal): Promise<number> {
+  let isWell = true
+  for await (const check of checks(terminal)) {
+    isWell &&= check.ok
+    const { ok, detail, hint } = check
+    if (json === true) printLine(terminal, JSON.stringify(check))
+    else printLine(terminal, plainText(`${ok ? 'ok  ' : 'FAIL'}  ${check.check}: ${detail}${ok ? '' : `\n      ${hint}`}`))
+  }
+  return isWell ? 0 : 1
+}
+
+async function* checks(terminal: Terminal): AsyncGenerator<Check> {
+  const { cluster, store } = machineConfig(terminal)
+  const url = ownValue(terminal.env, store.url_env)?.trim() || store.url
+  yield {
+    check: 'store',
+    ok: url !== '',
+    detail: url === '' ? 'a file of this machine, which other nodes cannot reach' : `Postgres at ${URL.parse(url)?.host ?? '?'}`,
+    hint: 'Move it: oxbow store move postgres://oxbow@host/oxbow, and set store.url on every node.',
+  }
+  const link = await openClusterLink(cluster).catch((error: unknown) => error)
+  if (link instanceof Error) {
+    yield { check: 'nats', ok: false, detail: errorMessage(link), hint: isOxbowError(link) ? link.hint : '' }
+    return
+  }
+  const opened = link as Awaited<ReturnType<typeof openClusterLink>>
+  try {
+    yield { check: 'nats', ok: true, detail: `made ${new Date(opened.term).toISOString()}`, hint: '' }
+    const { nodes, leases } = await opened.all()
+    yield {
+      check: 'nodes',
+      ok: nodes.length > 0,
+      detail: `${nodes.length} up, ${leases.size} guests`,
+      hint: 'Start one on each machine: oxbow cluster join',
+    }
+    const versions = new Set(nodes.map(({ version }) => version))
+    yield {
+      check: 'versions',
+      ok: nodes.every(({ protocol }) => protocol === protocolVersion),
+      detail: versions.size === 0 ? 'no nodes' : [...versions].join(', '),
+      hint: 'Nodes with another protocol take no guests: drain and upgrade them one after another.',
+    }
+    for (const node of nodes) {
+      const ok = await answers(node.url, node.name)
+      const detail = ok ? `answers at ${node.url}` : `does not answer at ${node.url} from here`
+      yield { check: node.name, ok, detail, hint: 'Set cluster.door.host to an address that the other nodes reach, and cluster.door.url.' }
+    }
+  } finally {
+    await opened.close()
+  }
+}

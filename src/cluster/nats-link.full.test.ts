@@ -1,0 +1,74 @@
+/** The adapter over a real server: leases keep their contract, and wakes are offered until somebody has them. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { natsSkip, useNats } from './nats-fixture.ts'
+import { describeLeaseContract } from './lease-contract.ts'
+import { leaseMs, wakeAckMs } from './limits.ts'
+import { initCluster, openClusterLink, type Wake } from './nats-link.ts'
+
+const skip = natsSkip()
+const nats = useNats()
+
+describeLeaseContract(
+  'NATS',
+  async () => {
+    const server = await nats.server()
+    await initCluster(server.config)
+    const link = await openClusterLink(server.config)
+    return {
+      port: link.leases,
+      expire: () => sleep(leaseMs + 500),
+      async [Symbol.asyncDispose]() {
+        await link.close()
+        await server[Symbol.asyncDispose]()
+      },
+    }
+  },
+  skip,
+)
+
+test('without a server, and before init, a person learns what to do', { skip }, async () => {
+  await using server = await nats.server()
+  await assert.rejects(openClusterLink(server.config), { code: 'not_found', hint: /oxbow cluster init/ })
+  await assert.rejects(openClusterLink({ ...server.config, nats: ['nats://127.0.0.1:1'] }), {
+    code: 'guest_unreachable',
+    message: /127\.0\.0\.1:1/,
+  })
+  await assert.rejects(openClusterLink({ ...server.config, nats: [] }), { code: 'bad_config' })
+  await initCluster(server.config)
+  // Again: for settings that have changed.
+  await initCluster(server.config)
+  await (await openClusterLink(server.config)).close()
+})
+
+test('a wake is one offer however often it is made, and comes again until it is taken', { skip }, async () => {
+  await using server = await nats.server()
+  await initCluster(server.config)
+  const link = await openClusterLink(server.config)
+  for (let i = 0; i < 5; i += 1) await link.wake('ann')
+  const ending = new AbortController()
+  const offers: Wake[] = []
+  const second = Promise.withResolvers<void>()
+  await link.takeWakes('a', ending.signal, async (wake) => {
+    offers.push(wake)
+    if (offers.length === 2) second.resolve()
+  })
+  // The first offer is left as by a node that dies.
+  await second.promise
+  assert.deepEqual(
+    offers.map(({ user, isChosen }) => [user, isChosen]),
+    [
+      ['ann', false],
+      ['ann', false],
+    ],
+  )
+  await offers[1]!.taken()
+  await sleep(wakeAckMs + 500)
+  assert.equal(offers.length, 2)
+  await link.wake('bob', 'a')
+  while (offers.length < 3) await sleep(20)
+  assert.deepEqual([offers[2]!.user, offers[2]!.isChosen], ['bob', true])
+  ending.abort()
+  await link.close()
+})

@@ -1,0 +1,365 @@
+/**
+ * The cluster in NATS: three buckets of keys (leases and nodes, which end by age; places and wishes, which stay) and one work queue of wakes.
+ * Truth is in Postgres: all of this may be lost and made anew (`oxbow cluster init`), and no message is. Nothing here needs a server newer than
+ * 2.9: leases end by the age of their bucket, and epochs are revisions.
+ */
+import { readFileSync } from 'node:fs'
+import { AckPolicy, DiscardPolicy, type JsMsg, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream'
+import { type KV, Kvm } from '@nats-io/kv'
+import { connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
+import type { z } from 'zod'
+import { errorMessage, OxbowError } from '../base/index.ts'
+import type { ClusterConfig } from '../config/index.ts'
+import type { KeyEvent } from './cluster-view.ts'
+import type { LeasePort } from './lease.ts'
+import { leaseMs, wakeAckMs, wakeMaxAgeMs, wakesAtOnce } from './limits.ts'
+import {
+  leaseNote,
+  type LeaseNote,
+  type NodeView,
+  nodeView,
+  parseNote,
+  type PlaceNote,
+  placeNote,
+  type WishNote,
+  wishNote,
+} from './notes.ts'
+
+/** A user somebody wants to reach, and who is to be started for that. */
+export interface Wake {
+  readonly user: string
+  /** The queue: of a node that was chosen already, or of any. */
+  readonly isChosen: boolean
+  /** Ends the offer: the lease is held. Resolves when the server knows. */
+  taken(): Promise<void>
+  /** Offers it again, to any node, after a while. */
+  later(afterMs: number): void
+}
+
+export interface ClusterLink {
+  /** When the bucket of leases was made, in unix milliseconds: epochs of a later one count as newer. */
+  readonly term: number
+  readonly leases: LeasePort
+  lease(user: string): Promise<LeaseNote | null>
+  place(user: string): Promise<PlaceNote | null>
+  all(): Promise<{ readonly nodes: readonly NodeView[]; readonly leases: ReadonlyMap<string, LeaseNote> }>
+  writeNode(node: NodeView): Promise<void>
+  removeNode(name: string): Promise<void>
+  writePlace(user: string, place: PlaceNote): Promise<void>
+  /** Null takes it back. @param of `node.NAME` or `user.USER` */
+  writeWish(of: WishKey, wish: Partial<WishNote> | null): Promise<void>
+  /** @param node that is to take it; absent: any */
+  wake(user: string, node?: string): Promise<void>
+  watch(watcher: ClusterWatcher): Promise<void>
+  /** Offers wakes until `signal` aborts. @param node whose own queue is read, too */
+  takeWakes(node: string, signal: AbortSignal, take: (wake: Wake) => Promise<void>): Promise<void>
+  /** What the connection says of itself, in words. */
+  onState(listener: (text: string) => void): void
+  close(): Promise<void>
+}
+
+export type WishKey = { readonly node: string } | { readonly user: string }
+
+interface ClusterWatcher {
+  lease(event: KeyEvent<LeaseNote>): void
+  node(event: KeyEvent<NodeView>): void
+  place(event: KeyEvent<PlaceNote>): void
+  wish(of: WishKey, wish: WishNote | null): void
+}
+
+const names = {
+  leases: 'oxbow_leases',
+  nodes: 'oxbow_nodes',
+  places: 'oxbow_places',
+  wishes: 'oxbow_wishes',
+  wakes: 'OXBOW_WAKES',
+} as const
+const anyQueue = 'any'
+const subjectOf = (queue: string, user: string): string => `oxbow.wake.${queue}.${keyOf(user)}`
+const queueOf = (node: string): string => `node_${node}`
+
+/** A key has letters, digits, - and _ only; any other name is written in base64. */
+const keyOf = (user: string): string => (/^[\w-]+$/.test(user) ? user : `=${Buffer.from(user).toString('base64url')}`)
+const userOf = (key: string): string => (key.startsWith('=') ? Buffer.from(key.slice(1), 'base64url').toString() : key)
+
+interface Buckets {
+  readonly leases: KV
+  readonly nodes: KV
+  readonly places: KV
+  readonly wishes: KV
+}
+
+/** Makes what a cluster has in NATS, and changes what is there to these settings. Loses nothing. @throws OxbowError */
+export async function initCluster(config: ClusterConfig): Promise<void> {
+  const connection = await connectTo(config)
+  try {
+    const kvm = new Kvm(connection)
+    const { replicas } = config
+    const make = (name: string, ttl?: number): Promise<KV> =>
+      kvm.create(name, { history: 1, replicas, storage: StorageType.File, ...(ttl !== undefined && { ttl }) })
+    await make(names.leases, leaseMs)
+    await make(names.nodes, leaseMs)
+    await make(names.places)
+    await make(names.wishes)
+    const manager = await jetstreamManager(connection)
+    const wakes = {
+      subjects: ['oxbow.wake.*.*'],
+      // One offer of a user in each queue: a second one is the same.
+      max_msgs_per_subject: 1,
+      max_age: nanos(wakeMaxAgeMs),
+      num_replicas: replicas,
+    }
+    const known = await manager.streams.info(names.wakes).catch(() => null)
+    if (known !== null) await manager.streams.update(names.wakes, wakes)
+    else
+      await manager.streams.add({
+        ...wakes,
+        name: names.wakes,
+        retention: RetentionPolicy.Workqueue,
+        discard: DiscardPolicy.Old,
+        storage: StorageType.File,
+      })
+    await addQueue(connection, anyQueue)
+  } catch (error) {
+    throw natsFault(error)
+  } finally {
+    await connection.close()
+  }
+}
+
+const nanos = (ms: number): number => ms * 1_000_000
+
+async function addQueue(connection: NatsConnection, queue: string): Promise<void> {
+  const manager = await jetstreamManager(connection)
+  await manager.consumers.add(names.wakes, {
+    durable_name: queue,
+    filter_subject: `oxbow.wake.${queue}.*`,
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(wakeAckMs),
+    max_deliver: -1,
+  })
+}
+
+async function connectTo({ nats, credentials }: ClusterConfig): Promise<NatsConnection> {
+  if (nats.length === 0)
+    throw new OxbowError('bad_config', 'This machine belongs to no cluster: cluster.nats is empty.', {
+      hint: 'Name the NATS servers of the cluster: oxbow config set cluster.nats \'["nats://host:4222"]\'',
+    })
+  try {
+    return await connect({
+      servers: [...nats],
+      name: 'oxbow',
+      timeout: 5_000,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 500,
+      pingInterval: 5_000,
+      maxPingOut: 2,
+      ...(credentials !== '' && { authenticator: authenticatorOf(credentials) }),
+      ...(nats.some((url) => url.startsWith('tls:')) && { tls: {} }),
+    })
+  } catch (error) {
+    throw natsFault(error, nats)
+  }
+}
+
+/** @throws OxbowError `bad_config` for a file that cannot be read */
+function authenticatorOf(file: string): ReturnType<typeof credsAuthenticator> {
+  let content: Buffer
+  try {
+    content = readFileSync(file)
+  } catch (error) {
+    throw new OxbowError('bad_config', `The credentials of the cluster cannot be read: ${file} (${errorMessage(error)}).`, {
+      hint: 'Set cluster.credentials to a file with credentials or an NKey seed, which only its owner can read.',
+      cause: error,
+    })
+  }
+  return content.includes('BEGIN NATS USER JWT')
+    ? credsAuthenticator(content)
+    : nkeyAuthenticator(new TextEncoder().encode(content.toString().trim()))
+}
+
+function natsFault(error: unknown, servers: readonly string[] = []): OxbowError {
+  if (error instanceof OxbowError) return error
+  const where = servers.length === 0 ? '' : ` at ${servers.map((url) => URL.parse(url)?.host ?? '?').join(', ')}`
+  return new OxbowError('guest_unreachable', `The NATS servers of the cluster${where} cannot be used: ${errorMessage(error)}.`, {
+    hint: 'Check that nats-server runs there with JetStream (nats-server -js), and `cluster.credentials`; `oxbow cluster doctor` looks further.',
+    cause: error,
+  })
+}
+
+/** @throws OxbowError `guest_unreachable` without a server, `not_found` before `oxbow cluster init` */
+export async function openClusterLink(config: ClusterConfig): Promise<ClusterLink> {
+  const connection = await connectTo(config)
+  try {
+    const kvm = new Kvm(connection)
+    const [leases, nodes, places, wishes] = await Promise.all(
+      [names.leases, names.nodes, names.places, names.wishes].map((name) => kvm.open(name)),
+    )
+    const buckets: Buckets = { leases: leases!, nodes: nodes!, places: places!, wishes: wishes! }
+    const status = await buckets.leases.status().catch((error: unknown) => {
+      throw new OxbowError('not_found', `The NATS servers have no cluster yet (${errorMessage(error)}).`, {
+        hint: 'Make it: oxbow cluster init',
+      })
+    })
+    if (status.ttl !== leaseMs)
+      throw new OxbowError('bad_config', `Leases of this cluster last ${status.ttl} ms, and this version needs ${leaseMs}.`, {
+        hint: 'Run the same version on every node.',
+      })
+    return linkOver(connection, buckets, Date.parse(status.streamInfo.created))
+  } catch (error) {
+    await connection.close()
+    throw natsFault(error)
+  }
+}
+
+function linkOver(connection: NatsConnection, buckets: Buckets, term: number): ClusterLink {
+  const { leases, nodes, places, wishes } = buckets
+  const read = async <Schema extends z.ZodType>(bucket: KV, key: string, schema: Schema): Promise<z.infer<Schema> | null> => {
+    const entry = await bucket.get(key)
+    return entry === null || entry.operation !== 'PUT' ? null : parseNote(schema, entry.string())
+  }
+  // Asks for each key: the library's own list of a bucket waits for ever for an entry that is replaced while it reads.
+  const readAll = async <Schema extends z.ZodType>(
+    bucket: KV,
+    name: string,
+    schema: Schema,
+  ): Promise<readonly (readonly [string, z.infer<Schema>])[]> => {
+    const prefix = `$KV.${name}.`
+    const { state } = await (await jetstreamManager(connection)).streams.info(`KV_${name}`, { subjects_filter: `${prefix}>` })
+    const keys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length))
+    const found: (readonly [string, z.infer<Schema>])[] = []
+    const take = async (key: string): Promise<void> => {
+      const note = await read(bucket, key, schema)
+      if (note !== null) found.push([key, note])
+    }
+    await Promise.all(keys.map(take))
+    return found.sort(([one], [other]) => (one < other ? -1 : 1))
+  }
+  return {
+    term,
+    leases: leasePort(leases),
+    lease: (user) => read(leases, keyOf(user), leaseNote),
+    place: (user) => read(places, keyOf(user), placeNote),
+    async all() {
+      const [allNodes, allLeases] = await Promise.all([readAll(nodes, names.nodes, nodeView), readAll(leases, names.leases, leaseNote)])
+      return { nodes: allNodes.map(([, node]) => node), leases: new Map(allLeases.map(([key, lease]) => [userOf(key), lease])) }
+    },
+    writeNode: async (node) => void (await nodes.put(node.name, JSON.stringify(node))),
+    async removeNode(name) {
+      await nodes.delete(name)
+      await wishes.delete(`node.${name}`)
+      const manager = await jetstreamManager(connection)
+      await manager.consumers.delete(names.wakes, queueOf(name)).catch(() => false)
+    },
+    writePlace: async (user, place) => void (await places.put(keyOf(user), JSON.stringify(place))),
+    async writeWish(of, wish) {
+      const key = 'node' in of ? `node.${of.node}` : `user.${keyOf(of.user)}`
+      if (wish === null) await wishes.delete(key)
+      else await wishes.put(key, JSON.stringify(wish))
+    },
+    wake: async (user, node) =>
+      void (await jetstream(connection).publish(subjectOf(node === undefined ? anyQueue : queueOf(node), user), '')),
+    async watch(watcher) {
+      await Promise.all([
+        follow(leases, leaseNote, ({ key, note }) => watcher.lease({ key: userOf(key), note })),
+        follow(nodes, nodeView, watcher.node),
+        follow(places, placeNote, ({ key, note }) => watcher.place({ key: userOf(key), note })),
+        follow(wishes, wishNote, ({ key, note }) => {
+          const [, kind, name = ''] = /^(node|user)\.(.*)$/.exec(key) ?? []
+          if (kind === 'node') watcher.wish({ node: name }, note)
+          else if (kind === 'user') watcher.wish({ user: userOf(name) }, note)
+        }),
+      ])
+    },
+    async takeWakes(node, signal, take) {
+      await addQueue(connection, queueOf(node))
+      await Promise.all([anyQueue, queueOf(node)].map((queue) => takeFrom(connection, queue, signal, take)))
+    },
+    onState(listener) {
+      void (async () => {
+        for await (const status of connection.status())
+          if (['disconnect', 'reconnect', 'error', 'ldm'].includes(status.type)) listener(`NATS: ${status.type}`)
+      })()
+    },
+    close: () => connection.close(),
+  }
+}
+
+const wrongRevision = 10_071
+
+function isConflict(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === wrongRevision
+}
+
+function leasePort(bucket: KV): LeasePort {
+  return {
+    async create(user, value) {
+      try {
+        return await bucket.create(keyOf(user), value)
+      } catch (error) {
+        if (isConflict(error)) return null
+        throw error
+      }
+    },
+    async update(user, value, revision) {
+      try {
+        return await bucket.update(keyOf(user), value, revision)
+      } catch (error) {
+        if (!isConflict(error)) throw error
+        // A change whose answer was lost has taken place: what it says names this node, so no other has written it.
+        const entry = await bucket.get(keyOf(user)).catch(() => null)
+        return entry !== null && entry.operation === 'PUT' && entry.revision > revision && entry.string() === value ? entry.revision : null
+      }
+    },
+    async remove(user, revision) {
+      await bucket.delete(keyOf(user), { previousSeq: revision }).catch((error: unknown) => {
+        if (!isConflict(error)) throw error
+      })
+    },
+  }
+}
+
+/** Resolves once it listens; what is there comes first. Ends with the connection. */
+async function follow<Schema extends z.ZodType>(
+  bucket: KV,
+  schema: Schema,
+  take: (event: KeyEvent<z.infer<Schema>>) => void,
+): Promise<void> {
+  const entries = await bucket.watch()
+  void (async () => {
+    for await (const { key, operation, string } of withText(entries))
+      take({ key, note: operation === 'PUT' ? parseNote(schema, string) : null })
+  })()
+}
+
+async function* withText(entries: Awaited<ReturnType<KV['watch']>>): AsyncGenerator<{ key: string; operation: string; string: string }> {
+  for await (const entry of entries)
+    yield { key: entry.key, operation: entry.operation, string: entry.operation === 'PUT' ? entry.string() : '' }
+}
+
+async function takeFrom(
+  connection: NatsConnection,
+  queue: string,
+  signal: AbortSignal,
+  take: (wake: Wake) => Promise<void>,
+): Promise<void> {
+  const consumer = await jetstream(connection).consumers.get(names.wakes, queue)
+  const messages = await consumer.consume({ max_messages: wakesAtOnce })
+  signal.addEventListener('abort', () => void messages.close(), { once: true })
+  void (async () => {
+    for await (const message of messages) {
+      // One that fails is offered again after `wakeAckMs`.
+      if (signal.aborted) message.nak()
+      else void take(wakeOf(message, queue)).catch(() => {})
+    }
+  })()
+}
+
+function wakeOf(message: JsMsg, queue: string): Wake {
+  return {
+    user: userOf(message.subject.split('.').at(-1) ?? ''),
+    isChosen: queue !== anyQueue,
+    taken: async () => void (await message.ackAck()),
+    later: (afterMs) => message.nak(afterMs),
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * A node: takes the users that somebody wants to reach, holds their leases, and runs their guests. What it does for one user is one loop,
+ * `keepUser`: from the lease to its release. Whatever ends it (the lease is lost, the guest is to move, the node drains), the guest ends first.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Clock, errorMessage, type Failure, isOxbowError } from '../base/index.ts'
+import type { GuestLease } from '../config/index.ts'
+import { type ClusterView, createClusterView } from './cluster-view.ts'
+import { createLeases, type Leases } from './lease.ts'
+import { leaseMarginMs, leaseMs, maxStartFailures, noRoomMs, protocolVersion, renewMs, sweepMs, wakeAgainMs } from './limits.ts'
+import type { ClusterLink, Wake, WishKey } from './nats-link.ts'
+import type { LeaseNote, NodeView } from './notes.ts'
+import { chooseNode } from './placement.ts'
+
+/** A guest that this node has started. */
+export interface NodeGuest {
+  /** `ws://127.0.0.1:port/ws` */
+  readonly url: string
+  readonly pid: number
+  /** Resolves when it has ended: null after `stop`, else why. */
+  readonly gone: Promise<Failure | null>
+  stop(): Promise<void>
+}
+
+export interface NodeDeps {
+  readonly link: ClusterLink
+  readonly clock: Clock
+  readonly name: string
+  /** Of its door. */
+  readonly url: string
+  readonly version: string
+  readonly labels: readonly string[]
+  readonly capacity: number
+  readonly freeMb: () => number
+  /** @throws where the guest cannot be started */
+  readonly startGuest: (user: string, lease: GuestLease) => Promise<NodeGuest>
+  /** What a person who looks at this node may want to know. */
+  readonly say: (text: string) => void
+}
+
+export interface ClusterNode {
+  readonly name: string
+  readonly view: ClusterView
+  /** @returns where the user's guest answers on this machine; null: it is not here, or not ready */
+  guestUrl(user: string): string | null
+  /** Asks for a node that runs the user's guest. */
+  wake(user: string): Promise<void>
+  /** Stops all guests, so that other nodes have them, and leaves. */
+  close(): Promise<void>
+}
+
+/** Why a guest ends that was not lost. */
+type Stop = { readonly why: 'lost' | 'leave' } | { readonly why: 'move'; readonly to: string }
+
+interface Kept {
+  guest: NodeGuest | null
+  readonly stop: (stop: Stop) => void
+  readonly stopped: Promise<Stop>
+  over: Promise<void>
+}
+
+interface State {
+  readonly deps: NodeDeps
+  readonly view: ClusterView
+  readonly leases: Leases
+  readonly kept: Map<string, Kept>
+  /** When this node has last asked for a user, by the monotonic clock. */
+  readonly wokenAt: Map<string, number>
+  isDraining: boolean
+}
+
+export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
+  const { link, clock, name } = deps
+  const view = createClusterView(clock, leaseMs)
+  const kept = new Map<string, Kept>()
+  const onLost = (user: string, why: string): void => {
+    deps.say(`${user}: the lease ${why === 'expired' ? 'could not be renewed' : 'is another node’s'}; the guest ends`)
+    kept.get(user)?.stop({ why: 'lost' })
+  }
+  const leases = createLeases({ port: link.leases, clock, leaseMs, marginMs: leaseMarginMs, onLost })
+  const state: State = { deps, view, leases, kept, wokenAt: new Map(), isDraining: false }
+  let taking = new AbortController()
+  const take = async (): Promise<void> => {
+    taking = new AbortController()
+    await link.takeWakes(name, taking.signal, (wake) => takeWake(state, wake))
+  }
+  const sayProblem = (error: unknown): void => deps.say(errorMessage(error))
+  link.onState((text) => deps.say(text))
+  await link.watch({
+    lease: view.takeLease,
+    node: view.takeNode,
+    place: view.takePlace,
+    wish(of, wish) {
+      if ('node' in of && of.node === name && (wish?.drain === true) !== state.isDraining) {
+        state.isDraining = !state.isDraining
+        deps.say(state.isDraining ? 'draining: every guest moves to another node' : 'takes users again')
+        taking.abort()
+        if (state.isDraining) for (const each of kept.values()) each.stop({ why: 'leave' })
+        else take().catch(sayProblem)
+        void present(state)
+      } else if ('user' in of && wish !== null && wish.moveTo !== '') move(state, of, wish.moveTo).catch(sayProblem)
+    },
+  })
+  // A node that is to drain from before its start never takes one.
+  await present(state)
+  if (!state.isDraining) await take()
+  const renewing = setInterval(() => void Promise.all([leases.renew(), present(state)]), renewMs)
+  const sweeping = setInterval(() => sweep(state), sweepMs)
+  return {
+    name,
+    view,
+    guestUrl: (user) => (leases.holds(user) ? (kept.get(user)?.guest?.url ?? null) : null),
+    wake: (user) => wakeUser(state, user),
+    async close() {
+      taking.abort()
+      state.isDraining = true
+      await present(state)
+      clearInterval(sweeping)
+      for (const each of kept.values()) each.stop({ why: 'leave' })
+      await Promise.all([...kept.values()].map((each) => each.over))
+      clearInterval(renewing)
+      await link.removeNode(name).catch(() => {})
+      await link.close()
+    },
+  }
+}
+
+/** Never rejects: what was not said now is said with the next renewal. */
+async function present({ deps, kept, isDraining }: State): Promise<void> {
+  const { link, name, url, version, labels, capacity, freeMb } = deps
+  const node: NodeView = {
+    name,
+    url,
+    version,
+    protocol: protocolVersion,
+    state: isDraining ? 'draining' : 'up',
+    guests: kept.size,
+    capacity,
+    freeMb: Math.round(freeMb()),
+    labels,
+  }
+  await link.writeNode(node).catch(() => {})
+}
+
+/** Users whose node is gone are offered to all. Every node looks: each offer replaces the one before. */
+function sweep(state: State): void {
+  const { deps, view, leases } = state
+  leases.check()
+  for (const user of view.orphans()) {
+    if (leases.holds(user)) continue
+    if (deps.clock.monotonicMs() - (state.wokenAt.get(user) ?? -Infinity) < wakeAgainMs) continue
+    void wakeUser(state, user).catch(() => {})
+  }
+}
+
+async function wakeUser({ deps, wokenAt }: State, user: string): Promise<void> {
+  wokenAt.set(user, deps.clock.monotonicMs())
+  await deps.link.wake(user)
+}
+
+/** Acknowledges only what it holds the lease of, or has handed to the node that is to have it. */
+async function takeWake(state: State, wake: Wake): Promise<void> {
+  const { deps, view, leases, kept } = state
+  const { user } = wake
+  if (kept.has(user) || (view.lease(user) !== null && (await deps.link.lease(user)) !== null)) return wake.taken()
+  if (!wake.isChosen) {
+    // Read, not as the view has it: it may have been written a moment before the lease ended.
+    const place = await deps.link.place(user)
+    const warm = place?.movesTo || (place?.node ?? '')
+    // The node that had the user, and has no lease any more, is gone or about to be.
+    const avoid = place?.isWanted === true ? [place.node] : []
+    const chosen = chooseNode(view.nodes(), { protocol: protocolVersion, warm, avoid, labels: [] })
+    if (chosen === null) return wake.later(noRoomMs)
+    if (chosen !== deps.name) {
+      await deps.link.wake(user, chosen)
+      return wake.taken()
+    }
+  } else if (state.isDraining || kept.size >= deps.capacity) {
+    await deps.link.wake(user)
+    return wake.taken()
+  }
+  const epoch = await leases.acquire(user, noteOf(deps, 0, 'starting'))
+  if (epoch !== null) {
+    begin(state, user, epoch)
+    await deps.link.writePlace(user, { node: deps.name, movesTo: '', isWanted: true, failure: '' })
+  }
+  await wake.taken()
+}
+
+function noteOf({ name: node, url }: NodeDeps, epoch: number, at: LeaseNote['state']): string {
+  return JSON.stringify({ node, url, epoch, state: at } satisfies LeaseNote)
+}
+
+function begin(state: State, user: string, epoch: number): void {
+  const stopped = Promise.withResolvers<Stop>()
+  const kept: Kept = { guest: null, stop: stopped.resolve, stopped: stopped.promise, over: Promise.resolve() }
+  state.kept.set(user, kept)
+  kept.over = keepUser(state, user, kept, epoch)
+    .catch((error: unknown) => state.deps.say(`${user}: ${errorMessage(error)}`))
+    .then(() => {
+      state.kept.delete(user)
+      return present(state)
+    })
+}
+
+/** From the lease to its release. Each guest has an epoch of its own: one that was given up cannot write along with its successor. */
+async function keepUser(state: State, user: string, kept: Kept, firstEpoch: number): Promise<void> {
+  const { deps, leases } = state
+  let failures = 0
+  let stop: Stop | null = null
+  for (let epoch: number | null = firstEpoch; epoch !== null && stop === null;) {
+    const startedAt = deps.clock.monotonicMs()
+    const failure = await runGuest(state, user, kept, epoch).catch((error: unknown) => ({ message: errorMessage(error), ...codeOf(error) }))
+    if ('why' in failure) stop = failure
+    else {
+      failures = deps.clock.monotonicMs() - startedAt > healthyMs ? 1 : failures + 1
+      deps.say(`${user}: ${failure.message}`)
+      if (failures >= maxStartFailures) {
+        await deps.link.writePlace(user, { node: deps.name, movesTo: '', isWanted: false, failure: failure.message }).catch(() => {})
+        break
+      }
+      stop = await Promise.race([kept.stopped, sleep(restartMs * 2 ** failures).then(() => null)])
+      // The old guest may live on somewhere in this machine: the next one has a newer epoch.
+      if (stop === null) epoch = await leases.change(user, noteOf(deps, 0, 'starting')).catch(() => null)
+    }
+  }
+  // Before the lease ends: whoever asks for the user at the same time finds out where the guest goes.
+  if (stop?.why === 'move')
+    await deps.link.writePlace(user, { node: deps.name, movesTo: stop.to, isWanted: true, failure: '' }).catch(() => {})
+  await leases.release(user)
+  if (stop?.why === 'move') await deps.link.wake(user, stop.to).catch(() => {})
+  else if (stop?.why === 'leave') await wakeUser(state, user).catch(() => {})
+}
+
+/** A guest that has served so long was well. */
+const healthyMs = 30_000
+const restartMs = 100
+
+function codeOf(error: unknown): { readonly code: string } {
+  return { code: isOxbowError(error) ? error.code : 'internal_failure' }
+}
+
+/** @returns why it was stopped, or what it failed with */
+async function runGuest({ deps, leases }: State, user: string, kept: Kept, epoch: number): Promise<Stop | Pick<Failure, 'message'>> {
+  const { link, name, startGuest } = deps
+  const guest = await startGuest(user, { term: link.term, epoch, node: name })
+  kept.guest = guest
+  try {
+    deps.say(`${user}: process ${guest.pid} with the lease ${epoch}`)
+    void leases.change(user, noteOf(deps, epoch, 'ready')).catch(() => {})
+    const ended = await Promise.race([kept.stopped, guest.gone])
+    if (ended !== null && 'why' in ended) {
+      kept.guest = null
+      // Terminals wait at their doors meanwhile.
+      if (ended.why !== 'lost') void leases.change(user, noteOf(deps, epoch, 'stopping')).catch(() => {})
+      return ended
+    }
+    return ended ?? { message: 'the guest was stopped' }
+  } finally {
+    kept.guest = null
+    await guest.stop()
+  }
+}
+
+async function move({ deps, kept, view }: State, of: WishKey & { readonly user: string }, to: string): Promise<void> {
+  const own = kept.get(of.user)
+  if (own === undefined) return
+  await deps.link.writeWish(of, null).catch(() => {})
+  if (to === deps.name) return
+  if (view.node(to) === null) return deps.say(`${of.user}: cannot move to ${to}, which is not up`)
+  deps.say(`${of.user}: moves to ${to}`)
+  own.stop({ why: 'move', to })
+}

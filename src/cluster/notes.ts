@@ -1,0 +1,42 @@
+/** What nodes tell each other, as the keys in NATS say it: parsed, because a node of another version may have written it. */
+import { z } from 'zod'
+
+const text = z.string().max(2_000)
+
+/** What the key of a lease says; `url` is the door of the node, and in the state `ready` the guest answers. */
+export const leaseNote = z.object({ node: text, url: text, epoch: z.int(), state: z.enum(['starting', 'ready', 'stopping']) })
+export type LeaseNote = Readonly<z.infer<typeof leaseNote>>
+
+/**
+ * Which node had a user last; it stays when the lease has ended. `movesTo`: the node that a person chose for the guest; empty: none. `isWanted`: a guest is to run; where it is, and no node has the lease, a node was
+ * lost. `failure`: why no guest is started any more, in words; empty: nothing is wrong.
+ */
+export const placeNote = z.object({ node: text, movesTo: text.default(''), isWanted: z.boolean(), failure: text })
+export type PlaceNote = Readonly<z.infer<typeof placeNote>>
+
+/** What a person asked for: of a node, that it drains; of a user, that the guest moves. */
+export const wishNote = z.object({ drain: z.boolean().default(false), moveTo: text.default('') })
+export type WishNote = Readonly<z.infer<typeof wishNote>>
+
+/** A node as it presents itself; `url` is where other nodes reach its door. */
+export const nodeView = z.object({
+  name: text,
+  url: text,
+  version: text,
+  protocol: z.int(),
+  state: z.enum(['up', 'draining']),
+  guests: z.int(),
+  capacity: z.int(),
+  freeMb: z.number(),
+  labels: z.array(text).readonly(),
+})
+export type NodeView = Readonly<z.infer<typeof nodeView>>
+
+/** @returns null for what cannot be read */
+export function parseNote<Schema extends z.ZodType>(schema: Schema, json: string): z.infer<Schema> | null {
+  try {
+    return schema.safeParse(JSON.parse(json)).data ?? null
+  } catch {
+    return null
+  }
+}

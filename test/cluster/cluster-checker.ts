@@ -1,0 +1,94 @@
+/**
+ * What must hold after whatever was done to a cluster, read from the database and from its log of statements, which neither nodes nor guests
+ * write. It knows nothing of leases but the epoch that each session of the database has claimed.
+ */
+import type { PostgresDatabase } from '../../src/store/postgres/postgres-fixture.ts'
+import { until } from './cluster-fixture.ts'
+
+/** A committed transaction with records of the journal. */
+interface Commit {
+  readonly user: string
+  readonly epoch: number
+}
+
+/** @param log lines that begin with the process id and `|`; statements, and their parameters as details */
+export function commitsIn(log: string): readonly Commit[] {
+  const commits: Commit[] = []
+  const sessions = new Map<string, { epoch: number; user: string; wrote: boolean; last: string }>()
+  for (const line of log.split('\n')) {
+    const [, pid = '', said = ''] = /^(\d+)\|(.*)$/.exec(line) ?? []
+    if (pid === '') continue
+    const session = sessions.get(pid) ?? { epoch: 0, user: '', wrote: false, last: '' }
+    sessions.set(pid, session)
+    if (said.startsWith('DETAIL:') && session.last.includes('insert into "cluster_lease"')) {
+      const [, user = '', epoch = '0'] = /\$1 = '([^']*)', \$2 = '\d+', \$3 = '(\d+)'/.exec(said) ?? []
+      Object.assign(session, { user, epoch: Number(epoch) })
+    } else if (said.includes('execute put_records')) session.wrote = true
+    else if (/statement: (?:begin|rollback)/.test(said)) session.wrote = false
+    else if (said.includes('statement: commit')) {
+      if (session.wrote) commits.push({ user: session.user, epoch: session.epoch })
+      session.wrote = false
+    }
+    if (!said.startsWith('DETAIL:')) session.last = said
+  }
+  return commits
+}
+
+/** @returns in words, where an older epoch has written after a newer one */
+export function interleavings(commits: readonly Commit[]): readonly string[] {
+  const newest = new Map<string, number>()
+  return commits.flatMap(({ user, epoch }, at) => {
+    const before = newest.get(user) ?? 0
+    newest.set(user, Math.max(before, epoch))
+    return epoch < before ? [`${user}: the epoch ${epoch} wrote after ${before} (commit ${at + 1})`] : []
+  })
+}
+
+interface Turn {
+  readonly text: string
+  readonly call: string
+  readonly outcomes: readonly string[]
+}
+
+async function turnsOf(database: PostgresDatabase, user: string): Promise<readonly Turn[]> {
+  const rows = await database.sql<{ call: string; phase: string; body: string }>(
+    `select call, phase, body from journal where "user" = $1 and name = 'turn.send' and phase in ('intent', 'outcome') order by seq`,
+    [user],
+  )
+  const outcomes = Map.groupBy(
+    rows.filter(({ phase }) => phase === 'outcome'),
+    ({ call }) => call,
+  )
+  return rows
+    .filter(({ phase }) => phase === 'intent')
+    .map(({ call, body }) => ({
+      text: (JSON.parse(body) as { input: { text: string } }).input.text,
+      call,
+      outcomes: (outcomes.get(call) ?? []).map((row) => (JSON.parse(row.body) as { status: string }).status),
+    }))
+}
+
+/** Waits until every turn has ended. @param acknowledged texts, each sent once @returns what is wrong, in words */
+export async function messageFaults(database: PostgresDatabase, user: string, acknowledged: readonly string[]): Promise<readonly string[]> {
+  await until(async () => (await turnsOf(database, user)).every(({ outcomes }) => outcomes.length > 0))
+  const turns = await turnsOf(database, user)
+  const counted = acknowledged.flatMap((text) => {
+    const own = turns.filter((turn) => turn.text === text)
+    return own.length === 1 ? [] : [`${own.length} turns of the acknowledged message ${text}`]
+  })
+  const ended = turns.flatMap(({ text, outcomes }) =>
+    outcomes.length === 1 && ['ok', 'merged'].includes(outcomes[0]!) ? [] : [`the turn of ${text} ended with ${outcomes.join(', ')}`],
+  )
+  return [...counted, ...ended]
+}
+
+/** @returns where the chain of the journal does not hold together */
+export async function chainFaults(database: PostgresDatabase, user: string): Promise<readonly string[]> {
+  const rows = await database.sql<{ seq: string; previous: string; hash: string }>(
+    `select seq, previous, hash from journal where "user" = $1 order by seq`,
+    [user],
+  )
+  return rows.flatMap(({ seq, previous }, at) =>
+    Number(seq) === at + 1 && (at === 0 || previous === rows[at - 1]!.hash) ? [] : [`record ${seq} does not follow the one before`],
+  )
+}
