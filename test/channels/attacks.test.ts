@@ -81,7 +81,7 @@ test('of several strangers who have one code at once, one is linked', async () =
   const { call, fake } = rig
   await addTelegram(rig)
   const { code } = await call('channel.pair', { channel: 'telegram' })
-  const try_ = (sender: string) =>
+  const tryCode = (sender: string) =>
     call('channel.receive', {
       channel: 'telegram',
       chat: sender,
@@ -92,7 +92,7 @@ test('of several strangers who have one code at once, one is linked', async () =
       at: Date.now(),
       text: code,
     })
-  const became = await Promise.all(['1', '2', '3'].map(try_))
+  const became = await Promise.all(['1', '2', '3'].map(tryCode))
   assert.deepEqual(became.map((each) => each.became).toSorted(), ['linked', 'stranger', 'stranger'])
   assert.equal((await call('identity.list', {})).length, 1)
   await fake.say({ from: 'eve', text: 'hello?' })

@@ -73,7 +73,10 @@ export function createIdentities(deps: ChannelDeps): Identities {
   /** @returns whether it was still there: of several who have one code, one has it */
   const remove = async (name: string): Promise<boolean> => {
     let wasThere = false
-    const look = async (now: unknown) => ((wasThere = now !== null) ? [change(pairingCategory, name, null)] : [])
+    const look = async (now: unknown) => {
+      wasThere = now !== null
+      return wasThere ? [change(pairingCategory, name, null)] : []
+    }
     await documents.update(byKernel(deps, 'channel.pair'), pairingCategory, name, look, { sync: true })
     return wasThere
   }
