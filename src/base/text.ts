@@ -253,3 +253,24 @@ export function canonicalJson(value: Json | undefined): string {
     .map((name) => `${JSON.stringify(name)}:${canonicalJson(ownValue(fields, name))}`)
     .join(',')}}`
 }
+
+/** Invisible characters, and blanks other than the space. Tab and newline stay. */
+const invisible = /(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu
+/** Scripts with letters that look like Latin ones. */
+const lookalikes = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Coptic}\p{Script=Cherokee}\p{Script=Lisu}]/gu
+
+/**
+ * For text that a person must judge exactly: escapes characters that are invisible, change the text direction, or look like Latin ones
+ * inside a Latin word. A word in another script stays unchanged.
+ */
+export function exactText(text: string): string {
+  return text
+    .replace(/[\p{L}\p{M}\p{N}_.-]+/gu, (word) => (/[a-z]/i.test(word) ? word.replace(lookalikes, codeOf) : word))
+    .replace(invisible, codeOf)
+    .replace(/[\u0080-\u{10ffff}]/gu, (char) => (/^[\x21-\x7e]$/.test(char.normalize('NFKC')) ? codeOf(char) : char))
+}
+
+/** @returns its code units as JSON escapes them: `\u001b` */
+export function codeOf(char: string): string {
+  return Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+}

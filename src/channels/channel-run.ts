@@ -102,7 +102,7 @@ function eventsOf(
 ): ChannelEvents {
   const { guest, clock } = deps
   /** Until when nothing more of a sender is passed on: the guest counts, and a flood must not fill its journal. */
-  let silent = createRecentMap<string, { readonly until: number; readonly isStranger: boolean }>(maxSenders)
+  let silent = createRecentMap<string, number>(maxSenders)
   let linkedAt = guest.linkedAt()
   return {
     async message(message) {
@@ -110,12 +110,11 @@ function eventsOf(
       // Whoever was a stranger may have been linked.
       if (linkedAt !== guest.linkedAt()) silent = createRecentMap(maxSenders)
       linkedAt = guest.linkedAt()
-      const { until, isStranger } = silent.get(sender) ?? { until: 0, isStranger: false }
-      // Whoever is over a rate still changes what was taken before.
-      if (until > clock.now() && (isStranger || message.change === 'new')) return
-      const decided = await guest.receive(await receivedOf(deps, name, message))
-      if (decided !== null && decided.silent_until > 0)
-        silent.put(sender, { until: decided.silent_until, isStranger: decided.became === 'stranger' })
+      // What was taken before is changed, or withdrawn, at a rate of its own.
+      const key = message.change === 'new' ? sender : `${sender}\nedits`
+      if ((silent.get(key) ?? 0) > clock.now()) return
+      const decided = await guest.receive(await receivedOf(deps, name, message), message.revision)
+      if (decided !== null && decided.silent_until > 0) silent.put(key, decided.silent_until)
     },
     async press(press: ButtonPress) {
       const { space, chat, thread, message, sender, data } = press
@@ -134,7 +133,8 @@ function eventsOf(
 
 async function receivedOf({ guest, log }: RunDeps, channel: string, message: InboundMessage): Promise<Parameters<Guest['receive']>[0]> {
   const { space, chat, thread, kind, at, change, quoted } = message
-  const { files, notes } = change === 'new' ? await storeFiles(guest, message.files) : { files: [], notes: [] }
+  const wants = change === 'new' && message.files.length > 0 && (await guest.wantsFiles(announcedOf(channel, message)))
+  const { files, notes } = wants ? await storeFiles(guest, message.files) : { files: [], notes: [] }
   for (const note of notes) log('a file was not taken in', { channel, why: note })
   const said = [message.text.slice(0, maxChars), ...notes.map((note) => `[${note}]`)].filter((text) => text !== '')
   return {
@@ -157,6 +157,14 @@ async function receivedOf({ guest, log }: RunDeps, channel: string, message: Inb
     files: [...files],
     automatic: message.automatic ?? '',
   }
+}
+
+/** Whoever is refused has nothing stored here: the guest is asked before a file is read. */
+function announcedOf(channel: string, message: InboundMessage): Parameters<Guest['wantsFiles']>[0] {
+  const { space, chat, thread, kind, sender, isVerified, at, text, mentionsUs, repliesToUs } = message
+  const isForUs = mentionsUs || repliesToUs || text.startsWith('/')
+  const where = { channel, space, chat, thread, kind, at }
+  return { ...where, sender: sender.id, is_verified: isVerified, automatic: message.automatic ?? '', is_for_us: isForUs }
 }
 
 /** Characters of a text that the guest is given. */

@@ -11,8 +11,10 @@ type Received = InputOf<'channel.receive'>
 /** The guest, as the process sees it. Every method rejects with an OxbowError. */
 export interface Guest {
   readonly client: Pick<Client, 'follow'>
-  /** Repeated with the same message, it is taken in once. */
-  receive(message: Received): Promise<OutputOf<'channel.receive'> | null>
+  /** Repeated with the same message, it is taken in once. @param revision of an edited one: which edit it is */
+  receive(message: Received, revision?: string): Promise<OutputOf<'channel.receive'> | null>
+  /** Whether the files of a message are to be read. */
+  wantsFiles(message: InputOf<'channel.wants'>): Promise<boolean>
   press(press: InputOf<'channel.press'>, id: string): Promise<string>
   /** When somebody was linked last, as the newest `outbox` said. */
   linkedAt(): number
@@ -46,10 +48,10 @@ export function guestOf(client: Client): Guest {
   }
   return {
     client,
-    async receive(message) {
+    async receive(message, revision = '') {
       const { channel, space = '', chat, message: id, change = 'new', text } = message
       // Each state of a message is one fact.
-      const call = derivedId('channel.receive', channel, space, chat, id, change, change === 'new' ? '' : text)
+      const call = derivedId('channel.receive', channel, space, chat, id, change, revision, change === 'new' ? '' : text)
       try {
         return await make('channel.receive', message, call)
       } catch (error) {
@@ -60,7 +62,13 @@ export function guestOf(client: Client): Guest {
         throw error
       }
     },
-    press: async (press, id) => (await make('channel.press', press, derivedId('channel.press', press.channel, id))).text ?? '',
+    wantsFiles: async (message) => (await make('channel.wants', message)).files,
+    async press(press, id) {
+      const { channel, space = '', chat, message, sender, data } = press
+      // Each button below each message is a fact of its own, whatever the platform takes for one press.
+      const call = derivedId('channel.press', channel, space, chat, message, sender, data, id)
+      return (await make('channel.press', press, call)).text ?? ''
+    },
     linkedAt: () => linkedAt,
     async outbox(seen, wait_s) {
       const page = await make('channel.outbox', { seen, wait_s })

@@ -19,6 +19,10 @@ export const releaseWaitS = 60
 /** Pauses between attempts to connect, and to deliver. */
 export const firstRetryMs = 1_000
 export const longestRetryMs = 60_000
+/** The longest that a platform can have us wait: after it a delivery is given up. */
+export const longestHoldMs: number = 24 * 60 * 60_000
+/** So often in a row a platform may say when to try again; then the pauses grow, whatever it says. */
+export const believedHolds = 5
 /** The first pause before a message is handed to the guest again. */
 export const firstTakeMs = 500
 /** Messages that are handed to the guest at once: enough to fill its commits, and far below what one connection may ask at once. */

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, createRecentMap } from '../base/index.ts'
 import type { ChannelLimits, ChatRef } from './port.ts'
+import { waitable } from './retries.ts'
 
 export interface Pacing {
   /** Resolves when the next request may go to a chat; the first of a quiet chat may at once. @throws the reason of the signal */
@@ -45,7 +46,7 @@ export function createPacing({ chatIntervalMs, groupPerMinute }: ChannelLimits, 
     },
     hold(ref, ms) {
       const key = keyOf(ref)
-      next.put(key, Math.max(next.get(key) ?? 0, clock.now() + ms))
+      next.put(key, Math.max(next.get(key) ?? 0, clock.now() + waitable(ms)))
     },
   }
 }

@@ -55,6 +55,8 @@ export interface InboundMessage extends ChatRef {
   readonly kind: 'direct' | 'group'
   /** `edited` and `deleted` name an earlier message. */
   readonly change: 'new' | 'edited' | 'deleted'
+  /** Of an edited one, what tells this edit from the others, such as its time: a text can come again. */
+  readonly revision?: string
   readonly mentionsUs: boolean
   readonly repliesToUs: boolean
   /** Words of others within the message: quoted, or forwarded. */

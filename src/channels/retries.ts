@@ -1,14 +1,26 @@
 /** Trying again, the same for the process of channels and for every adapter: how long between tries, and what a connection without an answer means. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Random, retryDelayMs } from '../base/index.ts'
-import { firstRetryMs, longestRetryMs } from './limits.ts'
+import { firstRetryMs, longestHoldMs, longestRetryMs } from './limits.ts'
 
 /** @returns the pause before the next attempt to connect or to deliver, in milliseconds */
 export const retryMs = (failures: number, random: Random): number =>
   retryDelayMs(failures, random, { firstMs: firstRetryMs, maxMs: longestRetryMs })
 
+/** @param ms as a server says, which may say anything: a timer takes what is too long, or no number, for no time @returns a time that can be waited */
+export const waitable = (ms: number): number => (Number.isFinite(ms) ? Math.min(Math.max(ms, 0), longestHoldMs) : longestRetryMs)
+
 /** Resolves when the time is over, or the signal is aborted. */
-export const pauseFor = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal }).catch(() => {})
+export const pauseFor = (ms: number, signal: AbortSignal): Promise<void> => sleep(waitable(ms), undefined, { signal }).catch(() => {})
+
+/** @returns what was read; null for what the platform has never said it would send: it must not keep what comes behind it from being read */
+export function readOrSkip<Read>(read: () => Read | null): Read | null {
+  try {
+    return read()
+  } catch {
+    return null
+  }
+}
 
 const unsent: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 

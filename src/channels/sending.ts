@@ -8,7 +8,8 @@ import { type Random } from '../base/index.ts'
 import type { Delivery, Guest } from './gateway.ts'
 import type { Pacing } from './pacing.ts'
 import type { ChannelAdapter, ChatRef, Sent } from './port.ts'
-import { retryMs } from './retries.ts'
+import { believedHolds } from './limits.ts'
+import { retryMs, waitable } from './retries.ts'
 
 /** Why a delivery ends before it was delivered. */
 export class Undelivered extends Error {
@@ -87,12 +88,14 @@ async function untilSent(
   request: () => Promise<Sent>,
   onUnknown: () => Promise<Sent | null>,
 ): Promise<string> {
-  for (let failures = 0; ;) {
+  for (let [failures, holds] = [0, 0]; ;) {
     await pacing.turn(chatOf(delivery), isInGroup(delivery), signal)
     const sent = await request()
     if (sent.ok) return sent.id
     if (sent.why === 'throttled') {
-      pacing.hold(chatOf(delivery), sent.retryAfterMs)
+      holds += 1
+      const least = holds > believedHolds ? retryMs(holds - believedHolds, random) : 0
+      pacing.hold(chatOf(delivery), Math.max(waitable(sent.retryAfterMs), least))
       continue
     }
     if (sent.why === 'unknown') {

@@ -35,6 +35,8 @@ export interface Clients {
   of(request: IncomingMessage, isUpgrade?: boolean): Promise<Client>
   /** For what answers anybody: acts for the owner, and counts requests by their address. */
   stranger(request: IncomingMessage): Client
+  /** By which strangers are told apart: behind a proxy, for whom it asks. */
+  addressOf(request: IncomingMessage): string
   /** For what asks no kernel. @returns the key, or null for the token of the guest @throws as `of` */
   admit(request: IncomingMessage, isUpgrade?: boolean): string | null
 }
@@ -43,12 +45,14 @@ interface ClientsDeps {
   readonly kernel: Kernel
   readonly token: string
   readonly requestsPerMinute: number
+  /** Requests come through a proxy. */
+  readonly isProxied?: boolean
   readonly now: () => number
   /** Called for each request with a key. */
   readonly onClient?: (request: IncomingMessage, client: Client) => void
 }
 
-export function createClients({ kernel, token, requestsPerMinute, now, onClient }: ClientsDeps): Clients {
+export function createClients({ kernel, token, requestsPerMinute, isProxied = false, now, onClient }: ClientsDeps): Clients {
   const known = createRecentMap<string, Promise<Kernel>>(keptClients)
   const requests = createBuckets(requestsPerMinute, now)
   const guesses = createBuckets(guessesPerMinute, now)
@@ -88,8 +92,9 @@ export function createClients({ kernel, token, requestsPerMinute, now, onClient 
   }
   return {
     admit,
-    stranger({ socket: { remoteAddress = '' } }) {
-      const id = `stranger ${remoteAddress}`
+    addressOf: (request) => strangerAddress(request, isProxied),
+    stranger(request) {
+      const id = `stranger ${strangerAddress(request, isProxied)}`
       return { kernel, id, take: () => take(id) }
     },
     async of(request, isUpgrade = false) {
@@ -108,6 +113,30 @@ export function createClients({ kernel, token, requestsPerMinute, now, onClient 
       }
     },
   }
+}
+
+/** Addresses of this machine and of networks that are not the internet: there a proxy is. */
+const near = /^(?:(?:::ffff:)?(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.|::1$|f[cd])/i
+const maxAddressChars = 64
+
+/**
+ * All that comes through a proxy has its address, so one stranger would keep out everybody: the last that it says is whom it asks for. Of
+ * IPv6, a house has a whole network.
+ */
+function strangerAddress({ headers, socket: { remoteAddress = '' } }: IncomingMessage, isProxied: boolean): string {
+  const said =
+    isProxied && near.test(remoteAddress)
+      ? String(headers['x-forwarded-for'] ?? '')
+          .split(',')
+          .at(-1)!
+          .trim()
+      : ''
+  const address = (said || remoteAddress).slice(0, maxAddressChars)
+  if (!address.includes(':') || address.includes('.')) return address
+  const [head = '', tail] = address.split('::')
+  const parts = head.split(':')
+  const zeros = tail === undefined ? 0 : 8 - parts.length - tail.split(':').length
+  return [...parts, ...Array.from({ length: Math.max(0, zeros) }, () => '0'), ...(tail ?? '').split(':')].slice(0, 4).join(':')
 }
 
 /** `oxbow_` and the id of the key: guesses of its secret are counted together. */

@@ -75,7 +75,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const loadClients = once(async () => {
     const { createClients } = await import('./clients.ts')
     const onClient = (request: IncomingMessage, client: Client): void => answers.belongs(request, client.kernel)
-    return createClients({ kernel, token, requestsPerMinute, now: Date.now, onClient })
+    return createClients({ kernel, token, requestsPerMinute, isProxied: Boolean(options.public_url), now: Date.now, onClient })
   })
   const listener = createListener(options, { limits, onBug, connections: () => connections.size, answers, loadClients })
   const onUpgrade = createUpgrade(options, { limits, onBug, connections, closing: answers.closing, loadClients })

@@ -77,6 +77,7 @@ export type CallName =
   | 'channel.sent'
   | 'channel.speak'
   | 'channel.test'
+  | 'channel.wants'
   | 'client.answer'
   | 'client.ask'
   | 'client.reply'

@@ -772,6 +772,18 @@ interface CallInputs {
   }
   'channel.speak': { delivery: string }
   'channel.test': { channel: string }
+  'channel.wants': {
+    channel: string
+    space?: string | undefined
+    chat: string
+    thread?: string | undefined
+    kind: 'direct' | 'group'
+    sender: string
+    is_verified?: boolean | undefined
+    at: number
+    automatic?: string | undefined
+    is_for_us: boolean
+  }
   'coder.add': {
     agent: string
     settings: {
@@ -1475,6 +1487,7 @@ interface CallOutputs {
   'channel.sent': Record<string, never>
   'channel.speak': { media_type: string; pieces: readonly string[] }
   'channel.test': ChannelList
+  'channel.wants': { files: boolean }
   'coder.add': { agent: string }
   'coder.approve': { approved: string }
   'coder.list': {

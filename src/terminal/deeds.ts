@@ -2,9 +2,9 @@
  * What a person is asked before they change what guards them, and told afterwards. Verbs and pages take it from here, so that both ask the same.
  * `would` completes “Would …” of `--dry-run`, and is the question of a page.
  */
-import { plural } from '../base/index.ts'
+import { exactText, plural } from '../base/index.ts'
 import type { StagedPluginView } from '../protocol/index.ts'
-import { exactText, plainLine, plainText } from './terminal-text.ts'
+import { plainLine, plainText } from './terminal-text.ts'
 
 /** Something that a person takes back or away. */
 export interface Deed {

@@ -36,9 +36,9 @@ export {
   wayBack,
 } from './undo-answers.ts'
 export { inRecordOrder } from './record-order.ts'
+export { exactText } from '../base/index.ts'
 export {
   exactInput,
-  exactText,
   fieldsIn,
   formatBytes,
   formatMoney,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { exactInput, exactText, formatMoney, formatMs, plainLine, plainText, shortId, table, writtenOut } from './terminal-text.ts'
+import { exactText } from '../base/index.ts'
+import { exactInput, formatMoney, formatMs, plainLine, plainText, shortId, table, writtenOut } from './terminal-text.ts'
 
 const hostileText = fc.string({
   unit: fc.constantFrom('\u001b', '[', '2J', ']0;x', '\u0007', '\u009b', 'm', 'a', '\r', '\b', '\u202e', '\n', '\t', '\u0000'),

@@ -2,7 +2,7 @@
  * Text of models and tools is hostile to a terminal: control characters move the cursor, rewrite what was shown, set titles and
  * clipboards; bidirectional overrides change the visible order of text. Everything that is printed passes through these functions.
  */
-import { isDerived, OxbowError, ownValue, withoutSequences } from '../base/index.ts'
+import { codeOf, exactText, isDerived, OxbowError, ownValue, withoutSequences } from '../base/index.ts'
 import type { SentMedia, SessionInfo } from '../protocol/index.ts'
 import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from './limits.ts'
 
@@ -28,22 +28,6 @@ export function writtenOut(text: string): string {
   return text.replace(new RegExp(hostile, 'g'), codeOf)
 }
 
-/** Invisible characters, and blanks other than the space. Tab and newline stay. */
-const invisible = /(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu
-/** Scripts with letters that look like Latin ones. */
-const lookalikes = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Coptic}\p{Script=Cherokee}\p{Script=Lisu}]/gu
-
-/**
- * For text that a person must judge exactly: escapes characters that are invisible, change the text direction, or look like Latin ones
- * inside a Latin word. A word in another script stays unchanged.
- */
-export function exactText(text: string): string {
-  return text
-    .replace(/[\p{L}\p{M}\p{N}_.-]+/gu, (word) => (/[a-z]/i.test(word) ? word.replace(lookalikes, codeOf) : word))
-    .replace(invisible, codeOf)
-    .replace(/[\u0080-\u{10ffff}]/gu, (char) => (/^[\x21-\x7e]$/.test(char.normalize('NFKC')) ? codeOf(char) : char))
-}
-
 /** The same for an input that waits for approval. The beginning of a long one has scrolled away, so it is repeated at the end. */
 export function exactInput(input: string): string {
   const exact = exactText(input)
@@ -54,10 +38,6 @@ export function exactInput(input: string): string {
 /** The reason for asking, on a line after the input, where a long input cannot push it off the screen. Empty without a reason. */
 export function whyAsked(reason: unknown): string {
   return typeof reason === 'string' && reason !== '' ? `\n    why: ${plainLine(reason, maxReasonChars)}` : ''
-}
-
-function codeOf(char: string): string {
-  return Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
 }
 
 // Times, amounts and tables.

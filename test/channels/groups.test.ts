@@ -233,7 +233,7 @@ test('a guest only reads, whatever rights were named, and recalls nothing', asyn
   })
   const { fake, link } = rig
   await addTelegram(rig)
-  await link('gus', 'guest', { groups: [group], rights: ['file.read', 'file.write', 'memory.read', 'shell.exec'] })
+  await link('gus', 'guest', { groups: [group], rights: ['file.read', 'file.write', 'file.write:notes', 'memory.read', 'shell.exec'] })
   await fake.say({ from: 'gus', text: 'hello', group: true, mention: true })
   await stands(rig, 'read')
   assert.deepEqual(

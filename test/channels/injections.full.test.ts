@@ -129,7 +129,8 @@ for (const kind of kinds)
     for (const [index, { id, carrier }] of attacks.entries()) {
       // Each has a sender and a thread of its own, so that no rate and no session ends it.
       const by = `person${index}`
-      await rig.link(by, carrier === 'quoted' || carrier === 'forwarded' ? 'owner' : 'member', { rights })
+      const isOwn = carrier === 'quoted' || carrier === 'forwarded'
+      await rig.link(by, isOwn ? 'owner' : 'member', isOwn ? {} : { rights })
       const root = await fake.say({ from: 'eve', text: 'a beginning', group: true })
       await say(fake, { id, carrier, by, thread: kind === 'slack' ? root.message : String(100 + index) })
     }

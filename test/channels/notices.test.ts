@@ -260,7 +260,7 @@ test('the key of the process of channels is refused everything but what the proc
     const named = calls.filter(({ right }) => right === 'channel.use').map(({ name }) => name)
     assert.deepEqual(
       named.toSorted(),
-      ['attempt', 'ask', 'moved', 'outbox', 'places', 'post', 'press', 'put', 'read', 'receive', 'release', 'say', 'sent', 'speak']
+      ['attempt', 'ask', 'moved', 'outbox', 'places', 'post', 'press', 'put', 'read', 'receive', 'release', 'say', 'sent', 'speak', 'wants']
         .map((name) => `channel.${name}`)
         .toSorted(),
     )

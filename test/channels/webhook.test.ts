@@ -4,7 +4,10 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { Webhook } from 'standardwebhooks'
+import { systemRandom } from '../../src/base/index.ts'
+import { createToken, startGateway } from '../../src/gateway/index.ts'
 import { says } from '../../src/kernel/kernel-fixture.ts'
+import { waitable } from '../../src/channels/retries.ts'
 import { type NearRig, startNearRig } from './near-rig.ts'
 import { eventually } from './rig.ts'
 
@@ -117,6 +120,34 @@ test('what is not signed, too old, too large or for nobody is refused, is on rec
   assert.ok(records.every((each) => !each.body.includes(secret)))
 })
 
+test('whoever is refused behind a proxy keeps nobody else out, and what is posted again takes no place of what is new', async () => {
+  await using rig = await startNearRig({ play: () => says('Seen.') })
+  const { secret } = await rig.call('channel.add', { kind: 'webhook', secrets: {}, options: {} })
+  const at = { kernel: rig.fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) }
+  const proxied = await startGateway({ ...at, public_url: 'https://ox.example.com' })
+  const behind = { ...rig, origin: proxied.url.replace(/^ws(.*)\/ws$/, 'http$1') }
+  try {
+    const from = (address: string) => ({ 'x-forwarded-for': `1.2.3.4, ${address}` })
+    const statusOf = async (id: string, headers: Record<string, string>) => {
+      const body = JSON.stringify({ text: id })
+      return (await post(behind, 'webhook', body, { ...signedBy(body, { id, secret }), ...headers })).status
+    }
+    // One network of IPv6 is one stranger.
+    for (let count = 0; count < 20; count += 1) await post(behind, 'webhook', '{}', from(`2001:db8::${count}`))
+    assert.equal(await statusOf('msg_1', from('2001:db8:0:0:ffff::1')), 429)
+    assert.equal(await statusOf('msg_1', from('2001:db8:1::1')), 202)
+    // Signed anew, or not: it is the same message.
+    for (let count = 1; count < 25; count += 1) {
+      const body = JSON.stringify({ text: 'msg_1' })
+      const signed = signedBy(body, { id: 'msg_1', secret, at: new Date(Date.now() + count * 1_000) })
+      assert.equal((await post(behind, 'webhook', body, signed)).body.became, 'known')
+    }
+    assert.equal(await statusOf('msg_2', {}), 202)
+  } finally {
+    await proxied.close()
+  }
+})
+
 test('GitHub: an issue is a thread, what comes again is the same message, and a ping says nothing', async () => {
   const heard: string[] = []
   await using rig = await startNearRig({
@@ -211,4 +242,47 @@ test('settings that cannot work are refused when the channel is added', async ()
   await assert.rejects(add({ url: 'file:///etc/passwd' }), /bad_input/)
   await assert.rejects(add({}, { secret: 'short' }), /bad_input/)
   await assert.rejects(add({}, { secret: 'no base64, although long enough' }), /bad_input/)
+})
+
+test('a webhook that gets another secret keeps its options, and the rights that it was given', async () => {
+  await using receiver = await startReceiver()
+  await using rig = await startNearRig({ config: { egress: { allow: [receiver.host] } }, play: () => says('Seen.') })
+  await rig.call('channel.add', { kind: 'webhook', secrets: {}, options: { url: receiver.url } })
+  await rig.call('identity.link', { channel: 'webhook', sender: 'webhook', role: 'member', rights: ['file.read'] })
+  const { secret } = await rig.call('channel.add', { kind: 'webhook', secrets: {} })
+  assert.deepEqual(
+    (await rig.call('identity.list', {})).map(({ rights }) => rights),
+    [['file.read']],
+  )
+  const body = JSON.stringify({ text: 'hello' })
+  assert.equal((await post(rig, 'webhook', body, signedBy(body, { secret }))).status, 202)
+  await eventually(() => receiver.got.length === 1, 'the answer')
+})
+
+test('a receiver that says to try again at once, again and again, is not asked ever faster', async () => {
+  let asked = 0
+  const server = createServer((request, response) => {
+    asked += 1
+    request.resume()
+    response.writeHead(429, { 'retry-after': asked % 2 === 0 ? '-1' : '0.001' }).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    await using rig = await startNearRig({ config: { egress: { allow: [host] } }, play: () => says('Seen.') })
+    const { secret } = await rig.call('channel.add', { kind: 'webhook', secrets: {}, options: { url: `http://${host}/in` } })
+    const body = JSON.stringify({ text: 'hello' })
+    await post(rig, 'webhook', body, signedBy(body, { secret }))
+    await eventually(() => asked >= 5, 'the first attempts')
+    await new Promise((resolve) => setTimeout(resolve, 5_000))
+    // Five times a second without pauses that grow.
+    assert.ok(asked < 20, `${asked} times`)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
+test('a time that a server makes up can be waited', () => {
+  assert.deepEqual([-1, 5, Number.NaN, Infinity, 1e15].map(waitable), [0, 5, 60_000, 60_000, 24 * 60 * 60_000])
 })

@@ -38,6 +38,7 @@ import { chatOf, discordHosts, type FileHosts, messageOf, senderOf } from './dis
 import { createRivalWatch, type RivalWatch } from './discord-rival.ts'
 import { sendingBy, type Sending } from './discord-sending.ts'
 import { chatKey, createIntake } from '../intake.ts'
+import { readOrSkip } from '../retries.ts'
 
 /** From discord.com/developers/docs: messages of 2 000 characters, five in five seconds in a channel, files of 10 MB. */
 const limits: ChannelLimits = {
@@ -238,7 +239,7 @@ async function catchUp(link: Link): Promise<void> {
       ...(await directChannels(link.rest, people, link.stop)),
     ]
     for await (const { message, isDirect } of missedMessages(link.rest, link.me, all, link.clock.now(), link.stop)) {
-      const found = messageOf(message, 'new', isDirect, link.me, link.files)
+      const found = readOrSkip(() => messageOf(message, 'new', isDirect, link.me, link.files))
       // What the gateway has told since is on its way.
       if (found === null || link.authors.get(found.message) !== undefined) continue
       link.authors.put(found.message, found)
@@ -260,7 +261,8 @@ function dispatch(link: Link, { t: type, d: data }: GatewayDispatchPayload): voi
     }
     const isDirect = data.guild_id === undefined
     if (isDirect && link.direct.size < maxRemembered) link.direct.add(data.channel_id)
-    const message = messageOf(data, type === GatewayDispatchEvents.MessageCreate ? 'new' : 'edited', isDirect, link.me, link.files)
+    const change = type === GatewayDispatchEvents.MessageCreate ? 'new' : 'edited'
+    const message = readOrSkip(() => messageOf(data, change, isDirect, link.me, link.files))
     if (message === null) return
     link.authors.put(message.message, message)
     link.take(message)

@@ -46,6 +46,7 @@ export function messageOf(
     text,
     kind: isDirect ? 'direct' : 'group',
     change,
+    revision: message.edited_timestamp ?? '',
     mentionsUs: mentions.some(({ id }) => id === me),
     repliesToUs,
     quoted,

@@ -77,7 +77,8 @@ export async function readMail(deps: InboundDeps, raw: RawMail): Promise<ReadMai
   // A mail that was sent on to us by somebody else names others.
   const addressedBy = isToUs ? 'to' : cc.includes(settings.address) ? 'cc' : null
   const isVerified =
-    addressedBy !== null && (await isFromDomain({ ...deps, ...settings }, { raw: raw.bytes, headers: mail.headers, domain, addressedBy }))
+    addressedBy !== null &&
+    (await isFromDomain({ ...deps, ...settings }, { raw: raw.bytes, headers: mail.headers, address, domain, addressedBy }))
   const message: InboundMessage = {
     space: domain,
     chat: address,
@@ -156,15 +157,21 @@ async function wordsOf(mail: Email, note: string): Promise<{ readonly text: stri
   const { said, quoted } = splitQuoted(whole.slice(0, maxTextChars))
   const { subject = '', inReplyTo } = mail
   const isWord = said === '' || said.startsWith('/') || /^[2-9A-Z]{4}-?[2-9A-Z]{4}$/i.test(said)
+  // The subject of what is passed on is of whoever wrote that.
+  const isPassedOn = /^\s*(?:fwd?|wg|tr|rv|enc|i|doorst|vs|vb|pd|fs|转发|轉寄)\s*[:：]/iu.test(subject)
+  if (isPassedOn)
+    return { text: [said, note].filter((part) => part !== '').join('\n'), quoted: [[subject.trim(), quoted].join('\n').trim()] }
   const head =
     subject.trim() === '' || inReplyTo !== undefined ? '' : said === '' ? subject.trim() : isWord ? '' : `Subject: ${subject.trim()}\n`
   return { text: [`${head}${said}`, note].filter((part) => part !== '').join('\n'), quoted: quoted === '' ? [] : [quoted] }
 }
 
-const divider = /^(?:-{2,}.{0,80}(?:original|forwarded|weitergeleitete|ursprüngliche).{0,40}-{2,}|_{20,}|begin forwarded message:)\s*$/i
+/** Mail programs write it in their language: what they have in common are the dashes around words. */
+const divider =
+  /^(?:-{2,}.{0,80}(?:original|forwarded|weitergeleitete|ursprüngliche).{0,40}-{2,}|-{4,} ?\p{L}.{0,80}? ?-{4,}|_{20,}|begin forwarded message:)\s*$/iu
 const attribution = /^.{4,300}(?:wrote|schrieb|écrit|escribió|ha scritto).{0,100}:\s*$/i
 /** Headers of a mail that somebody answers above, as Outlook shows them. */
-const shownHeader = /^\*?(?:from|von|de|da)\*?:\s.{0,200}@/i
+const shownHeader = /^\*?(?:from|von|de|da|van|från|fra|od|от|发件人|差出人)\*?[ \u00a0]?[:：]\*?\s.{0,200}@/iu
 
 function splitQuoted(text: string): { readonly said: string; readonly quoted: string } {
   const said: string[] = []

@@ -1,6 +1,6 @@
 /**
  * Whether a mail is from whom it names. Anybody can write any From, so a sender is known by a signature of DKIM whose domain is aligned with the
- * one of From, or by what the receiver's own server has found. A signature must cover From, To and Message-ID, and the whole body: else a mail that the
+ * one of From, or by what the receiver's own server has found. A signature must cover From, To, Subject and Message-ID, and the whole body: else a mail that the
  * sender wrote to somebody else could be sent on to us, or come again as another one.
  */
 import type { Header } from 'postal-mime'
@@ -24,7 +24,8 @@ interface Claim {
   readonly raw: Buffer
   /** Top to bottom. */
   readonly headers: readonly Header[]
-  /** The one of From. */
+  /** The one of From, and its domain. */
+  readonly address: string
   readonly domain: string
   /** The header that has our address. */
   readonly addressedBy: 'to' | 'cc'
@@ -32,10 +33,18 @@ interface Claim {
 
 /** Never rejects. */
 export async function isFromDomain(deps: TrustDeps, claim: Claim): Promise<boolean> {
-  const { headers, domain } = claim
+  const { headers, address, domain } = claim
+  if (!namesOne(headers.find(({ key }) => key === 'from')?.value ?? '', address)) return false
   const keys = headers.map(({ key }) => key).filter((key) => single.has(key))
   if (new Set(keys).size !== keys.length) return false
   return foundByReceiver(headers, deps.authservId, domain) || (await isSigned(deps, claim))
+}
+
+/** Programs that read a From with several addresses take different ones for the sender. */
+function namesOne(from: string, address: string): boolean {
+  const named = withoutQuotes(from).match(/[^\s<>,;:]*@[^\s<>,;:]*/g) ?? []
+  // A local part in quotes is none of a person.
+  return named.length > 0 && named.every((each) => each.toLowerCase() === address)
 }
 
 async function isSigned({ resolve }: TrustDeps, { raw, headers, domain, addressedBy }: Claim): Promise<boolean> {
@@ -43,20 +52,21 @@ async function isSigned({ resolve }: TrustDeps, { raw, headers, domain, addresse
   if (signatures === 0 || signatures > maxSignatures) return false
   try {
     // Its lists of domains are large: loaded with the first signature.
+    const until = Date.now() + dnsMs
     const { dkimVerify } = await import('mailauth/lib/dkim/verify.js')
     const { results, headerFrom, fromFields } = await dkimVerify(raw, {
-      resolver: (name, type) => before(dnsMs, resolve(name, type)),
+      // For all signatures of a mail together: one after another they would keep the mails behind it waiting.
+      resolver: (name, type) => before(until - Date.now(), resolve(name, type)),
       rejectRsaSha1: true,
     })
     const [from = ''] = headerFrom
     if (fromFields !== 1 || headerFrom.length !== 1 || domainOf(from) !== domain) return false
+    // A subject is read as the sender's words.
+    const needed = ['from', addressedBy, 'message-id', ...(headers.some(({ key }) => key === 'subject') ? ['subject'] : [])]
     return results.some(({ status, signingHeaders, canonBodyLengthLimited }) => {
       const covered = new Set((signingHeaders?.keys ?? '').toLowerCase().split(/[:\s]+/))
       return (
-        status.result === 'pass' &&
-        Boolean(status.aligned) &&
-        canonBodyLengthLimited !== true &&
-        ['from', addressedBy, 'message-id'].every((name) => covered.has(name))
+        status.result === 'pass' && Boolean(status.aligned) && canonBodyLengthLimited !== true && needed.every((name) => covered.has(name))
       )
     })
   } catch {

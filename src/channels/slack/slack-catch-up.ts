@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebClient } from '@slack/web-api'
 import type { InboundMessage, KnownChat } from '../port.ts'
+import { readOrSkip, waitable } from '../retries.ts'
 import { slackFailure } from './slack-errors.ts'
 import { type Me, messageOf, type OpenFile, type SlackMessage } from './slack-inbound.ts'
 
@@ -34,7 +35,7 @@ export async function* missedMessages({ web, me, open, known, now, stop }: Misse
     web.users.conversations({ types: 'im,mpim,public_channel,private_channel', exclude_archived: true, limit: maxChats }),
   )
   const found = (message: SlackMessage, channel: string, type: string): readonly InboundMessage[] => {
-    const read = messageOf({ ...message, channel, channel_type: type }, me, open)
+    const read = readOrSkip(() => messageOf({ ...message, channel, channel_type: type }, me, open))
     return read === null ? [] : [read]
   }
   for (const { id: channel = '', is_im: isDirect = false, is_mpim: isMulti = false } of channels) {
@@ -97,7 +98,7 @@ async function patiently<Answer>(stop: AbortSignal, ask: () => Promise<Answer>):
     } catch (error) {
       const failure = slackFailure(error)
       if (failure.why !== 'throttled') throw error
-      await sleep(failure.retryAfterMs, undefined, { signal: stop })
+      await sleep(waitable(failure.retryAfterMs), undefined, { signal: stop })
     }
   }
 }

@@ -23,7 +23,7 @@ export interface SlackMessage {
   readonly bot_id?: string
   readonly subtype?: string
   readonly text?: string
-  readonly edited?: object
+  readonly edited?: { readonly ts?: string }
   readonly files?: readonly SlackFile[]
   readonly attachments?: readonly { readonly is_msg_unfurl?: boolean; readonly text?: string }[]
   /** Of `message_changed`. */
@@ -59,7 +59,8 @@ export function messageOf(message: SlackMessage, me: Me, open: OpenFile): Inboun
     const now = message.message ?? {}
     // Without `edited` Slack has only added a preview.
     const isEdited = now.edited !== undefined && now.user !== undefined && now.user !== me.user
-    return isEdited ? { ...read({ ...now, channel }, message, me, open), change: 'edited' } : null
+    if (!isEdited) return null
+    return { ...read({ ...now, channel }, message, me, open), change: 'edited', revision: now.edited?.ts ?? '' }
   }
   if (!written.has(subtype) || message.user === undefined || message.user === me.user || message.bot_id === me.bot) return null
   const found = read(message, message, me, open)
@@ -142,13 +143,14 @@ interface Pressed {
   readonly user?: { readonly id?: string; readonly name?: string }
   readonly channel?: { readonly id?: string }
   readonly message?: SlackMessage
-  readonly actions?: readonly { readonly value?: string }[]
+  readonly trigger_id?: string
+  readonly actions?: readonly { readonly value?: string; readonly action_ts?: string }[]
 }
 
 /** @returns null for what is no button below a message */
 export function pressOf(body: unknown, me: Me): ButtonPress | null {
-  const { type, user, channel, message, actions } = (isObject(body) ? body : {}) as Pressed
-  const data = actions?.[0]?.value
+  const { type, user, channel, message, actions, trigger_id: trigger = '' } = (isObject(body) ? body : {}) as Pressed
+  const [{ value: data, action_ts: at = trigger } = {}] = actions ?? []
   if (type !== 'block_actions' || user?.id === undefined || channel?.id === undefined || message?.ts === undefined || data === undefined)
     return null
   const thread = message.thread_ts === undefined || message.thread_ts === message.ts ? '' : message.thread_ts
@@ -156,8 +158,8 @@ export function pressOf(body: unknown, me: Me): ButtonPress | null {
     space: me.team,
     chat: channel.id,
     thread,
-    // All that a private answer needs, so that nothing must be remembered.
-    press: JSON.stringify([channel.id, user.id, thread]),
+    // All that a private answer needs, so that nothing must be remembered; and when it was, so that no press is taken for another.
+    press: JSON.stringify([channel.id, user.id, thread, at]),
     message: message.ts,
     sender: { id: user.id, shown: user.name ?? user.id, isBot: false },
     data,

@@ -24,8 +24,10 @@ export function messageOf(update: Update, me: Me, open: OpenFile): InboundMessag
   const written = message.text ?? message.caption ?? ''
   const files = filesOf(message, open)
   if (written === '' && files.length === 0) return null
+  if (isForOtherBot(written, me)) return null
   const entities = message.entities ?? message.caption_entities ?? []
-  const isForwarded = message.forward_origin !== undefined
+  // What another bot has made, and what a message says that is passed on, are words of others.
+  const isForwarded = message.forward_origin !== undefined || message.via_bot !== undefined
   const answered = message.reply_to_message
   const repliesToUs = answered?.from?.id === me.id
   return {
@@ -36,6 +38,7 @@ export function messageOf(update: Update, me: Me, open: OpenFile): InboundMessag
     text: isForwarded ? '' : written,
     kind: isDirect(message.chat) ? 'direct' : 'group',
     change: update.message === undefined ? 'edited' : 'new',
+    revision: update.message === undefined ? String(update.update_id) : '',
     mentionsUs: entities.some((entity) => namesUs(entity, written, me)),
     repliesToUs,
     quoted: [
@@ -45,6 +48,12 @@ export function messageOf(update: Update, me: Me, open: OpenFile): InboundMessag
     files,
     isVerified: true,
   }
+}
+
+/** `/new@other_bot` in a group where several bots are. */
+function isForOtherBot(text: string, { username = '' }: Me): boolean {
+  const [, name] = /^\/\w+@(\w+)/.exec(text) ?? []
+  return name !== undefined && name.toLowerCase() !== username.toLowerCase()
 }
 
 /** @returns null for a button that is not below a message of a chat */

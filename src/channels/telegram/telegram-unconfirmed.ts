@@ -5,7 +5,7 @@
  */
 import type { AdapterDeps, ChannelEvents } from '../port.ts'
 import { chatKey, createIntake } from '../intake.ts'
-import { pauseFor } from '../retries.ts'
+import { pauseFor, readOrSkip } from '../retries.ts'
 import type { fileOpener } from './telegram-files.ts'
 import { type Me, messageOf, movedChat, pressOf } from './telegram-inbound.ts'
 
@@ -33,16 +33,15 @@ export function createUnconfirmed({ me, events, stop, open, random }: Unconfirme
   /** By id, in order: whether it is in the journal. */
   const known = new Map<number, boolean>()
   let offset = 0
-  const begin = async (update: Update): Promise<boolean> => {
-    const moved = movedChat(update)
+  const begin = async (update: Update, moved: ReturnType<typeof movedChat>): Promise<boolean> => {
     if (moved !== null) {
       // What was said before is taken under the old id, and what is said later under the new one.
       await intake.settled()
       return intake.take(chatKey(moved.from), () => events.moved(moved.from, moved.to))
     }
-    const press = pressOf(update)
+    const press = readOrSkip(() => pressOf(update))
     if (press !== null) return intake.take(`press ${press.press}`, () => events.press(press))
-    const message = messageOf(update, me, open)
+    const message = readOrSkip(() => messageOf(update, me, open))
     return message === null || intake.take(chatKey(message), () => events.message(message))
   }
   return {
@@ -59,12 +58,9 @@ export function createUnconfirmed({ me, events, stop, open, random }: Unconfirme
         const { update_id: id } = update
         if (known.has(id)) continue
         known.set(id, false)
-        const taken = begin(update).then(
-          (isTaken) => void known.set(id, isTaken),
-          // What cannot be read would come again for ever.
-          () => void known.set(id, true),
-        )
-        if (movedChat(update) !== null) await taken
+        const moved = readOrSkip(() => movedChat(update))
+        const taken = begin(update, moved).then((isTaken) => void known.set(id, isTaken))
+        if (moved !== null) await taken
       }
       const late = new AbortController()
       const isOver = AbortSignal.any([stop, late.signal])

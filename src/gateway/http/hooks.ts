@@ -10,7 +10,7 @@ import { readPieces } from './request-body.ts'
 import { sendJson, sendProblem, wrongMethod } from './send-json.ts'
 
 export interface HooksDeps {
-  readonly clients: Pick<Clients, 'stranger'>
+  readonly clients: Pick<Clients, 'stranger' | 'addressOf'>
   readonly onBug: (error: unknown) => void
   readonly now: () => number
 }
@@ -36,8 +36,8 @@ export function createHooks({ clients, onBug, now }: HooksDeps) {
     if (request.method !== 'POST') throw wrongMethod(['POST'])
     const { pathname } = new URL(request.url ?? '', 'http://gateway')
     const channel = pathname.slice('/hooks/'.length).slice(0, 50)
-    const { remoteAddress = '' } = request.socket
-    const before = (refusals.get(remoteAddress) ?? []).filter((at) => now() - at < dayMs)
+    const address = clients.addressOf(request)
+    const before = (refusals.get(address) ?? []).filter((at) => now() - at < dayMs)
     if (before.length >= refusalsPerDay) throw new TooMany('Too many webhooks of this address were refused.', dayMs / 1_000)
     const client = clients.stranger(request)
     client.take?.()
@@ -45,7 +45,7 @@ export function createHooks({ clients, onBug, now }: HooksDeps) {
     const outcome = await client.kernel.call('channel.hook', { channel, headers: headersOf(request), ...read })
     if (outcome.status !== 'ok') {
       const { code, message, hint } = outcome.failure
-      refusals.put(remoteAddress, [...before, now()])
+      refusals.put(address, [...(refusals.get(address) ?? []).filter((at) => now() - at < dayMs), now()])
       // The hint is for the owner, who finds it in the journal.
       throw new OxbowError(code, message, { hint: code === 'unauthenticated' || code === 'denied' ? '' : hint })
     }

@@ -2,20 +2,17 @@
 import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
+import { type Call, defineCall } from '../../protocol/index.ts'
 import { manageRight, newDelivery, readRight, webhookKind, webhookSender } from './channel-records.ts'
 import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
-import type { Of } from './channel-deps.ts'
+import { type LoadChannels, ofCall } from './channel-deps.ts'
 import type { Channels } from './open-channels.ts'
-
-type Load = () => Promise<Channels>
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 30_000 } as const satisfies Partial<Call>
 const reads = { ...shared, tier: 'read_only', right: readRight, effect: 'none' } as const
 const writes = { ...shared, tier: 'side_effecting', right: manageRight, effect: 'idempotent' } as const
 
-const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
 const channel = z.string().min(1).max(50).describe('Name of the channel.')
 
 /** Kinds of channels, each with the names of its secrets: the first is what `--token-stdin` reads. */
@@ -27,7 +24,7 @@ const channelKinds: Readonly<Record<string, readonly [string, ...string[]]>> = {
   webhook: ['secret'],
 }
 
-export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, load: Load): readonly Call[] {
+export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, load: LoadChannels): readonly Call[] {
   return [
     addCall(core, load),
     listCall(load),
@@ -97,7 +94,7 @@ async function viewOf(channels: Channels, name: string): Promise<ChannelView> {
 /** How long a person waits for a platform to answer. */
 const tryMs = 20_000
 
-function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
+function addCall(core: Pick<Core, 'random' | 'config'>, load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.add',
@@ -117,7 +114,9 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
       options: z
         .record(z.string().regex(/^[a-z_]{1,30}$/), z.string().max(1_000))
         .default({})
-        .describe('What is no secret, such as the address of a server.'),
+        .describe(
+          'What is no secret, such as the address of a server. A channel that is there keeps those that are not named; an empty one is taken away.',
+        ),
     }),
     output: channelView.extend({
       hook: z.string().describe('Where a webhook is posted to: an address, or its path at the gateway. Empty: it is another kind.'),
@@ -128,7 +127,7 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
     keepsSecret: true,
     recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
     recordOutput: ({ name, state, why }) => ({ name, state, why }),
-    async run({ kind, name = kind, secrets: given, options }, context) {
+    async run({ kind, name = kind, secrets: given, options: changed }, context) {
       const hooks = kind === webhookKind ? await import('./hooks/webhooks.ts') : null
       const isHook = hooks !== null
       const made = isHook && !Object.hasOwn(given, 'secret') ? hooks.newWebhookSecret(core.random) : ''
@@ -141,16 +140,25 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
       const missing = needed.filter((secret) => !Object.hasOwn(secrets, secret))
       if (missing.length > 0)
         throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: 'Pipe it into the verb: --token-stdin.' })
-      hooks?.checkWebhook({ options, secrets })
       const channels = await load()
+      const before = (await channels.all()).find((each) => each.name === name)
+      const options = optionsOf(before?.kind === kind ? before.options : {}, changed)
+      hooks?.checkWebhook({ options, secrets })
       const of = ofCall(context, 'channel.add')
       await channels.add(of, { name, kind, secrets, options })
       const sender = { channel: name, space: '', sender: webhookSender, shown: name }
-      if (isHook) await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
+      // Who had other rights keeps them with another secret.
+      if (isHook && (await channels.identities.find(name, '', webhookSender)) === null)
+        await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
       await channels.settled(name, tryMs, context.signal)
       return { output: { ...(await viewOf(channels, name)), hook: isHook ? hookAddress(core, name) : '', secret: made } }
     },
   })
+}
+
+/** With another token a channel keeps its options; an empty one takes it away. */
+function optionsOf(before: Readonly<Record<string, string>>, changed: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries({ ...before, ...changed }).filter(([, value]) => value !== ''))
 }
 
 /** The port that a system chooses is not known here. */
@@ -160,7 +168,7 @@ function hookAddress({ config }: Pick<Core, 'config'>, name: string): string {
   return `${origin}/hooks/${name}`
 }
 
-function listCall(load: Load): Call {
+function listCall(load: LoadChannels): Call {
   return defineCall({
     ...reads,
     name: 'channel.list',
@@ -174,7 +182,7 @@ function listCall(load: Load): Call {
   })
 }
 
-function testCall(load: Load): Call {
+function testCall(load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.test',
@@ -194,7 +202,7 @@ function testCall(load: Load): Call {
   })
 }
 
-function stateCall(load: Load, name: 'channel.pause' | 'channel.resume', state: 'paused' | 'on', summary: string): Call {
+function stateCall(load: LoadChannels, name: 'channel.pause' | 'channel.resume', state: 'paused' | 'on', summary: string): Call {
   return defineCall({
     ...writes,
     name,
@@ -212,7 +220,7 @@ function stateCall(load: Load, name: 'channel.pause' | 'channel.resume', state: 
   })
 }
 
-function removeCall(load: Load): Call {
+function removeCall(load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.remove',
@@ -228,7 +236,7 @@ function removeCall(load: Load): Call {
   })
 }
 
-function pairCall(load: Load): Call {
+function pairCall(load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.pair',
@@ -257,7 +265,7 @@ function pairCall(load: Load): Call {
   })
 }
 
-function approveCall(load: Load): Call {
+function approveCall(load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.approve',
@@ -273,7 +281,7 @@ function approveCall(load: Load): Call {
   })
 }
 
-function deliverCall(core: Pick<Core, 'clock'>, load: Load): Call {
+function deliverCall(core: Pick<Core, 'clock'>, load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.deliver',
@@ -301,7 +309,7 @@ function deliverCall(core: Pick<Core, 'clock'>, load: Load): Call {
   })
 }
 
-function notifyCall(load: Load): Call {
+function notifyCall(load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.notify',
@@ -345,7 +353,7 @@ const lineOf = ({ id, kind, chat, thread, state, why, parts, made_at }: Delivery
   made_at,
 })
 
-function logCall(load: Load): Call {
+function logCall(load: LoadChannels): Call {
   return defineCall({
     ...reads,
     name: 'channel.log',
@@ -363,7 +371,7 @@ function logCall(load: Load): Call {
   })
 }
 
-function retryCall(load: Load): Call {
+function retryCall(load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.retry',

@@ -2,7 +2,9 @@
 import type { Core } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { CallId } from '../../base/index.ts'
-import type { Caller } from '../../protocol/index.ts'
+import type { Call, CallContext, Caller } from '../../protocol/index.ts'
+import { processRight } from './channel-records.ts'
+import type { Channels } from './open-channels.ts'
 
 /** What a part of the channels is made of. */
 export interface ChannelDeps extends Core {
@@ -15,6 +17,22 @@ export interface Of {
   readonly call: CallId
   readonly name: string
 }
+
+/** @returns the call that is being made as the one that changes something */
+export const ofCall = ({ caller, id }: Pick<CallContext, 'caller' | 'id'>, name: string): Of => ({ caller, call: id, name })
+
+/** @returns the channels, which are opened by the first call that needs them */
+export type LoadChannels = () => Promise<Channels>
+
+/** Of a call that the process of channels makes, and nobody else. */
+export const ofProcess = {
+  audience: ['terminal'],
+  right: processRight,
+  labels: { adds: [], sink: false },
+  timeoutMs: 30_000,
+  tier: 'side_effecting',
+  effect: 'idempotent',
+} as const satisfies Partial<Call>
 
 /** @returns the kernel as the one that changes something */
 export const byKernel = ({ newId }: Pick<Core, 'newId'>, name: string): Of => ({

@@ -1,7 +1,7 @@
 /** What is kept of channels: documents of the journal, and the ids that follow from what a platform says. */
 import { createHash } from 'node:crypto'
 import type { DocumentChange } from '../../kernel/index.ts'
-import { type CallId, derivedId, type SessionId, type TurnId } from '../../base/index.ts'
+import { type CallId, derivedId, type SessionId, truncate, type TurnId } from '../../base/index.ts'
 import type { Spend, TurnSource } from '../../protocol/index.ts'
 import type { Account, Delivery, KeptPieces, Role } from './channel-schemas.ts'
 
@@ -184,6 +184,9 @@ export const identityId = (channel: string, space: string, sender: string): stri
 export const secretName = (channel: string, secret: string): string => `channel.${channel}.${secret}`
 
 export const change = (category: string, name: string, value: unknown): DocumentChange => ({ category, name, value })
+
+/** @returns a name as people are shown it, without signs that cannot be seen or change what stands next to them */
+export const shownOf = (shown: string): string => truncate(shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ''), 80)
 
 /** A delivery that has not begun. */
 export function newDelivery(

@@ -67,6 +67,15 @@ export const receivedSchema = z.strictObject({
 })
 export type Received = z.infer<typeof receivedSchema>
 
+/** Of a message, by what is decided whether its files are read at all. */
+export const announcedSchema = receivedSchema
+  .pick({ channel: true, space: true, chat: true, thread: true, kind: true, sender: true, is_verified: true, at: true })
+  .extend({
+    automatic: receivedSchema.shape.automatic,
+    is_for_us: z.boolean().describe('It mentions us, answers us, or is a command.'),
+  })
+export type Announced = z.infer<typeof announcedSchema>
+
 /** What was decided of a message. */
 export const decidedSchema = z.strictObject({
   became: z.enum(['turn', 'command', 'linked', 'changed', 'heard', 'missed', 'stranger', 'ignored']),
@@ -84,6 +93,8 @@ export type Decided = z.infer<typeof decidedSchema>
 /** A part of a delivery: when sending it was begun, and its id on the platform, empty where that is not known. */
 export const partSchema = z.strictObject({ at: z.number(), id: z.string() })
 export type DeliveredPart = z.infer<typeof partSchema>
+
+export const deliveryId: z.ZodString = z.string().min(1).max(100).describe('Id of the delivery.')
 
 /** Something to be sent, with what is known of it. */
 export const deliverySchema = z.strictObject({

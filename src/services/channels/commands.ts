@@ -1,5 +1,5 @@
 /** What people type with a slash. Only owners may, but for `/help` and `/cancel` of one's own turn. What is typed besides is a message. */
-import { type CallId, derivedId, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
+import { type CallId, derivedId, isDerived, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import { sectionOf } from '../../config/index.ts'
@@ -215,6 +215,9 @@ async function switchTo(chats: Chats, ask: Ask, asked: Asked): Promise<string> {
   const [one] = fits
   if (one === undefined) return 'There is no such session: /sessions lists them.'
   if (fits.length > 1) return `${fits.length} sessions have this id; write more of it.`
+  // Agents, schedules and other chats have rights of their own in their sessions, which this chat would replace by the owner's.
+  const { session, past } = asked.chat
+  if (isDerived(one.id) && ![session, ...past].includes(one.id)) return 'That session belongs to another chat or to an agent. Go on there.'
   await chats.change(asked.of, asked.place, (now) => ({ ...now, session: one.id }))
   return `This chat goes on with: ${one.title || 'untitled'}`
 }

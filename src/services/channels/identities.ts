@@ -1,7 +1,7 @@
 /** Who is speaking: identities that the person has linked, and the codes by which somebody becomes one. */
 import { createRecentMap, OxbowError } from '../../base/index.ts'
 import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
-import { change, hashOf, identityCategory, identityId, type Pairing, pairingCategory } from './channel-records.ts'
+import { change, hashOf, identityCategory, identityId, type Pairing, pairingCategory, shownOf } from './channel-records.ts'
 import { type Identity, type Role } from './channel-schemas.ts'
 import { maxIdentities, maxSenders, pairingMs, triesWindowMs, wrongTries } from './limits.ts'
 
@@ -56,7 +56,7 @@ export function createIdentities(deps: ChannelDeps): Identities {
     const id = identityId(channel, space, sender)
     if ((await documents.all(identityCategory)).length >= maxIdentities)
       throw new OxbowError('limit_reached', `${maxIdentities} identities are linked.`, { hint: 'Unlink some: oxbow call identity.unlink.' })
-    const identity: Identity = { id, channel, space, sender, shown, ...as, linked_at: clock.now(), by: of.caller.actor }
+    const identity: Identity = { id, channel, space, sender, shown: shownOf(shown), ...as, linked_at: clock.now(), by: of.caller.actor }
     await documents.put(of, [change(identityCategory, id, identity)], { sync: true })
     noteEvent('identity_linked', { channel, identity: id, role: as.role })
     return identity

@@ -1,24 +1,21 @@
 /** Calls about who is linked. */
 import { z } from 'zod'
-import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
-import type { Of } from './channel-deps.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type Call, defineCall, grantOf } from '../../protocol/index.ts'
+import { type LoadChannels, ofCall } from './channel-deps.ts'
 import { manageRight, readRight } from './channel-records.ts'
 import { channelName, identitySchema, roleSchema } from './channel-schemas.ts'
-import type { Channels } from './open-channels.ts'
-
-type Load = () => Promise<Channels>
+import { lesserOf } from './turns/chat-turns.ts'
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 30_000 } as const satisfies Partial<Call>
 const reads = { ...shared, tier: 'read_only', right: readRight, effect: 'none' } as const
 const writes = { ...shared, tier: 'side_effecting', right: manageRight, effect: 'idempotent' } as const
 
-const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
-
-export function identityCalls(load: Load): readonly Call[] {
+export function identityCalls(load: LoadChannels): readonly Call[] {
   return [linkCall(load), unlinkCall(load), identitiesCall(load)]
 }
 
-function linkCall(load: Load): Call {
+function linkCall(load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'identity.link',
@@ -36,29 +33,39 @@ function linkCall(load: Load): Call {
     example: { channel: 'telegram', space: '', sender: '1000', shown: 'Ada', role: 'member', rights: [], groups: [] },
     recordOutput: ({ id }) => ({ id }),
     async run({ role: given, rights, groups, ...sender }, context) {
-      const { identities, get } = await load()
+      const { identities, get, stop } = await load()
       await get(sender.channel)
-      return { output: await identities.link(ofCall(context, 'identity.link'), sender, { role: given, rights, groups }) }
+      if (given === 'owner' && rights.length > 0)
+        throw new OxbowError('bad_input', 'An owner has your rights, and no others.', { hint: 'Link them as a member, with these rights.' })
+      // What is no right would end each of their turns.
+      grantOf(rights)
+      const before = await identities.find(sender.channel, sender.space, sender.sender)
+      const linked = await identities.link(ofCall(context, 'identity.link'), sender, { role: given, rights, groups })
+      // What runs has more rights than they have now.
+      if (before !== null && before.role !== given && lesserOf(before.role, given) === given) await stop(linked.id)
+      return { output: linked }
     },
   })
 }
 
-function unlinkCall(load: Load): Call {
+function unlinkCall(load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'identity.unlink',
-    summary: 'Unlinks somebody: from now on they are a stranger.',
+    summary: 'Unlinks somebody: from now on they are a stranger. Their turn is stopped, and what of them waits is dropped.',
     input: z.strictObject({ identity: z.string().min(1).max(100) }),
     output: z.strictObject({ unlinked: z.string() }),
     example: { identity: '0123456789abcdef' },
     async run({ identity }, context) {
-      const { id } = await (await load()).identities.unlink(ofCall(context, 'identity.unlink'), identity)
+      const { identities, stop } = await load()
+      const { id } = await identities.unlink(ofCall(context, 'identity.unlink'), identity)
+      await stop(id)
       return { output: { unlinked: id } }
     },
   })
 }
 
-function identitiesCall(load: Load): Call {
+function identitiesCall(load: LoadChannels): Call {
   return defineCall({
     ...reads,
     name: 'identity.list',

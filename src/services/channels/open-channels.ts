@@ -2,6 +2,7 @@
 import { type CallId, derivedId, once, OxbowError } from '../../base/index.ts'
 import type { ChannelSettings } from '../../config/index.ts'
 import { userCaller } from '../../kernel/index.ts'
+import { cancelCall } from '../../protocol/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
 import { change, channelCategory, type ChannelDoc, type ChannelHealth, processRight, secretName } from './channel-records.ts'
@@ -37,6 +38,8 @@ export interface Channels extends Receiving {
   add(of: Of, channel: ChannelSettings): Promise<void>
   set(of: Of, name: string, state: ChannelDoc['state']): Promise<void>
   remove(of: Of, name: string): Promise<void>
+  /** Stops the turns of an identity that run. */
+  stop(identity: string): Promise<void>
   /** Resolves when the state of a channel is another one than when it was asked, or after that time. */
   settled(name: string, ms: number, signal: AbortSignal): Promise<void>
   /** Goes on after a start of the guest. */
@@ -44,6 +47,7 @@ export interface Channels extends Receiving {
   end(): Promise<void>
 }
 
+const newOptions = ({ newId }: Pick<ChannelDeps, 'newId'>) => ({ id: newId() as CallId, signal: null })
 const keyName = 'channels'
 const healthTopic = 'channel health'
 
@@ -90,6 +94,11 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
       runs.changed(healthTopic)
     },
     ...changing(deps, { all, get, outbox, health, start: process.start }),
+    async stop(identity) {
+      for (const { running } of await chats.all())
+        if (running?.identity === identity)
+          await deps.gate.call(userCaller(deps.user, running.session, ''), cancelCall, { session: running.session }, newOptions(deps))
+    },
     async settled(name, ms, signal) {
       const isSettled = (): true | null => ((health.get(name)?.state ?? 'starting') === 'starting' ? null : true)
       await runs.until(healthTopic, isSettled, { signal, until: clock.now() + ms })
@@ -115,10 +124,15 @@ function changing(deps: ChannelDeps, { all, get, outbox, health, start }: Changi
   return {
     async add(of, { name, kind, secrets, options }) {
       const known = await all()
-      if (known.length >= maxChannels)
+      const before = known.find((each) => each.name === name)
+      // Who is linked there, and its tokens, are of the other platform.
+      if (before !== undefined && before.kind !== kind)
+        throw new OxbowError('bad_input', `${name} is a channel of the kind ${before.kind}.`, {
+          hint: `Choose another name: --name NAME. Or remove it first: oxbow channel remove ${name}`,
+        })
+      if (before === undefined && known.length >= maxChannels)
         throw new OxbowError('limit_reached', `There are ${maxChannels} channels.`, { hint: 'Remove one: oxbow channel remove NAME.' })
       for (const [secret, value] of Object.entries(secrets)) await keepSecret(deps, secretName(name, secret), value)
-      const before = known.find((each) => each.name === name)
       const doc: ChannelDoc = {
         name,
         kind,

@@ -1,14 +1,15 @@
 /** Calls of the process of channels, with its own right: nobody else makes them. Each says what a platform has said, or what was done there. */
 import { z } from 'zod'
-import { type Core, processRight as runtimeRight } from '../../kernel/index.ts'
+import type { Core } from '../../kernel/index.ts'
 import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
-import { type Call, type CallContext, defineCall, maxPieceBytes } from '../../protocol/index.ts'
+import { type Call, defineCall, maxPieceBytes } from '../../protocol/index.ts'
 import { sectionOf } from '../../config/index.ts'
-import { answerCall, processRight } from './channel-records.ts'
 import {
   accountSchema,
+  announcedSchema,
   channelName,
   decidedSchema,
+  deliveryId,
   deliverySchema,
   partSchema,
   pieceHash,
@@ -17,37 +18,22 @@ import {
   type Received,
   receivedSchema,
 } from './channel-schemas.ts'
-import type { Of } from './channel-deps.ts'
+import { type LoadChannels, ofCall, ofProcess } from './channel-deps.ts'
 import { channelsConfig } from './config.ts'
-import type { Channels } from './open-channels.ts'
 import { respondsToAll } from './receiving.ts'
-import type { Released } from './turns/releases.ts'
-
-type Load = () => Promise<Channels>
-
-const shared = {
-  audience: ['terminal'],
-  right: processRight,
-  labels: { adds: [], sink: false },
-  timeoutMs: 30_000,
-  tier: 'side_effecting',
-  effect: 'idempotent',
-} as const satisfies Partial<Call>
-
-const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
+import { answerCalls } from './turns/answer-calls.ts'
 
 /** @param core absent fields where calls are only described */
-export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): readonly Call[] {
+export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: LoadChannels): readonly Call[] {
   return [
+    wantsCall(load),
     receiveCall(core, load),
     outboxCall(load),
     attemptCall(load),
     tellCall(load),
     pressCall(load),
     askCall(load),
-    releaseCall(load),
-    speakCall(load),
-    answerCallOf(),
+    ...answerCalls(load),
     movedCall(load),
     sayCall(load),
     pieceCall(() => core.blobs),
@@ -56,15 +42,49 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): 
   ]
 }
 
-/** Of what was said in a group to others, nothing is kept, unless the person wants that. */
-function isForOthers({ config }: Pick<Core, 'config'>, { kind, mentions_us: mention, replies_to_us: reply, text }: Received): boolean {
+/**
+ * Of what was said in a group to others, nothing is kept, unless the person wants that; and nothing of what no turn can come of: a list, or a
+ * mail that anybody may have written, of which there can be any number.
+ */
+function isForOthers({ config }: Pick<Core, 'config'>, message: Received): boolean {
+  const { kind, mentions_us: mention, replies_to_us: reply, text, automatic, is_verified: isVerified } = message
+  if (automatic !== '' || !isVerified) return true
   if (kind === 'direct' || mention || reply || text.startsWith('/')) return false
   return !sectionOf(channelsConfig, config).read_group && !respondsToAll(config)
 }
 
-function receiveCall(core: Pick<Core, 'config'>, load: Load): Call {
+function wantsCall(load: LoadChannels): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
+    name: 'channel.wants',
+    summary: 'Says whether the files of a message are to be read: those of strangers, and what is for others, are not.',
+    tier: 'read_only',
+    effect: 'none',
+    input: announcedSchema,
+    output: z.strictObject({ files: z.boolean() }),
+    example: {
+      channel: 'telegram',
+      space: '',
+      chat: '1000',
+      thread: '',
+      kind: 'direct',
+      sender: '1000',
+      is_verified: true,
+      at: 0,
+      automatic: '',
+      is_for_us: false,
+    },
+    recordOutput: (output) => ({ ...output }),
+    async run(input) {
+      const channels = await load()
+      return { output: { files: await channels.wantsFiles(await channels.get(input.channel), input) } }
+    },
+  })
+}
+
+function receiveCall(core: Pick<Core, 'config'>, load: LoadChannels): Call {
+  return defineCall({
+    ...ofProcess,
     name: 'channel.receive',
     summary: 'Takes in a message of a platform: it is in the journal when this is answered.',
     input: receivedSchema,
@@ -101,9 +121,9 @@ function receiveCall(core: Pick<Core, 'config'>, load: Load): Call {
 
 const longestWaitS = 600
 
-function outboxCall(load: Load): Call {
+function outboxCall(load: LoadChannels): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.outbox',
     summary: 'Waits for what is to be delivered, and lists what has been added.',
     tier: 'read_only',
@@ -129,14 +149,12 @@ function outboxCall(load: Load): Call {
   })
 }
 
-const delivery = z.string().min(1).max(100).describe('Id of the delivery.')
-
-function attemptCall(load: Load): Call {
+function attemptCall(load: LoadChannels): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.attempt',
     summary: 'Records that sending a part of a delivery begins.',
-    input: z.strictObject({ delivery, part: z.int().min(0).max(100) }),
+    input: z.strictObject({ delivery: deliveryId, part: z.int().min(0).max(100) }),
     output: z.strictObject({
       before: partSchema.nullable().describe('The attempt before it; null: it is the first.'),
     }),
@@ -148,13 +166,13 @@ function attemptCall(load: Load): Call {
   })
 }
 
-function tellCall(load: Load): Call {
+function tellCall(load: LoadChannels): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.sent',
     summary: 'Records what has become of a delivery, or of a part of it.',
     input: z.strictObject({
-      delivery,
+      delivery: deliveryId,
       part: z.int().min(0).max(100).optional(),
       id: platformId.min(1).optional().describe('Id of the part on the platform.'),
       end: z
@@ -176,9 +194,9 @@ function tellCall(load: Load): Call {
   })
 }
 
-function pressCall(load: Load): Call {
+function pressCall(load: LoadChannels): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.press',
     summary: 'Judges a button that was pressed, and decides what waits where whoever pressed it may.',
     input: z.strictObject({ ...placeFields, message: platformId.min(1), sender: platformId.min(1), data: z.string().max(64) }),
@@ -192,9 +210,9 @@ function pressCall(load: Load): Call {
   })
 }
 
-function askCall(load: Load): Call {
+function askCall(load: LoadChannels): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.ask',
     summary: 'Has a call that waits for approval shown where somebody may decide it.',
     input: z.strictObject({ session: z.string().min(1).max(100), call: z.string().min(1).max(200) }),
@@ -208,83 +226,10 @@ function askCall(load: Load): Call {
   })
 }
 
-function releaseCall(load: Load): Call {
-  return defineCall({
-    ...shared,
-    name: 'channel.release',
-    summary: 'Says whether others may be shown an answer; where it may tell private data, the owner is asked.',
-    timeoutMs: (longestWaitS + 30) * 1_000,
-    input: z.strictObject({
-      delivery,
-      growing: z.boolean().default(false).describe('The answer is still being written: nobody is asked.'),
-      wait_s: z.int().min(0).max(longestWaitS).default(0).describe('How long to wait for the owner.'),
-    }),
-    output: z.strictObject({ released: z.enum(['allowed', 'denied', 'waits']) }),
-    example: { delivery: '01890a5d', growing: false, wait_s: 0 },
-    recordOutput: (output) => ({ ...output }),
-    async run({ delivery: id, growing, wait_s }, context) {
-      const { outbox, releases } = await load()
-      const found = await outbox.find(id)
-      if (found === null) throw new OxbowError('not_found', `There is no delivery ${id}.`, { hint: '`oxbow channel log` lists them.' })
-      const shown = async (): Promise<Released> => ((await releases.mayShow(found)) ? 'allowed' : 'waits')
-      const asked = () => releases.release(ofCall(context, 'channel.release'), found, wait_s * 1_000, context.signal)
-      return { output: { released: growing ? await shown() : await asked() } }
-    },
-  })
-}
-
-/** Longer than `voice.speak` may take. */
-const speakMs: number = 12 * 60_000
-
-function speakCall(load: Load): Call {
-  return defineCall({
-    ...shared,
-    name: 'channel.speak',
-    summary: 'Speaks an answer that others may be shown; where that fails, a note says why.',
-    timeoutMs: speakMs,
-    input: z.strictObject({ delivery }),
-    output: z.strictObject({
-      media_type: z.string(),
-      pieces: z.array(pieceHash).readonly().describe('Of the audio, in order; none: it is not spoken.'),
-    }),
-    example: { delivery: '01890a5d' },
-    recordOutput: ({ media_type, pieces }) => ({ media_type, pieces }),
-    async run({ delivery: id }, context) {
-      const { outbox, releases, speak } = await load()
-      const of = ofCall(context, 'channel.speak')
-      const found = await outbox.find(id)
-      const isShown = found?.spoken === true && (await releases.release(of, found, 0, context.signal)) === 'allowed'
-      if (!isShown) return { output: { media_type: '', pieces: [] } }
-      const { note, ...audio } = await speak(found, context.signal)
-      if (note !== null) await outbox.make(of, note)
-      return { output: audio }
-    },
-  })
-}
-
-/** Made by the guest itself. Only a person allows it, whatever the mode. */
-function answerCallOf(): Call {
-  return defineCall({
-    ...shared,
-    name: answerCall,
-    summary: 'Shows others an answer that may tell private data.',
-    right: runtimeRight,
-    audience: ['runtime'],
-    labels: { adds: [], sink: true },
-    forModel: true,
-    asks: ({ channel, chat }) => `others in ${channel}, chat ${chat}, will read this answer, and it may tell private data`,
-    personal: true,
-    input: z.strictObject({ channel: channelName, chat: platformId, text: z.string() }),
-    output: z.strictObject({}),
-    example: { channel: 'telegram', chat: '-1001000', text: 'The meeting is at ten.' },
-    run: async () => ({ output: {} }),
-  })
-}
-
-function movedCall(load: Load): Call {
+function movedCall(load: LoadChannels): Call {
   const place = z.strictObject({ space: platformId.default(''), chat: platformId.min(1) })
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.moved',
     summary: 'Says that a group has another id: its sessions, and who may speak there, move along.',
     input: z.strictObject({ channel: channelName, from: place, to: place }),
@@ -298,9 +243,9 @@ function movedCall(load: Load): Call {
   })
 }
 
-function sayCall(load: Load): Call {
+function sayCall(load: LoadChannels): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.say',
     summary: 'Says how a channel is: connected, or why not.',
     input: z.strictObject({
@@ -324,7 +269,7 @@ const maxPieceCharacters = Math.ceil(maxPieceBytes / 3) * 4
 
 function pieceCall(blobs: () => Core['blobs']): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.put',
     summary: 'Stores a piece of a file that came with a message.',
     input: z.strictObject({ data: z.string().min(1).max(maxPieceCharacters).describe('The piece as base64.') }),
@@ -341,7 +286,7 @@ function pieceCall(blobs: () => Core['blobs']): Call {
 
 function readCall(): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.read',
     summary: 'Reads a piece of a file that an agent sends to a chat, as base64.',
     tier: 'read_only',
@@ -363,9 +308,9 @@ function readCall(): Call {
 /** Chats and people whose histories are read after a pause: more would take minutes. */
 const mostPlaces = 200
 
-function placesCall(load: Load): Call {
+function placesCall(load: LoadChannels): Call {
   return defineCall({
-    ...shared,
+    ...ofProcess,
     name: 'channel.places',
     summary: 'Lists the chats and people of a channel, so that what they have said while nothing ran is found.',
     tier: 'read_only',

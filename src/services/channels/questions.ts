@@ -2,7 +2,7 @@
  * Approvals by button. A button has 16 random bytes, by which a document says which call it decides, what exactly was asked, below which message
  * it is good and who may press it. It outlives restarts, and is good once.
  */
-import { type CallId, derivedId, isObject, type SessionId, textIn, truncate } from '../../base/index.ts'
+import { type CallId, derivedId, exactText, isObject, type SessionId, textIn, truncate } from '../../base/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { userCaller } from '../../kernel/index.ts'
 import type { PendingApproval, RecordView } from '../../protocol/index.ts'
@@ -156,7 +156,8 @@ function lateAnswer({ allow, by }: NonNullable<AskDoc['decided']>): string {
 }
 
 const timeOf = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC.`
-const decidedLine = (allow: boolean, by: string, at: number): string => `**${allow ? 'Allowed' : 'Denied'}** by ${by}, ${timeOf(at)}`
+const decidedLine = (allow: boolean, by: string, at: number): string =>
+  `**${allow ? 'Allowed' : 'Denied'}** by ${wordsOf(by, 160)}, ${timeOf(at)}`
 
 function buttonsOf(token: string, isCut: boolean): Delivery['buttons'] {
   const row = [
@@ -166,14 +167,21 @@ function buttonsOf(token: string, isCut: boolean): Delivery['buttons'] {
   return isCut ? [row] : [row, [{ label: 'Show all', data: `${token}:s` }]]
 }
 
+/** Words of others in what we say: no format, no line and no sign that cannot be seen. */
+const wordsOf = (text: string, maxChars: number): string =>
+  exactText(truncate(text.replaceAll(/\s+/g, ' ').trim(), maxChars)).replaceAll(/[\\`*_[\]<>#|~!&]/g, '\\$&')
+
+/** As it runs, with what could not be seen written out. */
+const exactJson = (input: string): string => exactText(JSON.stringify(JSON.parse(input), null, 1))
+
 /** What is shown is what runs: a long input comes as a file, whole. */
 function shownOf({ name, input, reason = '', agent }: PendingApproval): { readonly text: string; readonly file: Delivery['file'] } {
-  const head = `**May it?** \`${name}\`${agent === undefined ? '' : ` (${agent})`}`
-  const pretty = JSON.stringify(JSON.parse(input), null, 1)
+  const head = `**May it?** \`${name}\`${agent === undefined ? '' : ` (${wordsOf(agent, 100)})`}`
+  const pretty = exactJson(input)
   const fence = '`'.repeat(Math.max(3, ...(pretty.match(/`+/g) ?? []).map((run) => run.length + 1)))
   const isLong = pretty.length > maxShownInput
   const shown = `${fence}json\n${isLong ? truncate(pretty, maxShownInput) : pretty}\n${fence}`
-  const why = reason === '' ? [] : [truncate(reason, 300)]
+  const why = reason === '' ? [] : [wordsOf(reason, 300)]
   const more = isLong ? ['The whole input is in the file.'] : []
   return { text: [head, ...why, shown, ...more].join('\n'), file: isLong ? { name: 'input.json', text: pretty } : null }
 }
@@ -211,7 +219,7 @@ async function decide(
   const { documents, gate, user, clock, newId, outbox } = deps
   if (verb === 's') {
     const { channel, space, chat } = ask
-    const file = { name: 'input.json', text: JSON.stringify(JSON.parse(ask.input), null, 1) }
+    const file = { name: 'input.json', text: exactJson(ask.input) }
     const id = derivedId('shown', token)
     if (!(await outbox.has(id)))
       await outbox.make(of, newDelivery(id, { channel, space, chat, thread: '', kind: 'notice', text: '', file, made_at: clock.now() }))

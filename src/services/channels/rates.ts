@@ -25,6 +25,8 @@ interface Counted {
 export interface Rates {
   /** Counts a message of somebody who is linked, unless it is beyond their rate. */
   take(identity: Pick<Identity, 'id' | 'role'>): Promise<Counted>
+  /** Whether the next message is beyond the rate. Counts nothing. */
+  isOver(identity: Pick<Identity, 'id' | 'role'>): Promise<boolean>
   /** The count, for the record of what becomes of the message. */
   kept(identity: string): DocumentChange
   /** The message was counted before: it came a second time. */
@@ -68,6 +70,11 @@ export function createRates(deps: ChannelDeps): Rates {
     async take({ id, role }) {
       await load(id)
       return count(id, ratePerWindow[role], rateWindowMs)
+    },
+    async isOver({ id, role }) {
+      await load(id)
+      const now = clock.now()
+      return (windows.get(id) ?? []).filter((at) => now - at < rateWindowMs).length >= ratePerWindow[role]
     },
     giveBack(id, { at }) {
       const all = windows.get(id) ?? []

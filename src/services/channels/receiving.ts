@@ -10,8 +10,8 @@ import type { TurnSource } from '../../protocol/index.ts'
 import { respondConfig } from '../respond/service.ts'
 import { channelsConfig } from './config.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type ChannelDoc, type ChannelHealth, newDelivery, turnOf, type Waiting } from './channel-records.ts'
-import { type Decided, type Identity, type Received } from './channel-schemas.ts'
+import { type ChannelDoc, type ChannelHealth, newDelivery, shownOf, turnOf, type Waiting } from './channel-records.ts'
+import { type Announced, type Decided, type Identity, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import { createCommands } from './commands.ts'
 import type { Identities } from './identities.ts'
@@ -19,11 +19,13 @@ import { catchUpMs, maxCatchUpMs, maxTextChars, ratePerWindow } from './limits.t
 import type { Missed } from './notices/missed.ts'
 import type { Outbox } from './outbox.ts'
 import { createRates, type Rates } from './rates.ts'
-import { createSpending } from './turns/spending.ts'
+import { createSpending, usedUp, usedUpId } from './turns/spending.ts'
 
 export interface Receiving {
   /** @throws OxbowError `not_found` for a channel that there is not */
   receive(of: Of, message: Received): Promise<Decided>
+  /** Whether a message would become a turn, so that its files are worth reading. */
+  wantsFiles(channel: ChannelDoc, message: Announced): Promise<boolean>
 }
 
 interface ReceivingParts {
@@ -47,6 +49,12 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
   const commands = createCommands(deps, parts)
   const say = sayIn(deps, parts)
   return {
+    async wantsFiles(channel, message) {
+      if (channel.state === 'paused' || message.automatic !== '' || !message.is_verified || isOld(deps, parts, message)) return false
+      const identity = await identities.find(channel.name, message.space, message.sender)
+      if (identity === null || whyNotHere(identity, message) !== '' || (await rates.isOver(identity))) return false
+      return message.kind === 'direct' || message.is_for_us || respondsToAll(deps.config)
+    },
     async receive(of, message) {
       const sender = message.is_verified ? identities.find(message.channel, message.space, message.sender) : null
       const [channel, identity] = await Promise.all([parts.channel(message.channel), sender])
@@ -56,7 +64,19 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       if (message.automatic !== '') return ignored(message.automatic)
       if (identity === null) return fromStranger(deps, parts, rates, say, incoming)
       const known = { identity: identity.id, role: identity.role } as const
+      // What is refused is on record, up to so many a day.
+      const overRate = async (until: number): Promise<Decided> => {
+        const isHeard = (await rates.refuse(of, message)) === 0
+        return { ...ignored('over the rate'), ...known, silent_until: isHeard ? 0 : until }
+      }
+      if (message.change === 'edited') {
+        // Each edit is a record, and words for the next turn: no way around the rate.
+        const { until } = await rates.take({ id: `${identity.id} edits`, role: identity.role })
+        if (until > 0) return overRate(until)
+      }
       if (message.change !== 'new') return { ...(await revised(parts, incoming, identity)), ...known }
+      const promoted = await withCode(parts, say, incoming, identity)
+      if (promoted !== null) return promoted
       const here = whyNotHere(identity, message)
       if (here !== '') return { ...ignored(here), ...known }
       const isCommand = commands.isCommand(message.text)
@@ -67,9 +87,7 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
         if ((await chats.get(place))?.recent.includes(message.message) === true) return { ...ignored('known'), ...known }
         const text = `That is more than ${ratePerWindow[identity.role]} messages in ten minutes. I read on when these are over.`
         await say(of, message, text, derivedId('rate notice', identity.id, String(from)))
-        // What is refused is on record, up to so many a day.
-        const isHeard = (await rates.refuse(of, message)) === 0
-        return { ...ignored('over the rate'), ...known, silent_until: isHeard ? 0 : until }
+        return overRate(until)
       }
       const kept = (): readonly DocumentChange[] => [rates.kept(identity.id)]
       if (isOld(deps, parts, message)) {
@@ -115,9 +133,8 @@ async function toTurn(
   { identity, kept }: Speaking,
 ) {
   const spending = createSpending(deps)
-  if ((await spending.left({ identity: identity.id, role: identity.role })) === 'used_up') {
-    const id = derivedId('budget notice', identity.id, spending.today())
-    await say(of, message, 'What you may use in a day is used up. I answer again tomorrow.', id)
+  if (!(await spending.isLeft({ identity: identity.id, role: identity.role }))) {
+    await say(of, message, usedUp, usedUpId(identity.id, spending.today()))
     return ignored('the budget of the day is used up')
   }
   const turn = turnOf(message.channel, message.space, message.chat, message.message)
@@ -145,8 +162,6 @@ function waitingOf(message: Received, identity: Identity, turn: Waiting['turn'])
   }
 }
 
-const shownOf = (shown: string): string => truncate(shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ''), 80)
-
 /** Characters of a name in the source of a turn. */
 const maxSourceChars = 200
 
@@ -162,7 +177,7 @@ function sourceOf({ kind, mentions_us: mention, replies_to_us: reply, is_bot: bo
 }
 
 /** A guest speaks in the groups that were named, and nowhere else. */
-function whyNotHere({ role, groups }: Identity, { kind, chat }: Received): string {
+function whyNotHere({ role, groups }: Identity, { kind, chat }: Pick<Received, 'kind' | 'chat'>): string {
   if (role !== 'guest') return ''
   return kind === 'group' && groups.includes(chat) ? '' : 'a guest, who may not speak here'
 }
@@ -197,12 +212,24 @@ async function revised({ chats }: ReceivingParts, { of, place, message }: Incomi
  * What waited on the platform for more than a day is listed, and not answered. A channel that has been connected for long gets nothing that
  * old: then a clock is wrong, and the message is new.
  */
-function isOld({ clock }: ChannelDeps, { health }: ReceivingParts, { at, channel }: Received): boolean {
+function isOld({ clock }: ChannelDeps, { health }: ReceivingParts, { at, channel }: Pick<Received, 'at' | 'channel'>): boolean {
   const now = clock.now()
   const { state, since } = health(channel)
   // A command of a platform's menu has no time, and comes at once or never.
   return at > 0 && now - at > maxCatchUpMs && (state !== 'up' || now - since < catchUpMs)
 }
+
+/** Whoever is a member already may be given a code for more; it is no message to the agent, whatever becomes of it. */
+async function withCode({ identities }: ReceivingParts, say: Say, { of, message }: Incoming, { role }: Identity): Promise<Decided | null> {
+  if (role === 'owner' || message.kind !== 'direct') return null
+  const { channel, space, sender, shown, text } = message
+  const claimed = await identities.claim(of, { channel, space, sender, shown }, text)
+  if (claimed === null || claimed === 'wrong') return null
+  await say(of, message, linkedAs(claimed))
+  return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
+}
+
+const linkedAs = ({ role }: Identity): string => `You are linked as ${role}. Write me what you want; /help lists what can be said.`
 
 /** Nobody hears that there is an agent, unless the person wants that. */
 async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, rates: Rates, say: Say, incoming: Incoming): Promise<Decided> {
@@ -218,7 +245,7 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, rates: Rat
     await chats.rehear(of, place, message.message, message.sender, message.change === 'deleted' ? null : message.text)
     return ignored('not linked')
   }
-  if (message.is_bot) return ignored('a bot')
+  if (message.is_bot) return refused('a bot')
   if (message.change !== 'new' || message.kind !== 'direct') return refused('not linked')
   if (!message.is_verified) return refused('the platform does not vouch for the sender')
   const sender = { channel: message.channel, space: message.space, sender: message.sender, shown: message.shown }
@@ -228,7 +255,7 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, rates: Rat
     return refused('a wrong code')
   }
   if (claimed !== null) {
-    await say(of, message, `You are linked as ${claimed.role}. Write me what you want; /help lists what can be said.`)
+    await say(of, message, linkedAs(claimed))
     return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
   }
   if (sectionOf(channelsConfig, deps.config).strangers !== 'code') return refused('not linked')

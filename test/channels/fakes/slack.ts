@@ -160,7 +160,7 @@ function controlsOf(
         team: { id: team },
         channel: { id: chat },
         message: { type: 'message', ts: message },
-        actions: [{ type: 'button', value: data, action_id: element !== undefined && 'action_id' in element ? element.action_id : '' }],
+        actions: [{ type: 'button', value: data, action_id: actionOf(element), action_ts: nextTs(state) }],
       }
       sockets.deliver('interactive', payload, `press ${message}`)
       return shownTo.promise
@@ -168,6 +168,8 @@ function controlsOf(
     ...switchesOf(state, sockets),
   }
 }
+
+const actionOf = (element: object | undefined): unknown => (element !== undefined && 'action_id' in element ? element.action_id : '')
 
 /** What changes how the server behaves, and what it has counted. */
 function switchesOf(

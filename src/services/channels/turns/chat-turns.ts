@@ -9,16 +9,18 @@ import {
   change,
   chatCategory,
   type ChatDoc,
+  identityCategory,
   newDelivery,
   outboxCategory,
   processRight,
   type Running,
+  type Waiting,
   waitsToBeHeard,
 } from '../channel-records.ts'
-import type { Role } from '../channel-schemas.ts'
+import { type Identity, type Role, roleSchema } from '../channel-schemas.ts'
 import { maxPast } from '../limits.ts'
 import type { Outbox } from '../outbox.ts'
-import { createSpending, type Spending } from './spending.ts'
+import { createSpending, type Spending, usedUp, usedUpId } from './spending.ts'
 import { beginTurn } from './turn-message.ts'
 
 export interface ChatTurnDeps extends ChannelDeps {
@@ -26,15 +28,18 @@ export interface ChatTurnDeps extends ChannelDeps {
   readonly outbox: Outbox
 }
 
-/** Takes the next message, or the running one to its end. */
-export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal: AbortSignal): Promise<void> {
+/** Takes the next message, or the running one to its end. @returns when to look again at a message that waits for another chat */
+export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal: AbortSignal): Promise<number | undefined> {
   const { held, runs } = deps
   const { running } = chat
   if (running === null) return takeNext(deps, id)
   if (running.heard_audio === 'stopped') return endRunning(deps, id, running)
   if (waitsToBeHeard(running)) return listen(deps, id, chat, running, signal)
   const { turn } = running
-  const { cursor } = await beginTurn(deps, chat, running)
+  // Whoever was unlinked while they were heard says nothing any more.
+  const known = (await deps.documents.get<Identity>(identityCategory, running.identity))?.value
+  if (known === undefined && !running.delivery) return endRunning(deps, id, running)
+  const { cursor } = await beginTurn(deps, chat, known === undefined ? running : { ...running, role: lesserOf(running.role, known.role) })
   if (!running.delivery && (await isAnswered(deps, turn, signal))) {
     const reply = replyOf(deps, chat, running, cursor)
     const isMade = await deps.outbox.has(reply.id)
@@ -45,19 +50,20 @@ export async function goOn(deps: ChatTurnDeps, id: string, chat: ChatDoc, signal
     })
   }
   await runs.turns.ended(turn, signal)
-  await endRunning(deps, id, running)
+  return endRunning(deps, id, running)
 }
 
 /** The next message may begin. What this one has spent is counted. */
-async function endRunning(deps: ChatTurnDeps, id: string, { turn, ...running }: Running): Promise<void> {
+async function endRunning(deps: ChatTurnDeps, id: string, { turn, ...running }: Running): Promise<undefined> {
   const counted = await createSpending(deps).count(running, turn, running.session, running.spent)
   await deps.held.update(byKernel(deps, 'channel.end'), id, async (now) =>
     now?.running?.turn === turn ? [change(chatCategory, id, { ...now, running: null }), ...counted] : [],
   )
+  return undefined
 }
 
 /** Audio is heard before its turn begins: what was said is what runs. Where nothing of a message can be heard or read, it has no turn. */
-async function listen(deps: ChatTurnDeps, id: string, chat: ChatDoc, running: Running, signal: AbortSignal): Promise<void> {
+async function listen(deps: ChatTurnDeps, id: string, chat: ChatDoc, running: Running, signal: AbortSignal): Promise<undefined> {
   const { hear } = await import('./hearing.ts')
   const heard = await hear(deps, chat, running, signal)
   for (const notice of heard.notices) await deps.outbox.make(byKernel(deps, 'channel.hear'), notice)
@@ -66,6 +72,7 @@ async function listen(deps: ChatTurnDeps, id: string, chat: ChatDoc, running: Ru
   await deps.held.update(byKernel(deps, 'channel.hear'), id, async (now) =>
     now?.running?.turn === running.turn && waitsToBeHeard(now.running) ? [change(chatCategory, id, { ...now, running: next })] : [],
   )
+  return undefined
 }
 
 /** Where others than an owner read an answer, the guest says what of it they are shown. */
@@ -87,15 +94,30 @@ function replyOf({ clock }: ChatTurnDeps, { voice = 'auto', ...place }: ChatDoc,
   })
 }
 
-async function takeNext(deps: ChatTurnDeps, id: string): Promise<void> {
+/** How often a message looks whether the rest of its sender's day is free. */
+const freeMs = 500
+
+async function takeNext(deps: ChatTurnDeps, id: string): Promise<number | undefined> {
   const spending: Spending = createSpending(deps)
+  let again: number | undefined
   await deps.held.update(byKernel(deps, 'channel.begin'), id, async (now) => {
-    const [next, ...queue] = now?.queue ?? []
-    if (now === null || now.running !== null || next === undefined) return []
+    const [first, ...queue] = now?.queue ?? []
+    if (now === null || now.running !== null || first === undefined) return []
+    // A message that waits acts by what its sender may when its turn begins: whoever was unlinked meanwhile may nothing.
+    const known = (await deps.documents.get<Identity>(identityCategory, first.identity))?.value
+    if (known === undefined) {
+      const others = queue.filter(({ identity }) => identity !== first.identity)
+      return [change(chatCategory, id, { ...now, queue: others })]
+    }
+    const next = { ...first, role: lesserOf(first.role, known.role) }
     // A session of the owner's own would run with the owner's rights, whoever speaks in it.
     const isOwn = next.role === 'owner' && now.kind === 'direct'
     const session = isOwn || isDerived(now.session) ? now.session : newSession(deps, now, next.role)
-    const { changes, before } = await spending.hold(next, next.turn, session)
+    const held = await spending.hold(next, next.turn, session)
+    if (held === 'waits') again = deps.clock.now() + freeMs
+    if (held === 'waits') return []
+    if (held === 'used_up') return [change(chatCategory, id, { ...now, queue }), ...(await usedUpNotice(deps, now, next))]
+    const { changes, before } = held
     const chat: ChatDoc = {
       ...withSession(now, session),
       running: { ...next, delivery: false, session, hints: now.hints, heard: now.heard, spent: before },
@@ -107,6 +129,21 @@ async function takeNext(deps: ChatTurnDeps, id: string): Promise<void> {
     const follow: DocumentChange = change(followCategory, session, { right: processRight })
     return [follow, change(chatCategory, id, chat), ...changes]
   })
+  deps.outbox.wake()
+  return again
+}
+
+/** Unless they were told today. */
+async function usedUpNotice(deps: ChatTurnDeps, { channel, space, chat, thread }: ChatDoc, { identity }: Waiting) {
+  const id = usedUpId(identity, createSpending(deps).today())
+  if (await deps.outbox.has(id)) return []
+  const notice = newDelivery(id, { channel, space, chat, thread, kind: 'notice', text: usedUp, made_at: deps.clock.now() })
+  return [change(outboxCategory, id, notice)]
+}
+
+/** @returns whichever of two roles has fewer rights */
+export function lesserOf(one: Role, other: Role): Role {
+  return roleSchema.options.findLast((role) => role === one || role === other)!
 }
 
 /** @returns the chat with another session; the one before still belongs to it */

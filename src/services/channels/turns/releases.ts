@@ -2,8 +2,9 @@
  * What others than an owner are shown. An answer of a session that has read private data reaches a group, a member or a guest only after the owner
  * has allowed it: the answer waits as a call, `channel.answer`, which the owner decides in a direct chat, or at a terminal.
  */
-import { type CallId, derivedId, type SessionId, textIn, truncate } from '../../../base/index.ts'
+import { type CallId, derivedId, isObject, type Json, type JsonObject, type SessionId, textIn } from '../../../base/index.ts'
 import { runtimeCaller, userCaller } from '../../../kernel/index.ts'
+import { mediaCall, sentMedia } from '../../../protocol/index.ts'
 import type { HeldRuns } from '../../../runs/index.ts'
 import { byKernel, type ChannelDeps, type Of } from '../channel-deps.ts'
 import { answerCall, change, releaseCategory } from '../channel-records.ts'
@@ -28,8 +29,6 @@ export interface Releases {
   release(of: Of, delivery: Delivery, ms: number, signal: AbortSignal): Promise<Released>
 }
 
-/** Characters of an answer that the owner is shown: all that a reply has before it becomes a file, and more. */
-const maxAnswerChars = 30_000
 const askTries = 20
 const askPauseMs = 250
 const topicOf = (delivery: string): string => `channel release ${delivery}`
@@ -66,6 +65,24 @@ export function createReleases(deps: ChannelDeps, parts: { readonly outbox: Outb
   }
 }
 
+/** What an answer says, also of how its turn has failed. */
+function saidIn(ended: JsonObject): string {
+  const { failure } = ended
+  const failed = isObject(failure) ? [textIn(failure, 'message'), textIn(failure, 'hint')].join(' ') : ''
+  return [textIn(ended, 'reply'), failed].filter((text) => text !== '').join('\n\n')
+}
+
+const maxRecords = 10_000
+
+/** Files that come along with an answer. */
+async function filesOf({ store }: ChannelDeps, { session, turn, cursor }: Delivery): Promise<readonly string[]> {
+  const of = { session: session as SessionId, after: Math.max(0, cursor - 1), phases: ['outcome'] as const }
+  const records = await store.records({ ...of, order: 'oldest_first', limit: maxRecords, hydrate: true })
+  const own = records.filter((record) => record.turn === turn && record.name === mediaCall)
+  const sent = sentMedia(own.map(({ name, phase, body }) => ({ name, phase, body: JSON.parse(body) as Json })))
+  return sent.map(({ name, bytes, caption }) => [`${name} (${bytes} bytes)`, caption].filter((text) => text !== '').join(': '))
+}
+
 /** The same call after a crash: its id follows from the delivery. */
 async function decide(
   deps: ChannelDeps,
@@ -82,7 +99,8 @@ async function decide(
   await sessions.load(session as SessionId)
   const call = derivedId(answerCall, id) as CallId
   const caller = runtimeCaller(userCaller(user, session as SessionId, turn as never), `agent:${config.agent.name}`)
-  const input = { channel, chat, text: truncate(textIn(ended, 'reply'), maxAnswerChars) }
+  // All that is sent when the owner allows it.
+  const input = { channel, chat, text: saidIn(ended), files: await filesOf(deps, delivery) }
   const answered = gate.call(caller, answerCall, input, { id: call, signal })
   // It waits in a moment; at a terminal it is decided without this.
   const show = async (): Promise<void> => {

@@ -64,10 +64,13 @@ function textFor({ channel, kind }: ChatDoc, { role, text, quoted, shown, turn, 
 /** By which rights its turns run. The owner's own chat runs as the usual agent. */
 async function setProfile(deps: ChannelDeps, { kind, channel }: ChatDoc, { role, identity, session }: Running): Promise<void> {
   const { documents, config, neverPassedOn } = deps
-  const readable = (right: string): boolean => role !== 'guest' || !changingRights(deps).has(right)
+  const changing = role === 'guest' ? changingRights(deps) : []
+  const readable = (right: string): boolean => !changing.some((each) => reaches(right, each))
   const found = await documents.get<Identity>(identityCategory, identity)
   const own = config.agent.rights
   const wanted = role === 'owner' ? [...own] : (found?.value.rights.length ?? 0) > 0 ? [...found!.value.rights] : [...defaultRights[role]]
+  // What the person has spent, and what their machine does, others hear only where that was named.
+  const isTold = role !== 'owner' && wanted.includes('system.read')
   const isPlain = role === 'owner' && kind === 'direct'
   const profile: AgentProfile | null = isPlain
     ? null
@@ -76,7 +79,7 @@ async function setProfile(deps: ChannelDeps, { kind, channel }: ChatDoc, { role,
         name: config.agent.name,
         rights: passedOn(
           delegableOf(grantOf(own), neverPassedOn),
-          [...expandRights(wanted).filter(readable), '!memory.read', modelRight],
+          [...expandRights(wanted).filter(readable), '!memory.read', ...(isTold ? [] : ['!system.read']), modelRight],
           neverPassedOn,
         ),
         model: '',
@@ -90,12 +93,18 @@ async function setProfile(deps: ChannelDeps, { kind, channel }: ChatDoc, { role,
   await documents.put(byKernel(deps, 'channel.begin'), [change(profileCategory, session, profile)])
 }
 
-const defaultRights = { member: ['worker', 'web.read'], guest: ['file.read', 'skill.use', 'system.read'] } as const
+const defaultRights = { member: ['worker', 'web.read'], guest: ['file.read', 'skill.use'] } as const
 
 /** Rights with which a model can change something: no guest has one, whatever was named when they were linked. */
-function changingRights({ references }: Pick<ChannelDeps, 'references'>): ReadonlySet<string> {
+function changingRights({ references }: Pick<ChannelDeps, 'references'>): readonly string[] {
   const changing = references().filter(({ audience, tier }) => audience.includes('model') && tier !== 'read_only')
-  return new Set(['*', ...changing.map(({ right }) => right)])
+  return [...new Set(changing.map(({ right }) => right))]
+}
+
+/** Whether a right, also one of a place such as `file.write:notes`, allows what needs another. */
+function reaches(given: string, right: string): boolean {
+  const [name = ''] = given.split(':', 1)
+  return name === right || name === '*'
 }
 
 const groupRule = 'You answer in a group: others read what you write. Say nothing there that the person would keep to themselves.'
