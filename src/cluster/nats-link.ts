@@ -212,36 +212,42 @@ export async function openClusterLink(config: ClusterConfig): Promise<ClusterLin
   }
 }
 
+/** @returns null for what is not there, or cannot be read */
+async function read<Schema extends z.ZodType>(bucket: KV, key: string, schema: Schema): Promise<z.infer<Schema> | null> {
+  const entry = await bucket.get(key)
+  return entry === null || entry.operation !== 'PUT' ? null : parseNote(schema, entry.string())
+}
+
+/** Asks for each key: the library's own list of a bucket waits for ever for an entry that is replaced while it reads. @returns them by key, in order */
+async function readAll<Schema extends z.ZodType>(
+  connection: NatsConnection,
+  bucket: KV,
+  name: string,
+  schema: Schema,
+): Promise<readonly (readonly [string, z.infer<Schema>])[]> {
+  const prefix = `$KV.${name}.`
+  const { state } = await (await jetstreamManager(connection)).streams.info(`KV_${name}`, { subjects_filter: `${prefix}>` })
+  const found: (readonly [string, z.infer<Schema>])[] = []
+  const take = async (key: string): Promise<void> => {
+    const note = await read(bucket, key, schema)
+    if (note !== null) found.push([key, note])
+  }
+  await Promise.all(Object.keys(state.subjects ?? {}).map((subject) => take(subject.slice(prefix.length))))
+  return found.sort(([one], [other]) => (one < other ? -1 : 1))
+}
+
 function linkOver(connection: NatsConnection, buckets: Buckets, term: number): ClusterLink {
   const { leases, nodes, places, wishes } = buckets
-  const read = async <Schema extends z.ZodType>(bucket: KV, key: string, schema: Schema): Promise<z.infer<Schema> | null> => {
-    const entry = await bucket.get(key)
-    return entry === null || entry.operation !== 'PUT' ? null : parseNote(schema, entry.string())
-  }
-  // Asks for each key: the library's own list of a bucket waits for ever for an entry that is replaced while it reads.
-  const readAll = async <Schema extends z.ZodType>(
-    bucket: KV,
-    name: string,
-    schema: Schema,
-  ): Promise<readonly (readonly [string, z.infer<Schema>])[]> => {
-    const prefix = `$KV.${name}.`
-    const { state } = await (await jetstreamManager(connection)).streams.info(`KV_${name}`, { subjects_filter: `${prefix}>` })
-    const keys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length))
-    const found: (readonly [string, z.infer<Schema>])[] = []
-    const take = async (key: string): Promise<void> => {
-      const note = await read(bucket, key, schema)
-      if (note !== null) found.push([key, note])
-    }
-    await Promise.all(keys.map(take))
-    return found.sort(([one], [other]) => (one < other ? -1 : 1))
-  }
   return {
     term,
     leases: leasePort(leases),
     lease: (user) => read(leases, keyOf(user), leaseNote),
     place: (user) => read(places, keyOf(user), placeNote),
     async all() {
-      const [allNodes, allLeases] = await Promise.all([readAll(nodes, names.nodes, nodeView), readAll(leases, names.leases, leaseNote)])
+      const [allNodes, allLeases] = await Promise.all([
+        readAll(connection, nodes, names.nodes, nodeView),
+        readAll(connection, leases, names.leases, leaseNote),
+      ])
       return { nodes: allNodes.map(([, node]) => node), leases: new Map(allLeases.map(([key, lease]) => [userOf(key), lease])) }
     },
     writeNode: async (node) => void (await nodes.put(node.name, JSON.stringify(node))),

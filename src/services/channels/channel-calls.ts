@@ -6,8 +6,8 @@ import { type Call, defineCall } from '../../protocol/index.ts'
 import { manageRight, newDelivery, readRight, webhookKind, webhookSender } from './channel-records.ts'
 import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
-import { type LoadChannels, ofCall } from './channel-deps.ts'
-import type { Channels } from './open-channels.ts'
+import { ofCall } from './channel-deps.ts'
+import type { LoadChannels, Channels } from './open-channels.ts'
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 30_000 } as const satisfies Partial<Call>
 const reads = { ...shared, tier: 'read_only', right: readRight, effect: 'none' } as const

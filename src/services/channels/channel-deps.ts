@@ -4,7 +4,6 @@ import type { RunsPort } from '../../runs/index.ts'
 import type { CallId } from '../../base/index.ts'
 import type { Call, CallContext, Caller } from '../../protocol/index.ts'
 import { processRight } from './channel-records.ts'
-import type { Channels } from './open-channels.ts'
 
 /** What a part of the channels is made of. */
 export interface ChannelDeps extends Core {
@@ -20,9 +19,6 @@ export interface Of {
 
 /** @returns the call that is being made as the one that changes something */
 export const ofCall = ({ caller, id }: Pick<CallContext, 'caller' | 'id'>, name: string): Of => ({ caller, call: id, name })
-
-/** @returns the channels, which are opened by the first call that needs them */
-export type LoadChannels = () => Promise<Channels>
 
 /** Of a call that the process of channels makes, and nobody else. */
 export const ofProcess = {

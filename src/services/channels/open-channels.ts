@@ -20,6 +20,9 @@ import { watchDecisions } from './turns/chat-turns.ts'
 import type { Spoken } from './turns/hearing.ts'
 import { createReleases, type Releases } from './turns/releases.ts'
 
+/** @returns the channels, which are opened by the first call that needs them */
+export type LoadChannels = () => Promise<Channels>
+
 export interface Channels extends Receiving {
   readonly outbox: Outbox
   readonly chats: Chats

@@ -18,7 +18,8 @@ import {
   type Received,
   receivedSchema,
 } from './channel-schemas.ts'
-import { type LoadChannels, ofCall, ofProcess } from './channel-deps.ts'
+import { ofCall, ofProcess } from './channel-deps.ts'
+import type { LoadChannels } from './open-channels.ts'
 import { channelsConfig } from './config.ts'
 import { respondsToAll } from './receiving.ts'
 import { answerCalls } from './turns/answer-calls.ts'

@@ -5,7 +5,8 @@ import { OxbowError } from '../../../base/index.ts'
 import { type Call, defineCall } from '../../../protocol/index.ts'
 import { answerCall } from '../channel-records.ts'
 import { channelName, deliveryId, pieceHash, platformId } from '../channel-schemas.ts'
-import { type LoadChannels, ofCall, ofProcess } from '../channel-deps.ts'
+import { ofCall, ofProcess } from '../channel-deps.ts'
+import type { LoadChannels } from '../open-channels.ts'
 import type { Released } from './releases.ts'
 
 /** Seconds that a person is waited for at once. */
