@@ -4,10 +4,10 @@ import type { Delivery, Guest } from './gateway.ts'
 import { maxParts, maxSenders } from './limits.ts'
 import { createPacing } from './pacing.ts'
 import type { ChannelAdapter, OutboundPart } from './port.ts'
-import { partsOf } from './rendered.ts'
 import { deliverReply, type ReplyDeps, upload } from './replies.ts'
 import { chatOf, editUntilDone, sendOnce, Undelivered } from './sending.ts'
 import { pauseFor, retryMs } from './retries.ts'
+import { renderMarkdown } from './text/index.ts'
 
 export interface Deliveries {
   /** All that is open now. */
@@ -101,7 +101,7 @@ const filePart = 9
 async function deliverText(deps: ReplyDeps, delivery: Delivery): Promise<void> {
   const { adapter, signal } = deps
   const { text, file, buttons, kind } = delivery
-  const rendered = text === '' ? [] : partsOf(text, adapter.kind, adapter.limits.textLength)
+  const rendered = text === '' ? [] : renderMarkdown(text, adapter.limits.dialect, adapter.limits.textLength)
   const parts = rendered.slice(0, maxParts).map((part, index) => (index === 0 && buttons.length > 0 ? { ...part, buttons } : part))
   const isByEdit = adapter.limits.edits && (kind === 'question' || delivery.parts.some(({ id }) => id !== ''))
   for (const [index, part] of parts.entries()) {

@@ -8,6 +8,7 @@
 import type { JsonObject, Random } from '../base/index.ts'
 import type { InputOf } from '../client/index.ts'
 import type { ChannelSettings } from '../config/index.ts'
+import type { TextDialect } from './text/index.ts'
 
 export type { ChannelSettings } from '../config/index.ts'
 
@@ -133,6 +134,8 @@ export type Sent =
 
 /** Facts of a platform. */
 export interface ChannelLimits {
+  /** How its messages are written: what `OutboundPart.text` is in. */
+  readonly dialect: TextDialect
   /** UTF-16 units of one message. */
   readonly textLength: number
   /** Least time between two messages, or edits, in a chat. */
@@ -163,7 +166,6 @@ export interface MenuCommand {
 
 /** One connection to one account of a platform. */
 export interface ChannelAdapter {
-  readonly kind: string
   readonly limits: ChannelLimits
   /**
    * Tries the token, and receives from then on, until the signal. Resolves with the first connection, or rejects; later it connects again

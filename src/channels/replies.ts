@@ -8,8 +8,8 @@ import { type FollowEvent, watchTurn } from '../client/index.ts'
 import type { Delivery, Guest } from './gateway.ts'
 import { maxFiles, maxParts, releaseWaitS } from './limits.ts'
 import type { OutboundPart } from './port.ts'
-import { partsOf } from './rendered.ts'
 import { chatOf, editUntilDone, type SendingDeps, sendOnce } from './sending.ts'
+import { renderMarkdown } from './text/index.ts'
 
 export interface ReplyDeps extends SendingDeps {
   readonly guest: Guest
@@ -38,13 +38,13 @@ export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise
   const ended = await follow(deps, delivery, first)
   const isAllowed = await released(deps, delivery, first)
   const text = isAllowed ? textOf(ended) : notAllowed
-  const parts = partsOf(text, adapter.kind, adapter.limits.textLength - partMargin)
+  const parts = renderMarkdown(text, adapter.limits.dialect, adapter.limits.textLength - partMargin)
   const isFile = parts.length > maxParts
   const shown = isFile
     ? [
-        ...partsOf(
+        ...renderMarkdown(
           `${parts[0]!.plain.slice(0, maxTeaserChars)}…\n\nThe whole answer is in the file.`,
-          adapter.kind,
+          adapter.limits.dialect,
           adapter.limits.textLength,
         ),
       ]
@@ -186,7 +186,7 @@ async function showGrowth(deps: ReplyDeps, delivery: Delivery, message: string, 
         growing.shown = now
         continue
       }
-      const [part] = partsOf(now, adapter.kind, adapter.limits.textLength - partMargin)
+      const [part] = renderMarkdown(now, adapter.limits.dialect, adapter.limits.textLength - partMargin)
       const sent = await adapter.edit(chat, message, part!, deps.signal)
       growing.shown = now
       if (!sent.ok && sent.why === 'throttled') pacing.hold(chat, sent.retryAfterMs)

@@ -41,6 +41,7 @@ import { chatKey, createIntake } from '../intake.ts'
 
 /** From discord.com/developers/docs: messages of 2 000 characters, five in five seconds in a channel, files of 10 MB. */
 const limits: ChannelLimits = {
+  dialect: 'discord',
   textLength: 2_000,
   chatIntervalMs: 1_000,
   groupPerMinute: Infinity,
@@ -86,7 +87,6 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
   const sending = sendingBy({ rest, me: () => me, clock, rival })
   const { told: _, ...requests } = sending
   return {
-    kind: 'discord',
     limits,
     ...requests,
     async start(events, menu, signal) {

@@ -19,6 +19,7 @@ import { pauseFor, retryMs } from '../retries.ts'
 
 /** From docs.slack.dev/apis/web-api/rate-limits and reference/block-kit: one message a second in a channel, 3 000 characters in a block. */
 const limits: ChannelLimits = {
+  dialect: 'slack',
   textLength: 3_000,
   chatIntervalMs: 1_000,
   groupPerMinute: Infinity,
@@ -63,7 +64,6 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
   let me: Me = { team: '', user: '', bot: '' }
   let connected: Promise<void> = Promise.resolve()
   return {
-    kind: 'slack',
     limits,
     ...sendingBy(web, () => me.user, clock),
     async start(events, _menu, signal) {

@@ -6,6 +6,7 @@ import { OxbowError } from '../../base/index.ts'
 import type { AdapterDeps, ChannelLimits, ChatRef, OpenChannel, Sent } from '../port.ts'
 
 const limits: ChannelLimits = {
+  dialect: 'plain',
   textLength: 90_000,
   chatIntervalMs: 200,
   groupPerMinute: Infinity,
@@ -35,7 +36,6 @@ export const openWebhook: OpenChannel = async ({ name, options }, { post }: Adap
     return post({ id: `oxbow_${intent}`, chat: to.chat, thread: to.thread, ...content })
   }
   return {
-    kind: 'webhook',
     limits,
     start: async () => ({
       id: name,
