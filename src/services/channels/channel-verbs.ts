@@ -2,6 +2,7 @@
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { isObject, OxbowError, textIn } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
+import { channelKind } from './channel-kinds.ts'
 
 type View = OutputOf<'channel.list'>[number]
 type Line = OutputOf<'channel.log'>[number]
@@ -33,9 +34,10 @@ export const channelVerbs: readonly ServiceVerb[] = [
     async input(input, { options, readPiped }) {
       const pairs = ((options['option'] ?? []) as readonly string[]).map((pair) => pair.split(/=(.*)/s))
       const given = Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]))
-      if (options['tokenStdin'] !== true && input['kind'] === 'webhook') return { ...input, secrets: {}, options: given }
       const kind = textIn(input, 'kind')
-      const hint = `oxbow channel add ${plainLine(kind, nameChars)} --token-stdin < ${kind === 'slack' ? 'tokens.json' : 'token.txt'}`
+      const { secrets: [first, ...others] = ['token'], isWebhook = false } = channelKind(kind) ?? {}
+      if (options['tokenStdin'] !== true && isWebhook) return { ...input, secrets: {}, options: given }
+      const hint = `oxbow channel add ${plainLine(kind, nameChars)} --token-stdin < ${others.length > 0 ? 'tokens.json' : 'token.txt'}`
       if (options['tokenStdin'] !== true)
         throw new OxbowError('bad_input', 'a token is needed, and is not taken from the command line', {
           hint: `Add --token-stdin, and pipe it in: ${hint}`,
@@ -43,7 +45,6 @@ export const channelVerbs: readonly ServiceVerb[] = [
       const piped = (await readPiped()).trim()
       if (piped === '') throw new OxbowError('bad_input', 'nothing was piped in', { hint })
       // Where a channel has several secrets, they come as JSON.
-      const first = kind === 'webhook' ? 'secret' : kind === 'email' ? 'password' : 'token'
       const secrets = piped.startsWith('{') ? parsedSecrets(piped) : { [first]: piped }
       return { ...input, secrets, options: given }
     },
