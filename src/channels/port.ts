@@ -6,7 +6,7 @@
  * Its contract is `channel-contract.ts`, which each adapter runs against a fake server of its platform.
  */
 import type { JsonObject, Random } from '../base/index.ts'
-import type { InputOf } from '../client/index.ts'
+import type { InputOf, OutputOf } from '../client/index.ts'
 import type { ChannelSettings } from '../config/index.ts'
 import type { TextDialect } from './text/index.ts'
 
@@ -209,8 +209,8 @@ export interface AdapterDeps {
   readonly places?: () => Promise<KnownPlaces>
   /** Ids, counts and reasons; never tokens, and never what people said. */
   readonly log: (message: string, fields?: JsonObject) => void
-  /** Has the guest post to the address of a webhook, under its egress policy. */
-  readonly post?: (content: Omit<InputOf<'channel.post'>, 'channel'>) => Promise<Sent>
+  /** Has the guest post to the address of a webhook. @throws OxbowError `denied` where its egress policy forbids that */
+  readonly post?: (content: Omit<InputOf<'channel.post'>, 'channel'>) => Promise<OutputOf<'channel.post'>>
 }
 
 /** How a kind of channel is opened. Its library is loaded then. @throws OxbowError `bad_input` for settings that cannot be used */
