@@ -1,7 +1,7 @@
 /** A mail, as the port has it. Whatever it says is hostile: its parts, its names, and how deep they nest. */
 import PostalMime, { type Address, type Attachment, type Email, type Header } from 'postal-mime'
 import { createHash } from 'node:crypto'
-import { OxbowError } from '../../base/index.ts'
+import { overLimit } from '../inbound-files.ts'
 import type { InboundFile, InboundMessage } from '../port.ts'
 import type { EmailSettings } from './email-settings.ts'
 import { isFromDomain, type Resolve } from './email-trust.ts'
@@ -192,10 +192,7 @@ function filesOf(attachments: readonly Attachment[]): readonly InboundFile[] {
       name: filename ?? (mimeType === 'message/rfc822' ? `mail-${index + 1}.eml` : `file-${index + 1}`),
       bytes: bytes.length,
       async *open(maxBytes) {
-        if (bytes.length > maxBytes)
-          throw new OxbowError('limit_reached', `The file has more than ${maxBytes} bytes.`, {
-            hint: 'Send a smaller one, or a link to it.',
-          })
+        if (bytes.length > maxBytes) throw overLimit(maxBytes)
         for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
       },
     }
