@@ -16,9 +16,10 @@ export interface ReplyDeps extends SendingDeps {
   readonly log: (message: string) => void
 }
 
-const placeholder: OutboundPart = { text: '…', plain: '…' }
-/** Parts from here on are files: the text of a reply has fewer. */
-const textFilePart = 9
+/** What stands in a chat until there is something to say. */
+export const placeholder: OutboundPart = { text: '…', plain: '…' }
+/** The part that is a text as a file: a text has fewer parts. Files that an agent sends follow it. */
+export const textFilePart = 9
 const firstMediaPart = 10
 const voicePart = 20
 const partMargin = 200
@@ -144,19 +145,14 @@ async function follow(deps: ReplyDeps, delivery: Delivery, message: string): Pro
     onPending: ({ call }) => ask(call),
   })
   const over = new AbortController()
-  const aborted = Promise.withResolvers<never>()
-  aborted.promise.catch(() => {})
-  const abort = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
   try {
     const showing = message === '' ? Promise.resolve() : showGrowth(deps, delivery, message, growing, over.signal)
-    const ended = await Promise.race([watch.over, aborted.promise])
+    const ended = await untilAborted(watch.over, signal)
     over.abort()
     await showing
     return ended
   } finally {
     over.abort()
-    signal.removeEventListener('abort', abort)
     watch.stop()
   }
 }

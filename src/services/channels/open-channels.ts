@@ -1,9 +1,8 @@
 /** The channels of a user, open: what their calls use, and the start of the process that speaks to the platforms. */
-import { type CallId, derivedId, once, OxbowError } from '../../base/index.ts'
+import { derivedId, once, OxbowError } from '../../base/index.ts'
 import type { ChannelSettings } from '../../config/index.ts'
-import { userCaller } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import type { ChannelDeps, Of } from './channel-deps.ts'
+import { askAsPerson, type ChannelDeps, type Of } from './channel-deps.ts'
 import { change, channelCategory, type ChannelDoc, type ChannelHealth, processRight, secretName } from './channel-records.ts'
 import type { Delivery } from './channel-schemas.ts'
 import { type Chats, createChats } from './chats.ts'
@@ -178,13 +177,13 @@ function createProcess(
   all: () => Promise<readonly ChannelDoc[]>,
   onState: (name: string, state: Omit<ChannelHealth, 'since'>) => void,
 ) {
-  const { gate, user, newId, secrets, host } = deps
-  const call = (name: string, input: object) => gate.call(userCaller(user, '', ''), name, input, { id: newId() as CallId, signal: null })
+  const { secrets, host } = deps
+  const ask = askAsPerson(deps)
   const newKey = async (): Promise<string> => {
-    await call('key.revoke', { key: keyName })
-    const made = await call('key.create', { name: keyName, rights: [processRight] })
+    await ask('key.revoke', { key: keyName })
+    const made = await ask('key.create', { name: keyName, rights: [processRight] })
     if (made.status !== 'ok') throw new OxbowError(made.failure.code, made.failure.message, { hint: made.failure.hint })
-    return (made.output as { readonly key: string }).key
+    return made.output.key
   }
   const key = once(newKey)
   const hand = async (): Promise<void> => {

@@ -17,7 +17,7 @@ import {
   outboxCategory,
 } from './channel-records.ts'
 import { type Delivery, type Identity } from './channel-schemas.ts'
-import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
+import { askAsPerson, byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
 import type { Chats } from './chats.ts'
 import { channelsConfig } from './config.ts'
 import type { Identities } from './identities.ts'
@@ -278,8 +278,8 @@ async function askIn(
   const { documents, clock } = deps
   const { chats, outbox } = parts
   const pendingOf = async (): Promise<PendingApproval | null> => {
-    const found = await deps.gate.call(userCaller(deps.user, '', ''), 'approval.list', {}, { id: deps.newId() as CallId, signal: null })
-    const waiting = found.status === 'ok' ? (found.output as readonly PendingApproval[]) : []
+    const found = await askAsPerson(deps)('approval.list', {})
+    const waiting = found.status === 'ok' ? found.output : []
     return waiting.find((each) => each.call === call && deps.approvals.top(each.session) === deps.approvals.top(session)) ?? null
   }
   const waiting = await pendingOf()
