@@ -41,11 +41,12 @@ test('of a group that is not read nothing is kept but what is for the agent, and
   await link('bob', 'member')
   await fake.say({ from: 'eve', text: 'the secret of eve', group: true })
   await fake.say({ from: 'bob', text: 'the secret of bob', group: true })
+  await fake.say({ from: 'bob', text: '/deploy the secret of bob, by another bot', group: true })
   await fake.say({ from: 'ada', text: 'what is new', group: true, mention: true })
   await stands(rig, 'answer 1')
   assert.doesNotMatch(heard.join(), /secret/)
   const received = await recorded(fixture, 'channel.receive')
-  assert.ok(received.length >= 3)
+  assert.ok(received.length >= 4)
   assert.doesNotMatch(received.map(({ body }) => body).join(), /secret of/)
 })
 

@@ -36,6 +36,9 @@ const shownSessions = 10
 const maxReplyChars = 3_000
 const names: ReadonlySet<string> = new Set([...menu.map(({ name }) => name), 'start'])
 
+/** Whether a text is a command of ours; what other bots of a group are told with a slash is not. */
+export const isCommand = (text: string): boolean => names.has((form.exec(text.trim())?.[1] ?? '').toLowerCase())
+
 interface Asked {
   readonly of: Of
   readonly place: ChatPlace
@@ -54,7 +57,7 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
   const { chats, outbox } = parts
   const all = commandsOf(deps, chats, askAsPerson(deps))
   return {
-    isCommand: (text) => names.has((form.exec(text.trim())?.[1] ?? '').toLowerCase()),
+    isCommand,
     async run(of, place, identity, { message, text }) {
       const [, word = '', rest = ''] = form.exec(text.trim()) ?? []
       const name = word.toLowerCase() === 'start' ? 'help' : word.toLowerCase()

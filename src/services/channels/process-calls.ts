@@ -18,9 +18,10 @@ import {
   receivedSchema,
 } from './channel-schemas.ts'
 import type { Of } from './channel-deps.ts'
+import { isCommand } from './commands.ts'
 import { channelsConfig } from './config.ts'
 import type { Channels } from './open-channels.ts'
-import { respondsToAll } from './receiving.ts'
+import { isForUs } from './receiving.ts'
 import type { Released } from './turns/releases.ts'
 
 type Load = () => Promise<Channels>
@@ -57,9 +58,8 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): 
 }
 
 /** Of what was said in a group to others, nothing is kept, unless the person wants that. */
-function isForOthers({ config }: Pick<Core, 'config'>, { kind, mentions_us: mention, replies_to_us: reply, text }: Received): boolean {
-  if (kind === 'direct' || mention || reply || text.startsWith('/')) return false
-  return !sectionOf(channelsConfig, config).read_group && !respondsToAll(config)
+function isForOthers(core: Pick<Core, 'config'>, message: Received): boolean {
+  return !isForUs(core, message) && !isCommand(message.text) && !sectionOf(channelsConfig, core.config).read_group
 }
 
 function receiveCall(core: Pick<Core, 'config'>, load: Load): Call {
