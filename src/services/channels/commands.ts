@@ -26,18 +26,21 @@ export const menu: readonly { readonly name: string; readonly summary: string }[
 ]
 
 export interface Commands {
-  isCommand(text: string): boolean
+  isCommand: typeof isCommand
   /** Answers by a delivery whose id follows from the message. */
   run(of: Of, place: ChatPlace, identity: Identity, message: Pick<Received, 'message' | 'text'>): Promise<void>
 }
 
-const form = /^\/([a-z]{1,20})(?:@\w{1,40})?(?:\s+([\s\S]*))?$/i
+const form = /^\/([a-z]{1,20})(@\w{1,40})?(?:\s+([\s\S]*))?$/i
 const shownSessions = 10
 const maxReplyChars = 3_000
 const names: ReadonlySet<string> = new Set([...menu.map(({ name }) => name), 'start'])
 
-/** Whether a text is a command of ours; what other bots of a group are told with a slash is not. */
-export const isCommand = (text: string): boolean => names.has((form.exec(text.trim())?.[1] ?? '').toLowerCase())
+/** Whether a message is a command of ours; one for another bot of a group, by its words or its `@name`, is not. */
+export function isCommand({ text, mentions_us: isOurs }: Pick<Received, 'text' | 'mentions_us'>): boolean {
+  const [, word = '', bot = ''] = form.exec(text.trim()) ?? []
+  return names.has(word.toLowerCase()) && (bot === '' || isOurs)
+}
 
 interface Asked {
   readonly of: Of
@@ -59,7 +62,7 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
   return {
     isCommand,
     async run(of, place, identity, { message, text }) {
-      const [, word = '', rest = ''] = form.exec(text.trim()) ?? []
+      const [, word = '', , rest = ''] = form.exec(text.trim()) ?? []
       const name = word.toLowerCase() === 'start' ? 'help' : word.toLowerCase()
       const chat = await chats.get(place)
       const mayRun = identity.role === 'owner' || name === 'help' || (name === 'cancel' && chat?.running?.identity === identity.id)

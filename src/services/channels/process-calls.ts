@@ -59,7 +59,7 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: Load): 
 
 /** Of what was said in a group to others, nothing is kept, unless the person wants that. */
 function isForOthers(core: Pick<Core, 'config'>, message: Received): boolean {
-  return !isForUs(core, message) && !isCommand(message.text) && !sectionOf(channelsConfig, core.config).read_group
+  return !isForUs(core, message) && !isCommand(message) && !sectionOf(channelsConfig, core.config).read_group
 }
 
 function receiveCall(core: Pick<Core, 'config'>, load: Load): Call {

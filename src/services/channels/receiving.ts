@@ -59,7 +59,7 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       if (message.change !== 'new') return { ...(await revised(parts, incoming, identity)), ...known }
       const here = whyNotHere(identity, message)
       if (here !== '') return { ...ignored(here), ...known }
-      const isCommand = commands.isCommand(message.text)
+      const isCommand = commands.isCommand(message)
       if (!isCommand && !isForUs(deps, message)) return { ...(await overheard(deps, parts, incoming)), ...known }
       const counted = await rates.take(identity)
       const { from, until } = counted
