@@ -116,7 +116,7 @@ export async function upload(
 
 function textOf({ reply, failure, status }: Ended): string {
   const stopped = status === 'cancelled' ? '(Stopped.)' : ''
-  // What ends by a limit says so itself.
+  // A reply that was cut off by a limit says so itself.
   const isSaid = failure === null || status === 'cancelled' || reply.includes(failure.message)
   const failed = isSaid ? '' : `⚠ ${failure.message} ${failure.hint}`.trim()
   return [reply.trim(), stopped || failed].filter((text) => text !== '').join('\n\n') || '(No answer.)'

@@ -163,7 +163,7 @@ async function wordsOf(mail: Email, note: string): Promise<{ readonly text: stri
 
 const divider = /^(?:-{2,}.{0,80}(?:original|forwarded|weitergeleitete|ursprüngliche).{0,40}-{2,}|_{20,}|begin forwarded message:)\s*$/i
 const attribution = /^.{4,300}(?:wrote|schrieb|écrit|escribió|ha scritto).{0,100}:\s*$/i
-/** Headers of a mail that somebody answers above, as Outlook shows them. */
+/** The first line of a mail that is quoted below its answer, as Outlook shows it. */
 const shownHeader = /^\*?(?:from|von|de|da)\*?:\s.{0,200}@/i
 
 function splitQuoted(text: string): { readonly said: string; readonly quoted: string } {

@@ -128,7 +128,7 @@ interface Socket {
   end(): void
 }
 
-/** So often it is looked whether another connection goes: one that a process of ours has left behind is closed by Slack. */
+/** Pauses between looks whether another connection has ended: Slack closes what an earlier process of ours left open. */
 const busyPausesMs = [1_000, 2_000, 4_000, 8_000, 15_000]
 
 /**

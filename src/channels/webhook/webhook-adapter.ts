@@ -25,7 +25,7 @@ export const openWebhook: OpenChannel = async ({ name, options }, { post }: Adap
   const { url } = options
   const address = url === undefined ? null : URL.parse(url)
   if (address === null && url !== undefined)
-    throw new OxbowError('bad_input', 'The address for answers is no address.', {
+    throw new OxbowError('bad_input', 'The address for answers is not a web address.', {
       hint: 'oxbow channel add webhook --option url=https://…',
     })
   const send = async (

@@ -123,7 +123,7 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
     async run({ kind, name = kind, secrets: given, options }, context) {
       const known = channelKind(kind)
       if (known === undefined)
-        throw new OxbowError('bad_input', `${JSON.stringify(kind)} is no kind of channel.`, {
+        throw new OxbowError('bad_input', `${JSON.stringify(kind)} is not a kind of channel.`, {
           hint: `Choose one of ${channelKinds.join(', ')}.`,
         })
       const hooks = known.isWebhook === true ? await import('./hooks/webhooks.ts') : null
@@ -309,7 +309,7 @@ function notifyCall(load: Load): Call {
     async run({ text, urgent }, context) {
       const { notices } = await load()
       if (!(await notices.send(ofCall(context, 'channel.notify'), { id: context.id, text, urgent })))
-        throw new OxbowError('bad_config', 'Nothing says where notices go.', {
+        throw new OxbowError('bad_config', 'There is no place for notices to go.', {
           hint: 'Set notify.to in config.toml, such as ["telegram"].',
         })
       return { output: { notice: context.id } }

@@ -33,4 +33,6 @@ export type AskAsPerson = <Name extends string>(
 export const askAsPerson =
   ({ gate, user, newId }: Pick<Core, 'gate' | 'user' | 'newId'>): AskAsPerson =>
   async <Name extends string>(name: Name & MadeCall<Name>, input: InputOf<Name>, session = '' as SessionId) =>
-    (await gate.call<string>(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })) as CallOutcome<OutputOf<Name>>
+    (await gate.call<string>(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })) as CallOutcome<
+      OutputOf<Name>
+    >

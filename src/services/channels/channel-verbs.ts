@@ -53,7 +53,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
       return [stateText(view), ...(view.state === 'up' ? [`Link yourself now: oxbow channel pair ${view.name}`] : [])].join('\n')
     },
     fails: ({ state, why }: View) =>
-      state === 'failed' ? new OxbowError('bad_config', why, { hint: 'Mend that, then: oxbow channel test.' }) : null,
+      state === 'failed' ? new OxbowError('bad_config', why, { hint: 'Fix that, then run: oxbow channel test CHANNEL.' }) : null,
   },
   {
     words: 'channel list',
@@ -149,7 +149,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
     async preview({ channel }, ask) {
       const undelivered = (await ask('channel.log', { channel: channel! })).length
       const target = (await ask('channel.list', {})).find(({ name }) => name === channel)!
-      const more = undelivered === 0 ? '' : ` and ${undelivered} that ${undelivered === 1 ? 'is' : 'are'} not delivered`
+      const more = undelivered === 0 ? '' : ` and ${undelivered} ${undelivered === 1 ? 'message' : 'messages'} not yet delivered`
       return { would: `remove the channel ${target.name} with its token${more}`, target }
     },
     show: ({ removed }: OutputOf<'channel.remove'>) => `Removed ${removed}. Its sessions stay.`,
@@ -199,7 +199,7 @@ function parsedSecrets(piped: string): Record<string, string> {
   } catch {
     // Told below: the error of the parser would quote a secret.
   }
-  throw new OxbowError('bad_input', 'What was piped in begins like JSON, and is not an object of texts.', {
+  throw new OxbowError('bad_input', 'What was piped in looks like JSON, but is not an object whose values are texts.', {
     hint: 'Write the names of the secrets and their values, as in { "token": "…", "app_token": "…" }.',
   })
 }

@@ -166,7 +166,7 @@ async function startUntilDone(start: () => Promise<void>, { pause }: Pick<RunsPo
 async function keepSecret({ secrets, secretKeeper, host }: ChannelDeps, name: string, value: string | null): Promise<void> {
   if (secretKeeper !== undefined) await (value === null ? secretKeeper.remove(name) : secretKeeper.keep(name, value))
   else if (host !== undefined) await host.setSecret(name, value)
-  else throw new OxbowError('denied', 'This guest can keep no secret.', { hint: 'Start it by `oxbow start`.' })
+  else throw new OxbowError('denied', 'This guest cannot store secrets.', { hint: 'Start it with `oxbow start`.' })
   if (value === null) secrets.remove(name)
   else secrets.add(name, value, 'configured')
 }

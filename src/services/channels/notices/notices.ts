@@ -47,7 +47,7 @@ export interface Notices {
   load(): Promise<void>
   /** Queues a notice for the person. Durable when it resolves. @returns false where nothing says where it goes */
   send(of: Of, notice: { readonly id: string; readonly text: string; readonly urgent: boolean }): Promise<boolean>
-  /** Makes notices of the events that are some. */
+  /** Makes a notice of each event that a person should hear of. */
   watch(record: RecordView): void
 }
 

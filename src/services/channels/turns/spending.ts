@@ -29,9 +29,9 @@ export interface Spending {
   left(who: Who): Promise<Limits | null | 'used_up'>
   /** The day that counts. */
   today(): string
-  /** What holds the rest of the day for a turn, and what its session has spent before it; no changes for an owner. */
+  /** @returns changes that reserve the rest of the day for a turn, and what its session had spent before; for an owner none, and null */
   hold(who: Who, turn: TurnId, session: SessionId): Promise<{ readonly changes: readonly DocumentChange[]; readonly before: Spend | null }>
-  /** What counts the turn, and gives back what was held. @param before as `hold` said */
+  /** @returns changes that count the turn, and give back what was reserved @param before as `hold` said */
   count(who: Who, turn: TurnId, session: SessionId, before: Spend | null): Promise<readonly DocumentChange[]>
 }
 
