@@ -38,7 +38,7 @@ export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise
   const first = adapter.limits.edits ? await place(0, placeholder) : ''
   const ended = await follow(deps, delivery, first)
   const isAllowed = await released(deps, delivery, first)
-  const text = isAllowed ? textOf(ended) : notAllowed
+  const text = isAllowed ? [textOf(ended), ...leftOut(ended.media, adapter.limits)].join('\n\n') : notAllowed
   const parts = renderMarkdown(text, adapter.limits.dialect, adapter.limits.textLength - partMargin)
   const isFile = parts.length > maxParts
   const shown = isFile
@@ -61,12 +61,10 @@ export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise
   if (isFile)
     await upload(deps, delivery, textFilePart, { name: 'answer.md', type: 'text/markdown', bytes: Buffer.from(text), caption: '' })
   if (!isAllowed) return
-  if (ended.media.length > maxFiles) deps.log(`${ended.media.length - maxFiles} files are left out`)
   for (const [index, { name, media_type, pieces, caption }] of ended.media.slice(0, maxFiles).entries()) {
     const bytes = Buffer.concat(await Promise.all(pieces.map((piece) => deps.guest.read(piece))))
     const file = { name, type: media_type, bytes, caption: caption.slice(0, maxCaptionChars) }
-    if (bytes.length > adapter.limits.fileBytes) deps.log('a file is too large for the platform')
-    else if (bytes.length > 0) await upload(deps, delivery, firstMediaPart + index, file)
+    if (bytes.length > 0 && bytes.length <= adapter.limits.fileBytes) await upload(deps, delivery, firstMediaPart + index, file)
   }
   if (delivery.spoken) await sendSpoken(deps, delivery)
 }
@@ -100,6 +98,24 @@ async function released(deps: ReplyDeps, delivery: Delivery, message: string): P
     if (!told && message !== '') await editUntilDone(deps, delivery, () => adapter.edit(chatOf(delivery), message, waiting, signal))
   }
 }
+
+/** @returns what the person is told of files that do not come along */
+export function leftOut(
+  media: readonly Pick<Ended['media'][number], 'name' | 'bytes'>[],
+  { fileBytes }: { readonly fileBytes: number },
+): readonly string[] {
+  const tooLarge = media.slice(0, maxFiles).filter(({ bytes }) => bytes > fileBytes)
+  const notes = tooLarge.map(
+    ({ name }) => `(The file ${codeOf(name)} is too large for this channel, which takes ${fileBytes / 1_000_000} MB.)`,
+  )
+  const more = media.length - maxFiles
+  return more > 0
+    ? [...notes, `(${more} more ${more === 1 ? 'file was' : 'files were'} left out: an answer has at most ${maxFiles}.)`]
+    : notes
+}
+
+/** A name as it is, whatever marks are in it. */
+const codeOf = (name: string): string => `\`${name.replaceAll(/[`\s]+/g, ' ').trim()}\``
 
 const maxTeaserChars = 1_000
 const maxCaptionChars = 1_000
