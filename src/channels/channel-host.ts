@@ -1,5 +1,5 @@
 /** Runs channels side by side: one that hangs or fails leaves the others running. */
-import { isOxbowError, ownValue } from '../base/index.ts'
+import { isOxbowError, ownValue, untilAborted } from '../base/index.ts'
 import { type Client, connect } from '../client/index.ts'
 import { adapters } from './adapters.ts'
 import type { ChannelsSpec } from '../config/index.ts'
@@ -98,31 +98,17 @@ async function handOut(deps: HostDeps, guest: Guest, runs: ReadonlyMap<string, C
   let failures = 0
   while (!signal.aborted) {
     try {
-      const page = await abortable(guest.outbox(seen, seen === 0 ? 0 : outboxWaitS), signal)
-      if (page === null) return
+      const page = await untilAborted(guest.outbox(seen, seen === 0 ? 0 : outboxWaitS), signal)
       failures = 0
       seen = page.version
       for (const [name, run] of runs) run.deliver(page.deliveries.filter(({ channel }) => channel === name))
       // What is made next comes with what is made right after it.
       await pauseFor(outboxRestMs, signal)
     } catch (error) {
-      if (isOxbowError(error, 'unauthenticated')) return
+      if (signal.aborted || isOxbowError(error, 'unauthenticated')) return
       failures += 1
       deps.log('the outbox cannot be read', { why: isOxbowError(error) ? error.message : String(error) })
       await pauseFor(retryMs(failures, deps.random), signal)
     }
-  }
-}
-
-/** @returns null when the signal is aborted first */
-async function abortable<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value | null> {
-  const aborted = Promise.withResolvers<null>()
-  const abort = (): void => aborted.resolve(null)
-  signal.addEventListener('abort', abort)
-  try {
-    return signal.aborted ? null : await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-    work.catch(() => {})
   }
 }

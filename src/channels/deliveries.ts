@@ -1,13 +1,13 @@
 /** What a channel has to deliver: each delivery by itself, answers of a session one after another. */
-import { createRecentMap, isOxbowError, type JsonObject, type Clock, type Random } from '../base/index.ts'
+import { createRecentMap, isOxbowError, type JsonObject, type Clock, type Random, untilAborted } from '../base/index.ts'
 import type { Delivery, Guest } from './gateway.ts'
 import { maxParts, maxSenders } from './limits.ts'
 import { createPacing } from './pacing.ts'
-import type { ChannelAdapter, OutboundPart } from './port.ts'
-import { partsOf } from './rendered.ts'
-import { deliverReply, type ReplyDeps, upload } from './replies.ts'
+import type { ChannelAdapter } from './port.ts'
+import { deliverReply, placeholder, type ReplyDeps, textFilePart, upload } from './replies.ts'
 import { chatOf, editUntilDone, sendOnce, Undelivered } from './sending.ts'
 import { pauseFor, retryMs } from './retries.ts'
+import { renderMarkdown } from './text/index.ts'
 
 export interface Deliveries {
   /** All that is open now. */
@@ -36,10 +36,8 @@ export function createDeliveries(deps: DeliveriesDeps): Deliveries {
   const sessions = new Map<string, Promise<void>>()
   const connected = deps.adapter.then((adapter) => ({ adapter, pacing: createPacing(adapter.limits, clock) }))
   connected.catch(() => {})
-  const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
-  aborted.catch(() => {})
   const deliver = async (delivery: Delivery): Promise<void> => {
-    const { adapter, pacing } = await Promise.race([connected, aborted])
+    const { adapter, pacing } = await untilAborted(connected, signal)
     const parts: ReplyDeps = { guest, adapter, pacing, random, signal, log: (message) => log(message, { channel, delivery: delivery.id }) }
     if (delivery.kind === 'reply') await deliverReply(parts, delivery)
     else await deliverText(parts, delivery)
@@ -91,9 +89,6 @@ export function createDeliveries(deps: DeliveriesDeps): Deliveries {
   }
 }
 
-const placeholder: OutboundPart = { text: '…', plain: '…' }
-const filePart = 9
-
 /**
  * A notice goes whole; where its end is not known, the guest says so instead of sending it again. A question, whose buttons must come, is a
  * placeholder first. One that was delivered before is edited.
@@ -101,7 +96,7 @@ const filePart = 9
 async function deliverText(deps: ReplyDeps, delivery: Delivery): Promise<void> {
   const { adapter, signal } = deps
   const { text, file, buttons, kind } = delivery
-  const rendered = text === '' ? [] : partsOf(text, adapter.kind, adapter.limits.textLength)
+  const rendered = text === '' ? [] : renderMarkdown(text, adapter.limits.dialect, adapter.limits.textLength)
   const parts = rendered.slice(0, maxParts).map((part, index) => (index === 0 && buttons.length > 0 ? { ...part, buttons } : part))
   const isByEdit = adapter.limits.edits && (kind === 'question' || delivery.parts.some(({ id }) => id !== ''))
   for (const [index, part] of parts.entries()) {
@@ -111,5 +106,5 @@ async function deliverText(deps: ReplyDeps, delivery: Delivery): Promise<void> {
   }
   const whole = file ?? (rendered.length > maxParts ? { name: 'message.md', text } : null)
   if (whole !== null)
-    await upload(deps, delivery, filePart, { name: whole.name, type: 'text/plain', bytes: Buffer.from(whole.text), caption: '' })
+    await upload(deps, delivery, textFilePart, { name: whole.name, type: 'text/plain', bytes: Buffer.from(whole.text), caption: '' })
 }

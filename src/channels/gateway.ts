@@ -1,7 +1,6 @@
 /** What the process of channels asks of its guest, by the calls that its key may make. */
-import { type CallId, derivedId, isOxbowError, OxbowError, toError } from '../base/index.ts'
+import { type CallId, derivedId, OxbowError, toError } from '../base/index.ts'
 import type { Client, InputOf, OutputOf } from '../client/index.ts'
-import type { Sent } from './port.ts'
 
 /** A delivery as the guest has it. */
 export type Delivery = OutputOf<'channel.outbox'>['deliveries'][number]
@@ -32,8 +31,8 @@ export interface Guest {
   /** @returns the hash of a piece */
   put(bytes: Uint8Array): Promise<string>
   read(piece: string): Promise<Buffer>
-  /** Posts to the address of a webhook. */
-  post(content: InputOf<'channel.post'>): Promise<Sent>
+  /** Posts to the address of a webhook. @returns how its receiver answered @throws OxbowError `denied` where the egress policy forbids it */
+  post(content: InputOf<'channel.post'>): Promise<OutputOf<'channel.post'>>
   /** Chats and people of a channel. */
   places(channel: string): Promise<OutputOf<'channel.places'>>
 }
@@ -85,15 +84,7 @@ export function guestOf(client: Client): Guest {
     speak: (delivery) => make('channel.speak', { delivery }),
     places: (channel) => make('channel.places', { channel }),
     put: async (bytes) => (await make('channel.put', { data: Buffer.from(bytes).toString('base64') })).piece,
-    async post(content) {
-      const { postedOf } = await import('./webhook/webhook-adapter.ts')
-      try {
-        return postedOf(content.id, await make('channel.post', content))
-      } catch (error) {
-        if (isOxbowError(error, 'denied')) return { ok: false, why: 'refused', message: error.message }
-        throw error
-      }
-    },
+    post: (content) => make('channel.post', content),
     read: async (piece) => Buffer.from((await make('channel.read', { piece })).data, 'base64'),
   }
 }

@@ -6,8 +6,9 @@
  * Its contract is `channel-contract.ts`, which each adapter runs against a fake server of its platform.
  */
 import type { JsonObject, Random } from '../base/index.ts'
-import type { InputOf } from '../client/index.ts'
+import type { InputOf, OutputOf } from '../client/index.ts'
 import type { ChannelSettings } from '../config/index.ts'
+import type { TextDialect } from './text/index.ts'
 
 export type { ChannelSettings } from '../config/index.ts'
 
@@ -78,16 +79,20 @@ export interface ButtonPress extends ChatRef {
   readonly data: string
 }
 
-/** What an adapter tells. Each may come twice; a promise that rejects means that the platform must deliver again. */
+/**
+ * What an adapter tells: what is said in one chat in its order, different chats side by side (`intake.ts`). Each may come twice. A promise that
+ * rejects means that it was not taken: it must be told again, before what follows in its chat.
+ */
 export interface ChannelEvents {
   /** Resolves when the message is in the journal: only then may the platform be told that it has arrived. */
   message(message: InboundMessage): Promise<void>
   /** Resolves when the press was judged; its answer comes by `answerButton`. */
   press(press: ButtonPress): Promise<void>
-  /** A chat has another id from now on. */
+  /** A chat has another id from now on. Told when everything before it is taken, and taken before anything under the new id is told. */
   moved(from: ChatRef, to: ChatRef): Promise<void>
-  /** The connection is lost, or back. `retryMs`: how long it waits before it tries again. */
+  /** The connection is lost. `retryMs`: the pause before the adapter tries again; Infinity: only a person can help, and it has stopped. */
   down(why: string, retryMs: number): void
+  /** It is back. */
   up(): void
 }
 
@@ -115,9 +120,10 @@ export interface OutboundPart {
 /** A file to send. */
 interface OutboundFile {
   readonly name: string
-  /** As its bytes say. */
+  /** The media type, as its bytes say. */
   readonly type: string
   readonly bytes: Uint8Array
+  /** Text without format, at most 1 000 characters; empty: none. */
   readonly caption: string
   /** It is a message that is heard, where the platform has these. */
   readonly voice?: true
@@ -135,13 +141,15 @@ export type Sent =
 
 /** Facts of a platform. */
 export interface ChannelLimits {
+  /** How its messages are written: what `OutboundPart.text` is in. */
+  readonly dialect: TextDialect
   /** UTF-16 units of one message. */
   readonly textLength: number
-  /** Least time between two messages, or edits, in a chat. */
+  /** Least milliseconds between two messages, or edits, in a chat. */
   readonly chatIntervalMs: number
   /** Messages in a minute in one group; Infinity: no such limit. */
   readonly groupPerMinute: number
-  /** Most bytes of a file in either direction. */
+  /** Most bytes of a file that is sent. What comes in is stopped at `maxFileBytes` of `limits.ts`. */
   readonly fileBytes: number
   /** A reply can be shown while it is written. */
   readonly edits: boolean
@@ -165,7 +173,6 @@ export interface MenuCommand {
 
 /** One connection to one account of a platform. */
 export interface ChannelAdapter {
-  readonly kind: string
   readonly limits: ChannelLimits
   /**
    * Tries the token, and receives from then on, until the signal. Resolves with the first connection, or rejects; later it connects again
@@ -174,14 +181,18 @@ export interface ChannelAdapter {
    * `workspace_busy` where another program has this account
    */
   start(events: ChannelEvents, menu: readonly MenuCommand[], signal: AbortSignal): Promise<ChannelSelf>
-  /** @param intent 32 hexadecimal digits that go along, where the platform keeps them, and by which `find` finds it */
+  /**
+   * Makes one try, without waiting for a rate: `pacing.ts` does that. Whatever is thrown counts as `unknown`.
+   * @param intent 32 hexadecimal digits that go along, where the platform keeps them, and by which `find` finds it
+   */
   send(chat: ChatRef, part: OutboundPart, intent: string, signal: AbortSignal): Promise<Sent>
-  /** Repeating it harms nothing. */
+  /** Replaces the whole message with its buttons; repeating it harms nothing. `refused` where `limits.edits` is false. */
   edit(chat: ChatRef, message: string, part: OutboundPart, signal: AbortSignal): Promise<Sent>
+  /** As `send`, for a file. */
   upload(chat: ChatRef, file: OutboundFile, intent: string, signal: AbortSignal): Promise<Sent>
   /** Looks for what may have been sent. @param near when, unix milliseconds. `unknown`: the platform cannot tell */
   find(chat: ChatRef, intent: string, near: number, signal: AbortSignal): Promise<Sent>
-  /** Shows a text to the one who pressed, and to nobody else. */
+  /** Shows a text to the one who pressed, and to nobody else. Empty: it only ends the waiting sign. Never rejects. */
   answerButton(press: string, text: string): Promise<void>
   /** Shows that an answer is being written, where the platform has that. Never rejects. */
   typing(chat: ChatRef): Promise<void>
@@ -209,8 +220,8 @@ export interface AdapterDeps {
   readonly places?: () => Promise<KnownPlaces>
   /** Ids, counts and reasons; never tokens, and never what people said. */
   readonly log: (message: string, fields?: JsonObject) => void
-  /** Has the guest post to the address of a webhook, under its egress policy. */
-  readonly post?: (content: Omit<InputOf<'channel.post'>, 'channel'>) => Promise<Sent>
+  /** Has the guest post to the address of a webhook. @throws OxbowError `denied` where its egress policy forbids that */
+  readonly post?: (content: Omit<InputOf<'channel.post'>, 'channel'>) => Promise<OutputOf<'channel.post'>>
 }
 
 /** How a kind of channel is opened. Its library is loaded then. @throws OxbowError `bad_input` for settings that cannot be used */

@@ -8,17 +8,18 @@ import { type FollowEvent, watchTurn } from '../client/index.ts'
 import type { Delivery, Guest } from './gateway.ts'
 import { maxFiles, maxParts, releaseWaitS } from './limits.ts'
 import type { OutboundPart } from './port.ts'
-import { partsOf } from './rendered.ts'
 import { chatOf, editUntilDone, type SendingDeps, sendOnce } from './sending.ts'
+import { renderMarkdown } from './text/index.ts'
 
 export interface ReplyDeps extends SendingDeps {
   readonly guest: Guest
   readonly log: (message: string) => void
 }
 
-const placeholder: OutboundPart = { text: '…', plain: '…' }
-/** Parts from here on are files: the text of a reply has fewer. */
-const textFilePart = 9
+/** What stands in a chat until there is something to say. */
+export const placeholder: OutboundPart = { text: '…', plain: '…' }
+/** The part that is a text as a file: a text has fewer parts. Files that an agent sends follow it. */
+export const textFilePart = 9
 const firstMediaPart = 10
 const voicePart = 20
 const partMargin = 200
@@ -37,14 +38,14 @@ export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise
   const first = adapter.limits.edits ? await place(0, placeholder) : ''
   const ended = await follow(deps, delivery, first)
   const isAllowed = await released(deps, delivery, first)
-  const text = isAllowed ? textOf(ended) : notAllowed
-  const parts = partsOf(text, adapter.kind, adapter.limits.textLength - partMargin)
+  const text = isAllowed ? [textOf(ended), ...leftOut(ended.media, adapter.limits)].join('\n\n') : notAllowed
+  const parts = renderMarkdown(text, adapter.limits.dialect, adapter.limits.textLength - partMargin)
   const isFile = parts.length > maxParts
   const shown = isFile
     ? [
-        ...partsOf(
+        ...renderMarkdown(
           `${parts[0]!.plain.slice(0, maxTeaserChars)}…\n\nThe whole answer is in the file.`,
-          adapter.kind,
+          adapter.limits.dialect,
           adapter.limits.textLength,
         ),
       ]
@@ -60,12 +61,10 @@ export async function deliverReply(deps: ReplyDeps, delivery: Delivery): Promise
   if (isFile)
     await upload(deps, delivery, textFilePart, { name: 'answer.md', type: 'text/markdown', bytes: Buffer.from(text), caption: '' })
   if (!isAllowed) return
-  if (ended.media.length > maxFiles) deps.log(`${ended.media.length - maxFiles} files are left out`)
   for (const [index, { name, media_type, pieces, caption }] of ended.media.slice(0, maxFiles).entries()) {
     const bytes = Buffer.concat(await Promise.all(pieces.map((piece) => deps.guest.read(piece))))
     const file = { name, type: media_type, bytes, caption: caption.slice(0, maxCaptionChars) }
-    if (bytes.length > adapter.limits.fileBytes) deps.log('a file is too large for the platform')
-    else if (bytes.length > 0) await upload(deps, delivery, firstMediaPart + index, file)
+    if (bytes.length > 0 && bytes.length <= adapter.limits.fileBytes) await upload(deps, delivery, firstMediaPart + index, file)
   }
   if (delivery.spoken) await sendSpoken(deps, delivery)
 }
@@ -100,6 +99,24 @@ async function released(deps: ReplyDeps, delivery: Delivery, message: string): P
   }
 }
 
+/** @returns what the person is told of files that do not come along */
+export function leftOut(
+  media: readonly Pick<Ended['media'][number], 'name' | 'bytes'>[],
+  { fileBytes }: { readonly fileBytes: number },
+): readonly string[] {
+  const tooLarge = media.slice(0, maxFiles).filter(({ bytes }) => bytes > fileBytes)
+  const notes = tooLarge.map(
+    ({ name }) => `(The file ${codeOf(name)} is too large for this channel, which takes ${fileBytes / 1_000_000} MB.)`,
+  )
+  const more = media.length - maxFiles
+  return more > 0
+    ? [...notes, `(${more} more ${more === 1 ? 'file was' : 'files were'} left out: an answer has at most ${maxFiles}.)`]
+    : notes
+}
+
+/** A name as it is, whatever marks are in it. */
+const codeOf = (name: string): string => `\`${name.replaceAll(/[`\s]+/g, ' ').trim()}\``
+
 const maxTeaserChars = 1_000
 const maxCaptionChars = 1_000
 
@@ -115,7 +132,7 @@ export async function upload(
 
 function textOf({ reply, failure, status }: Ended): string {
   const stopped = status === 'cancelled' ? '(Stopped.)' : ''
-  // What ends by a limit says so itself.
+  // A reply that was cut off by a limit says so itself.
   const isSaid = failure === null || status === 'cancelled' || reply.includes(failure.message)
   const failed = isSaid ? '' : `⚠ ${failure.message} ${failure.hint}`.trim()
   return [reply.trim(), stopped || failed].filter((text) => text !== '').join('\n\n') || '(No answer.)'
@@ -144,19 +161,14 @@ async function follow(deps: ReplyDeps, delivery: Delivery, message: string): Pro
     onPending: ({ call }) => ask(call),
   })
   const over = new AbortController()
-  const aborted = Promise.withResolvers<never>()
-  aborted.promise.catch(() => {})
-  const abort = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
   try {
     const showing = message === '' ? Promise.resolve() : showGrowth(deps, delivery, message, growing, over.signal)
-    const ended = await Promise.race([watch.over, aborted.promise])
+    const ended = await untilAborted(watch.over, signal)
     over.abort()
     await showing
     return ended
   } finally {
     over.abort()
-    signal.removeEventListener('abort', abort)
     watch.stop()
   }
 }
@@ -186,7 +198,7 @@ async function showGrowth(deps: ReplyDeps, delivery: Delivery, message: string, 
         growing.shown = now
         continue
       }
-      const [part] = partsOf(now, adapter.kind, adapter.limits.textLength - partMargin)
+      const [part] = renderMarkdown(now, adapter.limits.dialect, adapter.limits.textLength - partMargin)
       const sent = await adapter.edit(chat, message, part!, deps.signal)
       growing.shown = now
       if (!sent.ok && sent.why === 'throttled') pacing.hold(chat, sent.retryAfterMs)

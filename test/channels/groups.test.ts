@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asks, done, type Fixture, says, testCall } from '../../src/kernel/kernel-fixture.ts'
-import { type GenerateRequest, type ModelEvent, textOf } from '../../src/protocol/index.ts'
+import { type GenerateRequest, type ModelEvent, type OutputOf, textOf } from '../../src/protocol/index.ts'
 import { type NearRig, startNearRig } from './near-rig.ts'
 import { addTelegram, eventually } from './rig.ts'
 
@@ -41,11 +41,12 @@ test('of a group that is not read nothing is kept but what is for the agent, and
   await link('bob', 'member')
   await fake.say({ from: 'eve', text: 'the secret of eve', group: true })
   await fake.say({ from: 'bob', text: 'the secret of bob', group: true })
+  await fake.say({ from: 'bob', text: '/deploy the secret of bob, by another bot', group: true })
   await fake.say({ from: 'ada', text: 'what is new', group: true, mention: true })
   await stands(rig, 'answer 1')
   assert.doesNotMatch(heard.join(), /secret/)
   const received = await recorded(fixture, 'channel.receive')
-  assert.ok(received.length >= 3)
+  assert.ok(received.length >= 4)
   assert.doesNotMatch(received.map(({ body }) => body).join(), /secret of/)
 })
 
@@ -253,6 +254,18 @@ test('commands that tell of other sessions are not answered in a group', async (
     await eventually(() => fake.standing().length > before, command)
     assert.match(fake.standing().at(-1)!.text, /direct chat/)
   }
+})
+
+test('a command that names another bot is not ours, and one that names us is', async () => {
+  await using rig = await startNearRig()
+  const { fake, link } = rig
+  await addTelegram(rig)
+  await link('ada', 'owner')
+  const [{ account }] = (await rig.call('channel.list', {})) as [OutputOf<'channel.list'>[number]]
+  await fake.say({ from: 'ada', text: '/status@another_bot', group: true })
+  await fake.say({ from: 'ada', text: `/help${account}`, group: true })
+  await stands(rig, /What you can say/)
+  assert.equal(fake.standing().length, 1)
 })
 
 test('a group that becomes a larger one keeps its session, and its guests', async () => {

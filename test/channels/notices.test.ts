@@ -183,14 +183,14 @@ test('a decision at a terminal takes the buttons away, and the message says who 
   await call('call.decide', { call: waiting!.call, allow: true })
   const decided = await eventually(() => fake.standing().find(({ id, buttons }) => id === first.id && buttons.length === 0), 'the end')
   assert.match(decided.text, /Allowed by ada, at a terminal, \d{4}-/)
-  assert.match(await fake.press!(chat, first.id, first.buttons[0]![1]!.data, 'ada'), /allowed already, by ada, at a terminal/)
+  assert.match(await fake.press!(chat, first.id, first.buttons[0]![1]!.data, 'ada'), /already been allowed by ada, at a terminal/)
   await stands(rig, 'done 1')
   await fake.say({ from: 'ada', text: 'write it again' })
   const second = await eventually(() => fake.standing().find(({ buttons }) => buttons.length > 0), 'the second question')
   await fake.say({ from: 'ada', text: '/cancel' })
   const over = await eventually(() => fake.standing().find(({ id, buttons }) => id === second.id && buttons.length === 0), 'its end')
-  assert.match(over.text, /does not wait any more/)
-  assert.equal(await fake.press!(chat, second.id, second.buttons[0]![0]!.data, 'ada'), 'It does not wait any more.')
+  assert.match(over.text, /is no longer waiting/)
+  assert.equal(await fake.press!(chat, second.id, second.buttons[0]![0]!.data, 'ada'), 'It is no longer waiting.')
 })
 
 test('where two people must allow a call, the second still finds the buttons', async () => {

@@ -72,7 +72,7 @@ test('a button allows exactly what was shown, once, and only for whoever may dec
   assert.match(await fake.press!(chat, asked.id, `${'0'.repeat(32)}:y`, 'ada'), /not known/)
   await rig.restart()
   assert.match(await fake.press!(chat, asked.id, allow!.data, 'ada'), /Allowed/)
-  assert.match(await fake.press!(chat, asked.id, deny!.data, 'ada'), /allowed already/)
+  assert.match(await fake.press!(chat, asked.id, deny!.data, 'ada'), /already been allowed/)
   await eventually(() => fake.standing().find(({ text }) => text === 'Written.'), 'the answer')
   const after = await eventually(
     () => fake.standing().find(({ id, text }) => id === asked.id && /Allowed.{0,4} by/.test(text)),

@@ -35,7 +35,6 @@ export const foreignNames: Readonly<Record<string, string>> = {
   OLLAMA_CONTEXT_LENGTH: 'a variable of Ollama',
   sqlite3Reprepare: 'a function of SQLite',
   isolatedDeclarations: 'an option of TypeScript',
-  'src/channels/<name>/': 'a room that does not exist yet',
   'daemon.json': 'the configuration of docker',
   'system.slice': 'a group of systemd',
   'mcp.files': 'the right of a server of tools that a person may add',

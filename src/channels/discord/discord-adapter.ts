@@ -42,6 +42,7 @@ import { readOrSkip } from '../retries.ts'
 
 /** From discord.com/developers/docs: messages of 2 000 characters, five in five seconds in a channel, files of 10 MB. */
 const limits: ChannelLimits = {
+  dialect: 'discord',
   textLength: 2_000,
   chatIntervalMs: 1_000,
   groupPerMinute: Infinity,
@@ -87,7 +88,6 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
   const sending = sendingBy({ rest, me: () => me, clock, rival })
   const { told: _, ...requests } = sending
   return {
-    kind: 'discord',
     limits,
     ...requests,
     async start(events, menu, signal) {

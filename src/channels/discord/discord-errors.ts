@@ -37,7 +37,7 @@ function notAnswered(error: object): DiscordFailure {
   return noAnswer(code)
 }
 
-/** @returns no token is in it */
+/** @returns an error without the token */
 export function badToken(why: string): OxbowError {
   return new OxbowError('unauthenticated', `The token of the bot ${why}.`, {
     hint: 'Make one at discord.com/developers/applications, your application, Bot, Reset Token, then: oxbow channel add discord --token-stdin.',
@@ -51,7 +51,7 @@ export function lacksIntent(): OxbowError {
   })
 }
 
-/** @returns with what a person can do */
+/** @returns an error whose hint says what a person can do */
 export function startError(error: unknown): OxbowError {
   const failure = discordFailure(error)
   if (failure.why === 'revoked') return badToken('is refused by Discord')

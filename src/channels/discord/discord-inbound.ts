@@ -1,6 +1,6 @@
 /** What Discord delivers, as the port has it. A thread is a channel of its own there, and so a session of its own here. */
 import { type APIMessage, type APIUser, MessageFlags, MessageType } from 'discord-api-types/v10'
-import { OxbowError } from '../../base/index.ts'
+import { fetchFile, unreadable, upTo } from '../inbound-files.ts'
 import type { ChatRef, InboundFile, InboundMessage, Sender } from '../port.ts'
 
 /** A message as the gateway or a history has it; of an edited one only what has changed is sure to be there. */
@@ -87,21 +87,7 @@ export const discordHosts: readonly string[] = ['cdn.discordapp.com', 'media.dis
 function fileOpener(address: string, hosts: FileHosts): InboundFile['open'] {
   return async function* (maxBytes, signal) {
     const url = URL.parse(address)
-    if (url === null || !hosts.has(url.host)) throw unreadable('its address is not one of Discord')
-    const answer = await fetch(url, { redirect: 'error', signal }).catch((error: unknown) => {
-      throw signal.aborted ? error : unreadable('no answer')
-    })
-    if (!answer.ok || answer.body === null) throw unreadable(`the server answers with ${answer.status}`)
-    let bytes = 0
-    for await (const piece of answer.body) {
-      bytes += piece.length
-      if (bytes > maxBytes)
-        throw new OxbowError('limit_reached', `The file has more than ${maxBytes} bytes.`, { hint: 'Send a smaller one, or a link to it.' })
-      yield piece
-    }
+    if (url === null || !hosts.has(url.host)) throw unreadable('Discord', 'its address is not one of Discord')
+    yield* upTo(maxBytes, (await fetchFile('Discord', url, signal)).body)
   }
-}
-
-function unreadable(why: string): OxbowError {
-  return new OxbowError('tool_failed', `Discord did not deliver the file: ${why}.`, { hint: 'Send it again.' })
 }

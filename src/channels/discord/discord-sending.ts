@@ -111,7 +111,7 @@ export function sendingBy({ rest, me, clock, rival }: SendingParts): Sending {
         const failure = discordFailure(error)
         return { ok: false, why: 'unknown', message: 'message' in failure ? failure.message : failure.why }
       }
-      // Something of ours is there, and it cannot be told what. Sending it again is safe as long as Discord compares nonces.
+      // There is a message of ours, but nobody can tell which. Sending again is safe as long as Discord compares nonces.
       const isEnforced = Date.now() - near < enforcedMs
       return { ok: false, why: isEnforced ? 'absent' : 'unknown', message: 'the history does not say what was sent' }
     },

@@ -16,6 +16,7 @@ import { pauseFor, retryMs } from '../retries.ts'
 
 /** As most servers take: 25 MB, a third more than the file in base64. */
 const limits: ChannelLimits = {
+  dialect: 'mail',
   textLength: 1_000_000,
   chatIntervalMs: 1_000,
   groupPerMinute: Infinity,
@@ -57,7 +58,6 @@ function createAdapter(settings: EmailSettings, id: string, deps: AdapterDeps, r
   let receiving: Promise<void> = Promise.resolve()
   let isReading = false
   return {
-    kind: 'email',
     limits,
     send: sending.send,
     upload: sending.upload,

@@ -1,7 +1,7 @@
 /** A mail, as the port has it. Whatever it says is hostile: its parts, its names, and how deep they nest. */
 import PostalMime, { type Address, type Attachment, type Email, type Header } from 'postal-mime'
 import { createHash } from 'node:crypto'
-import { OxbowError } from '../../base/index.ts'
+import { overLimit } from '../inbound-files.ts'
 import type { InboundFile, InboundMessage } from '../port.ts'
 import type { EmailSettings } from './email-settings.ts'
 import { isFromDomain, type Resolve } from './email-trust.ts'
@@ -170,7 +170,7 @@ async function wordsOf(mail: Email, note: string): Promise<{ readonly text: stri
 const divider =
   /^(?:-{2,}.{0,80}(?:original|forwarded|weitergeleitete|ursprüngliche).{0,40}-{2,}|-{4,} ?\p{L}.{0,80}? ?-{4,}|_{20,}|begin forwarded message:)\s*$/iu
 const attribution = /^.{4,300}(?:wrote|schrieb|écrit|escribió|ha scritto).{0,100}:\s*$/i
-/** Headers of a mail that somebody answers above, as Outlook shows them. */
+/** The first line of a mail that is quoted below its answer, as Outlook shows it. */
 const shownHeader = /^\*?(?:from|von|de|da|van|från|fra|od|от|发件人|差出人)\*?[ \u00a0]?[:：]\*?\s.{0,200}@/iu
 
 function splitQuoted(text: string): { readonly said: string; readonly quoted: string } {
@@ -199,10 +199,7 @@ function filesOf(attachments: readonly Attachment[]): readonly InboundFile[] {
       name: filename ?? (mimeType === 'message/rfc822' ? `mail-${index + 1}.eml` : `file-${index + 1}`),
       bytes: bytes.length,
       async *open(maxBytes) {
-        if (bytes.length > maxBytes)
-          throw new OxbowError('limit_reached', `The file has more than ${maxBytes} bytes.`, {
-            hint: 'Send a smaller one, or a link to it.',
-          })
+        if (bytes.length > maxBytes) throw overLimit(maxBytes)
         for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
       },
     }

@@ -36,7 +36,7 @@ export function emailSettings({ options, secrets }: ChannelSettings): EmailSetti
   const { address: written = '', tls = 'on', name = 'Oxbow', authserv_id: authservId = '', settle_ms: settle } = options
   const address = written.toLowerCase()
   const [, domain = ''] = /^[^@\s<>",;:]{1,64}@([a-z0-9.-]{1,250})$/.exec(address) ?? []
-  if (domain === '') throw wrong('The option address is no address of mail.', '--option address=ox@example.com')
+  if (domain === '') throw wrong('The option address is not an e-mail address.', '--option address=ox@example.com')
   const { password = '' } = secrets
   if (password === '')
     throw new OxbowError('unauthenticated', 'There is no password.', { hint: 'oxbow channel add email --token-stdin < password.txt' })
@@ -44,7 +44,7 @@ export function emailSettings({ options, secrets }: ChannelSettings): EmailSetti
   const smtp = serverOf(options['smtp'] ?? `smtp.${domain}`, 465, 465)
   if (tls !== 'on' && tls !== 'off') throw wrong('The option tls is `on` or `off`.', 'Leave it out.')
   if (tls === 'off' && !(loopback.has(imap.host) && loopback.has(smtp.host)))
-    throw wrong('A password is sent without TLS to this machine only.', 'Leave the option tls out.')
+    throw wrong('A password is sent without TLS only to a server on this machine.', 'Leave the option tls out.')
   return {
     address,
     domain,
@@ -62,7 +62,7 @@ export function emailSettings({ options, secrets }: ChannelSettings): EmailSetti
 /** @param text a name, with a port where it is another one */
 function serverOf(text: string, port: number, securePort: number): MailServer {
   const [, host = '', given = ''] = /^([A-Za-z0-9.-]{1,250}|\[[0-9a-f:]{2,45}\])(?::(\d{1,5}))?$/.exec(text) ?? []
-  if (host === '') throw wrong(`${JSON.stringify(text)} is no server.`, 'Name it as host or host:port.')
+  if (host === '') throw wrong(`${JSON.stringify(text)} is not the name of a server.`, 'Write it as host or host:port.')
   const chosen = given === '' ? port : Number(given)
   return { host: host.replace(/^\[|\]$/g, ''), port: chosen, secure: chosen === securePort }
 }

@@ -19,6 +19,7 @@ import { pauseFor, retryMs } from '../retries.ts'
 
 /** From docs.slack.dev/apis/web-api/rate-limits and reference/block-kit: one message a second in a channel, 3 000 characters in a block. */
 const limits: ChannelLimits = {
+  dialect: 'slack',
   textLength: 3_000,
   chatIntervalMs: 1_000,
   groupPerMinute: Infinity,
@@ -63,7 +64,6 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
   let me: Me = { team: '', user: '', bot: '' }
   let connected: Promise<void> = Promise.resolve()
   return {
-    kind: 'slack',
     limits,
     ...sendingBy(web, () => me.user, clock),
     async start(events, _menu, signal) {
@@ -128,7 +128,7 @@ interface Socket {
   end(): void
 }
 
-/** So often it is looked whether another connection goes: one that a process of ours has left behind is closed by Slack. */
+/** Pauses between looks whether another connection has ended: Slack closes what an earlier process of ours left open. */
 const busyPausesMs = [1_000, 2_000, 4_000, 8_000, 15_000]
 
 /**

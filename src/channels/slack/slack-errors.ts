@@ -70,7 +70,7 @@ export function sentOf(failure: SlackFailure): Exclude<Sent, { ok: true }> {
   return { ...failure, why: failure.why }
 }
 
-/** @returns with what a person can do; no token is in it */
+/** @returns an error whose hint says what a person can do; no token is in it */
 export function startError(error: unknown, what: 'bot' | 'app'): OxbowError {
   const failure = slackFailure(error)
   if (failure.why === 'revoked') return badToken(what, 'is refused by Slack')

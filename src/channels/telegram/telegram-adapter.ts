@@ -24,6 +24,7 @@ import { pauseFor, retryMs } from '../retries.ts'
 
 /** From core.telegram.org/bots/faq: about one message a second in a chat, 20 a minute in a group, files of 20 MB that bots can read. */
 const limits: ChannelLimits = {
+  dialect: 'telegram',
   textLength: 4_096,
   chatIntervalMs: 1_500,
   groupPerMinute: 20,
@@ -70,7 +71,6 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
   const open = fileOpener(api, `${apiRoot}/file/bot${token}`)
   const requests = sendingBy(api)
   return {
-    kind: 'telegram',
     limits,
     ...requests,
     async start(events, menu, signal) {

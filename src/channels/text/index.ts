@@ -3,7 +3,6 @@
  * alone. What a model writes is hostile: a part is always valid, wakes up no crowd and links to web pages only, and takes a time that grows
  * with its length.
  */
-import { textLimits } from './limits.ts'
 import { parseMarkdown } from './parse-markdown.ts'
 import { splitText, type Measure, type Write } from './split-text.ts'
 import { styledText } from './styled-text.ts'
@@ -15,8 +14,8 @@ import { telegramLength, writeTelegram } from './write-telegram.ts'
 export { partMentions } from './write-discord.ts'
 export { escapeSlack } from './write-slack.ts'
 
-/** How a platform writes. */
-export type TextDialect = keyof typeof textLimits
+/** How a platform writes. `mail` is HTML with its text, `plain` text alone. */
+export type TextDialect = 'telegram' | 'slack' | 'discord' | 'mail' | 'plain'
 
 /** One message. */
 export interface RenderedPart {
@@ -41,10 +40,10 @@ const dialects: Readonly<Record<TextDialect, readonly [Write, Measure]>> = {
 }
 
 /**
- * @param limit UTF-16 units of a part; default: the platform's. An e-mail has one part
+ * @param limit of a part, as the platform counts: UTF-16 units of what it is sent, of Telegram after parsing. An e-mail has one part
  * @returns at least one part; the texts of all of them are the text of the document
  */
-export function renderMarkdown(markdown: string, dialect: TextDialect, limit: number = textLimits[dialect]): readonly RenderedPart[] {
+export function renderMarkdown(markdown: string, dialect: TextDialect, limit: number): readonly RenderedPart[] {
   const root = parseMarkdown(markdown)
   const [write, measure] = dialects[dialect]
   const parts = splitText(styledText(root), write, measure, dialect === 'mail' ? Infinity : limit).map(({ written: text, plain }) => ({

@@ -17,6 +17,3 @@ export const maxLinkUrl = 1_000
 export const maxCellChars = 60
 /** Names after `@` in one part that stay as they are; more would wake up a crowd. */
 export const maxMentions = 5
-
-/** Most of one message, by what the platforms document: Telegram after parsing of entities, a block of Slack, a message of Discord. */
-export const textLimits = { telegram: 4_096, slack: 3_000, discord: 2_000, mail: Infinity, plain: Infinity } as const

@@ -9,6 +9,12 @@ import { renderMarkdown, type RenderedPart, type TextDialect } from './index.ts'
 
 const dialects = ['telegram', 'slack', 'discord', 'mail', 'plain'] as const
 
+/** Most of one message, as the platforms document it. */
+const usual: Readonly<Record<TextDialect, number>> = { telegram: 4_096, slack: 3_000, discord: 2_000, mail: Infinity, plain: Infinity }
+
+const render = (markdown: string, dialect: TextDialect, limit = usual[dialect]): readonly RenderedPart[] =>
+  renderMarkdown(markdown, dialect, limit)
+
 /** @returns the text that people see of a part; throws where the platform would refuse it, or would show marks */
 const readers: Readonly<Record<TextDialect, (part: RenderedPart) => string>> = {
   telegram: ({ text }) => readTelegramHtml(text),
@@ -77,8 +83,8 @@ describe('rendered Markdown', () => {
     it(`is valid, within its limit, and says the whole document, for ${dialect}`, () => {
       fc.assert(
         fc.property(document, fc.integer({ min: 400, max: 2_000 }), (markdown, limit) => {
-          const whole = renderMarkdown(markdown, 'plain', Infinity)[0]!.plain
-          const parts = renderMarkdown(markdown, dialect, limit)
+          const whole = render(markdown, 'plain', Infinity)[0]!.plain
+          const parts = render(markdown, dialect, limit)
           for (const part of parts) {
             assert.ok(sizes[dialect](part) <= limit, `${sizes[dialect](part)} > ${limit}`)
             const isMarked = dialect === 'slack'
@@ -105,7 +111,7 @@ describe('rendered Markdown', () => {
           (w: string) => `[${w}](https://x.org)`,
         ]
         const markdown = expected.map((each, index) => shapes[kinds[index]!]!(each)).join('\n\n')
-        const text = renderMarkdown(markdown, 'telegram', 60)
+        const text = render(markdown, 'telegram', 60)
           .map(({ plain }) => plain)
           .join('\n')
         assert.deepEqual(text.match(/w\d+x/g), expected)
@@ -116,21 +122,21 @@ describe('rendered Markdown', () => {
   it('is never refused by Telegram, whatever the text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.integer({ min: 20, max: 60 }), (text, limit) => {
-        for (const part of renderMarkdown(text, 'telegram', limit)) assert.ok(readTelegramHtml(part.text).length <= limit)
+        for (const part of render(text, 'telegram', limit)) assert.ok(readTelegramHtml(part.text).length <= limit)
       }),
       { numRuns: 500 },
     )
   })
 
   it('splits between blocks where it can, and between signs as people see them otherwise', () => {
-    const blocks = renderMarkdown(`${'a'.repeat(900)}\n\n${'b'.repeat(900)}\n\n${'c'.repeat(900)}`, 'discord')
+    const blocks = render(`${'a'.repeat(900)}\n\n${'b'.repeat(900)}\n\n${'c'.repeat(900)}`, 'discord')
     assert.deepEqual(
       blocks.map(({ plain }) => plain.replaceAll(/(.)\1*/g, '$1')),
       ['a\n\nb', 'c'],
     )
     const family = '👩‍👩‍👧‍👦'
-    for (const { plain } of renderMarkdown(family.repeat(1_000), 'discord')) assert.equal(plain.length % family.length, 0)
-    const korean = renderMarkdown('한'.repeat(5_000), 'telegram')
+    for (const { plain } of render(family.repeat(1_000), 'discord')) assert.equal(plain.length % family.length, 0)
+    const korean = render('한'.repeat(5_000), 'telegram')
     assert.deepEqual(
       korean.map(({ plain }) => plain.length),
       [4_096, 904],
@@ -139,15 +145,15 @@ describe('rendered Markdown', () => {
 
   it('opens a block of code again in each part that goes on with it', () => {
     const code = Array.from({ length: 300 }, (_, index) => `line ${index} < end`).join('\n')
-    for (const { text } of renderMarkdown(`\`\`\`ts\n${code}\n\`\`\``, 'discord')) assert.match(text, /^```ts\nline[^]* end\n```$/)
-    for (const { text } of renderMarkdown(`\`\`\`ts\n${code}\n\`\`\``, 'telegram'))
+    for (const { text } of render(`\`\`\`ts\n${code}\n\`\`\``, 'discord')) assert.match(text, /^```ts\nline[^]* end\n```$/)
+    for (const { text } of render(`\`\`\`ts\n${code}\n\`\`\``, 'telegram'))
       assert.match(text, /^<pre><code class="language-ts">line[^]*<\/code><\/pre>$/)
   })
 
   it('keeps a link in one part', () => {
     for (const dialect of ['telegram', 'slack', 'discord'] as const)
       for (let before = 60; before < 100; before += 1) {
-        const parts = renderMarkdown(`${'a '.repeat(before)}[some words of a link](https://x.org/path)`, dialect, 200)
+        const parts = render(`${'a '.repeat(before)}[some words of a link](https://x.org/path)`, dialect, 200)
         assert.equal(parts.filter(({ text }) => text.includes('https://x.org/path')).length, 1)
         assert.ok(parts.some(({ text, plain }) => text.includes('https://x.org/path') && plain.includes('some words of a link')))
       }
@@ -156,29 +162,29 @@ describe('rendered Markdown', () => {
   it('links to web pages only, and says where a link leads that says otherwise', () => {
     const markdown = '[a](javascript:alert(1)) [b](tg://user?id=1) [c](file:///etc) [https://bank.com](https://evil.com) <data:text/html,x>'
     for (const dialect of ['telegram', 'slack', 'discord'] as const) {
-      const [{ text }] = renderMarkdown(markdown, dialect) as [RenderedPart]
+      const [{ text }] = render(markdown, dialect) as [RenderedPart]
       assert.doesNotMatch(text, /href|\]\(|<[a-z]+:/)
       assert.match(text, /bank\.com \(https:\/\/evil\.com\/\)/)
     }
-    assert.doesNotMatch(renderMarkdown(markdown, 'mail')[0]!.html!, /href="(?!https:)/)
+    assert.doesNotMatch(render(markdown, 'mail')[0]!.html!, /href="(?!https:)/)
   })
 
   it('wakes up nobody', () => {
     const markdown = '@everyone `@here` <!channel> <@U123> <@&5> <#9> @channel\n\n```\n@everyone\n```'
-    assert.doesNotMatch(renderMarkdown(markdown, 'discord')[0]!.text, /@(?:everyone|here)|(?<!\\)<[@#]/)
-    assert.doesNotMatch(renderMarkdown(markdown, 'slack')[0]!.text, /<[!@#]/)
+    assert.doesNotMatch(render(markdown, 'discord')[0]!.text, /@(?:everyone|here)|(?<!\\)<[@#]/)
+    assert.doesNotMatch(render(markdown, 'slack')[0]!.text, /<[!@#]/)
     const crowd = Array.from({ length: 50 }, (_, index) => `@person${index}`).join(' ')
-    assert.doesNotMatch(renderMarkdown(crowd, 'telegram')[0]!.text, /@person/)
-    assert.match(renderMarkdown('ask @person1', 'telegram')[0]!.text, /@person1/)
+    assert.doesNotMatch(render(crowd, 'telegram')[0]!.text, /@person/)
+    assert.match(render('ask @person1', 'telegram')[0]!.text, /@person1/)
   })
 
   it('shows text in the order in which it is read', () => {
-    assert.equal(renderMarkdown('a\u202egpj.exe\u202c\u0000\ud800', 'telegram')[0]!.plain, 'agpj.exe\u202c\ufffd')
-    assert.equal(renderMarkdown('שלום\u200f (world) \u2067x\u2069', 'telegram')[0]!.plain, 'שלום\u200f (world) \u2067x\u2069')
+    assert.equal(render('a\u202egpj.exe\u202c\u0000\ud800', 'telegram')[0]!.plain, 'agpj.exe\u202c\ufffd')
+    assert.equal(render('שלום\u200f (world) \u2067x\u2069', 'telegram')[0]!.plain, 'שלום\u200f (world) \u2067x\u2069')
   })
 
   it('has one part for nothing', () => {
-    for (const dialect of dialects) assert.equal(renderMarkdown('', dialect)[0]!.text, '')
+    for (const dialect of dialects) assert.equal(render('', dialect)[0]!.text, '')
   })
 
   const hostile: Readonly<Record<string, string>> = {
@@ -197,11 +203,11 @@ describe('rendered Markdown', () => {
   for (const [what, markdown] of Object.entries(hostile))
     it(`keeps its limits with hostile text: ${what}`, { timeout: 60_000 }, () => {
       for (const dialect of ['telegram', 'slack', 'discord'] as const) {
-        const parts = renderMarkdown(markdown, dialect)
+        const parts = render(markdown, dialect)
         for (const part of parts) {
           readers[dialect](part)
           assert.ok(part.text.isWellFormed())
-          assert.ok(sizes[dialect](part) <= { telegram: 4_096, slack: 3_000, discord: 2_000 }[dialect])
+          assert.ok(sizes[dialect](part) <= usual[dialect])
         }
       }
     })

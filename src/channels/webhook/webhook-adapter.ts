@@ -2,10 +2,12 @@
  * Answers to webhooks. What comes in is posted to the gateway and never passes here; what goes out is posted by the guest, under its egress policy.
  * A receiver knows each content by its `webhook-id`, so one whose answer was lost is posted again under the same.
  */
-import { OxbowError } from '../../base/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
+import type { OutputOf } from '../../client/index.ts'
 import type { AdapterDeps, ChannelLimits, ChatRef, OpenChannel, Sent } from '../port.ts'
 
 const limits: ChannelLimits = {
+  dialect: 'plain',
   textLength: 90_000,
   chatIntervalMs: 200,
   groupPerMinute: Infinity,
@@ -23,7 +25,7 @@ export const openWebhook: OpenChannel = async ({ name, options }, { post }: Adap
   const { url } = options
   const address = url === undefined ? null : URL.parse(url)
   if (address === null && url !== undefined)
-    throw new OxbowError('bad_input', 'The address for answers is no address.', {
+    throw new OxbowError('bad_input', 'The address for answers is not a web address.', {
       hint: 'oxbow channel add webhook --option url=https://…',
     })
   const send = async (
@@ -32,10 +34,15 @@ export const openWebhook: OpenChannel = async ({ name, options }, { post }: Adap
     intent: string,
   ): Promise<Sent> => {
     if (address === null || post === undefined) return { ok: true, id: 'session' }
-    return post({ id: `oxbow_${intent}`, chat: to.chat, thread: to.thread, ...content })
+    const id = `oxbow_${intent}`
+    try {
+      return sentOf(id, await post({ id, chat: to.chat, thread: to.thread, ...content }))
+    } catch (error) {
+      if (isOxbowError(error, 'denied')) return { ok: false, why: 'refused', message: error.message }
+      throw error
+    }
   }
   return {
-    kind: 'webhook',
     limits,
     start: async () => ({
       id: name,
@@ -56,7 +63,7 @@ export const openWebhook: OpenChannel = async ({ name, options }, { post }: Adap
 }
 
 /** How a post has ended. */
-export function postedOf(id: string, { status, retry_after_s, why }: { status: number; retry_after_s: number; why: string }): Sent {
+function sentOf(id: string, { status, retry_after_s, why }: OutputOf<'channel.post'>): Sent {
   if (status >= 200 && status < 300) return { ok: true, id }
   if (status === 429 || status === 503) return { ok: false, why: 'throttled', retryAfterMs: retry_after_s * 1_000 || busyMs }
   if (status === 404 || status === 410) return { ok: false, why: 'gone', message: `its address answers with ${status}` }

@@ -92,7 +92,7 @@ async function transcribe(
 ): Promise<Heard> {
   const ending = ownValue(endings, mime)
   if (ending === undefined)
-    throw new OxbowError('bad_input', `${mime} is no audio that services understand.`, {
+    throw new OxbowError('bad_input', `Services do not understand audio of the type ${mime}.`, {
       hint: `Send ${Object.values(endings).join(', ')}.`,
     })
   const form = formOf(

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, defineCall } from '../../protocol/index.ts'
-import { manageRight, newDelivery, readRight, webhookKind, webhookSender } from './channel-records.ts'
+import { channelKind, channelKinds } from './channel-kinds.ts'
+import { manageRight, newDelivery, readRight, webhookSender } from './channel-records.ts'
 import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
 import { ofCall } from './channel-deps.ts'
@@ -14,15 +15,6 @@ const reads = { ...shared, tier: 'read_only', right: readRight, effect: 'none' }
 const writes = { ...shared, tier: 'side_effecting', right: manageRight, effect: 'idempotent' } as const
 
 const channel = z.string().min(1).max(50).describe('Name of the channel.')
-
-/** Kinds of channels, each with the names of its secrets: the first is what `--token-stdin` reads. */
-const channelKinds: Readonly<Record<string, readonly [string, ...string[]]>> = {
-  discord: ['token'],
-  email: ['password'],
-  slack: ['token', 'app_token'],
-  telegram: ['token'],
-  webhook: ['secret'],
-}
 
 export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, load: LoadChannels): readonly Call[] {
   return [
@@ -104,7 +96,7 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: LoadChannels): Cal
         .string()
         .min(1)
         .max(30)
-        .describe(`What it is: ${Object.keys(channelKinds).join(', ')}.`),
+        .describe(`What it is: ${channelKinds.join(', ')}.`),
       name: z
         .string()
         .regex(/^[a-z][a-z0-9-]{0,29}$/, 'must be lowercase letters, digits and dashes')
@@ -128,16 +120,16 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: LoadChannels): Cal
     recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
     recordOutput: ({ name, state, why }) => ({ name, state, why }),
     async run({ kind, name = kind, secrets: given, options: changed }, context) {
-      const hooks = kind === webhookKind ? await import('./hooks/webhooks.ts') : null
+      const known = channelKind(kind)
+      if (known === undefined)
+        throw new OxbowError('bad_input', `${JSON.stringify(kind)} is not a kind of channel.`, {
+          hint: `Choose one of ${channelKinds.join(', ')}.`,
+        })
+      const hooks = known.isWebhook === true ? await import('./hooks/webhooks.ts') : null
       const isHook = hooks !== null
       const made = isHook && !Object.hasOwn(given, 'secret') ? hooks.newWebhookSecret(core.random) : ''
       const secrets = made === '' ? given : { ...given, secret: made }
-      const needed = Object.hasOwn(channelKinds, kind) ? channelKinds[kind] : undefined
-      if (needed === undefined)
-        throw new OxbowError('bad_input', `${JSON.stringify(kind)} is no kind of channel.`, {
-          hint: `Choose one of ${Object.keys(channelKinds).join(', ')}.`,
-        })
-      const missing = needed.filter((secret) => !Object.hasOwn(secrets, secret))
+      const missing = known.secrets.filter((secret) => !Object.hasOwn(secrets, secret))
       if (missing.length > 0)
         throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: 'Pipe it into the verb: --token-stdin.' })
       const channels = await load()
@@ -325,7 +317,7 @@ function notifyCall(load: LoadChannels): Call {
     async run({ text, urgent }, context) {
       const { notices } = await load()
       if (!(await notices.send(ofCall(context, 'channel.notify'), { id: context.id, text, urgent })))
-        throw new OxbowError('bad_config', 'Nothing says where notices go.', {
+        throw new OxbowError('bad_config', 'There is no place for notices to go.', {
           hint: 'Set notify.to in config.toml, such as ["telegram"].',
         })
       return { output: { notice: context.id } }

@@ -154,8 +154,7 @@ export const releaseCategory = 'system/channel_releases'
 /** The call by which an answer with private data reaches others: the owner is asked. */
 export const answerCall = 'channel.answer'
 
-/** The kind of channels that others post to, and the one sender that each has. */
-export const webhookKind = 'webhook'
+/** The one sender that a webhook has. */
 export const webhookSender = 'webhook'
 
 /** The right of the process of channels, and no other program's. */

@@ -2,6 +2,7 @@
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { isObject, OxbowError, textIn } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
+import { channelKind } from './channel-kinds.ts'
 
 type View = OutputOf<'channel.list'>[number]
 type Line = OutputOf<'channel.log'>[number]
@@ -33,9 +34,10 @@ export const channelVerbs: readonly ServiceVerb[] = [
     async input(input, { options, readPiped }) {
       const pairs = ((options['option'] ?? []) as readonly string[]).map((pair) => pair.split(/=(.*)/s))
       const given = Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]))
-      if (options['tokenStdin'] !== true && input['kind'] === 'webhook') return { ...input, secrets: {}, options: given }
       const kind = textIn(input, 'kind')
-      const hint = `oxbow channel add ${plainLine(kind, nameChars)} --token-stdin < ${kind === 'slack' ? 'tokens.json' : 'token.txt'}`
+      const { secrets: [first, ...others] = ['token'], isWebhook = false } = channelKind(kind) ?? {}
+      if (options['tokenStdin'] !== true && isWebhook) return { ...input, secrets: {}, options: given }
+      const hint = `oxbow channel add ${plainLine(kind, nameChars)} --token-stdin < ${others.length > 0 ? 'tokens.json' : 'token.txt'}`
       if (options['tokenStdin'] !== true)
         throw new OxbowError('bad_input', 'a token is needed, and is not taken from the command line', {
           hint: `Add --token-stdin, and pipe it in: ${hint}`,
@@ -43,7 +45,6 @@ export const channelVerbs: readonly ServiceVerb[] = [
       const piped = (await readPiped()).trim()
       if (piped === '') throw new OxbowError('bad_input', 'nothing was piped in', { hint })
       // Where a channel has several secrets, they come as JSON.
-      const first = kind === 'webhook' ? 'secret' : kind === 'email' ? 'password' : 'token'
       const secrets = piped.startsWith('{') ? parsedSecrets(piped) : { [first]: piped }
       return { ...input, secrets, options: given }
     },
@@ -52,7 +53,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
       return [stateText(view), ...(view.state === 'up' ? [`Link yourself now: oxbow channel pair ${view.name}`] : [])].join('\n')
     },
     fails: ({ state, why }: View) =>
-      state === 'failed' ? new OxbowError('bad_config', why, { hint: 'Mend that, then: oxbow channel test.' }) : null,
+      state === 'failed' ? new OxbowError('bad_config', why, { hint: 'Fix that, then run: oxbow channel test CHANNEL.' }) : null,
   },
   {
     words: 'channel list',
@@ -148,7 +149,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
     async preview({ channel }, ask) {
       const undelivered = (await ask('channel.log', { channel: channel! })).length
       const target = (await ask('channel.list', {})).find(({ name }) => name === channel)!
-      const more = undelivered === 0 ? '' : ` and ${undelivered} that ${undelivered === 1 ? 'is' : 'are'} not delivered`
+      const more = undelivered === 0 ? '' : ` and ${undelivered} ${undelivered === 1 ? 'message' : 'messages'} not yet delivered`
       return { would: `remove the channel ${target.name} with its token${more}`, target }
     },
     show: ({ removed }: OutputOf<'channel.remove'>) => `Removed ${removed}. Its sessions stay.`,
@@ -198,7 +199,7 @@ function parsedSecrets(piped: string): Record<string, string> {
   } catch {
     // Told below: the error of the parser would quote a secret.
   }
-  throw new OxbowError('bad_input', 'What was piped in begins like JSON, and is not an object of texts.', {
+  throw new OxbowError('bad_input', 'What was piped in looks like JSON, but is not an object whose values are texts.', {
     hint: 'Write the names of the secrets and their values, as in { "token": "…", "app_token": "…" }.',
   })
 }

@@ -1,10 +1,8 @@
 /** What people type with a slash. Only owners may, but for `/help` and `/cancel` of one's own turn. What is typed besides is a message. */
-import { type CallId, derivedId, isDerived, type JsonObject, ownValue, type SessionId, truncate } from '../../base/index.ts'
-import type { CallOutcome } from '../../protocol/index.ts'
-import { userCaller } from '../../kernel/index.ts'
+import { derivedId, isDerived, ownValue, truncate } from '../../base/index.ts'
 import { sectionOf } from '../../config/index.ts'
 import { voiceConfig } from '../voice/service.ts'
-import type { ChannelDeps, Of } from './channel-deps.ts'
+import { type AskAsPerson, askAsPerson, type ChannelDeps, type Of } from './channel-deps.ts'
 import { type ChatDoc, newDelivery, type Running, waitsToBeHeard } from './channel-records.ts'
 import { type Identity, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
@@ -28,15 +26,21 @@ export const menu: readonly { readonly name: string; readonly summary: string }[
 ]
 
 export interface Commands {
-  isCommand(text: string): boolean
+  isCommand: typeof isCommand
   /** Answers by a delivery whose id follows from the message. */
   run(of: Of, place: ChatPlace, identity: Identity, message: Pick<Received, 'message' | 'text'>): Promise<void>
 }
 
-const form = /^\/([a-z]{1,20})(?:@\w{1,40})?(?:\s+([\s\S]*))?$/i
+const form = /^\/([a-z]{1,20})(@\w{1,40})?(?:\s+([\s\S]*))?$/i
 const shownSessions = 10
 const maxReplyChars = 3_000
 const names: ReadonlySet<string> = new Set([...menu.map(({ name }) => name), 'start'])
+
+/** Whether a message is a command of ours; one for another bot of a group, by its words or its `@name`, is not. */
+export function isCommand({ text, mentions_us: isOurs }: Pick<Received, 'text' | 'mentions_us'>): boolean {
+  const [, word = '', bot = ''] = form.exec(text.trim()) ?? []
+  return names.has(word.toLowerCase()) && (bot === '' || isOurs)
+}
 
 interface Asked {
   readonly of: Of
@@ -50,23 +54,15 @@ interface Asked {
 /** Others read what is said in a group: these tell of the person's other sessions and money. */
 const directOnly: ReadonlySet<string> = new Set(['sessions', 'switch', 'fork', 'cost', 'undo'])
 
-/** Makes a call as the owner, in no turn. */
-type Ask = (asked: Asked, name: string, input: JsonObject, session?: SessionId) => Promise<CallOutcome>
-
 type Command = (asked: Asked) => Promise<string>
 
 export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats; readonly outbox: Outbox }): Commands {
   const { chats, outbox } = parts
-  const { gate, user, newId } = deps
-  const ask: Ask = (_, name, input, session = '' as SessionId) => {
-    const called: string = name
-    return gate.call(userCaller(user, session, ''), called, input, { id: newId() as CallId, signal: null })
-  }
-  const all = commandsOf(deps, chats, ask)
+  const all = commandsOf(deps, chats, askAsPerson(deps))
   return {
-    isCommand: (text) => names.has((form.exec(text.trim())?.[1] ?? '').toLowerCase()),
+    isCommand,
     async run(of, place, identity, { message, text }) {
-      const [, word = '', rest = ''] = form.exec(text.trim()) ?? []
+      const [, word = '', , rest = ''] = form.exec(text.trim()) ?? []
       const name = word.toLowerCase() === 'start' ? 'help' : word.toLowerCase()
       const chat = await chats.get(place)
       const mayRun = identity.role === 'owner' || name === 'help' || (name === 'cancel' && chat?.running?.identity === identity.id)
@@ -86,11 +82,11 @@ export function createCommands(deps: ChannelDeps, parts: { readonly chats: Chats
   }
 }
 
-function commandsOf(deps: ChannelDeps, chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
+function commandsOf(deps: ChannelDeps, chats: Chats, ask: AskAsPerson): Readonly<Record<string, Command>> {
   return { ...sessionCommands(chats, ask), ...turnCommands(chats, ask), ...chatCommands(deps, chats) }
 }
 
-function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
+function sessionCommands(chats: Chats, ask: AskAsPerson): Readonly<Record<string, Command>> {
   return {
     help: async ({ identity }) =>
       [
@@ -104,46 +100,45 @@ function sessionCommands(chats: Chats, ask: Ask): Readonly<Record<string, Comman
       return 'A new session begins with your next message.'
     },
     async sessions(asked) {
-      const found = await ask(asked, 'session.list', { limit: shownSessions })
+      const found = await ask('session.list', { limit: shownSessions })
       if (found.status !== 'ok') return found.failure.message
-      const rows = found.output as readonly { readonly id: string; readonly title: string; readonly turns: number }[]
-      const lines = rows.map(
+      const lines = found.output.map(
         ({ id, title, turns }) => `${id === asked.chat.session ? '→' : '•'} \`${id.slice(-8)}\` ${title || 'untitled'} (${turns})`,
       )
       return lines.length === 0 ? 'There is no session yet.' : [...lines, 'Go on with one: /switch ID'].join('\n')
     },
     switch: (asked) => switchTo(chats, ask, asked),
     async fork(asked) {
-      const made = await ask(asked, 'session.fork', { session: asked.chat.session })
+      const made = await ask('session.fork', { session: asked.chat.session })
       if (made.status !== 'ok') return made.failure.code === 'not_found' ? 'There is nothing to copy yet.' : made.failure.message
-      const { session } = made.output as { readonly session: SessionId }
+      const { session } = made.output
       await chats.change(asked.of, asked.place, (now) => ({ ...now, session }))
       return 'This chat goes on with a copy. The session before stays as it is: /sessions.'
     },
   }
 }
 
-function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>> {
+function turnCommands(chats: Chats, ask: AskAsPerson): Readonly<Record<string, Command>> {
   return {
     async cancel(asked) {
       if (await stopHearing(chats, asked)) return 'Stopped.'
       const { running, session } = asked.chat
-      const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session })
+      const ended = await ask('turn.cancel', { session: running?.session ?? session })
       if (ended.status !== 'ok') return ended.failure.message
-      return (ended.output as { cancelled: boolean }).cancelled ? 'Stopped.' : 'Nothing runs here.'
+      return ended.output.cancelled ? 'Stopped.' : 'Nothing runs here.'
     },
     async cancelall(asked) {
       const dropped = await chats.clear(asked.of, asked.place)
       if (await stopHearing(chats, asked)) return `Stopped; ${dropped} waiting messages were dropped.`
       const { running, session } = asked.chat
-      const ended = await ask(asked, 'turn.cancel', { session: running?.session ?? session, waiting: true })
-      const stopped = ended.status === 'ok' && (ended.output as { cancelled: boolean }).cancelled
+      const ended = await ask('turn.cancel', { session: running?.session ?? session, waiting: true })
+      const stopped = ended.status === 'ok' && ended.output.cancelled
       return `${stopped ? 'Stopped' : 'Nothing ran'}; ${dropped} waiting messages were dropped.`
     },
     async status(asked) {
-      const now = await ask(asked, 'system.now', {})
+      const now = await ask('system.now', {})
       if (now.status !== 'ok') return now.failure.message
-      const { turns, approvals } = now.output as { readonly turns: readonly unknown[]; readonly approvals: readonly unknown[] }
+      const { turns, approvals } = now.output
       const { running, queue, session, model } = asked.chat
       return [
         `Session \`${session.slice(-8)}\`${model === '' ? '' : `, model ${model}`}${asked.chat.quiet ? ', quiet' : ''}.`,
@@ -151,12 +146,12 @@ function turnCommands(chats: Chats, ask: Ask): Readonly<Record<string, Command>>
         ...(asked.place.kind === 'group' ? [] : [`In all: ${turns.length} running, ${approvals.length} waiting for approval.`]),
       ].join('\n')
     },
-    async cost(asked) {
-      const costs = await ask(asked, 'costs.show', { by: 'day', limit: 7 })
+    async cost() {
+      const costs = await ask('costs.show', { by: 'day', limit: 7 })
       return costs.status === 'ok' ? costs.text || 'Nothing was spent.' : costs.failure.message
     },
     async undo(asked) {
-      const done = await ask(asked, 'version.undo', { apply: true, conflicts: 'stop' }, asked.chat.session)
+      const done = await ask('version.undo', { apply: true, conflicts: 'stop' }, asked.chat.session)
       return done.status === 'ok' ? done.text : done.failure.message
     },
   }
@@ -205,13 +200,12 @@ function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, 
   }
 }
 
-async function switchTo(chats: Chats, ask: Ask, asked: Asked): Promise<string> {
+async function switchTo(chats: Chats, ask: AskAsPerson, asked: Asked): Promise<string> {
   const wanted = asked.rest.replace(/`/g, '')
   if (wanted.length < 4) return 'Name a session as /sessions lists it: /switch ID'
-  const found = await ask(asked, 'session.list', { limit: 1_000 })
+  const found = await ask('session.list', { limit: 1_000 })
   if (found.status !== 'ok') return found.failure.message
-  const rows = found.output as readonly { readonly id: SessionId; readonly title: string }[]
-  const fits = rows.filter(({ id }) => id.startsWith(wanted) || id.endsWith(wanted))
+  const fits = found.output.filter(({ id }) => id.startsWith(wanted) || id.endsWith(wanted))
   const [one] = fits
   if (one === undefined) return 'There is no such session: /sessions lists them.'
   if (fits.length > 1) return `${fits.length} sessions have this id; write more of it.`

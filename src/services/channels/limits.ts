@@ -37,7 +37,7 @@ export const maxMissed = 30
 export const maxPast = 20
 /** A channel that is down for so long is skipped by notices. */
 export const noticeDownMs: number = 15 * 60_000
-/** Notices that wait; of more, the newest. */
+/** Notices that wait; of more, the newest are kept. */
 export const maxNotices = 200
 /** Characters of each in a digest. */
 export const maxNoticeChars = 1_500

@@ -1,10 +1,9 @@
 /** The channels of a user, open: what their calls use, and the start of the process that speaks to the platforms. */
-import { type CallId, derivedId, once, OxbowError } from '../../base/index.ts'
+import { derivedId, once, OxbowError } from '../../base/index.ts'
 import type { ChannelSettings } from '../../config/index.ts'
-import { userCaller } from '../../kernel/index.ts'
 import { cancelCall } from '../../protocol/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import type { ChannelDeps, Of } from './channel-deps.ts'
+import { askAsPerson, type ChannelDeps, type Of } from './channel-deps.ts'
 import { change, channelCategory, type ChannelDoc, type ChannelHealth, processRight, secretName } from './channel-records.ts'
 import type { Delivery } from './channel-schemas.ts'
 import { type Chats, createChats } from './chats.ts'
@@ -50,7 +49,6 @@ export interface Channels extends Receiving {
   end(): Promise<void>
 }
 
-const newOptions = ({ newId }: Pick<ChannelDeps, 'newId'>) => ({ id: newId() as CallId, signal: null })
 const keyName = 'channels'
 const healthTopic = 'channel health'
 
@@ -99,8 +97,7 @@ export async function openChannels(core: ChannelDeps | Omit<ChannelDeps, 'runs'>
     ...changing(deps, { all, get, outbox, health, start: process.start }),
     async stop(identity) {
       for (const { running } of await chats.all())
-        if (running?.identity === identity)
-          await deps.gate.call(userCaller(deps.user, running.session, ''), cancelCall, { session: running.session }, newOptions(deps))
+        if (running?.identity === identity) await askAsPerson(deps)(cancelCall, { session: running.session }, running.session)
     },
     async settled(name, ms, signal) {
       const isSettled = (): true | null => ((health.get(name)?.state ?? 'starting') === 'starting' ? null : true)
@@ -184,7 +181,7 @@ async function startUntilDone(start: () => Promise<void>, { pause }: Pick<RunsPo
 async function keepSecret({ secrets, secretKeeper, host }: ChannelDeps, name: string, value: string | null): Promise<void> {
   if (secretKeeper !== undefined) await (value === null ? secretKeeper.remove(name) : secretKeeper.keep(name, value))
   else if (host !== undefined) await host.setSecret(name, value)
-  else throw new OxbowError('denied', 'This guest can keep no secret.', { hint: 'Start it by `oxbow start`.' })
+  else throw new OxbowError('denied', 'This guest cannot store secrets.', { hint: 'Start it with `oxbow start`.' })
   if (value === null) secrets.remove(name)
   else secrets.add(name, value, 'configured')
 }
@@ -195,13 +192,13 @@ function createProcess(
   all: () => Promise<readonly ChannelDoc[]>,
   onState: (name: string, state: Omit<ChannelHealth, 'since'>) => void,
 ) {
-  const { gate, user, newId, secrets, host } = deps
-  const call = (name: string, input: object) => gate.call(userCaller(user, '', ''), name, input, { id: newId() as CallId, signal: null })
+  const { secrets, host } = deps
+  const ask = askAsPerson(deps)
   const newKey = async (): Promise<string> => {
-    await call('key.revoke', { key: keyName })
-    const made = await call('key.create', { name: keyName, rights: [processRight] })
+    await ask('key.revoke', { key: keyName })
+    const made = await ask('key.create', { name: keyName, rights: [processRight] })
     if (made.status !== 'ok') throw new OxbowError(made.failure.code, made.failure.message, { hint: made.failure.hint })
-    return (made.output as { readonly key: string }).key
+    return made.output.key
   }
   const key = once(newKey)
   const hand = async (): Promise<void> => {

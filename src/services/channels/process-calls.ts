@@ -19,9 +19,10 @@ import {
   receivedSchema,
 } from './channel-schemas.ts'
 import { ofCall, ofProcess } from './channel-deps.ts'
-import type { LoadChannels } from './open-channels.ts'
+import { isCommand } from './commands.ts'
 import { channelsConfig } from './config.ts'
-import { respondsToAll } from './receiving.ts'
+import type { LoadChannels } from './open-channels.ts'
+import { isForUs } from './receiving.ts'
 import { answerCalls } from './turns/answer-calls.ts'
 
 /** @param core absent fields where calls are only described */
@@ -47,11 +48,9 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: LoadCha
  * Of what was said in a group to others, nothing is kept, unless the person wants that; and nothing of what no turn can come of: a list, or a
  * mail that anybody may have written, of which there can be any number.
  */
-function isForOthers({ config }: Pick<Core, 'config'>, message: Received): boolean {
-  const { kind, mentions_us: mention, replies_to_us: reply, text, automatic, is_verified: isVerified } = message
-  if (automatic !== '' || !isVerified) return true
-  if (kind === 'direct' || mention || reply || text.startsWith('/')) return false
-  return !sectionOf(channelsConfig, config).read_group && !respondsToAll(config)
+function isForOthers(core: Pick<Core, 'config'>, message: Received): boolean {
+  if (message.automatic !== '' || !message.is_verified) return true
+  return !isForUs(core, message) && !isCommand(message) && !sectionOf(channelsConfig, core.config).read_group
 }
 
 function wantsCall(load: LoadChannels): Call {

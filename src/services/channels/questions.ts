@@ -17,7 +17,7 @@ import {
   outboxCategory,
 } from './channel-records.ts'
 import { type Delivery, type Identity } from './channel-schemas.ts'
-import { byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
+import { askAsPerson, byKernel, type ChannelDeps, type Of } from './channel-deps.ts'
 import type { Chats } from './chats.ts'
 import { channelsConfig } from './config.ts'
 import type { Identities } from './identities.ts'
@@ -68,7 +68,7 @@ export function createQuestions(deps: ChannelDeps, parts: Parts): Questions {
       const token = newToken()
       const { channel, space, chat, thread } = lost
       const buttons = [[{ label: 'Show it', data: `${token}:s` }]]
-      const text = 'A message of mine may not have arrived.'
+      const text = 'One of my messages may not have arrived.'
       const delivery = newDelivery(id, { channel, space, chat, thread, kind: 'notice', text, buttons, made_at: clock.now() })
       const doc: AskDoc = {
         kind: 'lost',
@@ -90,12 +90,12 @@ export function createQuestions(deps: ChannelDeps, parts: Parts): Questions {
     async press(of, button) {
       const [token = '', verb = ''] = button.data.split(':')
       const ask = /^[0-9a-f]{32}$/.test(token) ? ((await documents.get<AskDoc>(askCategory, token))?.value ?? null) : null
-      if (ask === null || ask.channel !== button.channel) return 'This button is not known any more.'
+      if (ask === null || ask.channel !== button.channel) return 'This button no longer works.'
       if (ask.chat !== button.chat || ask.space !== button.space || (ask.message !== '' && ask.message !== button.message))
         return 'This button belongs to another message.'
       const who = await identities.find(button.channel, button.space, button.sender)
       if (who === null) return 'You are not linked, so you cannot decide this.'
-      if (ask.identity !== '' && ask.identity !== who.id) return 'Somebody else was asked.'
+      if (ask.identity !== '' && ask.identity !== who.id) return 'This question is for somebody else.'
       if (ask.kind === 'lost') return showLost(deps, outbox, of, ask, verb)
       if (!mayDecide(who)) return 'Only an owner or an approver may decide this.'
       if (ask.name === answerCall && who.role !== 'owner') return 'Only an owner may decide this.'
@@ -126,7 +126,7 @@ function endOf({ phase, body }: RecordView): End | null {
 /** A person has decided at a terminal, a rule has, or the turn was cancelled. */
 async function closeElsewhere(deps: ChannelDeps, outbox: Outbox, { call, at }: RecordView, end: End): Promise<void> {
   const by = end === 'over' ? '' : end.by === `user:${deps.user}` ? `${deps.user}, at a terminal` : end.by
-  const line = end === 'over' ? `**It does not wait any more.** ${timeOf(at)}` : decidedLine(end.allow, by, at)
+  const line = end === 'over' ? `**It is no longer waiting.** ${timeOf(at)}` : decidedLine(end.allow, by, at)
   await close(deps, outbox, (ask) => ask.call === call, { by, allow: end !== 'over' && end.allow, at }, line)
 }
 
@@ -152,7 +152,7 @@ async function close(
 }
 
 function lateAnswer({ allow, by }: NonNullable<AskDoc['decided']>): string {
-  return by === '' ? 'It does not wait any more.' : `It was ${allow ? 'allowed' : 'denied'} already, by ${by}.`
+  return by === '' ? 'It is no longer waiting.' : `It has already been ${allow ? 'allowed' : 'denied'} by ${by}.`
 }
 
 const timeOf = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC.`
@@ -176,7 +176,7 @@ const exactJson = (input: string): string => exactText(JSON.stringify(JSON.parse
 
 /** What is shown is what runs: a long input comes as a file, whole. */
 function shownOf({ name, input, reason = '', agent }: PendingApproval): { readonly text: string; readonly file: Delivery['file'] } {
-  const head = `**May it?** \`${name}\`${agent === undefined ? '' : ` (${wordsOf(agent, 100)})`}`
+  const head = `**Allow this?** \`${name}\`${agent === undefined ? '' : ` (${wordsOf(agent, 100)})`}`
   const pretty = exactJson(input)
   const fence = '`'.repeat(Math.max(3, ...(pretty.match(/`+/g) ?? []).map((run) => run.length + 1)))
   const isLong = pretty.length > maxShownInput
@@ -225,7 +225,7 @@ async function decide(
       await outbox.make(of, newDelivery(id, { channel, space, chat, thread: '', kind: 'notice', text: '', file, made_at: clock.now() }))
     return 'The whole input comes as a file.'
   }
-  if (verb !== 'y' && verb !== 'n') return 'This button is not known any more.'
+  if (verb !== 'y' && verb !== 'n') return 'This button no longer works.'
   const allow = verb === 'y'
   // An owner is the person; an approver is somebody else, whom a call for two people counts as such.
   const by =
@@ -259,7 +259,7 @@ const decideRights: ReadonlySet<string> = new Set(['call.decide'])
 /** The note with the button becomes what may not have arrived: an edit can be repeated. */
 async function showLost({ documents }: ChannelDeps, outbox: Outbox, of: Of, ask: AskDoc, verb: string): Promise<string> {
   const lost = (await documents.get<Delivery>(deliveredCategory, ask.question))?.value
-  if (verb !== 's' || lost === undefined) return 'It is not there any more.'
+  if (verb !== 's' || lost === undefined) return 'It is no longer there.'
   if (lost.kind === 'reply' || lost.file !== null) {
     // A file cannot come by an edit: the person has asked for it, so it is sent once more.
     const parts = lost.parts.map((part) => (part.id === '' ? { at: 0, id: '' } : part))
@@ -286,8 +286,8 @@ async function askIn(
   const { documents, clock } = deps
   const { chats, outbox } = parts
   const pendingOf = async (): Promise<PendingApproval | null> => {
-    const found = await deps.gate.call(userCaller(deps.user, '', ''), 'approval.list', {}, { id: deps.newId() as CallId, signal: null })
-    const waiting = found.status === 'ok' ? (found.output as readonly PendingApproval[]) : []
+    const found = await askAsPerson(deps)('approval.list', {})
+    const waiting = found.status === 'ok' ? found.output : []
     return waiting.find((each) => each.call === call && deps.approvals.top(each.session) === deps.approvals.top(session)) ?? null
   }
   const waiting = await pendingOf()

@@ -79,7 +79,7 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       if (promoted !== null) return promoted
       const here = whyNotHere(identity, message)
       if (here !== '') return { ...ignored(here), ...known }
-      const isCommand = commands.isCommand(message.text)
+      const isCommand = commands.isCommand(message)
       if (!isCommand && !isForUs(deps, message)) return { ...(await overheard(deps, parts, incoming)), ...known }
       const counted = await rates.take(identity)
       const { from, until } = counted
@@ -183,12 +183,12 @@ function whyNotHere({ role, groups }: Identity, { kind, chat }: Pick<Received, '
 }
 
 /** Of a group, what mentions or answers the agent, and everything where a rule of `[respond]` decides about the rest. */
-function isForUs({ config }: ChannelDeps, { kind, mentions_us: mention, replies_to_us: reply }: Received): boolean {
+export function isForUs({ config }: Pick<ChannelDeps, 'config'>, { kind, mentions_us: mention, replies_to_us: reply }: Received): boolean {
   return kind === 'direct' || mention || reply || respondsToAll(config)
 }
 
 /** Whether the step *decide* is asked about what is not addressed to the agent. */
-export function respondsToAll(config: ChannelDeps['config']): boolean {
+function respondsToAll(config: ChannelDeps['config']): boolean {
   return sectionOf(respondConfig, config).group !== 'addressed'
 }
 

@@ -63,7 +63,7 @@ export function localVoice(
       const writesFile = programs.speak.some((part) => part.includes('{audio}'))
       const spoken = await run(speaking(format, writesFile), command, Buffer.from(text), signal)
       if (spoken.length > 0) return spoken
-      throw new OxbowError('tool_failed', `${command[0]} has spoken nothing.`, {
+      throw new OxbowError('tool_failed', `${command[0]} has produced no audio.`, {
         hint: 'Try it by hand: voice.local.speak in config.toml.',
       })
     },
@@ -107,8 +107,8 @@ async function outputOf(process: ServerProcess, name: string, given: Uint8Array,
 function failed(name: string, status: string, said: string): OxbowError {
   const why = said === '' ? '' : `: ${said}`
   if (status === '90')
-    return new OxbowError('bad_config', 'ffmpeg is not there: voice.local needs it.', {
-      hint: 'Install it where programs of the sandbox are: apt-get install ffmpeg.',
+    return new OxbowError('bad_config', 'ffmpeg is missing: voice.local needs it.', {
+      hint: 'Install it where the sandbox finds programs: apt-get install ffmpeg.',
     })
   if (status === '91')
     return new OxbowError('bad_input', 'The audio cannot be read: it is damaged, or of an unknown kind.', { hint: 'Record it again.' })

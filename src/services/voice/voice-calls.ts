@@ -40,7 +40,7 @@ async function chosen({ config, engine, sandbox }: VoiceDeps, key: 'transcribe' 
   const settings = sectionOf(voiceConfig, config)
   const name = settings[key]
   if (name === '')
-    throw new OxbowError('bad_config', key === 'transcribe' ? 'Nothing hears voice messages.' : 'Nothing speaks.', {
+    throw new OxbowError('bad_config', key === 'transcribe' ? 'Nothing is set up to hear voice messages.' : 'Nothing is set up to speak.', {
       hint: `Set voice.${key} in config.toml: docs/channels/voice.md.`,
     })
   if (name === local)

@@ -115,6 +115,13 @@ function newState(token: string) {
   }
 }
 
+/** @returns what Telegram marks in a text: that it names us, which is put before it, or a command */
+function entitiesOf(text: string, mention: boolean) {
+  if (mention) return [{ type: 'mention' as const, offset: 0, length: me.username!.length + 1 }]
+  const [command = ''] = /^\/\w+(?:@\w+)?/.exec(text) ?? []
+  return command === '' ? [] : [{ type: 'bot_command' as const, offset: 0, length: command.length }]
+}
+
 function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | 'token' | 'space' | 'close'> {
   const idOf = (name: string): number => {
     const id = state.people.get(name) ?? 1_000 + state.people.size
@@ -130,7 +137,7 @@ function controlsOf(state: State): Omit<TelegramFake, 'settings' | 'apiRoot' | '
     push: (update) => put(state, update, ''),
     async say({ from, text, group = false, mention = false, files = [], thread = '', quoted, forwarded = false, shown = from }) {
       const written = mention ? `@${me.username} ${text}` : text
-      const entities = mention ? [{ type: 'mention' as const, offset: 0, length: me.username!.length + 1 }] : []
+      const entities = entitiesOf(text, mention)
       const id = (state.nextMessage += 1)
       const date = Math.floor(Date.now() / 1_000)
       const other = person('somebody')

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { Core } from '../../../kernel/index.ts'
 import { createRecentMap, isOxbowError, type JsonObject, OxbowError } from '../../../base/index.ts'
 import { type Call, defineCall } from '../../../protocol/index.ts'
-import { manageRight, processRight, secretName, webhookKind, webhookSender } from '../channel-records.ts'
+import { channelKind } from '../channel-kinds.ts'
+import { manageRight, processRight, secretName, webhookSender } from '../channel-records.ts'
 import { channelName, platformId } from '../channel-schemas.ts'
 import { maxHookAgeMs, maxHookBytes, maxHookSignatures, maxTextLength, postMs } from '../limits.ts'
 import type { Channels } from '../open-channels.ts'
@@ -53,7 +54,7 @@ function hookCall({ clock, secrets }: Pick<Core, 'clock' | 'secrets'>, load: Loa
     async run({ channel: name, headers, body, too_large }, { caller, id }) {
       if (too_large) throw new OxbowError('limit_reached', `The body has more than ${maxHookBytes} bytes.`, { hint: 'Send less at once.' })
       const channels = await load()
-      const channel = (await channels.all()).find((each) => each.name === name && each.kind === webhookKind)
+      const channel = (await channels.all()).find((each) => each.name === name && channelKind(each.kind)?.isWebhook === true)
       // Whoever guesses names learns none.
       if (channel === undefined)
         throw new OxbowError('unauthenticated', 'The webhook is refused.', { hint: '`oxbow channel list` lists channels.' })

@@ -35,11 +35,11 @@ export const newWebhookSecret = (random: Random): string => `whsec_${Buffer.from
 export function checkWebhook({ options, secrets }: Pick<ChannelSettings, 'options' | 'secrets'>): void {
   const { template = 'json', url } = options
   if (templateOf(options) === undefined)
-    throw new OxbowError('bad_input', `${JSON.stringify(template)} is no template.`, {
+    throw new OxbowError('bad_input', `There is no template ${JSON.stringify(template)}.`, {
       hint: `Choose one of ${Object.keys(templates).join(', ')}: --option template=github`,
     })
   if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
-    throw new OxbowError('bad_input', 'The address for answers is no address of the web.', {
+    throw new OxbowError('bad_input', 'The address for answers is not a web address.', {
       hint: '--option url=https://example.com/hook',
     })
   const { secret = '' } = secrets
@@ -48,7 +48,7 @@ export function checkWebhook({ options, secrets }: Pick<ChannelSettings, 'option
       hint: 'Leave it out, and a good one is made.',
     })
   if (template === 'json' && !/^(?:whsec_)?[A-Za-z0-9+/]+=*$/.test(secret))
-    throw new OxbowError('bad_input', 'The secret is not one of Standard Webhooks.', {
+    throw new OxbowError('bad_input', 'The secret is not in the form of Standard Webhooks.', {
       hint: 'It is `whsec_` and base64. Leave it out, and one is made.',
     })
 }
@@ -67,7 +67,7 @@ export function readHook(options: ChannelSettings['options'], secret: string, re
     // What is no JSON is refused below.
   }
   if (!isObject(body))
-    throw new OxbowError('bad_input', 'The body is no JSON object.', { hint: 'Send one, with Content-Type: application/json.' })
+    throw new OxbowError('bad_input', 'The body is not a JSON object.', { hint: 'Send one, with Content-Type: application/json.' })
   const message = template.read(body, request)
   return message && { ...message, text: truncate(message.text, maxHookTextChars) }
 }

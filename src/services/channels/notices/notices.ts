@@ -3,13 +3,12 @@
  * the first channel that works. In quiet hours notices wait, and come as one; those about budgets, and urgent ones, do not wait. A chat that is
  * `/quiet` gets none but urgent ones.
  */
-import { type CallId, derivedId, isObject, type JsonObject, textIn, truncate } from '../../../base/index.ts'
+import { derivedId, isObject, type JsonObject, textIn, truncate } from '../../../base/index.ts'
 import { sectionOf } from '../../../config/index.ts'
-import { userCaller } from '../../../kernel/index.ts'
-import { type AskMore, noticeKind, type OutputOf, type RecordView, sayNotice } from '../../../protocol/index.ts'
+import { noticeKind, type RecordView, sayNotice } from '../../../protocol/index.ts'
 import type { HeldRuns } from '../../../runs/index.ts'
 import { isQuiet, type QuietHours, quietUntil } from '../../quiet-hours.ts'
-import { byKernel, type ChannelDeps, type Of } from '../channel-deps.ts'
+import { askAsPerson, byKernel, type ChannelDeps, type Of } from '../channel-deps.ts'
 import {
   change,
   type ChannelDoc,
@@ -48,7 +47,7 @@ export interface Notices {
   load(): Promise<void>
   /** Queues a notice for the person. Durable when it resolves. @returns false where nothing says where it goes */
   send(of: Of, notice: { readonly id: string; readonly text: string; readonly urgent: boolean }): Promise<boolean>
-  /** Makes notices of the events that are some. */
+  /** Makes a notice of each event that a person should hear of. */
   watch(record: RecordView): void
 }
 
@@ -86,7 +85,7 @@ export function createNotices(deps: ChannelDeps, parts: NoticeParts): Notices {
   const ofEvent = async (kind: string, fields: JsonObject, { seq, at, session }: RecordView): Promise<void> => {
     const found = noticeKind(kind, fields)
     if (found === undefined) return
-    const { text, more } = await sayNotice({ kind: found, fields }, askMore(deps))
+    const { text, more } = await sayNotice({ kind: found, fields }, askAsPerson(deps))
     // The end of a member's day is no news for the owner, and a member hears nothing of the owner's.
     if (kind === 'budget_warning' && session !== '' && (await parts.chats.ofSession(session)) !== null && isOfTurn(fields)) return
     const { origin, isPrivate } = await originOf(deps, fields)
@@ -112,11 +111,6 @@ export function createNotices(deps: ChannelDeps, parts: NoticeParts): Notices {
   }
 }
 
-const askMore =
-  ({ gate, user, newId }: ChannelDeps): AskMore =>
-  (call, input) =>
-    gate.call(userCaller(user, '', ''), call, input, { id: newId() as CallId, signal: null }) as ReturnType<AskMore>
-
 /** The budget was carved for a turn. */
 const isOfTurn = (fields: JsonObject): boolean => textIn(fields, 'budget').startsWith('run:')
 
@@ -124,16 +118,17 @@ const isOfTurn = (fields: JsonObject): boolean => textIn(fields, 'budget').start
 async function originOf(deps: ChannelDeps, fields: JsonObject): Promise<{ readonly origin: string; readonly isPrivate: boolean }> {
   const id = textIn(fields, 'schedule')
   if (id === '') return { origin: '', isPrivate: true }
-  const ask = async <Output>(name: string, input: JsonObject): Promise<Output | null> => {
-    const outcome = await deps.gate.call(userCaller(deps.user, '', ''), name, input, { id: deps.newId() as CallId, signal: null })
-    return outcome.status === 'ok' ? (outcome.output as Output) : null
-  }
+  const ask = askAsPerson(deps)
   const [found, runs] = await Promise.all([
-    ask<OutputOf<'schedule.search'>>('schedule.search', { name: textIn(fields, 'name').slice(0, 100), limit: 100 }),
-    ask<OutputOf<'schedule.runs'>>('schedule.runs', { id, limit: 1 }),
+    ask('schedule.search', { name: textIn(fields, 'name').slice(0, 100), limit: 100 }),
+    ask('schedule.runs', { id, limit: 1 }),
   ])
-  const labels = runs?.runs[0]?.labels ?? ['private']
-  return { origin: found?.schedules.find((each) => each.id === id)?.origin ?? '', isPrivate: labels.includes('private') }
+  const schedules = found.status === 'ok' ? found.output.schedules : []
+  const [newest] = runs.status === 'ok' ? runs.output.runs : []
+  return {
+    origin: schedules.find((each) => each.id === id)?.origin ?? '',
+    isPrivate: (newest?.labels ?? ['private']).includes('private'),
+  }
 }
 
 /** @returns when to look again; nothing: nothing waits */

@@ -103,7 +103,7 @@ const maxRequests = 3
 /** A stop of the guest ends its calls first, and what made them after. */
 const stopPauseMs = 2_000
 
-/** @param of what it is about: with the same, it is the same call, whose outcome is final @throws the reason of the signal */
+/** @param of parts of the call's id: with the same parts it is the same call, whose outcome is final @throws the reason of the signal */
 async function callOnce(
   { gate, sessions, runs }: ChannelDeps,
   caller: Caller,

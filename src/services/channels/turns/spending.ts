@@ -37,9 +37,12 @@ export interface Spending {
   isLeft(who: Who): Promise<boolean>
   /** The day that counts. */
   today(): string
-  /** @returns `waits`: another turn of theirs holds the rest; `used_up`: nothing is left of the day */
+  /**
+   * Reserves the rest of the day for a turn.
+   * @returns `waits`: another turn of theirs holds the rest; `used_up`: nothing is left of the day
+   */
   hold(who: Who, turn: TurnId, session: SessionId): Promise<HeldDay | 'waits' | 'used_up'>
-  /** What counts the turn, and gives back what was held. @param before as `hold` said */
+  /** @returns changes that count the turn, and give back what was reserved @param before as `hold` said */
   count(who: Who, turn: TurnId, session: SessionId, before: Spend | null): Promise<readonly DocumentChange[]>
 }
 
