@@ -1416,6 +1416,7 @@ interface CallOutputs {
     identities: number
     hook: string
     secret: string
+    replaces: boolean
   }
   'channel.approve': ChannelApprove
   'channel.ask': { asked: boolean }

@@ -7,6 +7,7 @@ import { manageRight, newDelivery, readRight, webhookKind, webhookSender } from 
 import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
 import type { Of } from './channel-deps.ts'
+import { channelKind, channelKindNames, checkedOptions } from './channel-kinds.ts'
 import type { Channels } from './open-channels.ts'
 
 type Load = () => Promise<Channels>
@@ -17,15 +18,6 @@ const writes = { ...shared, tier: 'side_effecting', right: manageRight, effect: 
 
 const ofCall = ({ caller, id }: CallContext, name: string): Of => ({ caller, call: id, name })
 const channel = z.string().min(1).max(50).describe('Name of the channel.')
-
-/** Kinds of channels, each with the names of its secrets: the first is what `--token-stdin` reads. */
-const channelKinds: Readonly<Record<string, readonly [string, ...string[]]>> = {
-  discord: ['token'],
-  email: ['password'],
-  slack: ['token', 'app_token'],
-  telegram: ['token'],
-  webhook: ['secret'],
-}
 
 export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, load: Load): readonly Call[] {
   return [
@@ -96,6 +88,8 @@ async function viewOf(channels: Channels, name: string): Promise<ChannelView> {
 
 /** How long a person waits for a platform to answer. */
 const tryMs = 20_000
+/** A list is shown after that, also where a platform has not answered. */
+const listMs = 3_000
 
 function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
   return defineCall({
@@ -107,7 +101,7 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
         .string()
         .min(1)
         .max(30)
-        .describe(`What it is: ${Object.keys(channelKinds).join(', ')}.`),
+        .describe(`What it is: ${channelKindNames.join(', ')}.`),
       name: z
         .string()
         .regex(/^[a-z][a-z0-9-]{0,29}$/, 'must be lowercase letters, digits and dashes')
@@ -122,33 +116,30 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
     output: channelView.extend({
       hook: z.string().describe('Where a webhook is posted to: an address, or its path at the gateway. Empty: it is another kind.'),
       secret: z.string().describe('Of a webhook, made now and shown once. Empty: none was made.'),
+      replaces: z.boolean().describe('There was a channel of this name: what it had for secrets is good no more.'),
     }),
     reveals: true,
     example: { kind: 'telegram', secrets: { token: '123456:ABC…' }, options: {} },
     keepsSecret: true,
     recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
     recordOutput: ({ name, state, why }) => ({ name, state, why }),
-    async run({ kind, name = kind, secrets: given, options }, context) {
+    async run({ kind, name = kind, secrets: given, options: chosen }, context) {
+      channelKind(kind)
       const hooks = kind === webhookKind ? await import('./hooks/webhooks.ts') : null
       const isHook = hooks !== null
       const made = isHook && !Object.hasOwn(given, 'secret') ? hooks.newWebhookSecret(core.random) : ''
       const secrets = made === '' ? given : { ...given, secret: made }
-      const needed = Object.hasOwn(channelKinds, kind) ? channelKinds[kind] : undefined
-      if (needed === undefined)
-        throw new OxbowError('bad_input', `${JSON.stringify(kind)} is no kind of channel.`, {
-          hint: `Choose one of ${Object.keys(channelKinds).join(', ')}.`,
-        })
-      const missing = needed.filter((secret) => !Object.hasOwn(secrets, secret))
-      if (missing.length > 0)
-        throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: 'Pipe it into the verb: --token-stdin.' })
-      hooks?.checkWebhook({ options, secrets })
       const channels = await load()
+      const before = (await channels.all()).find((each) => each.name === name)
+      const options = checkedOptions({ name, kind, secrets, options: chosen }, before)
+      hooks?.checkWebhook({ options, secrets })
       const of = ofCall(context, 'channel.add')
       await channels.add(of, { name, kind, secrets, options })
       const sender = { channel: name, space: '', sender: webhookSender, shown: name }
       if (isHook) await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
       await channels.settled(name, tryMs, context.signal)
-      return { output: { ...(await viewOf(channels, name)), hook: isHook ? hookAddress(core, name) : '', secret: made } }
+      const hook = isHook ? hookAddress(core, name) : ''
+      return { output: { ...(await viewOf(channels, name)), hook, secret: made, replaces: before !== undefined } }
     },
   })
 }
@@ -170,7 +161,13 @@ function listCall(load: Load): Call {
     output: z.array(channelView),
     example: {},
     recordOutput: (output) => ({ channels: output.length }),
-    run: async () => ({ output: [...(await viewsOf(await load()))] }),
+    async run(_, { signal }) {
+      const channels = await load()
+      // A guest that was started for this call is told why one is off, too.
+      const on = (await channels.all()).filter(({ state }) => state === 'on')
+      await Promise.all(on.map(({ name }) => channels.settled(name, listMs, signal)))
+      return { output: [...(await viewsOf(channels))] }
+    },
   })
 }
 
@@ -242,6 +239,7 @@ function pairCall(load: Load): Call {
     recordOutput: ({ expires_at, role: given }) => ({ expires_at, role: given }),
     async run({ channel: name, role: given }, context) {
       const channels = await load()
+      await mayPair(channels, name, context.signal)
       const { self } = await channels.get(name)
       const { code, token, expires_at } = await channels.identities.pair(ofCall(context, 'channel.pair'), name, given)
       return {
@@ -255,6 +253,20 @@ function pairCall(load: Load): Call {
       }
     },
   })
+}
+
+/** @throws OxbowError where nobody would read the code */
+async function mayPair(channels: Channels, name: string, signal: AbortSignal): Promise<void> {
+  const { kind, state } = await channels.get(name)
+  if (kind === webhookKind)
+    throw new OxbowError('bad_input', 'Nobody is linked to a webhook.', { hint: 'Whoever has its secret may post to it, as a member.' })
+  if (state === 'paused') throw new OxbowError('bad_input', `${name} is paused.`, { hint: `oxbow channel resume ${name}` })
+  await channels.settled(name, tryMs, signal)
+  const health = channels.health(name)
+  if (health.state === 'failed')
+    throw new OxbowError('bad_config', `${name} does not work: ${health.why}`, {
+      hint: `Mend that first, then: oxbow channel test ${name}`,
+    })
 }
 
 function approveCall(load: Load): Call {

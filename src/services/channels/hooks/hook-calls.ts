@@ -72,7 +72,8 @@ function hookCall({ clock, secrets }: Pick<Core, 'clock' | 'secrets'>, load: Loa
         ...message,
         kind: 'direct',
         sender: webhookSender,
-        shown: channel.options['template'] ?? 'json',
+        // The session has it as its title.
+        shown: message.chat,
         is_bot: false,
         is_verified: true,
         at: clock.now(),

@@ -106,14 +106,19 @@ const isSame = (given: string, expected: string): boolean =>
   given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected))
 
 /** A text, and where it belongs; whatever else is shown as it is. */
-function plainMessage(body: object, { headers, body: bytes }: HookRequest): HookMessage {
-  const { text, chat, ...rest } = body as Readonly<Record<string, unknown>>
-  const others = Object.keys(rest).length === 0 ? [] : [JSON.stringify(rest, null, 1)]
+function plainMessage(body: object, { headers, body: bytes }: HookRequest): HookMessage | null {
+  const { text = '', chat, ...rest } = body as Readonly<Record<string, unknown>>
+  const others = typeof text === 'string' ? rest : { text, ...rest }
+  const said = [
+    ...(typeof text === 'string' && text.trim() !== '' ? [text] : []),
+    ...(Object.keys(others).length === 0 ? [] : [JSON.stringify(others, null, 1)]),
+  ]
+  if (said.length === 0) return null
   return {
     chat: typeof chat === 'string' && chat !== '' ? chat.slice(0, 100).toWellFormed() : 'main',
     thread: '',
     message: (headers['webhook-id'] ?? '').slice(0, 200) || contentId(bytes),
-    text: ['Webhook:', ...(typeof text === 'string' ? [text] : []), ...others].join('\n'),
+    text: ['Webhook:', ...said].join('\n'),
   }
 }
 
