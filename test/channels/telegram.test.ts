@@ -157,3 +157,20 @@ test('who is no owner any more speaks in another session, and what they change l
   const titles = (await call('session.list', {})).filter(({ title }) => title.startsWith('telegram:'))
   assert.equal(titles.length, 2)
 })
+
+test('a stranger is shown a code where that is wanted, and hears when the owner has confirmed it', async () => {
+  await using rig = await startNearRig({ config: { channels: { strangers: 'code' } } })
+  const { fake, call } = rig
+  await addTelegram(rig)
+  await fake.say({ from: 'eve', text: 'hello' })
+  const shown = await eventually(() => fake.standing().find(({ text }) => text.startsWith('I do not know you.')), 'the code')
+  const [, code = ''] = /: ([2-9A-Z]{4}-[2-9A-Z]{4})$/.exec(shown.text) ?? []
+  await assert.rejects(call('channel.approve', { code: 'AAAA-AAAA' }), /not_found/)
+  const { role, sender } = await call('channel.approve', { code })
+  assert.deepEqual([role, sender], ['member', fake.idOf('eve')])
+  await eventually(
+    () => fake.standing().find(({ chat, text }) => chat === fake.idOf('eve') && text.startsWith('You are linked as member.')),
+    'the notice',
+  )
+  await assert.rejects(call('channel.approve', { code }), /not_found/)
+})

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
-import { manageRight, newDelivery, readRight, webhookKind, webhookSender } from './channel-records.ts'
+import { linkedText, manageRight, newDelivery, readRight, webhookKind, webhookSender } from './channel-records.ts'
 import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
 import type { Of } from './channel-deps.ts'
@@ -28,7 +28,7 @@ export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, lo
     stateCall(load, 'channel.resume', 'on', 'Lets a channel go on, with what came meanwhile.'),
     removeCall(load),
     pairCall(load),
-    approveCall(load),
+    approveCall(core, load),
     deliverCall(core, load),
     notifyCall(load),
     logCall(load),
@@ -138,17 +138,10 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: Load): Call {
       const sender = { channel: name, space: '', sender: webhookSender, shown: name }
       if (isHook) await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
       await channels.settled(name, tryMs, context.signal)
-      const hook = isHook ? hookAddress(core, name) : ''
+      const hook = hooks?.hookAddress(core, name) ?? ''
       return { output: { ...(await viewOf(channels, name)), hook, secret: made, replaces: before !== undefined } }
     },
   })
-}
-
-/** The port that a system chooses is not known here. */
-function hookAddress({ config }: Pick<Core, 'config'>, name: string): string {
-  const { public_url: url, host, port } = config.gateway
-  const origin = url !== '' ? url.replace(/\/$/, '') : port === 0 ? '' : `http://${host}:${port}`
-  return `${origin}/hooks/${name}`
 }
 
 function listCall(load: Load): Call {
@@ -269,7 +262,7 @@ async function mayPair(channels: Channels, name: string, signal: AbortSignal): P
     })
 }
 
-function approveCall(load: Load): Call {
+function approveCall(core: Pick<Core, 'clock'>, load: Load): Call {
   return defineCall({
     ...writes,
     name: 'channel.approve',
@@ -279,7 +272,12 @@ function approveCall(load: Load): Call {
     example: { code: 'K7QM-2ZPA', role: 'member' },
     recordOutput: ({ id, role: given }) => ({ id, role: given }),
     async run({ code, role: given }, context) {
-      const { identity } = await (await load()).identities.approve(ofCall(context, 'channel.approve'), code, given)
+      const { identities, outbox } = await load()
+      const of = ofCall(context, 'channel.approve')
+      const { identity, chat } = await identities.approve(of, code, given)
+      const { channel: name, space, role: has } = identity
+      const where = { channel: name, space, chat, thread: '' }
+      await outbox.make(of, newDelivery(context.id, { ...where, kind: 'notice', text: linkedText(has), made_at: core.clock.now() }))
       return { output: identity }
     },
   })

@@ -72,7 +72,7 @@ export function checkedOptions(
     throw new OxbowError('bad_input', `${kind} has no option ${unknown}.`, { hint: `It has ${needs.options.join(', ')}.` })
   const missing = needs.secrets.filter((secret) => !Object.hasOwn(secrets, secret))
   if (missing.length > 0) throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: pipedHint(kind) })
-  const short = needs.secrets.find((secret) => secrets[secret]!.length < minSecretCharacters)
+  const short = needs.secrets.find((secret) => ownValue(secrets, secret)!.length < minSecretCharacters)
   if (short !== undefined)
     throw new OxbowError('bad_input', `The ${short} has fewer than ${minSecretCharacters} characters.`, {
       hint: `So short a one cannot be kept out of logs and answers. ${needs.origin}`,

@@ -183,6 +183,9 @@ export const secretName = (channel: string, secret: string): string => `channel.
 
 export const change = (category: string, name: string, value: unknown): DocumentChange => ({ category, name, value })
 
+/** What somebody hears who is linked now. */
+export const linkedText = (role: Role): string => `You are linked as ${role}. Write me what you want; /help lists what can be said.`
+
 /** A delivery that has not begun. */
 export function newDelivery(
   id: string,

@@ -9,7 +9,7 @@ import type { TurnSource } from '../../protocol/index.ts'
 import { respondConfig } from '../respond/service.ts'
 import { channelsConfig } from './config.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type ChannelDoc, type ChannelHealth, newDelivery, turnOf, type Waiting } from './channel-records.ts'
+import { type ChannelDoc, type ChannelHealth, linkedText, newDelivery, turnOf, type Waiting } from './channel-records.ts'
 import { type Decided, type Identity, type Role, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import { createCommands } from './commands.ts'
@@ -196,12 +196,12 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, say: Say, 
     return refused('a wrong code')
   }
   if (claimed !== null) {
-    await say(of, message, `You are linked as ${claimed.role}. Write me what you want; /help lists what can be said.`)
+    await say(of, message, linkedText(claimed.role))
     return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
   }
   if (sectionOf(channelsConfig, deps.config).strangers !== 'code') return refused('not linked')
   const code = await identities.offer(of, sender, message.chat)
-  await say(of, message, `I do not know you. Tell the owner this code, which is good for ten minutes: ${code}`)
+  await say(of, message, `I do not know you. Tell the owner this code, which is good for ten minutes: ${code.slice(0, 4)}-${code.slice(4)}`)
   return refused('was shown a code')
 }
 
