@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { says } from '../../src/kernel/kernel-fixture.ts'
+import { says, user } from '../../src/kernel/kernel-fixture.ts'
+import { openMemoryStore } from '../../src/store/index.ts'
 import { startNearRig } from './near-rig.ts'
 import { addTelegram, eventually } from './rig.ts'
 
@@ -173,4 +174,18 @@ test('a stranger is shown a code where that is wanted, and hears when the owner 
     'the notice',
   )
   await assert.rejects(call('channel.approve', { code }), /not_found/)
+})
+
+test('a channel whose token cannot be read says so, as in a home that was restored without its key', async () => {
+  const store = await openMemoryStore({ user })
+  {
+    // The next home has the same store.
+    await using rig = await startNearRig({ store: { ...store, close: async () => {} } })
+    await addTelegram(rig)
+  }
+  await using rig = await startNearRig({ store })
+  const [view] = await rig.call('channel.list', {})
+  assert.equal(view?.state, 'failed')
+  assert.match(view.why, /cannot be read in this home/)
+  await assert.rejects(rig.call('channel.pair', { channel: 'telegram' }), /bad_config[\s\S]*cannot be read/)
 })
