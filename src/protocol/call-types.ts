@@ -1428,6 +1428,7 @@ interface CallOutputs {
     identities: number
     hook: string
     secret: string
+    replaces: boolean
   }
   'channel.approve': ChannelApprove
   'channel.ask': { asked: boolean }

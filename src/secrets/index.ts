@@ -10,4 +10,5 @@ export {
   type SecretPolicy,
   type Secrets,
 } from './secrets.ts'
+export { minSecretCharacters } from './limits.ts'
 export { createVaultReader, vaultThrough } from './vault-values.ts'

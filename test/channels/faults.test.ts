@@ -78,7 +78,7 @@ for (const kind of kinds)
       const first = await connected(fake)
       await first.start()
       // The one that begins later ends.
-      if (kind === 'telegram') await sleep(16_000)
+      if (kind === 'telegram') await sleep(9_000)
       const second = await connected(fake)
       const refused = await second.start().then(
         () => null,
@@ -98,6 +98,12 @@ for (const kind of kinds)
       } else if (kind === 'telegram') {
         assert.equal(refused, null)
         await eventually(() => second.downs.some(([why, retryMs]) => /another program/.test(why) && retryMs === Infinity), 'its end')
+        // What was lost to one that has ended does not count when the next begins.
+        await sleep(7_000)
+        const third = await connected(fake)
+        await third.start()
+        await eventually(() => third.downs.some(([why]) => /another program/.test(why)), 'the end of the third')
+        await third.adapter.close()
         assert.deepEqual(first.downs, [])
       } else assert.ok(isOxbowError(refused, 'workspace_busy'), String(refused))
       await fake.say({ from: 'ada', text: 'to the one that is left' })

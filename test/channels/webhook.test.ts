@@ -30,7 +30,7 @@ async function post({ origin }: NearRig, name: string, body: string, headers: Re
     body,
     headers: { 'content-type': 'application/json', ...headers },
   })
-  return { status: answer.status, body: (await answer.json()) as { became?: string; detail?: string } }
+  return { status: answer.status, body: (await answer.json()) as { became?: string; why?: string; detail?: string } }
 }
 
 /** A receiver that keeps what it is posted. */
@@ -241,6 +241,7 @@ test('settings that cannot work are refused when the channel is added', async ()
   await assert.rejects(add({ template: 'gitlab' }), /bad_input[\s\S]*github/)
   await assert.rejects(add({ url: 'file:///etc/passwd' }), /bad_input/)
   await assert.rejects(add({}, { secret: 'short' }), /bad_input/)
+  await assert.rejects(add({ tempate: 'github' }), /bad_input[\s\S]*no option tempate[\s\S]*template/)
   await assert.rejects(add({}, { secret: 'no base64, although long enough' }), /bad_input/)
 })
 
@@ -285,4 +286,39 @@ test('a receiver that says to try again at once, again and again, is not asked e
 
 test('a time that a server makes up can be waited', () => {
   assert.deepEqual([-1, 5, Number.NaN, Infinity, 1e15].map(waitable), [0, 5, 60_000, 60_000, 24 * 60 * 60_000])
+})
+
+test('what says nothing is no turn, a paused channel says so, and another secret leaves the options as they are', async () => {
+  let turns = 0
+  await using rig = await startNearRig({
+    play: () => {
+      turns += 1
+      return says('Seen.')
+    },
+  })
+  const { secret, replaces } = await rig.call('channel.add', { kind: 'webhook', name: 'ci', secrets: {}, options: {} })
+  assert.equal(replaces, false)
+  let count = 0
+  const send = (content: object, key = secret) => {
+    const body = JSON.stringify(content)
+    return post(rig, 'ci', body, signedBy(body, { secret: key, id: `msg_${(count += 1)}` }))
+  }
+  for (const empty of [{}, { text: '' }, { text: ' ', chat: 'builds' }])
+    assert.deepEqual(await send(empty), { status: 202, body: { ok: true, became: 'ignored', why: 'it says nothing' } })
+  assert.equal((await send({ text: 7, chat: 'builds' })).body.became, 'turn')
+  await eventually(() => turns === 1, 'the turn')
+  assert.deepEqual(
+    (await rig.call('session.list', {})).map(({ title }) => title).filter((title) => title.startsWith('ci')),
+    ['ci: builds'],
+  )
+  await assert.rejects(rig.call('channel.pair', { channel: 'ci', role: 'owner' }), /bad_input[\s\S]*webhook/)
+  await rig.call('channel.pause', { channel: 'ci' })
+  const paused = await send({ text: 'hello' })
+  assert.deepEqual([paused.status, paused.body.detail], [429, 'This channel is paused.'])
+  await rig.call('channel.resume', { channel: 'ci' })
+  const again = await rig.call('channel.add', { kind: 'webhook', name: 'ci', secrets: {}, options: {} })
+  assert.deepEqual([again.replaces, again.secret === secret], [true, false])
+  assert.equal((await send({ text: 'hello' })).status, 401)
+  assert.equal((await send({ text: 'hello' }, again.secret)).body.became, 'turn')
+  await assert.rejects(rig.call('channel.add', { kind: 'telegram', name: 'ci', secrets: { token: 'long enough' } }), /of the kind webhook/)
 })

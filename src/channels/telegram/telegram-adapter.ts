@@ -45,7 +45,9 @@ const requestS = 60
 const maxConflicts = 5
 /** The one that has just begun gives way first. */
 const maxEarlyConflicts = 3
-const earlyMs = 15_000
+const earlyMs = 8_000
+/** A poll that has stood so long ended no struggle: what was lost before does not count any more. */
+const undisturbedMs = 6_000
 const conflictPauseMs = 2_000
 const alertChars = 200
 
@@ -156,6 +158,7 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
   const began = performance.now()
   let mostConflicts = maxConflicts
   while (!stop.aborted) {
+    const asked = performance.now()
     try {
       const { offset, isOpen } = unconfirmed.next()
       // What is open comes with each poll again, at once; what came meanwhile comes behind it.
@@ -169,7 +172,7 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
       const failure = failureOf(error)
       if (failure.why === 'revoked') return events.down('Telegram refuses the token', Infinity)
       if (failure.why === 'conflict') {
-        conflicts += 1
+        conflicts = performance.now() - asked > undisturbedMs ? 1 : conflicts + 1
         if (conflicts === 1) mostConflicts = performance.now() - began < earlyMs ? maxEarlyConflicts : maxConflicts
         if (conflicts >= mostConflicts) return events.down('another program receives the messages of this bot', Infinity)
         await pauseFor(conflictPauseMs, stop)

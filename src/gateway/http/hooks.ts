@@ -26,8 +26,12 @@ const busyS = 60
 /** Senders of webhooks put what a body is and its signature into headers of their own; no other header is passed on. */
 const passed = /^(?:webhook|x)-[a-z0-9-]{1,50}$/
 
-/** Reasons that pass with time: the sender tries again. */
-const passing: ReadonlySet<string> = new Set(['the channel is paused', 'over the rate', 'too many wait'])
+/** Reasons that pass with time, as the sender is told them: it tries again. */
+const passing: ReadonlyMap<string, string> = new Map([
+  ['the channel is paused', 'This channel is paused.'],
+  ['over the rate', 'Too much was posted here.'],
+  ['too many wait', 'Too much was posted here.'],
+])
 
 export function createHooks({ clients, onBug, now }: HooksDeps) {
   const refusals = createRecentMap<string, readonly number[]>(keptAddresses)
@@ -49,8 +53,9 @@ export function createHooks({ clients, onBug, now }: HooksDeps) {
       throw new OxbowError(code, message, { hint: code === 'unauthenticated' || code === 'denied' ? '' : hint })
     }
     const { became, why } = outcome.output as { readonly became: string; readonly why: string }
-    if (passing.has(why)) throw new TooMany('Too much was posted here.', busyS)
-    sendJson(response, 202, { ok: true, became: why === 'known' ? 'known' : became })
+    const passes = passing.get(why)
+    if (passes !== undefined) throw new TooMany(passes, busyS)
+    sendJson(response, 202, { ok: true, became: why === 'known' ? 'known' : became, ...(became === 'ignored' && { why }) })
   }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {

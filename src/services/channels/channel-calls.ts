@@ -3,11 +3,11 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, defineCall } from '../../protocol/index.ts'
-import { channelKind, channelKinds } from './channel-kinds.ts'
-import { manageRight, newDelivery, readRight, webhookSender } from './channel-records.ts'
+import { linkedText, manageRight, newDelivery, readRight, webhookSender } from './channel-records.ts'
 import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
 import { ofCall } from './channel-deps.ts'
+import { channelKind, channelKinds, checkedOptions } from './channel-kinds.ts'
 import type { LoadChannels, Channels } from './open-channels.ts'
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 30_000 } as const satisfies Partial<Call>
@@ -25,7 +25,7 @@ export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, lo
     stateCall(load, 'channel.resume', 'on', 'Lets a channel go on, with what came meanwhile.'),
     removeCall(load),
     pairCall(load),
-    approveCall(load),
+    approveCall(core, load),
     deliverCall(core, load),
     notifyCall(load),
     logCall(load),
@@ -85,6 +85,8 @@ async function viewOf(channels: Channels, name: string): Promise<ChannelView> {
 
 /** How long a person waits for a platform to answer. */
 const tryMs = 20_000
+/** A list is shown after that, also where a platform has not answered. */
+const listMs = 3_000
 
 function addCall(core: Pick<Core, 'random' | 'config'>, load: LoadChannels): Call {
   return defineCall({
@@ -113,28 +115,21 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: LoadChannels): Cal
     output: channelView.extend({
       hook: z.string().describe('Where a webhook is posted to: an address, or its path at the gateway. Empty: it is another kind.'),
       secret: z.string().describe('Of a webhook, made now and shown once. Empty: none was made.'),
+      replaces: z.boolean().describe('There was a channel of this name: what it had for secrets is good no more.'),
     }),
     reveals: true,
     example: { kind: 'telegram', secrets: { token: '123456:ABC…' }, options: {} },
     keepsSecret: true,
     recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
     recordOutput: ({ name, state, why }) => ({ name, state, why }),
-    async run({ kind, name = kind, secrets: given, options: changed }, context) {
-      const known = channelKind(kind)
-      if (known === undefined)
-        throw new OxbowError('bad_input', `${JSON.stringify(kind)} is not a kind of channel.`, {
-          hint: `Choose one of ${channelKinds.join(', ')}.`,
-        })
-      const hooks = known.isWebhook === true ? await import('./hooks/webhooks.ts') : null
+    async run({ kind, name = kind, secrets: given, options: chosen }, context) {
+      const hooks = channelKind(kind).isWebhook === true ? await import('./hooks/webhooks.ts') : null
       const isHook = hooks !== null
       const made = isHook && !Object.hasOwn(given, 'secret') ? hooks.newWebhookSecret(core.random) : ''
       const secrets = made === '' ? given : { ...given, secret: made }
-      const missing = known.secrets.filter((secret) => !Object.hasOwn(secrets, secret))
-      if (missing.length > 0)
-        throw new OxbowError('bad_input', `${kind} needs ${missing.join(' and ')}.`, { hint: 'Pipe it into the verb: --token-stdin.' })
       const channels = await load()
       const before = (await channels.all()).find((each) => each.name === name)
-      const options = optionsOf(before?.kind === kind ? before.options : {}, changed)
+      const options = checkedOptions({ name, kind, secrets, options: chosen }, before)
       hooks?.checkWebhook({ options, secrets })
       const of = ofCall(context, 'channel.add')
       await channels.add(of, { name, kind, secrets, options })
@@ -143,21 +138,10 @@ function addCall(core: Pick<Core, 'random' | 'config'>, load: LoadChannels): Cal
       if (isHook && (await channels.identities.find(name, '', webhookSender)) === null)
         await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
       await channels.settled(name, tryMs, context.signal)
-      return { output: { ...(await viewOf(channels, name)), hook: isHook ? hookAddress(core, name) : '', secret: made } }
+      const hook = hooks?.hookAddress(core, name) ?? ''
+      return { output: { ...(await viewOf(channels, name)), hook, secret: made, replaces: before !== undefined } }
     },
   })
-}
-
-/** With another token a channel keeps its options; an empty one takes it away. */
-function optionsOf(before: Readonly<Record<string, string>>, changed: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries({ ...before, ...changed }).filter(([, value]) => value !== ''))
-}
-
-/** The port that a system chooses is not known here. */
-function hookAddress({ config }: Pick<Core, 'config'>, name: string): string {
-  const { public_url: url, host, port } = config.gateway
-  const origin = url !== '' ? url.replace(/\/$/, '') : port === 0 ? '' : `http://${host}:${port}`
-  return `${origin}/hooks/${name}`
 }
 
 function listCall(load: LoadChannels): Call {
@@ -170,7 +154,13 @@ function listCall(load: LoadChannels): Call {
     output: z.array(channelView),
     example: {},
     recordOutput: (output) => ({ channels: output.length }),
-    run: async () => ({ output: [...(await viewsOf(await load()))] }),
+    async run(_, { signal }) {
+      const channels = await load()
+      // A guest that was started for this call is told why one is off, too.
+      const on = (await channels.all()).filter(({ state }) => state === 'on')
+      await Promise.all(on.map(({ name }) => channels.settled(name, listMs, signal)))
+      return { output: [...(await viewsOf(channels))] }
+    },
   })
 }
 
@@ -242,6 +232,7 @@ function pairCall(load: LoadChannels): Call {
     recordOutput: ({ expires_at, role: given }) => ({ expires_at, role: given }),
     async run({ channel: name, role: given }, context) {
       const channels = await load()
+      await mayPair(channels, name, context.signal)
       const { self } = await channels.get(name)
       const { code, token, expires_at } = await channels.identities.pair(ofCall(context, 'channel.pair'), name, given)
       return {
@@ -257,7 +248,21 @@ function pairCall(load: LoadChannels): Call {
   })
 }
 
-function approveCall(load: LoadChannels): Call {
+/** @throws OxbowError where nobody would read the code */
+async function mayPair(channels: Channels, name: string, signal: AbortSignal): Promise<void> {
+  const { kind, state } = await channels.get(name)
+  if (channelKind(kind).isWebhook === true)
+    throw new OxbowError('bad_input', 'Nobody is linked to a webhook.', { hint: 'Whoever has its secret may post to it, as a member.' })
+  if (state === 'paused') throw new OxbowError('bad_input', `${name} is paused.`, { hint: `oxbow channel resume ${name}` })
+  await channels.settled(name, tryMs, signal)
+  const health = channels.health(name)
+  if (health.state === 'failed')
+    throw new OxbowError('bad_config', `${name} does not work: ${health.why}`, {
+      hint: `Mend that first, then: oxbow channel test ${name}`,
+    })
+}
+
+function approveCall(core: Pick<Core, 'clock'>, load: LoadChannels): Call {
   return defineCall({
     ...writes,
     name: 'channel.approve',
@@ -267,7 +272,12 @@ function approveCall(load: LoadChannels): Call {
     example: { code: 'K7QM-2ZPA', role: 'member' },
     recordOutput: ({ id, role: given }) => ({ id, role: given }),
     async run({ code, role: given }, context) {
-      const { identity } = await (await load()).identities.approve(ofCall(context, 'channel.approve'), code, given)
+      const { identities, outbox } = await load()
+      const of = ofCall(context, 'channel.approve')
+      const { identity, chat } = await identities.approve(of, code, given)
+      const { channel: name, space, role: has } = identity
+      const where = { channel: name, space, chat, thread: '' }
+      await outbox.make(of, newDelivery(context.id, { ...where, kind: 'notice', text: linkedText(has), made_at: core.clock.now() }))
       return { output: identity }
     },
   })

@@ -187,6 +187,9 @@ export const change = (category: string, name: string, value: unknown): Document
 /** @returns a name as people are shown it, without signs that cannot be seen or change what stands next to them */
 export const shownOf = (shown: string): string => truncate(shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ''), 80)
 
+/** What somebody hears who is linked now. */
+export const linkedText = (role: Role): string => `You are linked as ${role}. Write me what you want; /help lists what can be said.`
+
 /** A delivery that has not begun. */
 export function newDelivery(
   id: string,

@@ -2,13 +2,14 @@
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { isObject, OxbowError, textIn } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
-import { channelKind } from './channel-kinds.ts'
+import { channelKind, pipedHint } from './channel-kinds.ts'
 
 type View = OutputOf<'channel.list'>[number]
 type Line = OutputOf<'channel.log'>[number]
+type Person = OutputOf<'identity.list'>[number]
 
 const nameChars = 60
-const whyChars = 200
+const whyChars = 300
 
 const one = { omit: true, typed: { channel: 'channel' } } as const
 
@@ -32,28 +33,25 @@ export const channelVerbs: readonly ServiceVerb[] = [
       '--option <key=value...>': { field: '', help: 'what is no secret, such as the address of a server' },
     },
     async input(input, { options, readPiped }) {
-      const pairs = ((options['option'] ?? []) as readonly string[]).map((pair) => pair.split(/=(.*)/s))
-      const given = Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]))
+      const given = optionsOf((options['option'] ?? []) as readonly string[])
       const kind = textIn(input, 'kind')
-      const { secrets: [first, ...others] = ['token'], isWebhook = false } = channelKind(kind) ?? {}
+      const { secrets, isWebhook = false } = channelKind(kind)
       if (options['tokenStdin'] !== true && isWebhook) return { ...input, secrets: {}, options: given }
-      const hint = `oxbow channel add ${plainLine(kind, nameChars)} --token-stdin < ${others.length > 0 ? 'tokens.json' : 'token.txt'}`
+      const hint = pipedHint(kind)
       if (options['tokenStdin'] !== true)
-        throw new OxbowError('bad_input', 'a token is needed, and is not taken from the command line', {
+        throw new OxbowError('bad_input', `a ${secrets[0]} is needed, and is not taken from the command line`, {
           hint: `Add --token-stdin, and pipe it in: ${hint}`,
         })
       const piped = (await readPiped()).trim()
       if (piped === '') throw new OxbowError('bad_input', 'nothing was piped in', { hint })
       // Where a channel has several secrets, they come as JSON.
-      const secrets = piped.startsWith('{') ? parsedSecrets(piped) : { [first]: piped }
-      return { ...input, secrets, options: given }
+      return { ...input, secrets: piped.startsWith('{') ? parsedSecrets(piped) : { [secrets[0]]: piped }, options: given }
     },
     show: (view: OutputOf<'channel.add'>) => {
       if (view.hook !== '') return hookText(view)
       return [stateText(view), ...(view.state === 'up' ? [`Link yourself now: oxbow channel pair ${view.name}`] : [])].join('\n')
     },
-    fails: ({ state, why }: View) =>
-      state === 'failed' ? new OxbowError('bad_config', why, { hint: 'Fix that, then run: oxbow channel test CHANNEL.' }) : null,
+    fails: failureOf,
   },
   {
     words: 'channel list',
@@ -72,6 +70,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
     call: 'channel.test',
     ...one,
     show: stateText,
+    fails: failureOf,
   },
   {
     words: 'channel pair <channel>',
@@ -80,12 +79,15 @@ export const channelVerbs: readonly ServiceVerb[] = [
     call: 'channel.pair',
     omit: true,
     typed: { channel: 'channel', '--role <role>': { field: 'role', help: 'owner (default), member or guest' } },
-    show: ({ link, code, role }: OutputOf<'channel.pair'>) =>
-      [
-        ...(link === '' ? [] : [`Open this link, and press Start:\n  ${link}`]),
-        `${link === '' ? 'Send' : 'Or send'} this code in a direct chat:\n  ${code}`,
-        `Whoever does that first is linked as ${role}. The code is good for ten minutes.`,
-      ].join('\n'),
+    show: ({ link, code, role }: OutputOf<'channel.pair'>) => {
+      const isMail = link.startsWith('mailto:')
+      const where = isMail ? 'as a mail that has nothing else in it' : 'in a direct chat'
+      return [
+        ...(link === '' ? [] : [`Open this link, and ${isMail ? 'send the mail' : 'press Start'}:\n  ${link}`]),
+        `${link === '' ? 'Send' : 'Or send'} this code ${where}:\n  ${code}`,
+        `Whoever does that first is linked as ${role}. The code is good for ten minutes, and is read while a guest runs: oxbow start`,
+      ].join('\n')
+    },
   },
   {
     words: 'channel approve <code>',
@@ -95,6 +97,34 @@ export const channelVerbs: readonly ServiceVerb[] = [
     omit: true,
     typed: { '--role <role>': { field: 'role', help: 'member (default), guest or owner' } },
     show: ({ shown, role }: OutputOf<'channel.approve'>) => `${plainLine(shown, nameChars)} is linked as ${role}.`,
+  },
+  {
+    words: 'channel people',
+    summary: 'list who is linked: id, channel, role, name and the id of the platform',
+    examples: ['oxbow channel people'],
+    call: 'identity.list',
+    lists: { identity: 'id' },
+    lines: (people: readonly Person[]) => people,
+    empty: 'Nobody is linked. Make a code for somebody: oxbow channel pair CHANNEL',
+    show: (people: readonly Person[]) =>
+      table(
+        people.map(({ id, channel, role, shown, sender }) => [
+          id,
+          channel,
+          role,
+          plainLine(shown, nameChars),
+          plainLine(sender, nameChars),
+        ]),
+      ),
+  },
+  {
+    words: 'channel unlink <identity>',
+    summary: 'unlink somebody: from now on they are a stranger',
+    examples: ['oxbow channel unlink 26c4f2996ba0e006'],
+    call: 'identity.unlink',
+    omit: true,
+    typed: { identity: 'identity' },
+    show: ({ unlinked }: OutputOf<'identity.unlink'>) => `${unlinked} is a stranger from now on.`,
   },
   {
     words: 'channel pause <channel>',
@@ -111,6 +141,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
     call: 'channel.resume',
     ...one,
     show: stateText,
+    fails: failureOf,
   },
   {
     words: 'channel retry <channel> [delivery]',
@@ -171,23 +202,41 @@ function rowOf({ name, kind, state, account, why, waiting, undelivered, failed }
   ]
 }
 
-function hookText({ hook, secret, why }: OutputOf<'channel.add'>): string {
+function hookText({ hook, secret, why, replaces }: OutputOf<'channel.add'>): string {
   return [
     hook.startsWith('/')
-      ? `Post to the address of the gateway, as \`oxbow status\` shows it, with the path\n  ${hook}`
+      ? `Post to the address of the gateway, as \`oxbow status\` shows it while a guest runs, with the path\n  ${hook}`
       : `Post to\n  ${hook}`,
     ...(secret === '' ? [] : [`signed with this secret, which is shown once:\n  ${secret}`]),
+    ...(replaces ? ['The secret that it had before is good no more.'] : []),
     'What comes is untrusted: it becomes a message in a session of its own.',
     ...(why === '' ? [] : [plainLine(why, whyChars)]),
   ].join('\n')
 }
 
-function stateText({ name, state, account, why, console: note }: View): string {
-  const says =
-    state === 'up'
-      ? `${name} is connected as ${plainLine(account, nameChars)}.`
-      : `${name}: ${state}${why === '' ? '' : `, ${plainLine(why, whyChars).replace(/\.$/, '')}`}.`
-  return note === '' ? says : `${says}\n${note}`
+function stateText({ name, kind, state, account, why, console: note }: View): string {
+  // Why it has failed stands in the error.
+  if (state === 'failed') return `${name}: failed.`
+  const shown = plainLine(account, nameChars)
+  const works = kind === 'webhook' ? `${name} works: ${shown}.` : `${name} is connected as ${shown}.`
+  const says = state === 'up' ? works : `${name}: ${state}${why === '' ? '' : `, ${plainLine(why, whyChars).replace(/\.$/, '')}`}.`
+  return note === '' ? says : `${says}\n${note.startsWith('{') ? `The manifest of its app, in case yours lacks something:\n${note}` : note}`
+}
+
+function failureOf({ name, kind, state, why }: View): OxbowError | null {
+  if (state !== 'failed') return null
+  const again = `oxbow channel add ${kind}${name === kind ? '' : ` --name ${name}`}${kind === 'webhook' ? '' : ' --token-stdin'}`
+  return new OxbowError('bad_config', why, { hint: `Mend that, then: oxbow channel test ${name}. With other secrets: ${again}` })
+}
+
+/** @throws OxbowError `bad_input` for what has no value */
+function optionsOf(pairs: readonly string[]): Record<string, string> {
+  const bare = pairs.find((pair) => !/^[^=]+=./s.test(pair))
+  if (bare !== undefined)
+    throw new OxbowError('bad_input', `${plainLine(bare, nameChars)} has no name or no value.`, {
+      hint: 'Write it as --option NAME=VALUE.',
+    })
+  return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s) as [string, string]))
 }
 
 /** @throws OxbowError `bad_input`, without a word of what was piped in */

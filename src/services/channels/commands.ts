@@ -17,7 +17,7 @@ export const menu: readonly { readonly name: string; readonly summary: string }[
   { name: 'cancel', summary: 'stop the running turn' },
   { name: 'cancelall', summary: 'stop it, and drop what waits here' },
   { name: 'status', summary: 'what runs and what waits' },
-  { name: 'cost', summary: 'what today has cost' },
+  { name: 'cost', summary: 'what the last days have cost' },
   { name: 'model', summary: 'choose the model for this chat: /model NAME' },
   { name: 'undo', summary: 'take back what the last turn changed' },
   { name: 'quiet', summary: 'no notices here: /quiet on, /quiet off' },
@@ -182,6 +182,7 @@ function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, 
       return model === '' ? 'The usual model answers from now on.' : `${model} answers from now on.`
     },
     async quiet({ of, place, rest, chat }) {
+      if (!['', 'on', 'off'].includes(rest)) return 'Say /quiet on or /quiet off.'
       const quiet = rest === 'off' ? false : rest === 'on' ? true : !chat.quiet
       await chats.change(of, place, (now) => ({ ...now, quiet }))
       return quiet ? 'Quiet: only answers come here. /quiet off ends that.' : 'Notices come here again.'
@@ -192,7 +193,8 @@ function chatCommands(deps: ChannelDeps, chats: Chats): Readonly<Record<string, 
         off: 'Answers are not spoken.',
         auto: 'Answers are spoken when you have spoken.',
       } as const
-      const mode = ownValue(modes, rest) === undefined ? (chat.voice ?? 'auto') : (rest as keyof typeof modes)
+      if (rest !== '' && ownValue(modes, rest) === undefined) return 'Say /voice on, /voice off or /voice auto.'
+      const mode = rest === '' ? (chat.voice ?? 'auto') : (rest as keyof typeof modes)
       if (mode !== chat.voice) await chats.change(of, place, (now) => ({ ...now, voice: mode }))
       const isSilent = mode !== 'off' && sectionOf(voiceConfig, deps.config).speak === ''
       return isSilent ? `${modes[mode]} But nothing speaks yet: set voice.speak in config.toml (docs/channels/voice.md).` : modes[mode]

@@ -13,7 +13,7 @@ export const channelsConfig = configSection('channels', (by) =>
         .max(100)
         .default([])
         .describe(
-          'Linked identities besides owners that may decide what waits for approval, by their ids as `oxbow channel list` shows them.',
+          'Linked identities besides owners that may decide what waits for approval, by their ids as `oxbow channel people` lists them.',
         ),
       read_group: by.boolean().default(false).describe('The last 20 messages of a group come along, as data.'),
       tokens: by

@@ -55,7 +55,7 @@ export function createIdentities(deps: ChannelDeps): Identities {
   const link: Identities['link'] = async (of, { channel, space, sender, shown }, as) => {
     const id = identityId(channel, space, sender)
     if ((await documents.all(identityCategory)).length >= maxIdentities)
-      throw new OxbowError('limit_reached', `${maxIdentities} identities are linked.`, { hint: 'Unlink some: oxbow call identity.unlink.' })
+      throw new OxbowError('limit_reached', `${maxIdentities} identities are linked.`, { hint: 'Unlink some: oxbow channel unlink ID.' })
     const identity: Identity = { id, channel, space, sender, shown: shownOf(shown), ...as, linked_at: clock.now(), by: of.caller.actor }
     await documents.put(of, [change(identityCategory, id, identity)], { sync: true })
     noteEvent('identity_linked', { channel, identity: id, role: as.role })
@@ -85,7 +85,7 @@ export function createIdentities(deps: ChannelDeps): Identities {
         .filter((each) => channel === undefined || each.channel === channel),
     async unlink(of, id) {
       const found = await get(id)
-      if (found === null) throw new OxbowError('not_found', `There is no identity ${id}.`, { hint: '`oxbow channel list` shows them.' })
+      if (found === null) throw new OxbowError('not_found', `There is no identity ${id}.`, { hint: '`oxbow channel people` lists them.' })
       await documents.put(of, [change(identityCategory, id, null)], { sync: true })
       noteEvent('identity_unlinked', { channel: found.channel, identity: id })
       return found

@@ -186,6 +186,8 @@ async function keepSecret({ secrets, secretKeeper, host }: ChannelDeps, name: st
   else secrets.add(name, value, 'configured')
 }
 
+const unreadable = 'its token or password cannot be read in this home: restore the backup with the key that has sealed it'
+
 /** The process that speaks to the platforms. It has a key of its own, which is made with each start and is good for nothing else. */
 function createProcess(
   deps: ChannelDeps,
@@ -202,7 +204,12 @@ function createProcess(
   }
   const key = once(newKey)
   const hand = async (): Promise<void> => {
-    const on = (await all()).filter(({ state }) => state === 'on')
+    const wanted = (await all()).filter(({ state }) => state === 'on')
+    // Such as in a home that was restored without the key of the other.
+    const isReadable = ({ name, secrets: names }: ChannelDoc): boolean =>
+      names.every((each) => secrets.valueOf(secretName(name, each)) !== undefined)
+    for (const { name } of wanted.filter((each) => !isReadable(each))) onState(name, { state: 'failed', why: unreadable })
+    const on = wanted.filter(isReadable)
     const start = host?.channels
     if (start === undefined)
       return on.forEach(({ name }) => onState(name, { state: 'failed', why: 'this guest has no runner that could start channels' }))

@@ -10,7 +10,7 @@ import type { TurnSource } from '../../protocol/index.ts'
 import { respondConfig } from '../respond/service.ts'
 import { channelsConfig } from './config.ts'
 import type { ChannelDeps, Of } from './channel-deps.ts'
-import { type ChannelDoc, type ChannelHealth, newDelivery, shownOf, turnOf, type Waiting } from './channel-records.ts'
+import { type ChannelDoc, type ChannelHealth, linkedText, newDelivery, shownOf, turnOf, type Waiting } from './channel-records.ts'
 import { type Announced, type Decided, type Identity, type Received } from './channel-schemas.ts'
 import type { ChatPlace, Chats } from './chats.ts'
 import { createCommands } from './commands.ts'
@@ -225,11 +225,9 @@ async function withCode({ identities }: ReceivingParts, say: Say, { of, message 
   const { channel, space, sender, shown, text } = message
   const claimed = await identities.claim(of, { channel, space, sender, shown }, text)
   if (claimed === null || claimed === 'wrong') return null
-  await say(of, message, linkedAs(claimed))
+  await say(of, message, linkedText(claimed.role))
   return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
 }
-
-const linkedAs = ({ role }: Identity): string => `You are linked as ${role}. Write me what you want; /help lists what can be said.`
 
 /** Nobody hears that there is an agent, unless the person wants that. */
 async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, rates: Rates, say: Say, incoming: Incoming): Promise<Decided> {
@@ -255,11 +253,11 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, rates: Rat
     return refused('a wrong code')
   }
   if (claimed !== null) {
-    await say(of, message, linkedAs(claimed))
+    await say(of, message, linkedText(claimed.role))
     return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
   }
   if (sectionOf(channelsConfig, deps.config).strangers !== 'code') return refused('not linked')
   const code = await identities.offer(of, sender, message.chat)
-  await say(of, message, `I do not know you. Tell the owner this code, which is good for ten minutes: ${code}`)
+  await say(of, message, `I do not know you. Tell the owner this code, which is good for ten minutes: ${code.slice(0, 4)}-${code.slice(4)}`)
   return refused('was shown a code')
 }

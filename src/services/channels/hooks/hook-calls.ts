@@ -54,7 +54,7 @@ function hookCall({ clock, secrets }: Pick<Core, 'clock' | 'secrets'>, load: Loa
     async run({ channel: name, headers, body, too_large }, { caller, id }) {
       if (too_large) throw new OxbowError('limit_reached', `The body has more than ${maxHookBytes} bytes.`, { hint: 'Send less at once.' })
       const channels = await load()
-      const channel = (await channels.all()).find((each) => each.name === name && channelKind(each.kind)?.isWebhook === true)
+      const channel = (await channels.all()).find((each) => each.name === name && channelKind(each.kind).isWebhook === true)
       // Whoever guesses names learns none.
       if (channel === undefined)
         throw new OxbowError('unauthenticated', 'The webhook is refused.', { hint: '`oxbow channel list` lists channels.' })
@@ -75,7 +75,8 @@ function hookCall({ clock, secrets }: Pick<Core, 'clock' | 'secrets'>, load: Loa
           ...message,
           kind: 'direct',
           sender: webhookSender,
-          shown: channel.options['template'] ?? 'json',
+          // The session has it as its title.
+          shown: message.chat,
           is_bot: false,
           is_verified: true,
           at: clock.now(),

@@ -6,6 +6,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { isObject, OxbowError, type Random, truncate } from '../../../base/index.ts'
 import type { ChannelSettings } from '../../../config/index.ts'
+import type { Core } from '../../../kernel/index.ts'
 import { maxHookAgeMs, maxHookTextChars } from '../limits.ts'
 import { githubMessage } from './github-message.ts'
 import { grafanaMessage } from './grafana-message.ts'
@@ -54,6 +55,13 @@ export function checkWebhook({ options, secrets }: Pick<ChannelSettings, 'option
 }
 
 const minSecretChars = 16
+
+/** @returns where a channel is posted to; without the origin where the system chooses the port, which is not known here */
+export function hookAddress({ config }: Pick<Core, 'config'>, name: string): string {
+  const { public_url: url, host, port } = config.gateway
+  const origin = url !== '' ? url.replace(/\/$/, '') : port === 0 ? '' : `http://${host}:${port}`
+  return `${origin}/hooks/${name}`
+}
 
 /** @returns what the request says; null: nothing @throws OxbowError `unauthenticated`, `bad_input` */
 export function readHook(options: ChannelSettings['options'], secret: string, request: HookRequest, now: number): HookMessage | null {
@@ -106,14 +114,19 @@ const isSame = (given: string, expected: string): boolean =>
   given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected))
 
 /** A text, and where it belongs; whatever else is shown as it is. */
-function plainMessage(body: object, { headers, body: bytes }: HookRequest): HookMessage {
-  const { text, chat, ...rest } = body as Readonly<Record<string, unknown>>
-  const others = Object.keys(rest).length === 0 ? [] : [JSON.stringify(rest, null, 1)]
+function plainMessage(body: object, { headers, body: bytes }: HookRequest): HookMessage | null {
+  const { text = '', chat, ...rest } = body as Readonly<Record<string, unknown>>
+  const others = typeof text === 'string' ? rest : { text, ...rest }
+  const said = [
+    ...(typeof text === 'string' && text.trim() !== '' ? [text] : []),
+    ...(Object.keys(others).length === 0 ? [] : [JSON.stringify(others, null, 1)]),
+  ]
+  if (said.length === 0) return null
   return {
     chat: typeof chat === 'string' && chat !== '' ? chat.slice(0, 100).toWellFormed() : 'main',
     thread: '',
     message: (headers['webhook-id'] ?? '').slice(0, 200) || contentId(bytes),
-    text: ['Webhook:', ...(typeof text === 'string' ? [text] : []), ...others].join('\n'),
+    text: ['Webhook:', ...said].join('\n'),
   }
 }
 
