@@ -34,8 +34,8 @@ const add = (kind: string, option: readonly string[], piped?: string) => () =>
   } as never)
 
 test('add names a kind that is none before it asks for a token, and says where a token comes from', async () => {
-  assert.match(await refusal(add('telegrm', [])), /^"telegrm" is no kind of channel\. .*telegram/)
-  assert.match(await refusal(add('constructor', [])), /is no kind of channel/)
+  assert.match(await refusal(add('telegrm', [])), /^"telegrm" is not a kind of channel\. .*telegram/)
+  assert.match(await refusal(add('constructor', [])), /is not a kind of channel/)
   assert.match(await refusal(add('telegram', [])), /--token-stdin < token\.txt\. .*BotFather/)
   assert.match(await refusal(add('slack', [])), /< tokens\.json\. .*"app_token": "…".*slack\.md/)
   assert.match(await refusal(add('email', [])), /a password is needed.*password\.txt/)
