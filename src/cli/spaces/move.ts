@@ -74,8 +74,7 @@ export async function spaceUndo(id: string | undefined, options: Omit<MoveOption
   const all = doneMoves(home, personOf(options)).filter(({ phase }) => phase === 'done')
   const undone = new Set(all.map(({ undoes }) => undoes))
   const last = all.find((one) => (id === undefined ? one.kind !== 'undo' : one.id.startsWith(id)) && !undone.has(one.id))
-  if (last === undefined)
-    throw new OxbowError('not_found', 'there is no move to take back', { hint: '`oxbow space undo` takes back the newest move or merge.' })
+  if (last === undefined) throw noMove(all.find((one) => id === undefined && one.kind === 'undo' && !undone.has(one.id)))
   if (last.kind === 'merge' && options.dryRun !== true) setArchived(home, personOf(options), spaceOf(last.from).space, 0)
   return withBoth(last.to, last.from, terminal, async (sides) => {
     const back = ({ placed, name }: Item): Item => ({ id: placed, name, placed: '' })
@@ -89,6 +88,16 @@ export async function spaceUndo(id: string | undefined, options: Omit<MoveOption
     }
     for (const [path] of move.files) sharedFile(home, move.from, path)
     return agreedMove(move, sides, { ...options, to: spaceOf(last.from).space })
+  })
+}
+
+/** @param undo the newest that can be undone */
+function noMove(undo: SpaceMove | undefined): OxbowError {
+  return new OxbowError('not_found', 'there is no move to take back', {
+    hint:
+      undo === undefined
+        ? '`oxbow space undo` takes back the newest move or merge.'
+        : `All are taken back. To undo the newest undo: oxbow space undo ${undo.id}`,
   })
 }
 
