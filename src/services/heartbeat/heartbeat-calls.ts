@@ -51,7 +51,7 @@ export function heartbeatCalls(load: Load, { clock, registry }: Pick<Core, 'cloc
 
 async function viewOf(heart: Heartbeat, now: number): Promise<{ readonly output: HeartbeatView; readonly text: string }> {
   const { on, every_s, rights, quiet, messages_a_day, tokens_a_day, sent_today, tokens_today, messages, last, forced } = heart
-  const snoozed = heart.snoozed_until > now ? heart.snoozed_until : null
+  const snoozed = on && heart.snoozed_until > now ? heart.snoozed_until : null
   const planned = Math.max(heart.next_at, heart.snoozed_until, now)
   const next = forced ? now : on ? await afterQuiet(planned, quiet) : null
   const lines = [
