@@ -112,7 +112,10 @@ interface Part {
 }
 
 /** @returns one line per session, with the shortest ids that are unambiguous. */
-export function sessionTable(listed: readonly SessionInfo[], { current, from = 0, count = listed.length, ids = listed.map(({ id }) => id) }: Part = {}): string {
+export function sessionTable(
+  listed: readonly SessionInfo[],
+  { current, from = 0, count = listed.length, ids = listed.map(({ id }) => id) }: Part = {},
+): string {
   const rows = listed
     .slice(from, from + count)
     .map((session) => [
