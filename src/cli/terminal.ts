@@ -28,13 +28,16 @@ export function isInteractive({ input, output }: Pick<Terminal, 'input' | 'outpu
   return input.isTTY && output.isTTY
 }
 
-/** @returns the command of the person's editor @throws OxbowError `bad_input` where the usual one would wait for keys that nobody can type */
-export function editorOf(terminal: Terminal): string {
+/**
+ * @param without how to change the same without an editor
+ * @returns the command of the person's editor @throws OxbowError `bad_input` where the usual one would wait for keys that nobody can type
+ */
+export function editorOf(terminal: Terminal, without: string): string {
   const named = terminal.env['VISUAL'] || terminal.env['EDITOR']
   if (named) return named
   if (isInteractive(terminal)) return 'vi'
   throw new OxbowError('bad_input', 'There is no terminal here to edit in.', {
-    hint: 'Set EDITOR to a program that edits by itself, or change a key: oxbow config set KEY VALUE',
+    hint: `Set EDITOR to a program that edits by itself, or change ${without}`,
   })
 }
 

@@ -56,6 +56,11 @@ describe('the verbs of plans', () => {
     assert.equal(await count(), was)
     const history = JSON.stringify(await home.json('sessions', 'show', plan.session))
     assert.match(history, /The ox is named Bo/)
+    const found = await home.oxbow(['memory', 'search', 'Done'])
+    assert.doesNotMatch(found.out, /> Done\./, 'what the agent of a plan says is in no memory')
+    // The session of the plan is left out of the list, and its id begins as the other one does.
+    const [, listed = ''] = /^(\S+) .*Remember this/m.exec((await home.oxbow(['sessions'])).out) ?? []
+    assert.equal((await home.json<{ session: string }>('sessions', 'show', listed)).length, was)
     assert.match((await home.oxbow(['plan', '--session', 'nosuchsession', 'Go on'])).err, /nosuchsession/)
     assert.equal((await home.oxbow(['plan', 'drop', plan.id])).exit, 0)
   })

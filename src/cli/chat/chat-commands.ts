@@ -52,7 +52,7 @@ function sessionPage(listed: readonly SessionInfo[], current: SessionId | null, 
   const pages = Math.max(1, Math.ceil(shown.length / sessionsOnPage))
   const at = Math.min(page, pages)
   if (shown.length === 0) return 'No sessions yet.'
-  const rows = sessionTable(shown, { current, from: (at - 1) * sessionsOnPage, count: sessionsOnPage })
+  const rows = sessionTable(shown, { current, from: (at - 1) * sessionsOnPage, count: sessionsOnPage, ids: listed.map(({ id }) => id) })
   return pages === 1 ? rows : `${rows}\n  Page ${at} of ${pages}${at < pages ? `; /sessions ${at + 1} shows the next one.` : '.'}`
 }
 

@@ -127,7 +127,7 @@ export async function personaEdit(name: string, options: EditOptions, terminal: 
     const before = readFileSync(files.toml, 'utf8')
     writeWhole(files.toml, changeText(files.toml, before, changes))
   } else if (Object.keys(options).every((option) => option === 'json')) {
-    const editor = editorOf(terminal)
+    const editor = editorOf(terminal, `a field: oxbow persona edit ${name} --style TEXT; --help lists all.`)
     // As git does: the variable may have arguments.
     const { status, error } = spawnSync('/bin/sh', ['-c', `${editor} "$1" "$2"`, 'sh', files.toml, files.text], { stdio: 'inherit' })
     if (error !== undefined || status !== 0)

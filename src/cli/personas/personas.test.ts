@@ -34,3 +34,12 @@ test('a right that there is not is refused with those that are near, and nothing
   assert.match((await persona('edit', 'critic', '--right', 'web.raed')).err, /There is no right web\.raed\..*Did you mean web\.read/)
   assert.equal(readFileSync(file('critic'), 'utf8'), before)
 })
+
+test('without a terminal and an editor, the field of a persona is named as the other way', async (t) => {
+  const before = { VISUAL: process.env['VISUAL'], EDITOR: process.env['EDITOR'] }
+  t.after(() => Object.assign(process.env, Object.fromEntries(Object.entries(before).filter(([, value]) => value !== undefined))))
+  delete process.env['VISUAL']
+  delete process.env['EDITOR']
+  await persona('new', 'dev')
+  assert.match((await persona('edit', 'dev')).err, /no terminal here to edit in.*or change a field: oxbow persona edit dev --style/)
+})

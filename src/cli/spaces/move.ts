@@ -22,7 +22,7 @@ import {
   type SpaceMove,
   writeMove,
 } from '../../runner/index.ts'
-import { plainLine } from '../../terminal/index.ts'
+import { plainLine, sessionNamed } from '../../terminal/index.ts'
 import { outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
 import { isInteractive, printAnswer, printNotice, printOnce, printPreview, type Terminal } from '../terminal.ts'
@@ -74,8 +74,7 @@ export async function spaceUndo(id: string | undefined, options: Omit<MoveOption
   const all = doneMoves(home, personOf(options)).filter(({ phase }) => phase === 'done')
   const undone = new Set(all.map(({ undoes }) => undoes))
   const last = all.find((one) => (id === undefined ? one.kind !== 'undo' : one.id.startsWith(id)) && !undone.has(one.id))
-  if (last === undefined)
-    throw new OxbowError('not_found', 'there is no move to take back', { hint: '`oxbow space undo` takes back the newest move or merge.' })
+  if (last === undefined) throw noMove(all.find((one) => id === undefined && one.kind === 'undo' && !undone.has(one.id)))
   if (last.kind === 'merge' && options.dryRun !== true) setArchived(home, personOf(options), spaceOf(last.from).space, 0)
   return withBoth(last.to, last.from, terminal, async (sides) => {
     const back = ({ placed, name }: Item): Item => ({ id: placed, name, placed: '' })
@@ -89,6 +88,16 @@ export async function spaceUndo(id: string | undefined, options: Omit<MoveOption
     }
     for (const [path] of move.files) sharedFile(home, move.from, path)
     return agreedMove(move, sides, { ...options, to: spaceOf(last.from).space })
+  })
+}
+
+/** @param undo the newest that can be undone */
+function noMove(undo: SpaceMove | undefined): OxbowError {
+  return new OxbowError('not_found', 'there is no move to take back', {
+    hint:
+      undo === undefined
+        ? '`oxbow space undo` takes back the newest move or merge.'
+        : `All are taken back. To undo the newest undo: oxbow space undo ${undo.id}`,
   })
 }
 
@@ -144,25 +153,16 @@ async function planOf({ from }: Sides, items: readonly string[], empty: SpaceMov
         hint: `Set it there, and remove it here: oxbow secret set ${item.slice('secret:'.length)} --space ${spaceOf(empty.to).space}`,
       })
     else if (item.startsWith('schedule:')) schedules.push(await scheduleNamed(from, item.slice('schedule:'.length)))
-    else if (/^[0-9a-f][0-9a-f-]{3,35}$/.test(item)) sessions.push(await sessionNamed(from, item))
+    else if (/^[0-9a-f][0-9a-f-]{3,35}$/.test(item)) sessions.push(await movableSession(from, item))
     else memories.push(item)
   }
   if (memories.length > 0) await outputOf(from, 'space.pack', { ids: memories })
   return { ...empty, memories, sessions, schedules, files }
 }
 
-async function sessionNamed(from: Gateway, prefix: string): Promise<Item> {
+async function movableSession(from: Gateway, prefix: string): Promise<Item> {
   const all = await outputOf(from, 'session.list', { limit: maxListed, archived: true })
-  const [found, ...others] = all.filter((one) => one.id.startsWith(prefix))
-  if (found === undefined || others.length > 0)
-    throw new OxbowError(
-      'not_found',
-      `${found === undefined ? 'no session begins' : 'several sessions begin'} with ${prefix} in this space`,
-      {
-        hint: '`oxbow sessions --archived` shows their ids.',
-      },
-    )
-  const { id, title, busy } = found
+  const { id, title, busy } = sessionNamed(all, prefix)
   if (busy) throw new OxbowError('bad_input', `a turn of the session ${title} is running`, { hint: 'Wait for it, or cancel it.' })
   if (all.some(({ parent }) => parent === id))
     throw new OxbowError('bad_input', `the session ${title} has forks, which share its history`, {

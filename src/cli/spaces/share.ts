@@ -48,11 +48,7 @@ export async function spaceShare(path: string, options: ShareOptions, terminal: 
   const workspace = spaceWorkspace(home, personOf(options), options.to)
   if (from === workspace.user) throw new OxbowError('bad_input', 'both are the same space', { hint: 'Name another one: --to SPACE.' })
   if (isMemory(path)) return shareMemory(path, { home, from, workspace }, options, terminal)
-  if (/^[0-9a-f]{8}-[0-9a-f]{4}-/.test(path))
-    throw new OxbowError('bad_input', 'a session cannot be shared: its journal is of one space', {
-      hint: `Share a note of what was found, or move it: oxbow space move ${path} --to ${options.to}`,
-    })
-  const real = sharedFile(home, from, path)
+  const real = folderOf(home, from, path, options)
   if (!lstatSync(real).isDirectory())
     throw new OxbowError('bad_input', `${path} is not a folder`, {
       hint: 'Share the folder that it is in, or move it: oxbow space move PATH --to SPACE',
@@ -66,6 +62,21 @@ export async function spaceShare(path: string, options: ShareOptions, terminal: 
   const how = folder.readOnly ? 'read' : 'read and change'
   const text = `Agents of the space ${options.to} may ${how} it as /shared/${folder.name}${when}.\nTake it away: oxbow space unshare ${folder.name} --to ${options.to}`
   return printAnswer({ folder: `/shared/${folder.name}`, from: space, to: options.to, read_only: folder.readOnly }, text, options, terminal)
+}
+
+/** @throws OxbowError that says what to do with what is no folder, such as a session by its id or the beginning of it */
+function folderOf(home: Home, from: string, path: string, { to }: ShareOptions): string {
+  const move = `oxbow space move ${path} --from ${spaceOf(from).space} --to ${to}`
+  if (path.startsWith('schedule:'))
+    throw new OxbowError('bad_input', 'a schedule cannot be shared: it runs in one space', { hint: `Move it: ${move}` })
+  try {
+    return sharedFile(home, from, path)
+  } catch (error) {
+    if (!isOxbowError(error, 'not_found') || !/^[0-9a-f]{4}[0-9a-f-]*$/.test(path)) throw error
+    throw new OxbowError('bad_input', 'a session cannot be shared: its journal is of one space', {
+      hint: `Share a note of what was found, or move it: ${move}`,
+    })
+  }
 }
 
 /** What the other space writes there may be from what it keeps private: whoever reads it here has that label, also when it is taken away again. */

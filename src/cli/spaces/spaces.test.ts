@@ -40,3 +40,15 @@ void test('the way back is named only where there is one', async (t) => {
   assert.match((await type('use', 'taxes')).out, /Back: oxbow space use default/)
   assert.doesNotMatch((await type('use', 'default')).out, /Back/)
 })
+
+void test('what cannot be shared is named, also by the beginning of an id, with what to do instead', async (t) => {
+  const { type } = openTerminal(t)
+  await type('new', 'taxes')
+  for (const id of ['019a21d5', '01a21d5f-bb78-7366-9410-bfa6729a5937']) {
+    const refused = await type('share', id, '--to', 'taxes')
+    assert.equal(refused.exit, 2, refused.err)
+    assert.match(refused.err, new RegExp(`a session cannot be shared.*\\nhint: .*oxbow space move ${id} --from default --to taxes`))
+  }
+  assert.match((await type('share', 'schedule:019b', '--to', 'taxes')).err, /a schedule cannot be shared.*\nhint: Move it/)
+  assert.match((await type('share', '/shared/figures', '--to', 'taxes')).err, /there is no \/shared\/figures/)
+})

@@ -260,7 +260,7 @@ const startSections = ({ model, providers, web, egress, gateway, store, sandbox 
 
 /** Edits a copy, which replaces the file only if it can be used. */
 export async function configEdit(options: ConfigOptions, terminal: Terminal): Promise<number> {
-  const editor = editorOf(terminal)
+  const editor = editorOf(terminal, 'a key: oxbow config set KEY VALUE')
   const { home, file } = configPlace(options, terminal)
   const found = readConfigFile(file)
   const before = found ?? '# docs/configuration.md lists every key.\n'

@@ -46,8 +46,11 @@ export async function sessions(options: SessionsOptions, terminal: Terminal): Pr
   return withGuest(options, terminal, async ({ gateway }) => {
     const all = await listSessions(gateway, options.limit, options)
     const listed = options.empty === true ? all : all.filter(isUsed)
-    if (options.tree === true) return printTree(listed, await agentsOf(gateway), options, terminal)
-    return printList(listed, { text: () => (listed.length === 0 ? noneFound(options) : sessionTable(listed)) }, options, terminal)
+    // What is left out has ids too: with a shorter one a verb could not tell them apart.
+    const known = options.json === true ? all : await listSessions(gateway, maxListedSessions, { archived: true })
+    const ids = known.map(({ id }) => id)
+    if (options.tree === true) return printTree(listed, await agentsOf(gateway), ids, options, terminal)
+    return printList(listed, { text: () => (listed.length === 0 ? noneFound(options) : sessionTable(listed, { ids })) }, options, terminal)
   })
 }
 
@@ -56,7 +59,13 @@ async function agentsOf(gateway: Pick<GatewayPort, 'call'>): Promise<readonly Ag
 }
 
 /** Sessions of agents stand below the session that started them; with `--json` each line names its `home`. */
-function printTree(listed: readonly SessionInfo[], agents: readonly AgentLine[], options: SessionsOptions, terminal: Terminal): number {
+function printTree(
+  listed: readonly SessionInfo[],
+  agents: readonly AgentLine[],
+  known: readonly string[],
+  options: SessionsOptions,
+  terminal: Terminal,
+): number {
   const bySession = new Map<string, AgentLine>(agents.map((agent) => [agent.session, agent]))
   const tops = listed.filter(({ id }) => !bySession.has(id))
   if (options.json === true) {
@@ -66,7 +75,7 @@ function printTree(listed: readonly SessionInfo[], agents: readonly AgentLine[],
     }
     return 0
   }
-  const ids = [...listed.map(({ id }) => id as string), ...agents.map(({ session }) => session)]
+  const ids = [...known, ...agents.map(({ session }) => session)]
   const below = agentTree(agents)
   const rowsOf = (home: string): readonly (readonly string[])[] => {
     let isInside = false
@@ -98,11 +107,15 @@ interface Part {
   readonly current?: SessionId | null
   readonly from?: number
   readonly count?: number
+  /** Of all sessions that a verb could mean; absent: those that are listed. */
+  readonly ids?: readonly string[]
 }
 
 /** @returns one line per session, with the shortest ids that are unambiguous. */
-export function sessionTable(listed: readonly SessionInfo[], { current, from = 0, count = listed.length }: Part = {}): string {
-  const ids = listed.map((session) => session.id)
+export function sessionTable(
+  listed: readonly SessionInfo[],
+  { current, from = 0, count = listed.length, ids = listed.map(({ id }) => id) }: Part = {},
+): string {
   const rows = listed
     .slice(from, from + count)
     .map((session) => [

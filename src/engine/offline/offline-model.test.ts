@@ -78,6 +78,8 @@ void describe('the offline interpreter', () => {
     assert.equal(said('read a.txt', '/shared/a.txt is empty (hash e3b0c44298fc).'), '/shared/a.txt:\n\n/shared/a.txt is empty.')
     assert.match(said('read a.txt', 'x\n[Lines 1 to 9 of 20. Continue with from_line 10. Hash 2cf24dba5fb0.]'), /\[Lines 1 to 9 of 20\.\]$/)
     assert.equal(said('remember that I like tea', 'Noted. note-8b4e02121f9cfb70'), 'Noted.')
+    // The made-up id of a note that a plan only lists.
+    assert.equal(said('remember that I like tea', 'Noted. note-cc33117d-6f69-8c8c-a58b-f3967eaf2836'), 'Noted.')
     assert.equal(
       said('what do you remember about tea', '[note-8b4e02121f9cfb70] note by you; just now\nI like tea'),
       'note by you; just now\nI like tea',

@@ -114,8 +114,8 @@ function withoutIds({ kind }: Phrased, text: string): string {
       .replace(/\n\[Hash \w+\.\]$/, '')
       .replace(/ \(hash \w+\)\.$/, '.')
       .replace(/ Continue with from_line \d+\. Hash \w+\.\]$/, ']')
-  if (kind === 'recall') return text.replaceAll(/^\[note-[0-9a-f]+\] /gm, '')
-  if (kind === 'remember') return text.replaceAll(/ ?\bnote-[0-9a-f]+\b/g, '')
+  if (kind === 'recall') return text.replaceAll(/^\[note-[0-9a-f-]+\] /gm, '')
+  if (kind === 'remember') return text.replaceAll(/ ?\bnote-[0-9a-f]+(?:-[0-9a-f]+)*\b/g, '')
   return text.replaceAll(/ \(hash [0-9a-f]+\)/g, '')
 }
 

@@ -5,7 +5,7 @@
  */
 import { type MemoryChange, type MemoryEntry, type MemoryItem, parseReference } from '../../store/index.ts'
 import { type CallId, createRecentMap, type RecentMap, type SessionId, type TurnId } from '../../base/index.ts'
-import { forgetCall, type JournalRecord, type Label } from '../../protocol/index.ts'
+import { forgetCall, type JournalRecord, type Label, turnCall } from '../../protocol/index.ts'
 import type { OwedForgetting } from '../forget/aftermath.ts'
 import { bodyOf, heldLabels, mayMatter, saidIn, type SaidMessage } from './message-record.ts'
 import type { TextEngine } from '../text/text-engine.ts'
@@ -192,7 +192,7 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
     if (body === null) continue
     if (record.phase === 'intent') run.labels.set(record.call, heldLabels(body))
     const said = saidIn(record, body)
-    if (said !== null) drafts.push(await draftOf(run, said))
+    if (said !== null && (await wasTaken(deps, record))) drafts.push(await draftOf(run, said))
     if (record.phase !== 'intent' && record.phase !== 'started') run.labels.delete(record.call)
   }
   const made = await makeItems(deps, drafts)
@@ -207,6 +207,13 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
   if (items.length === 0) return 0
   deps.changed({ put: items.map(({ entry }) => entry) })
   return items.length
+}
+
+/** A plan tries its task in a turn that nobody has taken: what its agent says there was not done, and is no part of a conversation. */
+async function wasTaken({ store }: JournalIndexDeps, { name, turn, seq }: JournalRecord): Promise<boolean> {
+  if (turn === '' || name === turnCall) return true
+  const query = { call: turn as string as CallId, before: seq, order: 'oldest_first', limit: 1, hydrate: false } as const
+  return (await store.records(query)).length > 0
 }
 
 /** A turn that asked to forget something has said it itself: that goes when it has ended. */

@@ -86,6 +86,8 @@ test('an archive comes from an https address with its hash, from a server whose 
     )
     assert.match(await fetched(`${at}/tidy.tgz#sha256=${'0'.repeat(64)}`, trusted), /^denied: .*is not the archive with that hash/)
     assert.match(await fetched(`${at}/tidy.tgz`, trusted), /^bad_input: An archive needs the hash/)
+    for (const place of [`${at}/tidy.tgz`, join(folder, 'tidy.tgz')])
+      assert.match(await fetched(`${place}#sha256=HASH`, trusted), /^bad_input: "HASH" is no SHA-256/)
     assert.match(await fetched(`${at}/none.tgz#sha256=${sha256}`, trusted), /^tool_failed: .*it answers 404/)
   } finally {
     server.close()

@@ -34,8 +34,13 @@ export async function fetchProgram(from: string, staging: string, env: HostEnv):
   })
 }
 
+/** @throws OxbowError `bad_input` for a hash that cannot be one */
 function splitHash(from: string): readonly [place: string, sha256: string | undefined] {
-  const [, place = from, sha256] = /^(.*)#sha256=([0-9a-fA-F]{64})$/.exec(from) ?? []
+  const [, place = from, sha256] = /^(.*)#sha256=(.*)$/s.exec(from) ?? []
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256))
+    throw new OxbowError('bad_input', `${JSON.stringify(sha256)} is no SHA-256, which has 64 digits from 0 to f.`, {
+      hint: `Give the one that the author of the archive publishes: ${place}#sha256=HASH`,
+    })
   return [place, sha256?.toLowerCase()]
 }
 

@@ -1,8 +1,10 @@
 /** The calls about the heartbeat. Only people make them: it acts without being asked. */
 import { z } from 'zod'
-import { type Call, defineCall, grantOf } from '../../protocol/index.ts'
+import type { Core } from '../../kernel/index.ts'
+import { type Call, defineCall } from '../../protocol/index.ts'
 import { nextDue } from '../../runs/index.ts'
 import { OxbowError, timeInUtc } from '../../base/index.ts'
+import { assertKnownRights } from '../access/roles.ts'
 import type { HeartbeatPort } from './heartbeat.ts'
 import { type Heartbeat } from './heartbeat-record.ts'
 import { quietHours, quietUntil } from '../quiet-hours.ts'
@@ -42,13 +44,14 @@ const heartbeatView = z.strictObject({
 
 type HeartbeatView = z.infer<typeof heartbeatView>
 
-export function heartbeatCalls(load: Load, now: () => number): readonly Call[] {
-  return [showCall(load, now), onCall(load, now), offCall(load, now), nowCall(load, now), snoozeCall(load, now)]
+export function heartbeatCalls(load: Load, { clock, registry }: Pick<Core, 'clock' | 'registry'>): readonly Call[] {
+  const now = (): number => clock.now()
+  return [showCall(load, now), onCall(load, registry, now), offCall(load, now), nowCall(load, now), snoozeCall(load, now)]
 }
 
 async function viewOf(heart: Heartbeat, now: number): Promise<{ readonly output: HeartbeatView; readonly text: string }> {
   const { on, every_s, rights, quiet, messages_a_day, tokens_a_day, sent_today, tokens_today, messages, last, forced } = heart
-  const snoozed = heart.snoozed_until > now ? heart.snoozed_until : null
+  const snoozed = on && heart.snoozed_until > now ? heart.snoozed_until : null
   const planned = Math.max(heart.next_at, heart.snoozed_until, now)
   const next = forced ? now : on ? await afterQuiet(planned, quiet) : null
   const lines = [
@@ -106,7 +109,7 @@ function showCall(load: Load, now: () => number): Call {
   })
 }
 
-function onCall(load: Load, now: () => number): Call {
+function onCall(load: Load, registry: Core['registry'], now: () => number): Call {
   return defineCall({
     ...writes,
     name: 'heartbeat.on',
@@ -123,7 +126,7 @@ function onCall(load: Load, now: () => number): Call {
     recordOutput: recorded,
     async run({ quiet, ...settings }, { id, caller }) {
       // Refuse what is no right, and a zone that does not exist.
-      grantOf(settings.rights)
+      assertKnownRights(registry, settings.rights)
       if (quiet !== undefined) await nextDue({ type: 'cron', expression: '0 0 * * *', time_zone: quiet.time_zone }, now(), now())
       const port = await load()
       const next_at = now() + settings.every_s * 1_000

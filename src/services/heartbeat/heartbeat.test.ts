@@ -73,6 +73,13 @@ async function openHeart(message: (results: readonly string[]) => string, acts =
   return { state, ask, refused, later, until, openGoal, labelsOfAgents, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() }
 }
 
+test('a right that does not exist is refused with the one that may be meant', async () => {
+  await using heart = await openHeart(() => '')
+  assert.match(await heart.refused('heartbeat.on', { rights: ['file.wrte'] }), /There is no right .*file\.wrte.*Did you mean file\.write\?/)
+  assert.equal((await heart.ask('heartbeat.show')).on, false)
+  assert.equal((await heart.ask('heartbeat.on', { rights: ['file.write', 'mcp.mail'] })).on, true)
+})
+
 test('it is off until it is turned on, and asks no model where nothing has changed', async () => {
   await using heart = await openHeart(() => 'The mail is due.')
   assert.equal((await heart.ask('heartbeat.show')).on, false)

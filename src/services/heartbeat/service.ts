@@ -23,7 +23,7 @@ export const heartbeat: Service<HeartbeatPort, Needs> = {
     load: async () => (await import('./heartbeat-verbs.ts')).heartbeatVerbs,
   },
   wakes: [heartbeatCategory],
-  calls: async ({ clock }, self) => (await import('./heartbeat-calls.ts')).heartbeatCalls(self, () => clock.now()),
+  calls: async (core, self) => (await import('./heartbeat-calls.ts')).heartbeatCalls(self, core),
   async open(core, ports) {
     const [{ createHeartbeat }, held, supervising, desk] = await Promise.all([
       import('./heartbeat.ts'),

@@ -37,7 +37,7 @@ export const planVerbs: readonly ServiceVerb[] = [
       return session === '' ? input : { ...input, session: (await findSession(ask, session)).id }
     },
     show: (plan: Plan) => planText(plan),
-    notice: ({ id, state }: Plan) => (state === 'ready' ? `Nothing was done yet. Do it: oxbow apply ${id}` : ''),
+    notice: (plan: Plan) => nextText(plan),
     fails: (plan: Plan) => (plan.failure === null ? null : failed(plan.failure)),
   },
   {
@@ -132,6 +132,12 @@ function planText(plan: Plan): string {
     `Making it has cost ${formatMoney(spent.micro_dollars)}, ${spent.tokens} tokens; applying it costs ${most}.\nDigest ${digest}`,
   ]
   return parts.filter((part) => part !== '').join('\n\n')
+}
+
+function nextText({ id, state, total, effects }: Plan): string {
+  if (state !== 'ready') return ''
+  if (total + effects.length === 0) return `There is nothing to apply. Drop it: oxbow plan drop ${id}`
+  return `Nothing was done yet. Do it: oxbow apply ${id}`
 }
 
 /** @param said by the call, which knows whether it was this one that applied it */

@@ -38,8 +38,9 @@ const asked = {
     `${view.installed === '' ? 'Installed' : 'Updated'} ${view.program} ${view.version}${testedText(view)}`,
 } as const
 
-const testedText = ({ tested, installed }: PackageView): string => {
+const testedText = ({ tested, installed, same }: PackageView): string => {
   const tests = tested === 0 ? 'It has no tests.' : `${plural(tested, 'test')} passed.`
+  if (same) return `. ${tests} Its files are as before.`
   return `. ${tests}${installed === '' ? '' : ` If its first run fails, ${installed} comes back.`}`
 }
 
