@@ -162,8 +162,8 @@ async function poll({ api, me, events, stop, open, random }: PollDeps): Promise<
     try {
       const { offset, isOpen } = unconfirmed.next()
       // What is open comes with each poll again, at once; what came meanwhile comes behind it.
-      const asked = { offset, timeout: isOpen ? 0 : pollS, allowed_updates: wantedUpdates }
-      const updates = await api.getUpdates(asked, abortable(stop))
+      const wanted = { offset, timeout: isOpen ? 0 : pollS, allowed_updates: wantedUpdates }
+      const updates = await api.getUpdates(wanted, abortable(stop))
       if (failures + conflicts > 0) events.up()
       ;[failures, conflicts] = [0, 0]
       await unconfirmed.take(updates)
