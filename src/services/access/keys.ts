@@ -12,7 +12,8 @@ import type { Runs } from '../../runs/index.ts'
 import { type Clock, OxbowError, type Random, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
 import { type Call, type Caller, defineCall, type Grant, grantOf, turnRight, wrongRights } from '../../protocol/index.ts'
 import { createKeyLives } from './key-lives.ts'
-import { assertKnownRights, assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
+import { assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
+import { assertKnownRights } from '../known-rights.ts'
 
 /** API keys of a user, and those that are checked at once, each with 32 MiB. */
 const maxKeys = 200
