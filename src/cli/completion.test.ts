@@ -120,6 +120,7 @@ const free: readonly string[] = [
   'input', // JSON
   'more', // settings and values in turn
   'name', // of something that is made
+  'node', // of a cluster
   'number', // of a kept configuration
   'package',
   'persona', // of the files of the person
@@ -130,7 +131,9 @@ const free: readonly string[] = [
   'source',
   'task',
   'text',
+  'time', // how long
   'title',
+  'user', // of a cluster
   'value',
   'words',
 ]
