@@ -12,7 +12,7 @@ const looks = 200
 export const heartbeat: Measure = {
   name: 'heartbeat',
   title: 'Heartbeat',
-  how: `A guest with the heartbeat on, no HEARTBEAT.md and no goal; ${figure(looks)} looks one after another, each begun by a call and waited for with a second one. The processor time is the guest's and that of all it has started, less what as many calls take by themselves.`,
+  how: `A guest with the heartbeat on, no HEARTBEAT.md and no goal; ${figure(looks)} looks one after another, each begun by a call and waited for with a second one. The processor time is the guest's, with all it has started, less what as many calls take by themselves.`,
   async run({ programs, modelUrl }) {
     using workspace = makeWorkspace()
     await using guest = await startGuest({ program: programs.usual, workspace, modelUrl })

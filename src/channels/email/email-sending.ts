@@ -32,7 +32,7 @@ interface SendingParts {
 export interface EmailSending extends Pick<ChannelAdapter, 'send' | 'upload' | 'find'> {
   /** Tries the password. @throws OxbowError */
   verify(): Promise<void>
-  /** Whether so many answers went to a thread that it is a loop. Those of before this process began are in the mailbox. */
+  /** Whether so many answers went to a thread that it is a loop. What was answered before this process began is in the mailbox. */
   isLoop(chat: ChatRef): Promise<boolean>
 }
 

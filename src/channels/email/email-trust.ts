@@ -43,7 +43,7 @@ export async function isFromDomain(deps: TrustDeps, claim: Claim): Promise<boole
 /** Programs that read a From with several addresses take different ones for the sender. */
 function namesOne(from: string, address: string): boolean {
   const named = withoutQuotes(from).match(/[^\s<>,;:]*@[^\s<>,;:]*/g) ?? []
-  // A local part in quotes is none of a person.
+  // No person has a local part in quotes.
   return named.length > 0 && named.every((each) => each.toLowerCase() === address)
 }
 

@@ -29,7 +29,7 @@ export async function textOfHtml(html: string): Promise<string> {
   const lines: string[] = []
   let line = ''
   let quotes = 0
-  /** The element that is left out, with those of its name within it. */
+  /** The element that is left out, with others of its name within it. */
   let left = { name: '', depth: 0 }
   const end = (): void => {
     const text = line.replace(/[ \t\n\r\u00a0]+/g, ' ').trim()

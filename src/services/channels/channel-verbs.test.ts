@@ -33,7 +33,7 @@ const add = (kind: string, option: readonly string[], piped?: string) => () =>
     readPiped: async () => piped ?? '',
   } as never)
 
-test('add names a kind that is none before it asks for a token, and says where a token comes from', async () => {
+test('add refuses an unknown kind before it asks for a token, and says where a token comes from', async () => {
   assert.match(await refusal(add('telegrm', [])), /^"telegrm" is not a kind of channel\. .*telegram/)
   assert.match(await refusal(add('constructor', [])), /is not a kind of channel/)
   assert.match(await refusal(add('telegram', [])), /--token-stdin < token\.txt\. .*BotFather/)

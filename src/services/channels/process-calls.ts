@@ -45,8 +45,8 @@ export function processCalls(core: Pick<Core, 'blobs' | 'config'>, load: LoadCha
 }
 
 /**
- * Of what was said in a group to others, nothing is kept, unless the person wants that; and nothing of what no turn can come of: a list, or a
- * mail that anybody may have written, of which there can be any number.
+ * Of what was said in a group to others, nothing is kept, unless the person wants that; and nothing of what becomes no turn: any number of lists
+ * can come, and of mails that anybody may have written.
  */
 function isForOthers(core: Pick<Core, 'config'>, message: Received): boolean {
   if (message.automatic !== '' || !message.is_verified) return true
@@ -57,7 +57,7 @@ function wantsCall(load: LoadChannels): Call {
   return defineCall({
     ...ofProcess,
     name: 'channel.wants',
-    summary: 'Says whether the files of a message are to be read: those of strangers, and what is for others, are not.',
+    summary: 'Says whether the files of a message are to be read: not from strangers, and not what is for others.',
     tier: 'read_only',
     effect: 'none',
     input: announcedSchema,

@@ -27,7 +27,7 @@ describe('the length of audio', () => {
     assert.equal(audioFacts(wav)?.seconds, 2)
   })
 
-  it('counts the frames of MP3, behind a tag and behind what is none', () => {
+  it('counts the frames of MP3, behind a tag, and behind what only looks like one', () => {
     const seconds = (bytes: Buffer): number => Math.round((audioFacts(bytes)?.seconds ?? 0) * 1_000)
     assert.equal(seconds(mp3Of(100)), 2_612)
     const tag = Buffer.from('ID3\x04\x00\x00\x00\x00\x01\x00', 'latin1')

@@ -39,7 +39,7 @@ export interface Spending {
   today(): string
   /**
    * Reserves the rest of the day for a turn.
-   * @returns `waits`: another turn of theirs holds the rest; `used_up`: nothing is left of the day
+   * @returns `waits`: another of their turns holds the rest; `used_up`: nothing is left of the day
    */
   hold(who: Who, turn: TurnId, session: SessionId): Promise<HeldDay | 'waits' | 'used_up'>
   /** @returns changes that count the turn, and give back what was reserved @param before as `hold` said */
