@@ -57,6 +57,8 @@ test('every door leads to the guest, which moves, and whose node drains, without
   const early = await cluster.oxbow('a', 'cluster', 'status')
   assert.match(early.text, /The NATS servers have no cluster yet[^]*oxbow cluster init/)
   assert.equal((await cluster.oxbow('a', 'cluster', 'init')).exit, 0)
+  const preview = await cluster.oxbow('a', 'cluster', 'remove', 'gone', '--dry-run')
+  assert.equal(preview.text, 'Would forget the node gone. Nothing is changed.\n')
   const nodes = await Promise.all(['a', 'b', 'c'].map((name) => cluster.startNode(name)))
   const doors = nodes.map(({ door }) => door)
   const unknown = await fetch(`${doors[0]}/users/nobody/healthz`)

@@ -1,5 +1,5 @@
 /** Definitions of `cluster`. */
-import { type AddVerbs, examples, plainVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, plainVerb, verbGroup } from '../verb-parts.ts'
 
 const json = ['--json', 'print one JSON object'] as const
 
@@ -43,8 +43,9 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow cluster drain node-2', 'oxbow cluster drain node-2 --undo'))
     .action((node, options) => choose(async () => (await load()).clusterDrain(node, options, terminal)))
   plainVerb(cluster.command('remove <node>'), 'forget a node that has left for good')
+    .option(...dryRunOption)
     .option(...json)
-    .addHelpText('after', examples('oxbow cluster remove node-2'))
+    .addHelpText('after', examples('oxbow cluster remove node-2', 'oxbow cluster remove node-2 --dry-run'))
     .action((node, options) => choose(async () => (await load()).clusterRemove(node, options, terminal)))
   plainVerb(cluster.command('doctor'), 'check NATS, the store, and the way to every node')
     .option('--json', 'print one JSON object per line')

@@ -8,7 +8,7 @@ import { plainText, table } from '../../terminal/index.ts'
 import { guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { clusterWaitMs, clusterPollMs } from '../limits.ts'
-import { printAnswer, printLine, printList, printNotice, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printList, printNotice, printPreview, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
 
 interface Options {
@@ -168,11 +168,16 @@ export async function clusterDrain(
   })
 }
 
-export async function clusterRemove(node: string, options: Options, terminal: Terminal): Promise<number> {
+export async function clusterRemove(
+  node: string,
+  options: Options & { readonly dryRun?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
   return withLink(terminal, async (link) => {
     const { nodes, leases } = await link.all()
     if (nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node))
       throw new OxbowError('bad_input', `${node} is up.`, { hint: `Drain it first, and end it: oxbow cluster drain ${node}` })
+    if (options.dryRun === true) return printPreview({ would: `forget the node ${plainText(node)}`, target: { node } }, options, terminal)
     await link.removeNode(node)
     return printAnswer({ node, removed: true }, `${node} is forgotten.`, options, terminal)
   })
