@@ -168,7 +168,7 @@ async function startNode(program: string, name: string, env: NodeJS.ProcessEnv):
     ended,
     async stop() {
       if (!isOver) child.kill('SIGTERM')
-      await Promise.race([ended, sleep(20_000)])
+      await Promise.race([ended, sleep(20_000, undefined, { ref: false })])
       if (!isOver) child.kill('SIGKILL')
       await ended
       for (const user of namesIn(users)) signal(guestPid(user), 'SIGKILL')
