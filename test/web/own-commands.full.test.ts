@@ -40,6 +40,8 @@ describe('commands in the browser', { skip: noChromium }, () => {
     await page.keyboard.type('"two words" $2')
     await page.keyboard.press('Enter')
     await page.getByText('Say two words, then: "two words" $2').first().waitFor()
+    // What is still being sent is shown paler.
+    await page.locator('[data-state="sending"]').waitFor({ state: 'detached' })
     assert.equal(await composer().inputValue(), '')
   })
 
