@@ -197,14 +197,8 @@ function defaultCommand(folder, files) {
 }
 
 function run({ folder }, [binary, ...args]) {
-  for (let left = 3; ; left--)
-    try {
-      const { ok, text: said } = oxbow.call('exec.run', { binary, args, cwd: folder, timeout_s: 600 })
-      return { passed: ok, text: said.slice(-outputChars) }
-    } catch (error) {
-      // Tests can run again where the guest was killed or stopped meanwhile.
-      if (!isCutOff(error) || left === 0) throw error
-    }
+  const { ok, text: said } = again(() => oxbow.call('exec.run', { binary, args, cwd: folder, timeout_s: 600 }))
+  return { passed: ok, text: said.slice(-outputChars) }
 }
 
 // --- files ---
@@ -257,20 +251,28 @@ function bytesOf(content) {
   return bytes
 }
 
-// The guest was killed or stopped meanwhile: whether the call did its work is not known.
-const isCutOff = ({ code }) => code === 'outcome_unknown' || code === 'cancelled'
-
-// Where writing was cut off, what stands there tells whether it was done. @returns the hash of what was written
-function put(path, content, if_hash) {
+// Where the guest was killed or stopped meanwhile, it is not known whether the call did its work: it is looked at, and made again.
+// @param done what the call would have returned, once it has done its work; null: not yet
+function again(call, done = () => null) {
   for (let left = 3; ; left--)
     try {
-      return oxbow.call('file.write', { path, text: content, ...(if_hash && { if_hash }) }).output.hash
+      return call()
     } catch (error) {
-      if (!isCutOff(error) || left === 0) throw error
-      const now = read(path)
-      if (now?.text === content) return now.hash
+      if (!['outcome_unknown', 'cancelled'].includes(error.code) || left === 0) throw error
+      const found = done()
+      if (found !== null) return found
     }
 }
+
+// @returns the hash of what was written
+const put = (path, content, if_hash) =>
+  again(
+    () => oxbow.call('file.write', { path, text: content, ...(if_hash && { if_hash }) }).output.hash,
+    () => {
+      const now = read(path)
+      return now?.text === content ? now.hash : null
+    },
+  )
 
 // Remembers what was there before; null: nothing was.
 function write(written, path, content) {
@@ -296,14 +298,10 @@ function putBack(written, { folders }) {
 
 // With the folders that were made for it.
 function remove(path, folders) {
-  for (let left = 3; ; left--)
-    try {
-      oxbow.call('file.delete', { path })
-      break
-    } catch (error) {
-      if (!isCutOff(error) || left === 0) throw error
-      if (read(path) === null) break
-    }
+  again(
+    () => oxbow.call('file.delete', { path }),
+    () => (read(path) === null ? true : null),
+  )
   for (let at = path.replace(/\/[^/]*$/, ''); at !== '' && !folders.has(at); at = at.replace(/\/[^/]*$/, ''))
     try {
       oxbow.call('file.delete', { path: at })
