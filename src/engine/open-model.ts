@@ -208,58 +208,57 @@ interface Opener {
   close(): Promise<void>
 }
 
+interface PerService<Opened> {
+  /** Opens it when it is needed first; one that could not be opened is tried anew the next time. */
+  of(service: Service): Promise<Opened>
+  all(): Iterable<Promise<Opened>>
+}
+
+function perService<Opened>(open: (service: Service) => Promise<Opened>): PerService<Opened> {
+  const opened = new Map<string, Promise<Opened>>()
+  return {
+    of(service) {
+      const known = opened.get(service.id)
+      if (known !== undefined) return known
+      const opening = open(service)
+      opened.set(service.id, opening)
+      opening.catch(() => opened.delete(service.id))
+      return opening
+    },
+    all: () => opened.values(),
+  }
+}
+
 export function createOpener(options: OpenerOptions): Opener {
   const { clock, random, limits } = options
-  const opened = new Map<string, Promise<OpenModel>>()
-  const embedders = new Map<string, Promise<Embedder>>()
-  const voices = new Map<string, Promise<ServiceVoices>>()
+  const models = perService<OpenModel>((service) => openService(service, options))
+  const embedders = perService<Embedder>((service) => openEmbedder(service, options))
+  const voices = perService<ServiceVoices>((service) => openVoices(service, options))
   const breakers = once(async () => (await import('./reliability/breakers.ts')).createBreakers(clock, limits))
 
-  const serviceModel = (service: Service): Promise<OpenModel> => {
-    const cached = opened.get(service.id)
-    if (cached !== undefined) return cached
-    const opening = openService(service, options)
-    opened.set(service.id, opening)
-    opening.catch(() => opened.delete(service.id))
-    return opening
-  }
   const routeTo = ({ name, label, service, facts }: KnownModel): Route => ({
     model: name,
     label,
     endpoint: service.baseUrl?.origin ?? service.id,
-    open: () => serviceModel(service),
+    open: () => models.of(service),
     facts: async () => facts,
   })
   return {
     async open(chosen, fallbacks) {
       // What runs in this process does not fail for a while: it is asked as it is.
-      if (isInProcess(chosen.service) && fallbacks.length === 0) return serviceModel(chosen.service)
+      if (isInProcess(chosen.service) && fallbacks.length === 0) return models.of(chosen.service)
       const [{ createReliableModel }, shared] = await Promise.all([import('./reliability/reliable-model.ts'), breakers()])
       return createReliableModel({ routes: [routeTo(chosen), ...fallbacks.map(routeTo)], clock, random, limits, breakers: shared })
     },
     async embed({ provider, model }, texts, asked, signal) {
-      const service = findService(provider, options.services)
-      const known = embedders.get(service.id)
-      const embedder = known ?? openEmbedder(service, options)
-      if (known === undefined) {
-        embedders.set(service.id, embedder)
-        embedder.catch(() => embedders.delete(service.id))
-      }
-      return (await embedder).embed(model, texts, asked, signal)
+      const embedder = await embedders.of(findService(provider, options.services))
+      return embedder.embed(model, texts, asked, signal)
     },
     async voice({ provider, model }) {
-      const service = findService(provider, options.services)
-      const known = voices.get(service.id)
-      const opening = known ?? openVoices(service, options)
-      if (known === undefined) {
-        voices.set(service.id, opening)
-        opening.catch(() => voices.delete(service.id))
-      }
-      return (await opening).model(model)
+      return (await voices.of(findService(provider, options.services))).model(model)
     },
     async close() {
-      for (const each of [...embedders.values(), ...voices.values()]) (await each.catch(() => null))?.close()
-      for (const each of opened.values()) (await each.catch(() => null))?.close?.()
+      for (const each of [...embedders.all(), ...voices.all(), ...models.all()]) (await each.catch(() => null))?.close?.()
     },
   }
 }
