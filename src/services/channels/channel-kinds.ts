@@ -68,6 +68,7 @@ export function checkedOptions(
   before: Pick<ChannelSettings, 'kind' | 'options'> | undefined,
 ): ChannelSettings['options'] {
   const needs = channelKind(kind)
+  // Who is linked there, and its tokens, are of the other platform.
   if (before !== undefined && before.kind !== kind)
     throw new OxbowError('bad_input', `${name} is a channel of the kind ${before.kind}.`, {
       hint: `Give this one another name by --name, or remove that first: oxbow channel remove ${name}`,

@@ -125,11 +125,6 @@ function changing(deps: ChannelDeps, { all, get, outbox, health, start }: Changi
     async add(of, { name, kind, secrets, options }) {
       const known = await all()
       const before = known.find((each) => each.name === name)
-      // Who is linked there, and its tokens, are of the other platform.
-      if (before !== undefined && before.kind !== kind)
-        throw new OxbowError('bad_input', `${name} is a channel of the kind ${before.kind}.`, {
-          hint: `Choose another name: --name NAME. Or remove it first: oxbow channel remove ${name}`,
-        })
       if (before === undefined && known.length >= maxChannels)
         throw new OxbowError('limit_reached', `There are ${maxChannels} channels.`, { hint: 'Remove one: oxbow channel remove NAME.' })
       for (const [secret, value] of Object.entries(secrets)) await keepSecret(deps, secretName(name, secret), value)
