@@ -85,7 +85,7 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       const { from, until } = counted
       if (until > 0) {
         if ((await chats.get(place))?.recent.includes(message.message) === true) return { ...ignored('known'), ...known }
-        const text = `That is more than ${ratePerWindow[identity.role]} messages in ten minutes. I read on when these are over.`
+        const text = `That is more than ${ratePerWindow[identity.role]} messages in ten minutes. I will read on when they are over.`
         await say(of, message, text, derivedId('rate notice', identity.id, String(from)))
         return overRate(until)
       }

@@ -93,7 +93,7 @@ const unitSeconds: ReadonlyMap<string, number> = new Map([
 
 function secondsIn(time: string): number {
   const [, number, unit = ''] = /^(\d{1,6}(?:\.\d+)?)([mhd]?)$/.exec(time) ?? []
-  if (number === undefined) throw new OxbowError('bad_input', `${time} is no time`, { hint: 'Write it as 45m, 2h or 1d.' })
+  if (number === undefined) throw new OxbowError('bad_input', `${time} is not a length of time`, { hint: 'Write it as 45m, 2h or 1d.' })
   return Math.round(Number(number) * unitSeconds.get(unit)!)
 }
 
