@@ -3,8 +3,8 @@
  * chat whose files take minutes holds up no other, and the guest writes many messages into its journal at once.
  */
 import { createSlots, type Random, retryDelayMs } from '../base/index.ts'
-import { firstTakeMs, longestRetryMs, maxTakenAtOnce } from './limits.ts'
-import type { ChatRef } from './port.ts'
+import { firstTakeMs, longestRetryMs, maxTakenAtOnce, missedMs } from './limits.ts'
+import type { ChannelSettings, ChatRef } from './port.ts'
 import { pauseFor } from './retries.ts'
 
 export interface Intake {
@@ -16,6 +16,9 @@ export interface Intake {
   /** Resolves when nothing waits, or the channel ends. */
   settled(): Promise<void>
 }
+
+/** @param now unix milliseconds, as the platform's clock has it @returns since when messages can have been missed */
+export const missedFrom = ({ since }: Pick<ChannelSettings, 'since'>, now: number): number => Math.max(since ?? 0, now - missedMs)
 
 /** What is said in a chat is taken in order, in whichever topic. */
 export const chatKey = ({ space, chat }: Pick<ChatRef, 'space' | 'chat'>): string => `${space}\n${chat}`

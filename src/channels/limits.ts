@@ -27,6 +27,8 @@ export const believedHolds = 5
 export const firstTakeMs = 500
 /** Messages that are handed to the guest at once: enough to fill its commits, and far below what one connection may ask at once. */
 export const maxTakenAtOnce = 64
+/** How far back messages are looked for that came while nothing was connected. Of those older than a day one note is written. */
+export const missedMs: number = 7 * 24 * 60 * 60_000
 /** Senders that are remembered. */
 export const maxSenders = 5_000
 /** How long the process may take to end. */

@@ -51,6 +51,10 @@ const channelSettings = z.strictObject({
   id: z.string().max(100).optional().describe('Tells it from a channel of another program with the same account.'),
   name: shortText.describe('As the person calls it.'),
   kind: shortText,
+  since: z
+    .number()
+    .optional()
+    .describe('When the person has added it, unix milliseconds: what was said before is nothing that was missed.'),
   secrets: z.record(z.string().max(100), z.string().max(20_000)).describe('Tokens and passwords by name.'),
   options: z.record(z.string().max(100), z.string().max(2_000)).describe('What is no secret: addresses, names of servers.'),
 })

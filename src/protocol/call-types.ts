@@ -1473,7 +1473,7 @@ interface CallOutputs {
   'channel.put': { piece: string; bytes: number }
   'channel.read': { data: string }
   'channel.receive': {
-    became: 'turn' | 'command' | 'linked' | 'changed' | 'heard' | 'missed' | 'stranger' | 'ignored'
+    became: 'turn' | 'command' | 'linked' | 'changed' | 'heard' | 'missed' | 'stranger' | 'ignored' | 'refused'
     why: string
     identity: string
     role: 'owner' | 'member' | 'guest' | ''

@@ -5,10 +5,12 @@ import { deflateRawSync } from 'node:zlib'
 import { createTransport, type SendMailOptions } from 'nodemailer'
 import { isOxbowError, systemRandom } from '../../src/base/index.ts'
 import { emailBy } from '../../src/channels/email/email-adapter.ts'
+import type { Resolve } from '../../src/channels/email/email-trust.ts'
 import { emailSettings } from '../../src/channels/email/email-settings.ts'
 import { readMail, type ReadMail } from '../../src/channels/email/email-inbound.ts'
 import { openMailbox } from '../../src/channels/email/mailbox.ts'
 import { textOfHtml } from '../../src/channels/email/html-text.ts'
+import { missedFrom } from '../../src/channels/intake.ts'
 import type { ChannelEvents, InboundMessage } from '../../src/channels/port.ts'
 import { type EmailFake, resolveKeys, signing, startEmailFake } from './fakes/email.ts'
 import { type MailServers, noMailServers, startMailServers } from './fakes/mail-servers.ts'
@@ -215,11 +217,16 @@ if (noMailServers !== '' && process.env['CI'] === undefined) {
     after(() => servers.stop())
 
     /** A mailbox that is read. */
-    async function reading() {
+    async function reading({
+      resolve = resolveKeys,
+      now = Date.now,
+      since,
+    }: { resolve?: Resolve; now?: () => number; since?: number } = {}) {
       const fake = await startEmailFake(servers)
       const messages: InboundMessage[] = []
       const ending = new AbortController()
-      const adapter = await emailBy(resolveKeys)(fake.settings, { random: systemRandom, log: () => {} })
+      const settings = { ...fake.settings, ...(since !== undefined && { since }) }
+      const adapter = await emailBy(resolve, now)(settings, { random: systemRandom, log: () => {} })
       await adapter.start({ ...noEvents, message: async (message) => void messages.push(message) }, [], ending.signal)
       return {
         fake,
@@ -270,6 +277,62 @@ if (noMailServers !== '' && process.env['CI'] === undefined) {
       await later.close()
       assert.match(fake.sent[1]!.mail, new RegExp(`In-Reply-To: ${answer.message}`))
       assert.match(fake.sent[1]!.mail, /Subject: Re: Lunch/)
+      // Whoever knows the id can write a mail that looks as if it belonged there.
+      await fake.mail({
+        from: ada,
+        dkim: undefined as never,
+        subject: 'Re: Pay Eve',
+        text: 'Fine.',
+        inReplyTo: message.message,
+        references: [message.message, '<forged@evil.test>'],
+      })
+      await eventually(() => messages.length === 3, 'the forged mail')
+      const latest = await emailBy(resolveKeys)(fake.settings, { random: systemRandom, log: () => {} })
+      assert.ok((await latest.send(answer, part, intent(3), never)).ok)
+      await latest.close()
+      assert.match(fake.sent[2]!.mail, /Subject: Re: Lunch/)
+      assert.doesNotMatch(fake.sent[2]!.mail, /forged@evil/)
+    })
+
+    void test('what the DNS says nothing about is read again, and holds up nobody; a key that is not there proves nothing', async () => {
+      let [isDown, ahead] = [true, 0]
+      const resolve: Resolve = async (name, type) => {
+        if (isDown && name.endsWith('example.test')) throw Object.assign(new Error('no answer'), { code: 'ETIMEOUT' })
+        return resolveKeys(name, type)
+      }
+      await using box = await reading({ resolve, now: () => Date.now() + ahead })
+      const { fake, messages } = box
+      await fake.mail({ from: ada, text: 'first' })
+      await fake.mail({ from: ada, text: 'second' })
+      await fake.mail({ from: 'eve@evil.test', text: 'unsigned', dkim: undefined as never })
+      await eventually(() => messages.length === 1, 'the mail of somebody else')
+      assert.deepEqual(
+        messages.map(({ text, isVerified }) => [text, isVerified]),
+        [['unsigned', false]],
+      )
+      isDown = false
+      ahead = 31_000
+      await fake.mail({ from: ada, text: 'third' })
+      await eventually(() => messages.length === 4, 'what was postponed')
+      assert.deepEqual(
+        messages.slice(1).map(({ text, isVerified }) => [text, isVerified]),
+        [
+          ['first', true],
+          ['second', true],
+          ['third', true],
+        ],
+      )
+      assert.equal(fake.acknowledged()?.length, 4)
+    })
+
+    void test('after a pause what came since the channel was made is told, at most of a week', async () => {
+      const day = 24 * 60 * 60_000
+      const start = Date.now()
+      await using box = await reading({ since: start - 1_000, now: () => start + 3 * day })
+      await box.fake.mail({ from: ada, text: 'three days ago' })
+      await eventually(() => box.messages.length === 1, 'the old mail')
+      assert.equal(missedFrom({ since: start }, start + 8 * day), start + day)
+      assert.equal(missedFrom({ since: start }, start + day), start)
     })
 
     void test('after ten answers in an hour a thread is a loop', async () => {

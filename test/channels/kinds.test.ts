@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { isOxbowError } from '../../src/base/index.ts'
 import { adapters } from '../../src/channels/adapters.ts'
-import { channelKinds } from '../../src/services/channels/channel-kinds.ts'
+import { channelKinds } from '../../src/services/channels/setup/channel-kinds.ts'
 import { channelVerbs } from '../../src/services/channels/channel-verbs.ts'
 
 const page = (name: string): string => readFileSync(new URL(`../../docs/channels/${name}.md`, import.meta.url), 'utf8')

@@ -41,7 +41,7 @@ test('what was counted of a member and of a stranger counts after a restart, and
     await rig.link('bob', 'member')
     const sender = rig.fake.idOf('bob')
     for (let count = 0; count < 20; count += 1)
-      for (const became of ['turn', 'ignored']) {
+      for (const became of ['turn', 'refused']) {
         const decided = await receive(rig, sender, count === 0 ? '/help' : `message ${count}`)
         if (count > 0 && became === 'turn') assert.equal(decided.became, 'turn', decided.why)
       }
@@ -52,7 +52,7 @@ test('what was counted of a member and of a stranger counts after a restart, and
   await using rig = await startNearRig({ store, play: () => says('done') })
   const now = Date.now()
   const over = await receive(rig, bob, 'one more')
-  assert.deepEqual([over.became, over.why], ['ignored', 'over the rate'])
+  assert.deepEqual([over.became, over.why], ['refused', 'over the rate'])
   for (let count = 0; count < 18; count += 1) assert.equal((await receive(rig, bob, `and more ${count}`)).silent_until, 0)
   const silent = await receive(rig, bob, 'the last that is on record')
   assert.ok(silent.silent_until > now && silent.silent_until <= now + 10 * 60_000)

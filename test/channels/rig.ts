@@ -142,10 +142,12 @@ export async function addChannel({
 }
 
 /** Resolves with what is there, as soon as it is. */
-export async function eventually<Found>(look: () => Found | undefined | null | false, what: string | (() => string)): Promise<Found> {
+type Looked<Found> = Found | undefined | null | false
+
+export async function eventually<Found>(look: () => Looked<Found> | Promise<Looked<Found>>, what: string | (() => string)): Promise<Found> {
   const late = Date.now() + patienceMs
   for (;;) {
-    const found = look()
+    const found = await look()
     if (found) return found
     if (Date.now() > late) throw new Error(`It did not come: ${typeof what === 'string' ? what : what()}`)
     await new Promise((resolve) => setTimeout(resolve, 10))

@@ -134,6 +134,21 @@ test('a channel whose token is revoked says so, and others go on; with another t
   )
 })
 
+test('a token that is mistyped leaves the channel with the one that works, and any token mends one that does not', async () => {
+  await using rig = await startNearRig({ play: () => says('still here') })
+  const { fake, call, link } = rig
+  await addTelegram(rig)
+  await link('ada', 'owner')
+  const add = (token: string) => call('channel.add', { kind: 'telegram', secrets: { token }, options: { api_root: fake.apiRoot } })
+  await assert.rejects(add(`1:${'x'.repeat(30)}`), /telegram goes on as it was, since this does not work: .*refused by Telegram/)
+  await eventually(async () => (await call('channel.list', {}))[0]?.state === 'up', 'the former token')
+  await fake.say({ from: 'ada', text: 'hello' })
+  await eventually(() => fake.standing().find(({ text }) => text === 'still here'), 'the answer')
+  fake.revoke()
+  await eventually(async () => (await call('channel.list', {}))[0]?.state === 'failed', 'the end of the token')
+  assert.equal((await add(`1:${'x'.repeat(30)}`)).state, 'failed')
+})
+
 test('who is no owner any more speaks in another session, and what they change later is data', async () => {
   const heard: string[] = []
   await using rig = await startNearRig({

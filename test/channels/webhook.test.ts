@@ -314,7 +314,7 @@ test('what says nothing is no turn, a paused channel says so, and another secret
   await assert.rejects(rig.call('channel.pair', { channel: 'ci', role: 'owner' }), /bad_input[\s\S]*webhook/)
   await rig.call('channel.pause', { channel: 'ci' })
   const paused = await send({ text: 'hello' })
-  assert.deepEqual([paused.status, paused.body.detail], [429, 'This channel is paused.'])
+  assert.deepEqual([paused.status, paused.body.detail], [429, 'The webhook is not taken now: the channel is paused.'])
   await rig.call('channel.resume', { channel: 'ci' })
   const again = await rig.call('channel.add', { kind: 'webhook', name: 'ci', secrets: {}, options: {} })
   assert.deepEqual([again.replaces, again.secret === secret], [true, false])

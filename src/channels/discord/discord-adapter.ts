@@ -37,7 +37,7 @@ import { badToken, discordFailure, isAnswered, lacksIntent, startError } from '.
 import { chatOf, discordHosts, type FileHosts, messageOf, senderOf } from './discord-inbound.ts'
 import { createRivalWatch, type RivalWatch } from './discord-rival.ts'
 import { sendingBy, type Sending } from './discord-sending.ts'
-import { chatKey, createIntake } from '../intake.ts'
+import { chatKey, createIntake, missedFrom } from '../intake.ts'
 import { readOrSkip } from '../retries.ts'
 
 /** From discord.com/developers/docs: messages of 2 000 characters, five in five seconds in a channel, files of 10 MB. */
@@ -72,7 +72,7 @@ export const openDiscord: OpenChannel = async (settings, deps) => {
   return createAdapter(settings, deps, token)
 }
 
-function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, token: string): ChannelAdapter {
+function createAdapter({ options, name, since }: ChannelSettings, deps: AdapterDeps, token: string): ChannelAdapter {
   const api = options['api_url'] ?? 'https://discord.com/api'
   // Whoever sends knows when to try again.
   const settings: Partial<RESTOptions> = { api, version: '10', retries: 0, offset: 0, timeout: requestMs, rejectOnRateLimit: () => true }
@@ -99,7 +99,7 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
         throw startError(error)
       })
       const files = new Set([...discordHosts, ...(options['api_url'] === undefined ? [] : [new URL(api).host])])
-      const link = newLink({ ...deps, rest, me, events, stop, sending, files, clock, rival })
+      const link = newLink({ ...deps, since, rest, me, events, stop, sending, files, clock, rival })
       const opened = await connect(link, token)
       gateway = opened
       onRival = () => {
@@ -153,7 +153,7 @@ async function whoAmI(rest: REST): Promise<{ readonly id: string; readonly name:
   }
 }
 
-interface LinkDeps extends AdapterDeps {
+interface LinkDeps extends AdapterDeps, Pick<ChannelSettings, 'since'> {
   readonly rest: REST
   readonly me: string
   readonly events: ChannelEvents
@@ -238,7 +238,7 @@ async function catchUp(link: Link): Promise<void> {
       ...[...link.direct].map((id) => ({ id, isDirect: true })),
       ...(await directChannels(link.rest, people, link.stop)),
     ]
-    for await (const { message, isDirect } of missedMessages(link.rest, link.me, all, link.clock.now(), link.stop)) {
+    for await (const { message, isDirect } of missedMessages(link.rest, link.me, all, missedFrom(link, link.clock.now()), link.stop)) {
       const found = readOrSkip(() => messageOf(message, 'new', isDirect, link.me, link.files))
       // What the gateway has told since is on its way.
       if (found === null || link.authors.get(found.message) !== undefined) continue

@@ -1,5 +1,5 @@
 /**
- * What was said while nothing was connected: in each channel all since the bot itself has said something there, at most a day. The library
+ * What was said while nothing was connected: in each channel all since the bot itself has said something there, at most a week. The library
  * continues a session that was cut, so this is for a new one. Discord does not list channels of two people: those that are known are looked at.
  */
 import type { REST } from '@discordjs/rest'
@@ -7,7 +7,6 @@ import { type APIChannel, type APIMessage, ChannelType, type RESTAPIPartialCurre
 import { discordFailure } from './discord-errors.ts'
 import { idAt, timeOf } from './discord-inbound.ts'
 
-const dayMs = 24 * 60 * 60_000
 /** Channels whose history is read: more would take minutes. */
 const maxChannels = 50
 const pageSize = 100
@@ -27,15 +26,15 @@ export interface KnownChannel {
   readonly isDirect: boolean
 }
 
-/** In each channel the oldest first. @param known channels in which something was said before @throws what the library throws */
+/** In each channel the oldest first. @param known channels in which something was said before @param from unix milliseconds @throws what the library throws */
 export async function* missedMessages(
   rest: REST,
   me: string,
   known: readonly KnownChannel[],
-  now: number,
+  from: number,
   signal: AbortSignal,
 ): AsyncGenerator<Missed> {
-  const oldest = idAt(now - dayMs)
+  const oldest = idAt(from)
   const groups = (await groupChannels(rest, oldest, signal)).map((id) => ({ id, isDirect: false }))
   const all = new Map([...known, ...groups].map((each) => [each.id, each]))
   for (const { id, isDirect } of [...all.values()].slice(0, maxChannels)) {

@@ -5,13 +5,23 @@
 import { resolve as askDns } from 'node:dns/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRecentMap, isOxbowError, OxbowError } from '../../base/index.ts'
-import type { AdapterDeps, ChannelAdapter, ChannelEvents, ChannelLimits, ChatRef, InboundMessage, OpenChannel } from '../port.ts'
+import type {
+  AdapterDeps,
+  ChannelAdapter,
+  ChannelEvents,
+  ChannelLimits,
+  ChannelSettings,
+  ChatRef,
+  InboundMessage,
+  OpenChannel,
+} from '../port.ts'
 import { type RawMail, readMail, type ThreadPoint } from './email-inbound.ts'
 import { createEmailSending, type EmailSending } from './email-sending.ts'
 import { type EmailSettings, emailSettings } from './email-settings.ts'
 import type { Resolve } from './email-trust.ts'
 import { type Mailbox, openMailbox } from './mailbox.ts'
-import { chatKey, createIntake, type Intake } from '../intake.ts'
+import { createPostponed, type Postponed } from './postponed.ts'
+import { chatKey, createIntake, type Intake, missedFrom } from '../intake.ts'
 import { pauseFor, retryMs } from '../retries.ts'
 
 /** As most servers take: 25 MB, a third more than the file in base64. */
@@ -27,8 +37,6 @@ const limits: ChannelLimits = {
 }
 
 const maxMailBytes = 25_000_000
-/** What has waited longer is not read any more. */
-const dayMs: number = 24 * 60 * 60_000
 const maxThreads = 2_000
 /** Less than the mailbox is looked at anyway. */
 const claimEachMs: number = 3 * 60_000
@@ -41,20 +49,28 @@ const leaveMs = 2_000
  */
 export const openEmail: OpenChannel = (settings, deps) => emailBy(askDns)(settings, deps)
 
-/** @param resolve asks for the keys of signatures */
+/** @param resolve asks for the keys of signatures @param now unix milliseconds */
 export const emailBy =
-  (resolve: Resolve): OpenChannel =>
+  (resolve: Resolve, now: () => number = Date.now): OpenChannel =>
   async (settings, deps) =>
-    createAdapter(emailSettings(settings), settings.id ?? '', deps, resolve)
+    createAdapter(settings, { ...deps, resolve, now })
 
-/** @param id empty: nobody else is told that the mailbox is read */
-function createAdapter(settings: EmailSettings, id: string, deps: AdapterDeps, resolve: Resolve): ChannelAdapter {
+interface EmailDeps extends AdapterDeps {
+  readonly resolve: Resolve
+  readonly now: () => number
+}
+
+function createAdapter(given: ChannelSettings, deps: EmailDeps): ChannelAdapter {
+  // Without an id nobody else is told that the mailbox is read.
+  const { id = '', since } = given
+  const { resolve, now } = deps
+  const settings = emailSettings(given)
   const ending = new AbortController()
   const points = createRecentMap<string, ThreadPoint>(maxThreads)
   const open = (): Promise<Mailbox> => openMailbox(settings)
   const pointOf = async (chat: ChatRef): Promise<ThreadPoint | null> =>
     points.get(keyOf(chat)) ?? (await lookUp({ open, settings, resolve }, chat).catch(() => null))
-  const sending = createEmailSending({ settings, pointOf, open, now: Date.now })
+  const sending = createEmailSending({ settings, pointOf, open, now })
   let receiving: Promise<void> = Promise.resolve()
   let isReading = false
   return {
@@ -75,7 +91,10 @@ function createAdapter(settings: EmailSettings, id: string, deps: AdapterDeps, r
       const box = await open()
       deps.log('a mailbox is connected')
       const intake = createIntake(deps.random, stop)
-      receiving = receive({ settings, resolve, events, stop, open, points, sending, intake, mayRead, ...deps }, box)
+      receiving = receive(
+        { ...deps, settings, since, events, stop, open, points, sending, intake, mayRead, postponed: createPostponed(now) },
+        box,
+      )
       const { address } = settings
       return { id: address, name: address, link: `mailto:${address}?body=/start%20CODE`, console: '' }
     },
@@ -131,21 +150,24 @@ interface LookingUp {
 async function lookUp({ open, ...deps }: LookingUp, { chat, thread }: ChatRef): Promise<ThreadPoint | null> {
   const box = await open()
   try {
-    const headers = await box.newestOf(thread, chat)
-    if (headers === null) return null
-    const read = await readMail(deps, { place: '', at: 0, bytes: headers, size: headers.length })
-    return read?.point ?? null
+    for (const uid of await box.newestOf(thread, chat)) {
+      const raw = await box.read(uid, maxMailBytes)
+      const read = raw === null ? null : await readMail(deps, raw)
+      if (read?.trust === 'proved') return read.point
+    }
+    return null
   } finally {
     box.close()
   }
 }
 
-interface ReceivingParts extends LookingUp, AdapterDeps {
+interface ReceivingParts extends LookingUp, EmailDeps, Pick<ChannelSettings, 'since'> {
   readonly events: ChannelEvents
   readonly stop: AbortSignal
   readonly points: { put(key: string, point: ThreadPoint): void }
   readonly sending: Pick<EmailSending, 'isLoop'>
   readonly intake: Intake
+  readonly postponed: Postponed
   /** Whether no other program reads the mailbox, as was seen a few minutes ago at the latest. */
   readonly mayRead: () => Promise<boolean>
 }
@@ -183,13 +205,15 @@ async function readAll(parts: ReceivingParts, box: Mailbox): Promise<boolean> {
   try {
     while (!stop.aborted) {
       if (!(await parts.mayRead())) return false
-      const oldest = Date.now() - dayMs
+      const oldest = missedFrom(parts, parts.now())
       for (const uid of await box.waiting(new Date(oldest))) {
+        if (parts.postponed.isWaiting(uid)) continue
         const raw = await box.read(uid, maxMailBytes)
         if (stop.aborted) return true
-        const isCopy = raw !== null && raw.at >= oldest && (await take(parts, raw))
+        const became = raw === null || raw.at < oldest ? 'taken' : await take(parts, uid, raw)
+        if (became === 'postponed') continue
         await box.taken(uid)
-        if (isCopy) await box.toSent(uid)
+        if (became === 'copy') await box.toSent(uid)
       }
       await box.changed()
     }
@@ -199,23 +223,27 @@ async function readAll(parts: ReceivingParts, box: Mailbox): Promise<boolean> {
   }
 }
 
-/** Resolves when the mail is in the journal; the next one is read then, as each is whole in memory. @returns whether it is a copy of one of ours */
-async function take(parts: ReceivingParts, raw: RawMail): Promise<boolean> {
-  const { events, points, sending, intake, log } = parts
+/** Resolves when the mail is in the journal; the next one is read then, as each is whole in memory. @returns `copy`: it is one of ours */
+async function take(parts: ReceivingParts, uid: number, raw: RawMail): Promise<'taken' | 'copy' | 'postponed'> {
+  const { events, points, sending, intake, log, postponed } = parts
   // One that cannot be read must not keep those behind it from being read.
   const read = await readMail(parts, raw).catch(() => null)
   if (read === null) {
     log('a mail could not be read')
-    return false
+    return 'taken'
   }
-  if (read.isOwn) return true
-  const { message } = read
+  if (read.isOwn) return 'copy'
+  const { message, trust } = read
+  if (postponed.isPostponed({ uid, sender: message.sender.id, isUnsure: trust === 'unsure' })) {
+    log('the signature of a mail cannot be checked yet: the DNS does not answer')
+    return 'postponed'
+  }
   if (message.isVerified) points.put(keyOf(message), read.point)
   // The first mail of a thread answers nothing.
   const isLoop = message.thread !== message.message && (await sending.isLoop(message))
   const automatic = message.automatic || (isLoop ? 'ten answers in this thread within an hour' : '')
   const taken: InboundMessage = { ...message, automatic }
-  if (await intake.take(chatKey(message), () => events.message(taken))) return false
+  if (await intake.take(chatKey(message), () => events.message(taken))) return 'taken'
   // It is not acknowledged, and comes again.
   throw new Error('the channel ends')
 }

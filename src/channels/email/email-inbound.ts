@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { overLimit } from '../inbound-files.ts'
 import type { InboundFile, InboundMessage } from '../port.ts'
 import type { EmailSettings } from './email-settings.ts'
-import { isFromDomain, type Resolve } from './email-trust.ts'
+import { type Resolve, type Trust, trustIn } from './email-trust.ts'
 import { textOfHtml } from './html-text.ts'
 
 /** A mail as its server has it. */
@@ -30,6 +30,7 @@ export interface ThreadPoint {
 /** A mail that was read. */
 export interface ReadMail {
   readonly message: InboundMessage
+  readonly trust: Trust
   readonly point: ThreadPoint
   /** Sent by us: a copy. */
   readonly isOwn: boolean
@@ -76,9 +77,10 @@ export async function readMail(deps: InboundDeps, raw: RawMail): Promise<ReadMai
   const repliesToUs = ids.some((id) => isOwnId(id, settings.domain))
   // A mail that was sent on to us by somebody else names others.
   const addressedBy = isToUs ? 'to' : cc.includes(settings.address) ? 'cc' : null
-  const isVerified =
-    addressedBy !== null &&
-    (await isFromDomain({ ...deps, ...settings }, { raw: raw.bytes, headers: mail.headers, address, domain, addressedBy }))
+  const trust =
+    addressedBy === null
+      ? 'unproved'
+      : await trustIn({ ...deps, ...settings }, { raw: raw.bytes, headers: mail.headers, address, domain, addressedBy })
   const message: InboundMessage = {
     space: domain,
     chat: address,
@@ -93,11 +95,12 @@ export async function readMail(deps: InboundDeps, raw: RawMail): Promise<ReadMai
     repliesToUs,
     quoted,
     files: filesOf(mail.attachments),
-    isVerified,
+    isVerified: trust === 'proved',
     automatic: address === settings.address ? 'own' : automaticOf(mail.headers, address),
   }
   return {
     message,
+    trust,
     point: { subject: (mail.subject ?? '').replace(/^(?:\s*(?:re|aw|sv|antw)\s*:)+\s*/i, '').slice(0, 200), last: own, references: ids },
     isOwn: address === settings.address && isOwnId(own, settings.domain),
   }

@@ -31,13 +31,16 @@ interface Claim {
   readonly addressedBy: 'to' | 'cc'
 }
 
+/** `unsure`: the DNS did not say, and may another time. */
+export type Trust = 'proved' | 'unproved' | 'unsure'
+
 /** Never rejects. */
-export async function isFromDomain(deps: TrustDeps, claim: Claim): Promise<boolean> {
+export async function trustIn(deps: TrustDeps, claim: Claim): Promise<Trust> {
   const { headers, address, domain } = claim
-  if (!namesOne(headers.find(({ key }) => key === 'from')?.value ?? '', address)) return false
+  if (!namesOne(headers.find(({ key }) => key === 'from')?.value ?? '', address)) return 'unproved'
   const keys = headers.map(({ key }) => key).filter((key) => single.has(key))
-  if (new Set(keys).size !== keys.length) return false
-  return foundByReceiver(headers, deps.authservId, domain) || (await isSigned(deps, claim))
+  if (new Set(keys).size !== keys.length) return 'unproved'
+  return foundByReceiver(headers, deps.authservId, domain) ? 'proved' : signedBy(deps, claim)
 }
 
 /** Programs that read a From with several addresses take different ones for the sender. */
@@ -47,9 +50,9 @@ function namesOne(from: string, address: string): boolean {
   return named.length > 0 && named.every((each) => each.toLowerCase() === address)
 }
 
-async function isSigned({ resolve }: TrustDeps, { raw, headers, domain, addressedBy }: Claim): Promise<boolean> {
+async function signedBy({ resolve }: TrustDeps, { raw, headers, domain, addressedBy }: Claim): Promise<Trust> {
   const signatures = headers.filter(({ key }) => key === 'dkim-signature').length
-  if (signatures === 0 || signatures > maxSignatures) return false
+  if (signatures === 0 || signatures > maxSignatures) return 'unproved'
   try {
     // Its lists of domains are large: loaded with the first signature.
     const until = Date.now() + dnsMs
@@ -60,18 +63,18 @@ async function isSigned({ resolve }: TrustDeps, { raw, headers, domain, addresse
       rejectRsaSha1: true,
     })
     const [from = ''] = headerFrom
-    if (fromFields !== 1 || headerFrom.length !== 1 || domainOf(from) !== domain) return false
+    if (fromFields !== 1 || headerFrom.length !== 1 || domainOf(from) !== domain) return 'unproved'
     // A subject is read as the sender's words.
     const needed = ['from', addressedBy, 'message-id', ...(headers.some(({ key }) => key === 'subject') ? ['subject'] : [])]
-    return results.some(({ status, signingHeaders, canonBodyLengthLimited }) => {
+    const sufficient = results.filter(({ status, signingHeaders, canonBodyLengthLimited }) => {
       const covered = new Set((signingHeaders?.keys ?? '').toLowerCase().split(/[:\s]+/))
-      return (
-        status.result === 'pass' && Boolean(status.aligned) && canonBodyLengthLimited !== true && needed.every((name) => covered.has(name))
-      )
+      return Boolean(status.aligned) && canonBodyLengthLimited !== true && needed.every((name) => covered.has(name))
     })
+    if (sufficient.some(({ status }) => status.result === 'pass')) return 'proved'
+    return sufficient.some(({ status }) => status.result === 'temperror') ? 'unsure' : 'unproved'
   } catch {
     // What cannot be checked is not proved.
-    return false
+    return 'unproved'
   }
 }
 

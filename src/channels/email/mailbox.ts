@@ -21,8 +21,8 @@ export interface Mailbox {
   changed(): Promise<void>
   /** Whether a mail with this Message-ID is in the inbox, or where sent ones are. */
   has(id: string): Promise<boolean>
-  /** The headers of the newest mail in a thread, by the Message-ID of its first. */
-  newestOf(root: string, from: string): Promise<Buffer | null>
+  /** @returns UIDs of the newest mails in a thread that name this sender, the newest first; a few. @param root the Message-ID of its first */
+  newestOf(root: string, from: string): Promise<readonly number[]>
   /** When mails of ours in a thread were taken by the server, since then, unix milliseconds. @param root the Message-ID of its first */
   answers(root: string, ours: string, since: Date): Promise<readonly number[]>
   /** Leaves or renews a note that this program reads the mailbox. @returns false: another one does. Nothing else can be done with the connection then */
@@ -35,6 +35,8 @@ export interface Mailbox {
 const takenFlag = '$OxbowTaken'
 const lookMs: number = 4 * 60_000
 const connectMs = 20_000
+/** Anybody can write mails that name a thread: more of them than so many hide the person's. */
+const maxNewest = 10
 const silentMs: number = 6 * 60_000
 
 /** @throws OxbowError `unauthenticated`, `bad_config`, `guest_unreachable` */
@@ -149,10 +151,7 @@ function looking(client: ImapFlow): Pick<Mailbox, 'has' | 'newestOf' | 'answers'
     async newestOf(root, from) {
       const header = (name: string): object => ({ header: { [name]: root } })
       const found = await client.search({ from, or: [header('message-id'), header('references')] }, { uid: true })
-      const newest = Array.isArray(found) ? Math.max(0, ...found) : 0
-      if (newest === 0) return null
-      const got = await client.fetchOne(String(newest), { headers: true }, { uid: true })
-      return got === false ? null : (got.headers ?? null)
+      return Array.isArray(found) ? found.toSorted((a, b) => b - a).slice(0, maxNewest) : []
     },
   }
 }

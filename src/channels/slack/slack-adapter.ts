@@ -14,7 +14,7 @@ import { fileOpener } from './slack-files.ts'
 import { commandOf, type Me, messageOf, type OpenFile, pressOf, type SlackMessage } from './slack-inbound.ts'
 import { neededScopes, slackManifest } from './slack-manifest.ts'
 import { sendingBy } from './slack-sending.ts'
-import { chatKey, createIntake, type Intake } from '../intake.ts'
+import { chatKey, createIntake, type Intake, missedFrom } from '../intake.ts'
 import { pauseFor, retryMs } from '../retries.ts'
 
 /** From docs.slack.dev/apis/web-api/rate-limits and reference/block-kit: one message a second in a channel, 3 000 characters in a block. */
@@ -43,7 +43,7 @@ export const openSlack: OpenChannel = async (settings, deps) => {
   return createAdapter(settings, deps, token, appToken)
 }
 
-function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, token: string, appToken: string): ChannelAdapter {
+function createAdapter({ options, name, since }: ChannelSettings, deps: AdapterDeps, token: string, appToken: string): ChannelAdapter {
   const slackApiUrl = options['api_url'] ?? 'https://slack.com/api/'
   const clock = createPlatformClock()
   const request: WebClientOptions = {
@@ -71,7 +71,7 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
       const known = await whoAmI(web)
       me = known
       const intake = createIntake(deps.random, stop)
-      const link = { ...deps, web, request, appToken, me, events, stop, intake, open: fileOpener(token, slackApiUrl), clock }
+      const link = { ...deps, since, web, request, appToken, me, events, stop, intake, open: fileOpener(token, slackApiUrl), clock }
       const socket = await connectFirst(link)
       await catchUp(link)
       deps.log('slack is connected', { channel: name })
@@ -108,7 +108,7 @@ async function whoAmI(web: WebClient): Promise<Me & { readonly name: string; rea
   return { team, user, bot, name, teamName }
 }
 
-interface Link extends AdapterDeps {
+interface Link extends AdapterDeps, Pick<ChannelSettings, 'since'> {
   readonly web: WebClient
   readonly request: WebClientOptions
   readonly appToken: string
@@ -244,10 +244,10 @@ async function taken({ me, open, events, intake }: Link, type: string, body: unk
 }
 
 /** @throws OxbowError where a history cannot be read */
-async function catchUp({ web, me, open, events, stop, clock, places, intake }: Link): Promise<void> {
+async function catchUp({ since, web, me, open, events, stop, clock, places, intake }: Link): Promise<void> {
   try {
     const known = (await places?.())?.chats ?? []
-    for await (const message of missedMessages({ web, me, open, known, now: clock.now(), stop }))
+    for await (const message of missedMessages({ web, me, open, known, from: missedFrom({ since }, clock.now()), stop }))
       void intake.take(chatKey(message), () => events.message(message))
     await intake.settled()
   } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * What was said to the bot while it was away: in each chat and each thread that is known all since the bot itself has said something there, at
- * most a day. Whoever takes a message knows it by its id where it came before.
+ * most a week. Whoever takes a message knows it by its id where it came before.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebClient } from '@slack/web-api'
@@ -9,7 +9,6 @@ import { readOrSkip, waitable } from '../retries.ts'
 import { slackFailure } from './slack-errors.ts'
 import { type Me, messageOf, type OpenFile, type SlackMessage } from './slack-inbound.ts'
 
-const dayMs = 24 * 60 * 60_000
 /** Chats that are looked at: the histories of more cannot be read in the minutes that Slack allows. */
 const maxChats = 100
 const maxThreads = 50
@@ -24,13 +23,14 @@ interface MissedDeps {
   readonly open: OpenFile
   /** Threads are not listed by Slack. */
   readonly known: readonly KnownChat[]
-  readonly now: number
+  /** Unix milliseconds. */
+  readonly from: number
   readonly stop: AbortSignal
 }
 
 /** In each chat the oldest first. @throws what the library throws */
-export async function* missedMessages({ web, me, open, known, now, stop }: MissedDeps): AsyncGenerator<InboundMessage> {
-  const oldest = ((now - dayMs) / 1_000).toFixed(6)
+export async function* missedMessages({ web, me, open, known, from, stop }: MissedDeps): AsyncGenerator<InboundMessage> {
+  const oldest = (from / 1_000).toFixed(6)
   const { channels = [] } = await patiently(stop, () =>
     web.users.conversations({ types: 'im,mpim,public_channel,private_channel', exclude_archived: true, limit: maxChats }),
   )

@@ -26,13 +26,6 @@ const busyS = 60
 /** Senders of webhooks put what a body is and its signature into headers of their own; no other header is passed on. */
 const passed = /^(?:webhook|x)-[a-z0-9-]{1,50}$/
 
-/** Reasons that pass with time, as the sender is told them: it tries again. */
-const passing: ReadonlyMap<string, string> = new Map([
-  ['the channel is paused', 'This channel is paused.'],
-  ['over the rate', 'Too much was posted here.'],
-  ['too many wait', 'Too much was posted here.'],
-])
-
 export function createHooks({ clients, onBug, now }: HooksDeps) {
   const refusals = createRecentMap<string, readonly number[]>(keptAddresses)
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -53,8 +46,8 @@ export function createHooks({ clients, onBug, now }: HooksDeps) {
       throw new OxbowError(code, message, { hint: code === 'unauthenticated' || code === 'denied' ? '' : hint })
     }
     const { became, why } = outcome.output as { readonly became: string; readonly why: string }
-    const passes = passing.get(why)
-    if (passes !== undefined) throw new TooMany(passes, busyS)
+    // The sender tries again.
+    if (became === 'refused') throw new TooMany(`The webhook is not taken now: ${why}.`, busyS)
     sendJson(response, 202, { ok: true, became: why === 'known' ? 'known' : became, ...(became === 'ignored' && { why }) })
   }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

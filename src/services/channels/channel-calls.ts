@@ -3,12 +3,15 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, defineCall } from '../../protocol/index.ts'
-import { linkedText, manageRight, newDelivery, readRight, webhookSender } from './channel-records.ts'
+import { linkedText, manageRight, newDelivery, readRight } from './channel-records.ts'
 import { type Delivery, identitySchema, roleSchema } from './channel-schemas.ts'
 import { identityCalls } from './identity-calls.ts'
 import { ofCall } from './channel-deps.ts'
-import { channelKind, channelKinds, checkedOptions } from './channel-kinds.ts'
-import type { LoadChannels, Channels } from './open-channels.ts'
+import { addCall } from './setup/add-channel.ts'
+import { channelKind } from './setup/channel-kinds.ts'
+import { channelView, viewOf, viewsOf } from './channel-views.ts'
+import { listMs, tryMs } from './limits.ts'
+import type { Channels, LoadChannels } from './open-channels.ts'
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 30_000 } as const satisfies Partial<Call>
 const reads = { ...shared, tier: 'read_only', right: readRight, effect: 'none' } as const
@@ -16,7 +19,7 @@ const writes = { ...shared, tier: 'side_effecting', right: manageRight, effect: 
 
 const channel = z.string().min(1).max(50).describe('Name of the channel.')
 
-export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, load: LoadChannels): readonly Call[] {
+export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config' | 'secrets'>, load: LoadChannels): readonly Call[] {
   return [
     addCall(core, load),
     listCall(load),
@@ -32,116 +35,6 @@ export function channelCalls(core: Pick<Core, 'clock' | 'random' | 'config'>, lo
     retryCall(load),
     ...identityCalls(load),
   ]
-}
-
-const channelView = z.strictObject({
-  name: z.string(),
-  kind: z.string(),
-  state: z.enum(['starting', 'up', 'down', 'failed', 'paused']),
-  why: z.string().describe('Why it does not work; empty: it does.'),
-  since: z.number(),
-  account: z.string().describe('As the platform shows it.'),
-  link: z.string().describe('How people come to it.'),
-  console: z.string().describe('What is still to be done on the platform.'),
-  waiting: z.int().describe('Messages that wait for their turn.'),
-  undelivered: z.int().describe('Deliveries that are under way.'),
-  failed: z.int().describe('Deliveries that were given up, or whose end nobody knows.'),
-  identities: z.int(),
-})
-
-type ChannelView = z.infer<typeof channelView>
-
-async function viewsOf(channels: Channels): Promise<readonly ChannelView[]> {
-  const [all, chats, open, identities] = await Promise.all([
-    channels.all(),
-    channels.chats.all(),
-    channels.outbox.open(),
-    channels.identities.all(),
-  ])
-  const views = all.map(async ({ name, kind, state, self }): Promise<ChannelView> => {
-    const health = channels.health(name)
-    const of = (each: { readonly channel: string }): boolean => each.channel === name
-    return {
-      name,
-      kind,
-      ...health,
-      ...(state === 'paused' && { state, why: '' }),
-      account: self?.name ?? '',
-      link: self?.link.replace(/[?&]\w+=CODE$/, '') ?? '',
-      console: self?.console ?? '',
-      waiting: chats.filter(of).reduce((sum, { queue, running }) => sum + queue.length + (running === null ? 0 : 1), 0),
-      undelivered: open.filter(of).length,
-      failed: (await channels.outbox.failed(name)).length,
-      identities: identities.filter(of).length,
-    }
-  })
-  return Promise.all(views)
-}
-
-async function viewOf(channels: Channels, name: string): Promise<ChannelView> {
-  await channels.get(name)
-  return (await viewsOf(channels)).find((each) => each.name === name)!
-}
-
-/** How long a person waits for a platform to answer. */
-const tryMs = 20_000
-/** A list is shown after that, also where a platform has not answered. */
-const listMs = 3_000
-
-function addCall(core: Pick<Core, 'random' | 'config'>, load: LoadChannels): Call {
-  return defineCall({
-    ...writes,
-    name: 'channel.add',
-    summary: 'Adds a channel, or gives one another token, and tries it.',
-    input: z.strictObject({
-      kind: z
-        .string()
-        .min(1)
-        .max(30)
-        .describe(`What it is: ${channelKinds.join(', ')}.`),
-      name: z
-        .string()
-        .regex(/^[a-z][a-z0-9-]{0,29}$/, 'must be lowercase letters, digits and dashes')
-        .optional()
-        .describe('Name; default: its kind.'),
-      secrets: z.record(z.string().regex(/^[a-z_]{1,30}$/), z.string().min(1).max(10_000)).describe('Tokens and passwords by name.'),
-      options: z
-        .record(z.string().regex(/^[a-z_]{1,30}$/), z.string().max(1_000))
-        .default({})
-        .describe(
-          'What is no secret, such as the address of a server. A channel that is there keeps those that are not named; an empty one is taken away.',
-        ),
-    }),
-    output: channelView.extend({
-      hook: z.string().describe('Where a webhook is posted to: an address, or its path at the gateway. Empty: it is another kind.'),
-      secret: z.string().describe('Of a webhook, made now and shown once. Empty: none was made.'),
-      replaces: z.boolean().describe('There was a channel of this name: what it had for secrets is good no more.'),
-    }),
-    reveals: true,
-    example: { kind: 'telegram', secrets: { token: '123456:ABC…' }, options: {} },
-    keepsSecret: true,
-    recordInput: ({ kind, name = kind, options, secrets }) => ({ kind, name, options, secrets: Object.keys(secrets) }),
-    recordOutput: ({ name, state, why }) => ({ name, state, why }),
-    async run({ kind, name = kind, secrets: given, options: chosen }, context) {
-      const hooks = channelKind(kind).isWebhook === true ? await import('./hooks/webhooks.ts') : null
-      const isHook = hooks !== null
-      const made = isHook && !Object.hasOwn(given, 'secret') ? hooks.newWebhookSecret(core.random) : ''
-      const secrets = made === '' ? given : { ...given, secret: made }
-      const channels = await load()
-      const before = (await channels.all()).find((each) => each.name === name)
-      const options = checkedOptions({ name, kind, secrets, options: chosen }, before)
-      hooks?.checkWebhook({ options, secrets })
-      const of = ofCall(context, 'channel.add')
-      await channels.add(of, { name, kind, secrets, options })
-      const sender = { channel: name, space: '', sender: webhookSender, shown: name }
-      // Who had other rights keeps them with another secret.
-      if (isHook && (await channels.identities.find(name, '', webhookSender)) === null)
-        await channels.identities.link(of, sender, { role: 'member', rights: [], groups: [] })
-      await channels.settled(name, tryMs, context.signal)
-      const hook = hooks?.hookAddress(core, name) ?? ''
-      return { output: { ...(await viewOf(channels, name)), hook, secret: made, replaces: before !== undefined } }
-    },
-  })
 }
 
 function listCall(load: LoadChannels): Call {

@@ -78,7 +78,9 @@ export type Announced = z.infer<typeof announcedSchema>
 
 /** What was decided of a message. */
 export const decidedSchema = z.strictObject({
-  became: z.enum(['turn', 'command', 'linked', 'changed', 'heard', 'missed', 'stranger', 'ignored']),
+  became: z
+    .enum(['turn', 'command', 'linked', 'changed', 'heard', 'missed', 'stranger', 'ignored', 'refused'])
+    .describe('`refused`: not now; the same message later may be taken.'),
   why: z.string(),
   identity: z.string(),
   role: z.union([z.enum(roles), z.literal('')]),

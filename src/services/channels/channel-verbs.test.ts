@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isOxbowError } from '../../base/index.ts'
-import { checkedOptions } from './channel-kinds.ts'
+import { checkedOptions } from './setup/channel-kinds.ts'
 import { channelVerbs } from './channel-verbs.ts'
 
 const verb = (words: string) => channelVerbs.find((each) => each.words.startsWith(words))!
@@ -39,7 +39,7 @@ test('add refuses an unknown kind before it asks for a token, and says where a t
   assert.match(await refusal(add('telegram', [])), /--token-stdin < token\.txt\. .*BotFather/)
   assert.match(await refusal(add('slack', [])), /< tokens\.json\. .*"app_token": "…".*slack\.md/)
   assert.match(await refusal(add('email', [])), /a password is needed.*password\.txt/)
-  for (const bare of ['foo', 'foo=', '=x']) assert.match(await refusal(add('telegram', [bare], 'a token')), /no name or no value/)
+  for (const bare of ['foo', '=x']) assert.match(await refusal(add('telegram', [bare], 'a token')), /is no option with a value/)
   assert.deepEqual(await add('email', ['imap=a=b'], 'a password')(), {
     kind: 'email',
     secrets: { password: 'a password' },

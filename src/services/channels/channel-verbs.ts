@@ -2,7 +2,7 @@
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { isObject, OxbowError, textIn } from '../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
-import { channelKind, pipedHint } from './channel-kinds.ts'
+import { channelKind, pipedHint } from './setup/channel-kinds.ts'
 
 type View = OutputOf<'channel.list'>[number]
 type Line = OutputOf<'channel.log'>[number]
@@ -30,7 +30,7 @@ export const channelVerbs: readonly ServiceVerb[] = [
       kind: 'kind',
       '--token-stdin': { field: '', help: 'read the token from standard input: it is in no argument and no variable' },
       '--name <name>': { field: 'name', help: 'name of the channel; default: its kind' },
-      '--option <key=value...>': { field: '', help: 'what is no secret, such as the address of a server' },
+      '--option <key=value...>': { field: '', help: 'what is no secret, such as the address of a server; KEY= takes one away' },
     },
     async input(input, { options, readPiped }) {
       const given = optionsOf((options['option'] ?? []) as readonly string[])
@@ -229,12 +229,12 @@ function failureOf({ name, kind, state, why }: View): OxbowError | null {
   return new OxbowError('bad_config', why, { hint: `Mend that, then: oxbow channel test ${name}. With other secrets: ${again}` })
 }
 
-/** @throws OxbowError `bad_input` for what has no value */
+/** @throws OxbowError `bad_input` for what has no name */
 function optionsOf(pairs: readonly string[]): Record<string, string> {
-  const bare = pairs.find((pair) => !/^[^=]+=./s.test(pair))
+  const bare = pairs.find((pair) => !/^[^=]+=/.test(pair))
   if (bare !== undefined)
-    throw new OxbowError('bad_input', `${plainLine(bare, nameChars)} has no name or no value.`, {
-      hint: 'Write it as --option NAME=VALUE.',
+    throw new OxbowError('bad_input', `${plainLine(bare, nameChars)} is no option with a value.`, {
+      hint: 'Write it as --option NAME=VALUE; --option NAME= takes one away.',
     })
   return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s) as [string, string]))
 }

@@ -25,6 +25,10 @@ export const rejectionWindowMs: number = 24 * 60 * 60_000
 export const maxHeard = 20
 /** Characters of each. */
 export const maxHeardChars = 1_000
+/** How long a person waits for a platform to answer. */
+export const tryMs = 20_000
+/** A list is shown after that, also where a platform has not answered. */
+export const listMs = 3_000
 /** A message that is older when its channel connects again is listed, and not answered. */
 export const maxCatchUpMs: number = 24 * 60 * 60_000
 /** Old messages come so soon after their channel has connected; later the clock is wrong, and they are answered. */

@@ -213,6 +213,7 @@ function createProcess(
       id: derivedId('channel', name, String(addedAt)),
       name,
       kind,
+      since: addedAt,
       options,
       secrets: Object.fromEntries(names.map((each) => [each, secrets.valueOf(secretName(name, each)) ?? ''])),
     }))

@@ -60,14 +60,14 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       const [channel, identity] = await Promise.all([parts.channel(message.channel), sender])
       const place = { ...placeOf(message), kind: message.kind }
       const incoming: Incoming = { of, message, place }
-      if (channel.state === 'paused') return ignored('the channel is paused')
+      if (channel.state === 'paused') return refused('the channel is paused')
       if (message.automatic !== '') return ignored(message.automatic)
       if (identity === null) return fromStranger(deps, parts, rates, say, incoming)
       const known = { identity: identity.id, role: identity.role } as const
       // What is refused is on record, up to so many a day.
       const overRate = async (until: number): Promise<Decided> => {
         const isHeard = (await rates.refuse(of, message)) === 0
-        return { ...ignored('over the rate'), ...known, silent_until: isHeard ? 0 : until }
+        return { ...refused('over the rate'), ...known, silent_until: isHeard ? 0 : until }
       }
       if (message.change === 'edited') {
         // Each edit is a record, and words for the next turn: no way around the rate.
@@ -81,19 +81,21 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
       if (here !== '') return { ...ignored(here), ...known }
       const isCommand = commands.isCommand(message)
       if (!isCommand && !isForUs(deps, message)) return { ...(await overheard(deps, parts, incoming)), ...known }
+      const isKnown = async (): Promise<boolean> => (await chats.get(place))?.recent.includes(message.message) === true
+      if (isOld(deps, parts, message)) {
+        if (await isKnown()) return { ...ignored('known'), ...known }
+        await parts.missed.note(of, place, message)
+        return { ...ignored('older than a day'), ...known, became: 'missed' }
+      }
       const counted = await rates.take(identity)
       const { from, until } = counted
       if (until > 0) {
-        if ((await chats.get(place))?.recent.includes(message.message) === true) return { ...ignored('known'), ...known }
+        if (await isKnown()) return { ...ignored('known'), ...known }
         const text = `That is more than ${ratePerWindow[identity.role]} messages in ten minutes. I will read on when they are over.`
         await say(of, message, text, derivedId('rate notice', identity.id, String(from)))
         return overRate(until)
       }
       const kept = (): readonly DocumentChange[] => [rates.kept(identity.id)]
-      if (isOld(deps, parts, message)) {
-        await parts.missed.note(of, place, message)
-        return { ...ignored('older than a day'), ...known, became: 'missed' }
-      }
       if (isCommand) {
         const isNew = await chats.note(of, place, { message: message.message, role: identity.role }, kept)
         if (isNew) await commands.run(of, place, identity, message)
@@ -108,6 +110,8 @@ export function createReceiving(deps: ChannelDeps, parts: ReceivingParts): Recei
 }
 
 const ignored = (why: string): Decided => ({ became: 'ignored', why, identity: '', role: '', turn: '', silent_until: 0 })
+
+const refused = (why: string): Decided => ({ ...ignored(why), became: 'refused' })
 
 const placeOf = ({ channel, space, chat, thread }: ChatPlace) => ({ channel, space, chat, thread })
 
@@ -141,7 +145,7 @@ async function toTurn(
   const taken = await chats.take(of, place, waitingOf(message, identity, turn), kept)
   if (taken === 'full') {
     await say(of, message, 'Too many messages wait here already, so this one is not taken. /cancelall drops them.')
-    return ignored('too many wait')
+    return refused('too many wait')
   }
   return { ...ignored(taken), became: 'turn' as const, turn }
 }
@@ -233,7 +237,7 @@ async function withCode({ identities }: ReceivingParts, say: Say, { of, message 
 async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, rates: Rates, say: Say, incoming: Incoming): Promise<Decided> {
   const { of, message, place } = incoming
   const { identities, chats } = parts
-  const refused = async (why: string): Promise<Decided> => ({
+  const asStranger = async (why: string): Promise<Decided> => ({
     ...ignored(why),
     became: 'stranger',
     silent_until: await rates.refuse(of, message),
@@ -243,21 +247,21 @@ async function fromStranger(deps: ChannelDeps, parts: ReceivingParts, rates: Rat
     await chats.rehear(of, place, message.message, message.sender, message.change === 'deleted' ? null : message.text)
     return ignored('not linked')
   }
-  if (message.is_bot) return refused('a bot')
-  if (message.change !== 'new' || message.kind !== 'direct') return refused('not linked')
-  if (!message.is_verified) return refused('the platform does not vouch for the sender')
+  if (message.is_bot) return asStranger('a bot')
+  if (message.change !== 'new' || message.kind !== 'direct') return asStranger('not linked')
+  if (!message.is_verified) return asStranger('the platform does not vouch for the sender')
   const sender = { channel: message.channel, space: message.space, sender: message.sender, shown: message.shown }
   const claimed = await identities.claim(of, sender, message.text)
   if (claimed === 'wrong') {
     await say(of, message, 'This code is not valid. Ask for a new one: `oxbow channel pair`.')
-    return refused('a wrong code')
+    return asStranger('a wrong code')
   }
   if (claimed !== null) {
     await say(of, message, linkedText(claimed.role))
     return { ...ignored(''), became: 'linked', identity: claimed.id, role: claimed.role }
   }
-  if (sectionOf(channelsConfig, deps.config).strangers !== 'code') return refused('not linked')
+  if (sectionOf(channelsConfig, deps.config).strangers !== 'code') return asStranger('not linked')
   const code = await identities.offer(of, sender, message.chat)
   await say(of, message, `I do not know you. Tell the owner this code, which is good for ten minutes: ${code.slice(0, 4)}-${code.slice(4)}`)
-  return refused('was shown a code')
+  return asStranger('was shown a code')
 }

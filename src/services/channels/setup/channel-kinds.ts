@@ -2,9 +2,9 @@
  * Kinds of channels: what each needs to be added, and where a person finds it. A new one is an entry here and one in `src/channels/adapters.ts`;
  * a test compares the two.
  */
-import { ownValue, OxbowError } from '../../base/index.ts'
-import type { ChannelSettings } from '../../config/index.ts'
-import { minSecretCharacters } from '../../secrets/index.ts'
+import { ownValue, OxbowError } from '../../../base/index.ts'
+import type { ChannelSettings } from '../../../config/index.ts'
+import { minSecretCharacters } from '../../../secrets/index.ts'
 
 interface ChannelKind {
   /** Names of its secrets: the first is what `--token-stdin` reads where there is one alone. */
