@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createRecentMap, once, joinLists } from './cache.ts'
+import { createRecentMap, createWriteThrough, once, joinLists } from './cache.ts'
 
 test('what all need is made once, however many ask meanwhile', async () => {
   let times = 0
@@ -113,4 +113,49 @@ test('joined lists are the same array until one of them is another', () => {
   assert.notEqual(joined(), first)
   lists = [[1]]
   assert.deepEqual(joined(), [1])
+})
+
+function writeThrough() {
+  const asked: PromiseWithResolvers<string>[] = []
+  const cache = createWriteThrough<string>(
+    () => {
+      const next = Promise.withResolvers<string>()
+      asked.push(next)
+      return next.promise
+    },
+    () => 1,
+    { maxWeight: 10, weigh: (value) => value.length },
+  )
+  return { asked, cache }
+}
+
+void test('a value is read once, and is what was written last, whichever comes first', async () => {
+  const { asked, cache } = writeThrough()
+  const both = Promise.all([cache.get('a'), cache.get('a')])
+  asked[0]!.resolve('one')
+  assert.deepEqual(await both, ['one', 'one'])
+  cache.set('a', 'three', 3)
+  cache.set('a', 'two', 2)
+  assert.equal(await cache.get('a'), 'three')
+  assert.equal(asked.length, 1)
+})
+
+void test('what was read before a write, and comes after it, is not held; what failed is read again', async () => {
+  const { asked, cache } = writeThrough()
+  const early = cache.get('a')
+  cache.set('a', 'two', 2)
+  asked[0]!.resolve('one')
+  assert.equal(await early, 'one')
+  assert.equal(await cache.get('a'), 'two')
+  const late = cache.get('b')
+  cache.drop('b')
+  asked[1]!.resolve('old')
+  assert.equal(await late, 'old')
+  const failing = cache.get('b')
+  asked[2]!.reject(new Error('gone'))
+  await assert.rejects(failing, /gone/)
+  cache.clear()
+  void cache.get('a')
+  void cache.get('b')
+  assert.equal(asked.length, 5)
 })

@@ -1,4 +1,4 @@
-/** Two caches: `once` makes one value on first use, `createRecentMap` holds many values up to a limit. */
+/** Three caches: `once` makes one value on first use, `createRecentMap` holds many up to a limit, `createWriteThrough` those that were read or written. */
 
 /** Makes a value on first use, once for all callers. A failure rejects the callers that wait for it, and the next call retries. */
 export interface Once<Value> {
@@ -83,6 +83,55 @@ export function createRecentMap<Key, Value>(maxWeight: number, weigh: (value: Va
     },
     *entries() {
       for (const [key, { value }] of held) yield [key, value]
+    },
+  }
+}
+
+/** What was read or written a moment ago, so that it need not be read again. It fits values that have no other writer. */
+export interface WriteThrough<Value> {
+  /** Reads what is not held, once for all that ask at the same time. */
+  get(key: string): Promise<Value>
+  /** Notes a value that was written. @param version of two values the one with the larger version stays, in whatever order they come */
+  set(key: string, value: Value, version: number): void
+  /** Has a value read again, such as one whose write has an unknown end. */
+  drop(key: string): void
+  clear(): void
+}
+
+/** @param versionOf a value that was read */
+export function createWriteThrough<Value>(
+  read: (key: string) => Promise<Value>,
+  versionOf: (value: Value) => number,
+  limit: { readonly maxWeight: number; readonly weigh: (value: Value) => number },
+): WriteThrough<Value> {
+  const held = createRecentMap<string, { readonly value: Value; readonly version: number }>(limit.maxWeight, ({ value }) =>
+    limit.weigh(value),
+  )
+  /** Of these what comes is held, unless the key was written since. */
+  const reading = new Map<string, Promise<Value>>()
+  const readNow = (key: string): Promise<Value> => {
+    const value = read(key)
+    const end = (): boolean => reading.get(key) === value && reading.delete(key)
+    reading.set(key, value)
+    value.then((found) => void (end() && held.put(key, { value: found, version: versionOf(found) })), end)
+    return value
+  }
+  return {
+    async get(key) {
+      const found = held.get(key)
+      return found === undefined ? (reading.get(key) ?? readNow(key)) : found.value
+    },
+    set(key, value, version) {
+      reading.delete(key)
+      if (version > (held.get(key)?.version ?? -1)) held.put(key, { value, version })
+    },
+    drop(key) {
+      reading.delete(key)
+      held.delete(key)
+    },
+    clear() {
+      reading.clear()
+      held.clear()
     },
   }
 }

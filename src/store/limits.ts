@@ -181,3 +181,7 @@ export const sealedPieceBytes: number = 1024 * 1024
 
 /** Marks of memories in one record of the journal: a body of some 70 kB. */
 export const marksPerRecord = 1_000
+/** Characters of documents that are kept in memory once they were read or written. */
+export const maxKeptChars = 1_000_000
+/** What keeping one takes besides its body. */
+export const keptRowChars = 200

@@ -2,14 +2,24 @@
  * The store as its users see it: methods become messages to an engine. Group commit is here: one batch is in flight at a time, and all
  * writes that are waiting when it returns go into the next one, as one message and one transaction.
  */
-import { isOxbowError, OxbowError, type SessionId, toError, type UserId } from '../base/index.ts'
-import type { ChainHead } from '../protocol/index.ts'
-import { lingerMs, maxBatchChars, maxBatchRecords, maxBlobBytes, maxErasedAtOnce, maxWaitingWrites } from './limits.ts'
+import { createWriteThrough, isOxbowError, OxbowError, type SessionId, toError, type UserId, type WriteThrough } from '../base/index.ts'
+import type { ChainHead, NewRecord } from '../protocol/index.ts'
+import {
+  keptRowChars,
+  lingerMs,
+  maxBatchChars,
+  maxBatchRecords,
+  maxBlobBytes,
+  maxErasedAtOnce,
+  maxKeptChars,
+  maxWaitingWrites,
+} from './limits.ts'
 import { stopsWriting, storeFault } from './store-fault.ts'
 import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, type Write, type WriteResult } from './store-message.ts'
 import { createMemoryClient } from './memory/memory-client.ts'
 import { checkedChanges } from './memory/memory-input.ts'
-import type { Append, Appended, Erased, Store } from './store.ts'
+import { documentChange } from './sql/journal-rules.ts'
+import type { Append, Appended, DocumentRow, Erased, Projection, Store } from './store.ts'
 
 interface Waiting {
   readonly write: Write
@@ -60,11 +70,17 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     }
   }
 
+  const kept: Kept = createWriteThrough(
+    (key) => read({ kind: 'document', ...(JSON.parse(key) as DocumentName) }),
+    (row) => row?.seq ?? 0,
+    { maxWeight: maxKeptChars, weigh: (row) => (row?.body.length ?? 0) + keptRowChars },
+  )
   return {
     user,
     fault: () => fault,
-    ...writesOf(write),
+    ...writesOf(write, kept),
     ...readsOf(read),
+    document: (category, name) => kept.get(keyOf({ category, name })),
     memory: createMemoryClient({
       write: (changes) => write({ kind: 'memory', changes }, () => {}),
       read: (request) => read({ kind: 'memory', read: request }),
@@ -79,11 +95,38 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
   }
 }
 
-function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 'archive' | 'restoreBodies' | 'claimLane'> {
+interface DocumentName {
+  readonly category: string
+  readonly name: string
+}
+
+/** Documents by `keyOf`: a message of a channel alone asks for a dozen. While the store is open nobody else writes them. */
+type Kept = WriteThrough<DocumentRow | null>
+
+const keyOf = ({ category, name }: DocumentName): string => JSON.stringify({ category, name })
+
+/** As the engine has it from now on. */
+function keepSet(kept: Kept, set: Projection & { kind: 'document' }, records: readonly NewRecord[], firstSeq: number): void {
+  const { body, ...row } = documentChange(set, records, firstSeq)
+  kept.set(keyOf(row), body === null ? null : { ...row, body }, row.seq)
+}
+
+function writesOf(write: Writing, kept: Kept): Pick<Store, 'append' | 'putBlob' | 'erase' | 'archive' | 'restoreBodies' | 'claimLane'> {
   return {
     async append(request) {
       const append = request.memory === undefined ? request : { ...request, memory: checkedChanges(request.memory) }
-      return write({ kind: 'append', append }, (result) => appended(request, result as number))
+      const set = append.projections?.filter((each) => each.kind === 'document') ?? []
+      try {
+        const done = await write({ kind: 'append', append }, (result) => appended(request, result as number))
+        for (const each of set)
+          if (done.duplicate) kept.drop(keyOf(each))
+          else keepSet(kept, each, append.records, done.firstSeq)
+        return done
+      } catch (error) {
+        // Whether it was committed may not be known.
+        for (const each of set) kept.drop(keyOf(each))
+        throw error
+      }
     },
     async putBlob(bytes) {
       if (bytes.length > maxBlobBytes) throw blobTooLarge(bytes.length)
@@ -92,15 +135,15 @@ function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 
     },
     async erase(seqs, reason) {
       if (seqs.length > maxErasedAtOnce) throw tooManyErased(seqs.length)
-      return write({ kind: 'erase', seqs: [...new Set(seqs)], reason }, (result) => JSON.parse(result as string) as Erased)
+      return write({ kind: 'erase', seqs: [...new Set(seqs)], reason }, erasedOf).finally(kept.clear)
     },
     async archive(seqs, reason) {
       if (seqs.length > maxErasedAtOnce) throw tooManyErased(seqs.length)
-      return write({ kind: 'erase', seqs: [...new Set(seqs)], reason, isKept: true }, (result) => JSON.parse(result as string) as Erased)
+      return write({ kind: 'erase', seqs: [...new Set(seqs)], reason, isKept: true }, erasedOf).finally(kept.clear)
     },
     async restoreBodies(bodies) {
       if (bodies.length > maxErasedAtOnce) throw tooManyErased(bodies.length)
-      return write({ kind: 'restore', bodies }, (result) => result as number)
+      return write({ kind: 'restore', bodies }, (result) => result as number).finally(kept.clear)
     },
     claimLane: (session, owner, leaseMs) => write({ kind: 'claim', session, owner, leaseMs }, (epoch) => epoch as number | null),
   }
@@ -119,7 +162,6 @@ type Reads =
   | 'sessions'
   | 'spent'
   | 'used'
-  | 'document'
   | 'documents'
   | 'documentCategories'
 
@@ -140,11 +182,12 @@ function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
     sessions: (limit) => read({ kind: 'sessions', limit }),
     spent: (scope) => read({ kind: 'spent', scope }),
     used: (budget) => read({ kind: 'used', budget }),
-    document: (category, name) => read({ kind: 'document', category, name }),
     documentCategories: () => read({ kind: 'document_categories' }),
     documents: (query) => read({ kind: 'documents', query }),
   }
 }
+
+const erasedOf = (result: WriteResult): Erased => JSON.parse(result as string) as Erased
 
 function appended(request: Append, result: number): Appended {
   if (result > 0) return { firstSeq: result, duplicate: false }
