@@ -11,7 +11,9 @@ import { endMs } from './limits.ts'
 const host = createChannelHost({
   clock: systemClock,
   random: systemRandom,
-  log: (message, fields = {}) => console.error(JSON.stringify({ role: 'channels', msg: message, ...fields })),
+  // As lines of the guest's log are; `oxbow logs` reads both.
+  log: (msg, { level = 'warn', ...fields } = {}) =>
+    console.error(JSON.stringify({ time: new Date().toISOString(), level, msg, of: 'channels', ...fields })),
 })
 
 const lines = createInterface({ input: process.stdin })

@@ -106,7 +106,7 @@ function createAdapter({ options, name, since }: ChannelSettings, deps: AdapterD
         events.down('another program answers with the token of this bot', Infinity)
         void Promise.resolve(opened.destroy({ reason: 'another program answers' })).catch(() => {})
       }
-      deps.log('discord is connected', { channel: name })
+      deps.log('discord is connected', { level: 'info', channel: name })
       return {
         id: me,
         name: user.name,

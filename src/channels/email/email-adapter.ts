@@ -89,7 +89,7 @@ function createAdapter(given: ChannelSettings, deps: EmailDeps): ChannelAdapter 
         })
       isReading = true
       const box = await open()
-      deps.log('a mailbox is connected')
+      deps.log('a mailbox is connected', { level: 'info', channel: given.name })
       const intake = createIntake(deps.random, stop)
       receiving = receive(
         { ...deps, settings, since, events, stop, open, points, sending, intake, mayRead, postponed: createPostponed(now) },

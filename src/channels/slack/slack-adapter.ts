@@ -74,7 +74,7 @@ function createAdapter({ options, name, since }: ChannelSettings, deps: AdapterD
       const link = { ...deps, since, web, request, appToken, me, events, stop, intake, open: fileOpener(token, slackApiUrl), clock }
       const socket = await connectFirst(link)
       await catchUp(link)
-      deps.log('slack is connected', { channel: name })
+      deps.log('slack is connected', { level: 'info', channel: name })
       connected = stayConnected(link, socket)
       return {
         id: known.user,

@@ -81,7 +81,7 @@ function createAdapter({ options, name }: ChannelSettings, deps: AdapterDeps, to
       await firstly(() => api.setMyCommands(menu.map((each) => ({ command: each.name, description: each.summary }))))
       // Fails where a webhook is set, or another program polls.
       await firstly(() => probe(api, stop))
-      deps.log('telegram is connected', { channel: name })
+      deps.log('telegram is connected', { level: 'info', channel: name })
       polling = poll({ api, me, events, stop, open, random: deps.random })
       return {
         id: String(me.id),
