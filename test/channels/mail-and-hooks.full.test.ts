@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createServer, type Server } from 'node:tls'
 import { startModel } from '../support/model.ts'
 import { startEmailFake } from './fakes/email.ts'
 import { readStanding } from './fakes/mail-reading.ts'
@@ -113,14 +115,59 @@ test('whether the process of channels is killed or the guest, each mail is one t
   }
 })
 
+function makeCertificate(folder: string): { readonly cert: string; readonly key: string } {
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const asked = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '2', '-keyout', key, '-out', cert]
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...asked], { stdio: 'ignore' })
+  return { cert, key }
+}
+
+/** TLS from the first byte, in front of a server that speaks none. @returns null where something else has the port */
+async function tlsBefore(port: number, usual: number, files: { readonly cert: string; readonly key: string }): Promise<Server | null> {
+  const server = createServer({ cert: readFileSync(files.cert), key: readFileSync(files.key) }, (client) => {
+    const onward = connect(port, '127.0.0.1')
+    client.on('error', () => onward.destroy()).on('close', () => onward.destroy())
+    onward.on('error', () => client.destroy()).on('close', () => client.destroy())
+    client.pipe(onward).pipe(client)
+  })
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(null)).listen(usual, '127.0.0.1', () => resolve(server))
+  })
+}
+
+test('mail is read and answered at the usual ports, where TLS begins with the first byte', { skip }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-tls-'))
+  const files = makeCertificate(folder)
+  const servers = await startMailServers()
+  const relays = await Promise.all([tlsBefore(servers.imapPort, 993, files), tlsBefore(servers.smtpPort, 465, files)])
+  try {
+    if (relays.includes(null)) return t.skip('something else listens on 993 or 465')
+    await using model = await startModel({ turns: [{ steps: [{ events: [{ text: 'From the first byte.' }] }] }] })
+    const address = servers.newBox()
+    const options = { address, imap: 'localhost', smtp: 'localhost', authserv_id: 'mx.oxbow.test', settle_ms: '300' }
+    const channel = { kind: 'email', secrets: { password: servers.password }, options }
+    await using rig = await startRig({ model, env: { NODE_EXTRA_CA_CERTS: files.cert } })
+    const added = await rig.call('channel.add', channel)
+    assert.deepEqual([added.state, added.why], ['up', ''])
+    await rig.call('identity.link', { channel: 'email', space: 'example.test', sender: 'ada@example.test', role: 'owner' })
+    servers.drop(address, `${found}From: ada@example.test\r\nTo: ${address}\r\nMessage-ID: <t2@example.test>\r\n\r\nhello\r\n`)
+    await eventually(
+      () => servers.files('ada@example.test').some((file) => readFileSync(file, 'latin1').includes('From the first byte.')),
+      () => rig.logs(),
+    )
+  } finally {
+    relays.forEach((relay) => relay?.close())
+    servers.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
 test(
   'mail is read and answered over TLS with a certificate that the person trusts, and no password is sent to another',
   { skip },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'oxbow-tls-'))
-    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-    const asked = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '2', '-keyout', key, '-out', cert]
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...asked], { stdio: 'ignore' })
+    const { cert, key } = makeCertificate(folder)
     const servers = await startMailServers({ cert, key })
     try {
       await using model = await startModel({ turns: [{ steps: [{ events: [{ text: 'Over TLS.' }] }] }] })
