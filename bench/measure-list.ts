@@ -4,6 +4,7 @@ import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { cancel } from './measures/cancel.ts'
 import { calls } from './measures/calls.ts'
+import { cluster } from './cluster/cluster.ts'
 import { channels } from './channels/channels.ts'
 import { activePlugins } from './plugins/active-plugins.ts'
 import { characters } from './plugins/characters.ts'
@@ -54,6 +55,7 @@ export const measures: readonly Measure[] = [
   crowd,
   calls,
   channels,
+  cluster,
   watched,
   agents,
   delegation,

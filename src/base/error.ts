@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'unknown_call'
   | 'not_found'
   | 'unauthenticated'
+  | 'sign_in_failed'
   | 'denied'
   | 'approval_required'
   | 'budget_exhausted'
@@ -63,6 +64,7 @@ export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   unknown_call: facts('No call has this name.', 'changed', 404, 2),
   not_found: facts('The named object does not exist.', 'changed', 404, 4),
   unauthenticated: facts('The API key or token is missing or wrong.', 'changed', 401, 5),
+  sign_in_failed: facts('The provider of sign-in cannot be reached, or fails.', 'later', 502, 5),
   denied: facts('A missing right, a policy or a person denied it.', 'no', 403, 5),
   approval_required: facts('The call is waiting for a person to approve it.', 'later', 202, 6),
   budget_exhausted: facts('A budget does not cover this call, or its continuation.', 'later', 402, 7),

@@ -25,8 +25,9 @@ export async function web(options: WebOptions, terminal: Terminal): Promise<numb
   if ((await findGuest(workspace)) === null) await start(options, { ...terminal, output: terminal.errors })
   const guest = await findGuest(workspace)
   if (guest === null) throw new OxbowError('guest_unreachable', 'Oxbow does not run.', { hint: 'Start it: oxbow start' })
-  const address = addressOf(guest.url)
-  const { code, expires_in_s: expiresInS } = await askForCode(address, guest.token)
+  const own = addressOf(guest.url)
+  // In a cluster the page is at the door, which leads to the guest wherever it goes.
+  const { code, expires_in_s: expiresInS, address = own } = await askForCode(own, guest.token)
   const link = `${address}/#sign-in=${code}`
   const isOpened = options.open && openBrowser(link, terminal)
   if (options.json === true) printLine(terminal, JSON.stringify({ url: link, address, expires_in_s: expiresInS, opened: isOpened }))
@@ -48,9 +49,15 @@ function addressOf(url: string): string {
   return `${protocol === 'wss:' ? 'https' : 'http'}://${host}:${port}`
 }
 
-async function askForCode(address: string, token: string): Promise<{ code: string; expires_in_s: number }> {
+interface LinkCode {
+  readonly code: string
+  readonly expires_in_s: number
+  readonly address?: string
+}
+
+async function askForCode(address: string, token: string): Promise<LinkCode> {
   const response = await fetch(`${address}/web/link`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
-  if (response.ok) return (await response.json()) as { code: string; expires_in_s: number }
+  if (response.ok) return (await response.json()) as LinkCode
   throw new OxbowError('guest_unreachable', `The running Oxbow makes no link (HTTP ${response.status}).`, {
     hint: 'It may be of an older version: oxbow restart, then oxbow web.',
   })

@@ -249,9 +249,10 @@ interface WireEnd {
 
 /** The gateway refused the upgrade with plain HTTP. @param body possibly truncated */
 function refusedUpgrade(status: number, body: string): WireEnd {
-  const failure = failureIn(body) ?? unreachable(`Something else answers at this address (HTTP ${status}).`, 'Check the gateway’s address.')
-  // A full gateway may accept later; a wrong token, host or path stays wrong.
-  return { failure, mayReturn: failure.code === 'limit_reached', tooBig: false }
+  const told = failureIn(body)
+  const failure = told ?? unreachable(`Something else answers at this address (HTTP ${status}).`, 'Check the gateway’s address.')
+  // A full gateway may accept later, and the door of a cluster while another node takes over; a wrong token, host or path stays wrong.
+  return { failure, mayReturn: told?.code === 'limit_reached' || told?.code === 'guest_unreachable', tooBig: false }
 }
 
 /** No connection could be made, or it broke. */

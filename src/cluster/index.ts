@@ -1,5 +1,11 @@
 /** The public API of `cluster`, which nothing loads before `oxbow cluster` is typed. */
-export { answers, joinCluster } from './join.ts'
+export { joinCluster, nodeName } from './join.ts'
 export { protocolVersion } from './limits.ts'
 export { type ClusterLink, initCluster, openClusterLink } from './nats-link.ts'
+export { newestProtocol } from './placement.ts'
 export type { NodeView } from './notes.ts'
+export { issueForServer, makeInvite } from './trust/enrolment.ts'
+export { foundCluster, type NodeIdentity, readAuthority, readIdentity, trustFolder } from './trust/node-identity.ts'
+export { answers } from './trust/node-requests.ts'
+export { probeCluster, probeUser } from './verify/probe.ts'
+export { verifyCluster } from './verify/verify-cluster.ts'

@@ -1,30 +1,49 @@
 /** This machine as a node, from its configuration to the end of the program that runs it. */
 import { freemem, hostname } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { OxbowError, systemClock } from '../base/index.ts'
-import type { ClusterConfig, GuestLease } from '../config/index.ts'
-import { ensureGuest, type GuestSetup } from '../runner/index.ts'
-import { openDoor } from './door.ts'
-import { oldGuestMs } from './limits.ts'
-import { openClusterLink } from './nats-link.ts'
+import { OxbowError, ownValue, systemClock } from '../base/index.ts'
+import type { ClusterConfig } from '../config/index.ts'
+import { type BegunGuest, type GuestSetup, loadRest } from '../runner/index.ts'
+import { loadAlarms } from '../store/index.ts'
+import type { Resting } from './idle-guest.ts'
+import { nearRunMs } from './limits.ts'
+import { keepNode } from './keep-node.ts'
+import { type ClusterLink, initCluster, openClusterLink } from './nats-link.ts'
 import { type ClusterNode, type NodeGuest, startNode } from './node.ts'
+import type { NodeView } from './notes.ts'
+import { createStarter } from './start-guest.ts'
+import { joinByToken } from './trust/enrolment.ts'
+import { type NodeIdentity, readIdentity } from './trust/node-identity.ts'
+import { answers } from './trust/node-requests.ts'
+import { keepRenewed } from './trust/renewal.ts'
+import { openRevocations, type Revocations } from './trust/revocations.ts'
 
 export interface JoinOptions {
   readonly config: ClusterConfig
+  /** In which commands run on this machine, at least. */
+  readonly tier: NodeView['tier']
+  /** Of the home: what it knows of its cluster. */
+  readonly folder: string
+  /** Of a machine that joins for the first time; empty: it has joined. */
+  readonly token: string
+  /** Address of the store in Postgres. */
+  readonly storeUrl: string
   readonly version: string
   /** How a user's guest is started. @throws OxbowError for files that cannot be used */
   readonly setup: (user: string) => GuestSetup
+  /** Begins a guest that waits for its user; null: none can be ready ahead. */
+  readonly begin: () => BegunGuest | null
   readonly say: (text: string) => void
 }
 
-interface JoinedNode extends Pick<ClusterNode, 'view' | 'wake'> {
+interface JoinedNode {
   readonly name: string
+  /** Where people reach it. */
   readonly url: string
   close(): Promise<void>
 }
 
-/** @returns the name of this machine's node */
-function nodeName({ node }: Pick<ClusterConfig, 'node'>): string {
+/** @returns the name of this machine's node @throws OxbowError `bad_config` where it has none */
+export function nodeName({ node }: Pick<ClusterConfig, 'node'>): string {
   const name =
     node ||
     hostname()
@@ -36,41 +55,79 @@ function nodeName({ node }: Pick<ClusterConfig, 'node'>): string {
   throw new OxbowError('bad_config', 'This machine has no name that can be the one of a node.', { hint: 'Set cluster.node.' })
 }
 
-/** @throws OxbowError where the cluster cannot be reached, or another node has this name */
-export async function joinCluster({ config, version, setup, say }: JoinOptions): Promise<JoinedNode> {
+/** @throws OxbowError for a machine that has not joined, or under another name */
+async function identify({ config, folder, token }: JoinOptions): Promise<NodeIdentity> {
   const name = nodeName(config)
-  const door = await openDoor(config.door, name)
-  const url = config.door.url || door.url
+  if (token !== '') return joinByToken(folder, name, token)
+  const identity = readIdentity(folder)
+  if (identity === null)
+    throw new OxbowError('bad_config', 'This machine has not joined a cluster yet.', {
+      hint: 'Make one here: oxbow cluster init. Or print a token where it was made (oxbow cluster invite), and join: oxbow cluster join TOKEN',
+    })
+  if (identity.name === name) return identity
+  throw new OxbowError('bad_config', `This machine has joined as ${identity.name}, and cluster.node is ${name} now.`, {
+    hint: `Set cluster.node = "${identity.name}", or move ${folder} away and join again.`,
+  })
+}
+
+/** @throws OxbowError where the cluster cannot be reached, or another node has this name */
+export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
+  const { config, tier, folder, storeUrl, version, setup, begin, say } = options
+  const identity = await identify(options)
+  const { name } = identity
+  const revocations = openRevocations(folder)
+  const { openDoors } = await import('./doors/doors.ts')
+  const doors = await openDoors({ config, identity, folder, revocations, storeUrl })
+  const { url: door, peerUrl: url } = doors
   try {
-    const link = await openClusterLink(config)
+    const link = await openClusterLink(config, identity)
     try {
       const other = (await link.all()).nodes.find((node) => node.name === name && node.url !== url)
       // One that was killed a moment ago had another port, where the system chooses it.
-      if (other !== undefined && (await answers(other.url, name)))
+      if (other !== undefined && (await answers(identity, other.url, name)))
         throw new OxbowError('bad_config', `Another node of this cluster has the name ${name} (${other.url}).`, {
           hint: 'Give each node a name of its own: cluster.node.',
         })
-      const node = await startNode({
-        link,
-        clock: systemClock,
-        name,
-        url,
-        version,
-        labels: config.labels,
-        capacity: config.capacity,
-        freeMb: () => freemem() / 2 ** 20,
-        startGuest: (user, lease) => startFor(setup, user, lease),
-        say,
-      })
-      door.open(node)
+      const [{ openAlarms }, rest] = await Promise.all([loadAlarms(), loadRest()])
+      const alarms = openAlarms(storeUrl)
+      const starter = createStarter({ setup, begin })
+      const start = async (on: ClusterLink, onForgotten: () => void): Promise<ClusterNode> => {
+        await shareRevocations(on, revocations)
+        return startNode({
+          link: on,
+          clock: systemClock,
+          name,
+          url,
+          door,
+          version,
+          labels: config.labels,
+          tier,
+          needsOf: (user) => ownValue(config.users, user) ?? { labels: [], tier: 'process' },
+          capacity: config.capacity,
+          freeMb: () => freemem() / 2 ** 20,
+          startGuest: (user, lease) => starter.start(user, { ...lease, door: `${door}/users/${encodeURIComponent(user)}` }),
+          alarms,
+          restOf: (guest) => restingOf(guest, config.idle_min * 60_000, rest),
+          underWay: doors.underWay,
+          onForgotten,
+          say,
+        })
+      }
+      const reopen = async (): Promise<ClusterLink> => {
+        await initCluster(config, identity)
+        return openClusterLink(config, identity)
+      }
+      const kept = await keepNode({ start, reopen, onNode: doors.open, say }, link)
+      const stopRenewal = keepRenewed({ folder, identity, node: kept.node, say, use: doors.show, clock: systemClock })
       return {
         name,
-        url,
-        view: node.view,
-        wake: node.wake,
+        url: door,
         async close() {
-          await node.close()
-          await door.close()
+          stopRenewal()
+          await kept.close()
+          starter.close()
+          await alarms.close()
+          await doors.close()
         },
       }
     } catch (error) {
@@ -78,30 +135,24 @@ export async function joinCluster({ config, version, setup, say }: JoinOptions):
       throw error
     }
   } catch (error) {
-    await door.close()
+    await doors.close()
     throw error
   }
 }
 
-/** @returns whether a node with this name answers at its door */
-export async function answers(url: string, name: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) })
-    return ((await response.json()) as { readonly node?: unknown }).node === name
-  } catch {
-    return false
-  }
+/** What NATS has counts here, and what this node knows is there again after a loss of NATS. */
+async function shareRevocations(link: ClusterLink, revocations: Revocations): Promise<void> {
+  const told = new Map<string, number>()
+  await link.followRevoked((name, at) => {
+    told.set(name, at)
+    revocations.add(name, at)
+  })
+  for (const [name, at] of revocations.list()) if ((told.get(name) ?? -Infinity) < at) await link.revoke(name, at)
 }
 
-/** A guest of this node from before, whose node process was killed, ends by itself: its successor waits for that. */
-async function startFor(setup: JoinOptions['setup'], user: string, lease: GuestLease): Promise<NodeGuest> {
-  for (const until = performance.now() + oldGuestMs; ;) {
-    const guest = await ensureGuest({ ...setup(user), lease })
-    if (guest.owned) return guest
-    if (performance.now() > until)
-      throw new OxbowError('workspace_busy', `Process ${guest.pid} already runs the guest of ${user} on this machine.`, {
-        hint: 'End it: only the nodes of a cluster start guests.',
-      })
-    await sleep(100)
-  }
+/** @param idleMs 0: guests never sleep */
+function restingOf(guest: NodeGuest, idleMs: number, { restOf, untilIdle }: Awaited<ReturnType<typeof loadRest>>): Resting | null {
+  if (idleMs === 0) return null
+  const near = Math.min(nearRunMs, idleMs)
+  return { untilIdle: (signal) => untilIdle(guest, idleMs, signal, near), now: () => restOf(guest, near) }
 }

@@ -96,6 +96,30 @@ test('each change has a larger epoch, one that was released is free at once, and
   assert.deepEqual(node.lost, [])
 })
 
+test('a renewal takes no change back that is under way, and says one again that could not be sent', async () => {
+  const said: string[] = []
+  let isAway = false
+  const place = memoryPlace(() => 0)
+  const node = open(
+    {
+      ...place,
+      update: async (key, value, revision) => {
+        if (isAway) throw new Error('away')
+        said.push(value)
+        return place.update(key, value, revision)
+      },
+    },
+    () => 0,
+  )
+  await node.acquire('ann', 'starting')
+  await Promise.all([node.change('ann', 'ready'), node.renew()])
+  isAway = true
+  await assert.rejects(node.change('ann', 'stopping'), /away/)
+  isAway = false
+  await node.renew()
+  assert.deepEqual(said, ['ready', 'ready', 'stopping'])
+})
+
 test('whatever is slow, lost or paused, two nodes never hold a user at the same time', async () => {
   const step = fc.record({
     node: fc.nat(2),

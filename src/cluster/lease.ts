@@ -70,7 +70,8 @@ export function createLeases({ port, clock, leaseMs, marginMs, onLost }: LeaseDe
     held.changing = done.catch(() => {})
     return done
   }
-  const write = (user: string, held: Held, value: string): Promise<number | null> =>
+  /** Says what is to be said by then: a renewal takes no change back that is under way, and repeats one that could not be sent. */
+  const write = (user: string, held: Held): Promise<number | null> =>
     next(held, async () => {
       if (all.get(user) !== held) return null
       if (isOver(held)) {
@@ -78,12 +79,13 @@ export function createLeases({ port, clock, leaseMs, marginMs, onLost }: LeaseDe
         return null
       }
       const at = clock.monotonicMs()
+      const { value } = held
       const revision = await port.update(user, value, held.revision)
       if (revision === null) {
         lose(user, held, 'taken')
         return null
       }
-      Object.assign(held, { revision, value, safeUntil: at + leaseMs - marginMs })
+      Object.assign(held, { revision, safeUntil: at + leaseMs - marginMs })
       // The answer may have come after the lease that it tells of.
       if (isOver(held)) lose(user, held, 'expired')
       return all.get(user) === held ? revision : null
@@ -101,12 +103,14 @@ export function createLeases({ port, clock, leaseMs, marginMs, onLost }: LeaseDe
     },
     async change(user, value) {
       const held = all.get(user)
-      return held === undefined ? null : write(user, held, value)
+      if (held === undefined) return null
+      held.value = value
+      return write(user, held)
     },
     async renew() {
       check()
       // What cannot be reached now is tried again with the next renewal, until the lease is over.
-      await Promise.all([...all].map(([user, held]) => write(user, held, held.value).catch(() => null)))
+      await Promise.all([...all].map(([user, held]) => write(user, held).catch(() => null)))
     },
     check,
     async release(user) {

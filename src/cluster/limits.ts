@@ -30,3 +30,30 @@ export const maxStartFailures = 3
 export const maxWaitingRequests = 1_000
 /** Nodes that speak another protocol only drain. Raised with each change of what nodes say to each other. */
 export const protocolVersion = 1
+/** The next guest of nobody is begun this long after the last one was taken: it takes a second of processor time, which the guest needs first. */
+export const spareAfterMs = 1_000
+/** How often a node looks for users who sleep and are due. All nodes look: with a thousand, Postgres answers 500 such questions a second. */
+export const dueLookMs = 2_000
+/** A guest that has something to do by itself within this time does not sleep before. */
+export const nearRunMs = 60_000
+/** A node that leaves waits so long for each guest to be elsewhere before it gives the next one away. */
+export const arriveMs = 5_000
+/** A node that is told to end has given its guests away by then, or ends them all at once. Less than systemd waits. */
+export const leaveMs = 60_000
+/** A node that cannot begin again tries once more after this. */
+export const rejoinMs = 1_000
+/** A node with less free memory gets a guest only where no other has room: one takes 150 to 250 MB. */
+export const tightMb = 300
+/** How long a token for a new machine holds, and how many may be open. */
+export const inviteMs = 3_600_000
+export const maxInvites = 100
+/** Keys that a door has proven and remembers, as hashes. */
+export const keptKeys = 10_000
+/** Keys that a door proves at once for guests that sleep, each with 32 MiB and 50 ms. */
+export const keyChecksAtOnce = 4
+/** Webhooks that wake the same guest: one that runs takes them itself. */
+export const hookWakesPerMinute = 6
+/** How long one request may take to come in at the door for nodes, and how large one of its own is. */
+export const maxEnrolBytes = 10_000
+/** How often a node looks whether its certificate is to be renewed. */
+export const renewCheckMs = 3_600_000

@@ -23,16 +23,54 @@ export interface NatsServer extends AsyncDisposable {
   readonly url: string
   /** `[cluster]` of a machine that uses it. */
   readonly config: ClusterConfig
+  /** Of the server that runs. */
   readonly process: ChildProcess
+  /** Kills it. */
+  stop(): Promise<void>
+  /** Starts it again at the same address. @param isEmpty without what it had stored */
+  start(isEmpty?: boolean): Promise<void>
 }
 
-export async function startNats(): Promise<NatsServer> {
+/** @param settings a file, as `-c` takes it; with it, the server speaks TLS */
+export async function startNats({
+  port: wanted,
+  settings,
+}: { readonly port?: number; readonly settings?: string } = {}): Promise<NatsServer> {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-nats-'))
-  const port = await freePort()
-  const server = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder], {
+  const port = wanted ?? (await freePort())
+  const run = (): Promise<ChildProcess> => runServer(port, folder, settings)
+  let server = await run()
+  const url = `${settings === undefined ? 'nats' : 'tls'}://127.0.0.1:${port}`
+  const stop = async (): Promise<void> => {
+    if (server.exitCode !== null || server.signalCode !== null) return
+    const ended = new Promise<void>((resolve) => void server.once('exit', () => resolve()))
+    server.kill('SIGKILL')
+    await ended
+  }
+  return {
+    port,
+    url,
+    config: configSchema.parse({ cluster: { nats: [url] } }).cluster,
+    get process() {
+      return server
+    },
+    stop,
+    async start(isEmpty = false) {
+      if (isEmpty) rmSync(folder, { recursive: true, force: true })
+      server = await run()
+    },
+    async [Symbol.asyncDispose]() {
+      await stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function runServer(port: number, folder: string, settings: string | undefined): Promise<ChildProcess> {
+  const given = settings === undefined ? [] : ['-c', settings]
+  const server = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder, ...given], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  const ended = new Promise<void>((resolve) => void server.once('exit', () => resolve()))
   let said = ''
   await new Promise<void>((resolve, reject) => {
     server.stderr.on('data', (chunk: Buffer) => {
@@ -40,20 +78,9 @@ export async function startNats(): Promise<NatsServer> {
       if (said.includes('Server is ready')) resolve()
     })
     server.once('error', reject)
-    void ended.then(() => reject(new Error(`NATS does not start: ${said}`)))
+    server.once('exit', () => reject(new Error(`NATS does not start: ${said}`)))
   })
-  const url = `nats://127.0.0.1:${port}`
-  return {
-    port,
-    url,
-    config: configSchema.parse({ cluster: { nats: [url] } }).cluster,
-    process: server,
-    async [Symbol.asyncDispose]() {
-      server.kill('SIGKILL')
-      await ended
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
+  return server
 }
 
 /** Call it once in a test file, outside of every test: servers that a failed test has left end with the file. */
@@ -69,7 +96,7 @@ export function useNats(): { server(): Promise<NatsServer> } {
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)

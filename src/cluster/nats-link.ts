@@ -12,6 +12,7 @@ import { errorMessage, OxbowError } from '../base/index.ts'
 import type { ClusterConfig } from '../config/index.ts'
 import type { KeyEvent } from './cluster-view.ts'
 import type { LeasePort } from './lease.ts'
+import type { NodeIdentity } from './trust/node-identity.ts'
 import { leaseMs, wakeAckMs, wakeMaxAgeMs, wakesAtOnce } from './limits.ts'
 import {
   leaseNote,
@@ -19,8 +20,11 @@ import {
   type NodeView,
   nodeView,
   parseNote,
+  type PlaceChange,
   type PlaceNote,
   placeNote,
+  type RevokedNote,
+  revokedNote,
   type WishNote,
   wishNote,
 } from './notes.ts'
@@ -40,12 +44,14 @@ export interface ClusterLink {
   /** When the bucket of leases was made, in unix milliseconds: epochs of a later one count as newer. */
   readonly term: number
   readonly leases: LeasePort
+  /** @returns false when the leases are gone, or were made anew: what this node holds means nothing any more. @throws where it cannot be asked */
+  isCurrent(): Promise<boolean>
   lease(user: string): Promise<LeaseNote | null>
   place(user: string): Promise<PlaceNote | null>
   all(): Promise<{ readonly nodes: readonly NodeView[]; readonly leases: ReadonlyMap<string, LeaseNote> }>
   writeNode(node: NodeView): Promise<void>
   removeNode(name: string): Promise<void>
-  writePlace(user: string, place: PlaceNote): Promise<void>
+  writePlace(user: string, place: PlaceChange): Promise<void>
   /** Null takes it back. @param of `node.NAME` or `user.USER` */
   writeWish(of: WishKey, wish: Partial<WishNote> | null): Promise<void>
   /** @param node that is to take it; absent: any */
@@ -53,6 +59,10 @@ export interface ClusterLink {
   watch(watcher: ClusterWatcher): Promise<void>
   /** Offers wakes until `signal` aborts. @param node whose own queue is read, too */
   takeWakes(node: string, signal: AbortSignal, take: (wake: Wake) => Promise<void>): Promise<void>
+  /** The node’s certificates from before `at` hold no longer, at any node. */
+  revoke(node: string, at: number): Promise<void>
+  /** Resolves once it listens; what is there comes first. */
+  followRevoked(take: (node: string, at: number) => void): Promise<void>
   /** What the connection says of itself, in words. */
   onState(listener: (text: string) => void): void
   close(): Promise<void>
@@ -72,6 +82,7 @@ const names = {
   nodes: 'oxbow_nodes',
   places: 'oxbow_places',
   wishes: 'oxbow_wishes',
+  revoked: 'oxbow_revoked',
   wakes: 'OXBOW_WAKES',
 } as const
 const anyQueue = 'any'
@@ -87,11 +98,12 @@ interface Buckets {
   readonly nodes: KV
   readonly places: KV
   readonly wishes: KV
+  readonly revoked: KV
 }
 
 /** Makes what a cluster has in NATS, and changes what is there to these settings. Loses nothing. @throws OxbowError */
-export async function initCluster(config: ClusterConfig): Promise<void> {
-  const connection = await connectTo(config)
+export async function initCluster(config: ClusterConfig, identity: NodeIdentity | null = null): Promise<void> {
+  const connection = await connectTo(config, identity)
   try {
     const kvm = new Kvm(connection)
     const { replicas } = config
@@ -101,6 +113,7 @@ export async function initCluster(config: ClusterConfig): Promise<void> {
     await make(names.nodes, leaseMs)
     await make(names.places)
     await make(names.wishes)
+    await make(names.revoked)
     const manager = await jetstreamManager(connection)
     const wakes = {
       subjects: ['oxbow.wake.*.*'],
@@ -140,7 +153,7 @@ async function addQueue(connection: NatsConnection, queue: string): Promise<void
   })
 }
 
-async function connectTo({ nats, credentials }: ClusterConfig): Promise<NatsConnection> {
+async function connectTo({ nats, credentials, nats_ca: caFile }: ClusterConfig, identity: NodeIdentity | null): Promise<NatsConnection> {
   if (nats.length === 0)
     throw new OxbowError('bad_config', 'This machine belongs to no cluster: cluster.nats is empty.', {
       hint: 'Name the NATS servers of the cluster: oxbow config set cluster.nats \'["nats://host:4222"]\'',
@@ -154,28 +167,38 @@ async function connectTo({ nats, credentials }: ClusterConfig): Promise<NatsConn
       reconnectTimeWait: 500,
       pingInterval: 5_000,
       maxPingOut: 2,
-      ...(credentials !== '' && { authenticator: authenticatorOf(credentials) }),
-      ...(nats.some((url) => url.startsWith('tls:')) && { tls: {} }),
+      ...authenticationOf(credentials, identity),
+      ...(nats.some((url) => url.startsWith('tls:')) && { tls: tlsOf(caFile, identity) }),
     })
   } catch (error) {
     throw natsFault(error, nats)
   }
 }
 
+/** A file that a person has set goes before the NKey that this machine made. Servers that ask for neither look at none. */
+function authenticationOf(credentials: string, identity: NodeIdentity | null) {
+  const seed = credentials === '' ? identity?.seed : readConfigured(credentials, 'credentials', 'a file with credentials or an NKey seed')
+  if (seed === undefined) return {}
+  const bytes = new TextEncoder().encode(seed.trim())
+  return { authenticator: seed.includes('BEGIN NATS USER JWT') ? credsAuthenticator(bytes) : nkeyAuthenticator(bytes) }
+}
+
+/** The node shows its certificate, and takes servers that the cluster’s own authority vouches for, or the one that is configured. */
+function tlsOf(caFile: string, identity: NodeIdentity | null) {
+  const ca = caFile === '' ? identity?.ca : readConfigured(caFile, 'nats_ca', 'the certificate of an authority, in PEM')
+  return { ...(ca !== undefined && { ca }), ...(identity !== null && { cert: identity.cert, key: identity.key }) }
+}
+
 /** @throws OxbowError `bad_config` for a file that cannot be read */
-function authenticatorOf(file: string): ReturnType<typeof credsAuthenticator> {
-  let content: Buffer
+function readConfigured(file: string, key: string, what: string): string {
   try {
-    content = readFileSync(file)
+    return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new OxbowError('bad_config', `The credentials of the cluster cannot be read: ${file} (${errorMessage(error)}).`, {
-      hint: 'Set cluster.credentials to a file with credentials or an NKey seed, which only its owner can read.',
+    throw new OxbowError('bad_config', `The file of cluster.${key} cannot be read: ${file} (${errorMessage(error)}).`, {
+      hint: `Set cluster.${key} to ${what}, which only its owner can read.`,
       cause: error,
     })
   }
-  return content.includes('BEGIN NATS USER JWT')
-    ? credsAuthenticator(content)
-    : nkeyAuthenticator(new TextEncoder().encode(content.toString().trim()))
 }
 
 function natsFault(error: unknown, servers: readonly string[] = []): OxbowError {
@@ -188,14 +211,14 @@ function natsFault(error: unknown, servers: readonly string[] = []): OxbowError 
 }
 
 /** @throws OxbowError `guest_unreachable` without a server, `not_found` before `oxbow cluster init` */
-export async function openClusterLink(config: ClusterConfig): Promise<ClusterLink> {
-  const connection = await connectTo(config)
+export async function openClusterLink(config: ClusterConfig, identity: NodeIdentity | null = null): Promise<ClusterLink> {
+  const connection = await connectTo(config, identity)
   try {
     const kvm = new Kvm(connection)
-    const [leases, nodes, places, wishes] = await Promise.all(
-      [names.leases, names.nodes, names.places, names.wishes].map((name) => kvm.open(name)),
+    const [leases, nodes, places, wishes, revoked] = await Promise.all(
+      [names.leases, names.nodes, names.places, names.wishes, names.revoked].map((name) => kvm.open(name)),
     )
-    const buckets: Buckets = { leases: leases!, nodes: nodes!, places: places!, wishes: wishes! }
+    const buckets: Buckets = { leases: leases!, nodes: nodes!, places: places!, wishes: wishes!, revoked: revoked! }
     const status = await buckets.leases.status().catch((error: unknown) => {
       throw new OxbowError('not_found', `The NATS servers have no cluster yet (${errorMessage(error)}).`, {
         hint: 'Make it: oxbow cluster init',
@@ -237,10 +260,18 @@ async function readAll<Schema extends z.ZodType>(
 }
 
 function linkOver(connection: NatsConnection, buckets: Buckets, term: number): ClusterLink {
-  const { leases, nodes, places, wishes } = buckets
+  const { leases, nodes, places, wishes, revoked } = buckets
   return {
     term,
     leases: leasePort(leases),
+    async isCurrent() {
+      try {
+        return Date.parse((await leases.status()).streamInfo.created) === term
+      } catch (error) {
+        if (codeOf(error) === noStream) return false
+        throw error
+      }
+    },
     lease: (user) => read(leases, keyOf(user), leaseNote),
     place: (user) => read(places, keyOf(user), placeNote),
     async all() {
@@ -263,6 +294,8 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
       if (wish === null) await wishes.delete(key)
       else await wishes.put(key, JSON.stringify(wish))
     },
+    revoke: async (node, at) => void (await revoked.put(node, JSON.stringify({ at } satisfies RevokedNote))),
+    followRevoked: (take) => follow(revoked, revokedNote, ({ key, note }) => note !== null && take(key, note.at)),
     wake: async (user, node) =>
       void (await jetstream(connection).publish(subjectOf(node === undefined ? anyQueue : queueOf(node), user), '')),
     async watch(watcher) {
@@ -278,8 +311,12 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
       ])
     },
     async takeWakes(node, signal, take) {
-      await addQueue(connection, queueOf(node))
-      await Promise.all([anyQueue, queueOf(node)].map((queue) => takeFrom(connection, queue, signal, take)))
+      try {
+        await addQueue(connection, queueOf(node))
+        await Promise.all([anyQueue, queueOf(node)].map((queue) => takeFrom(connection, queue, signal, take)))
+      } catch (error) {
+        throw natsFault(error)
+      }
     },
     onState(listener) {
       void (async () => {
@@ -292,10 +329,10 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
 }
 
 const wrongRevision = 10_071
+const noStream = 10_059
 
-function isConflict(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === wrongRevision
-}
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
+const isConflict = (error: unknown): boolean => codeOf(error) === wrongRevision
 
 function leasePort(bucket: KV): LeasePort {
   return {
@@ -329,7 +366,7 @@ function leasePort(bucket: KV): LeasePort {
 async function follow<Schema extends z.ZodType>(
   bucket: KV,
   schema: Schema,
-  take: (event: KeyEvent<z.infer<Schema>>) => void,
+  take: (event: KeyEvent<z.infer<Schema>>) => unknown,
 ): Promise<void> {
   const entries = await bucket.watch()
   void (async () => {

@@ -17,6 +17,13 @@ export const storeConfig = z
       .describe(
         'Name of the environment variable that holds the URL, which keeps its password out of files. Takes precedence over `store.url`.',
       ),
+    role: z
+      .string()
+      .regex(/^(?:[a-z_][a-z0-9_]{0,62})?$/, 'must be lowercase letters, digits and underscores')
+      .default('')
+      .describe(
+        'Role of Postgres that guests work as, so that row-level security holds a statement to the rows of its user. The role of the address must be a member of it, and it must not own the tables. Empty: the role of the address.',
+      ),
     pool: z.int().min(2).max(100).default(8).describe('Maximum number of connections to Postgres.'),
     encrypt: z.boolean().default(false).describe('Whether the database file is encrypted. Turn it on with `oxbow store encrypt`.'),
     passphrase_env: z

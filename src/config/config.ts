@@ -11,6 +11,7 @@ import { pluginsConfig } from './config-plugins.ts'
 import { a2aConfig } from './config-a2a.ts'
 import { upgradeConfig } from './machine/config-upgrade.ts'
 import { clusterConfig } from './machine/config-cluster.ts'
+import { oidcConfig } from './machine/config-oidc.ts'
 
 export type { Decision, FlowPolicy, FlowRules } from './config-kernel.ts'
 export type { ModelOverrides, ModelProfile, ProviderConfig } from './config-model.ts'
@@ -269,6 +270,7 @@ export const ownSections = z.strictObject({
   a2a: a2aConfig,
   upgrade: upgradeConfig,
   cluster: clusterConfig,
+  oidc: oidcConfig,
   egress: z
     .strictObject({
       mode: z

@@ -19,6 +19,8 @@ export interface GuestLease {
   readonly term: number
   readonly epoch: number
   readonly node: string
+  /** Address under which the door of the node leads to the guest. */
+  readonly door?: string
 }
 
 export interface GuestEnvelope {

@@ -300,6 +300,8 @@ export interface HostPort {
   restartProblem(): string
   /** The logs of the workspace; absent: nobody reads them. */
   readonly log?: Log
+  /** The node of a cluster that runs the guest. Absent: it is in none. */
+  readonly node?: string
   /** For a collector of telemetry: the version of Oxbow, and variables of the host. Absent: none is configured. */
   readonly collector?: { readonly version: string; readonly variables: Readonly<Record<string, string>> }
 }

@@ -53,6 +53,12 @@ export function apiKeyOf(headers: IncomingHttpHeaders): string | null {
   return bearer !== null && bearer.startsWith('oxbow_') ? bearer : null
 }
 
+/** @returns the token of a provider that the request carries: signed JSON in three parts; null when it carries none */
+export function jwtOf(headers: IncomingHttpHeaders): string | null {
+  const bearer = bearerOf(headers)
+  return bearer !== null && /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/.test(bearer) ? bearer : null
+}
+
 /** @returns whether the request tries to sign in, with a good key or a wrong one */
 export function carriesKey(headers: IncomingHttpHeaders): boolean {
   return bearerOf(headers) !== null || cookieKeyOf(headers) !== null
@@ -69,9 +75,17 @@ export const keyInAddress: Failure = {
   hint: 'Send it as `Authorization: Bearer <key>`, or as the WebSocket protocol `bearer.<key>`; and revoke the one that was sent: `oxbow keys revoke`.',
 }
 
-/** Cookies ignore ports: each gateway of a host has its own name, so that signing in to one does not sign out of another. */
-export function cookieName({ host = '' }: IncomingHttpHeaders): string {
-  return `oxbow-${/:(\d{1,5})$/.exec(host)?.[1] ?? 'web'}`
+/**
+ * Cookies ignore ports: each gateway of a host has its own name, so that signing in to one does not sign out of another. Behind the door of a
+ * cluster the door's port counts: the guest's changes.
+ */
+export function cookieName({ host = '', 'x-forwarded-host': asked = host }: IncomingHttpHeaders): string {
+  return `oxbow-${/:(\d{1,5})$/.exec(String(asked))?.[1] ?? 'web'}`
+}
+
+/** @returns what stands before every address of this gateway in the browser, as the door of a cluster tells it; empty: nothing */
+export function prefixOf({ 'x-forwarded-prefix': prefix = '' }: IncomingHttpHeaders): string {
+  return typeof prefix === 'string' && /^(?:\/[\w%.~@-]+)*$/.test(prefix) ? prefix : ''
 }
 
 /**

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Kernel } from '../kernel/index.ts'
 import { createRecentMap, isOxbowError, OxbowError, type RecentMap, toError } from '../base/index.ts'
-import { apiKeyOf, cookieKeyOf, isKeyInAddress, keyInAddress, refuseCookie, refuseToken } from './admission.ts'
+import { apiKeyOf, cookieKeyOf, isKeyInAddress, jwtOf, keyInAddress, refuseCookie, refuseToken } from './admission.ts'
 import { burstPart, failuresPerMinute, guessesPerMinute, keptClients } from './limits.ts'
 
 export interface Client {
@@ -48,11 +48,13 @@ interface ClientsDeps {
   /** Requests come through a proxy. */
   readonly isProxied?: boolean
   readonly now: () => number
+  /** Who brings a token of the provider of sign-in; absent: nobody signs in so. @throws OxbowError */
+  readonly ofToken?: (token: string) => Promise<{ readonly kernel: Kernel; readonly id: string }>
   /** Called for each request with a key. */
   readonly onClient?: (request: IncomingMessage, client: Client) => void
 }
 
-export function createClients({ kernel, token, requestsPerMinute, isProxied = false, now, onClient }: ClientsDeps): Clients {
+export function createClients({ kernel, token, requestsPerMinute, isProxied = false, now, ofToken, onClient }: ClientsDeps): Clients {
   const known = createRecentMap<string, Promise<Kernel>>(keptClients)
   const requests = createBuckets(requestsPerMinute, now)
   const guesses = createBuckets(guessesPerMinute, now)
@@ -99,6 +101,12 @@ export function createClients({ kernel, token, requestsPerMinute, isProxied = fa
     },
     async of(request, isUpgrade = false) {
       try {
+        const token = ofToken === undefined ? null : jwtOf(request.headers)
+        if (ofToken !== undefined && token !== null) {
+          const client = await ofToken(token)
+          onClient?.(request, client)
+          return { ...client, take: () => take(client.id) }
+        }
         const key = admit(request, isUpgrade)
         if (key === null) return owner
         const { mayAll, ...client } = await checked(key)
@@ -140,10 +148,10 @@ function strangerAddress({ headers, socket: { remoteAddress = '' } }: IncomingMe
 }
 
 /** `oxbow_` and the id of the key: guesses of its secret are counted together. */
-const keyIdCharacters = 22
+export const keyIdCharacters = 22
 
 /** Token buckets: so many a minute, and a part of them at once. */
-function createBuckets(perMinute: number, now: () => number): { take(id: string): number } {
+export function createBuckets(perMinute: number, now: () => number): { take(id: string): number } {
   const burst = Math.max(1, Math.ceil(perMinute * burstPart))
   const buckets: RecentMap<string, { readonly tokens: number; readonly at: number }> = createRecentMap(keptClients)
   return {

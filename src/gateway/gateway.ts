@@ -5,15 +5,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
-import { type Failure, isOxbowError, once, OxbowError, ownValue, systemRandom } from '../base/index.ts'
+import { type Failure, isOxbowError, once, OxbowError, systemRandom } from '../base/index.ts'
 import type { A2aConfig, Config, SignedCard } from '../config/index.ts'
 import { isLoopback, refuseSource, takePagePart } from './admission.ts'
 import { type Answers, createAnswers } from './answers.ts'
 import type { Client, Clients } from './clients.ts'
 import type { Connection } from './connection.ts'
 import type { Tls } from './exposure.ts'
+import { type LoadOidc, loaderOfOidc, type OidcOptions } from './sign-in/load-oidc.ts'
 import type { ApiDeps } from './http/api.ts'
-import { problemOf, problemType, sendJson, sendProblem } from './http/send-json.ts'
+import { sendJson, sendProblem, sendUpgradeProblem } from './http/send-json.ts'
+import type { WebSessions } from './http/web-session.ts'
 import { a2aDelayMs, defaultRequestsPerMinute, gatewayLimits, type GatewayLimits, minTokenLength } from './limits.ts'
 import { authorityOf, createServer, listen } from './listening.ts'
 
@@ -27,10 +29,14 @@ export interface GatewayOptions extends Partial<Readonly<Config['gateway']>> {
   readonly lastPort?: number
   /** A unix socket to listen on instead of host and port; `url` is then the address that terminals use. */
   readonly socket?: { readonly path: string; readonly url: string }
+  /** Address under which the door of a cluster leads here; absent: none does. */
+  readonly door?: string
   /** From `createToken`. The gateway does not start without it. */
   readonly token: string
   /** Published agents; absent: none. */
   readonly a2a?: PublishedAgents
+  /** Signing in by OpenID Connect; absent: nobody does. */
+  readonly oidc?: OidcOptions
   /** The folder of the web application; absent: none is served. */
   readonly webFolder?: string
   readonly limits?: Partial<GatewayLimits>
@@ -72,12 +78,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const onBug = options.onBug ?? writeBug
   const answers = createAnswers()
   const requestsPerMinute = options.requests_per_minute ?? defaultRequestsPerMinute
+  const oidc = loaderOfOidc(options)
   const loadClients = once(async () => {
     const { createClients } = await import('./clients.ts')
     const onClient = (request: IncomingMessage, client: Client): void => answers.belongs(request, client.kernel)
-    return createClients({ kernel, token, requestsPerMinute, isProxied: Boolean(options.public_url), now: Date.now, onClient })
+    const ofToken = oidc === null ? {} : { ofToken: async (each: string) => (await oidc()).keys.ofToken(each) }
+    const isProxied = Boolean(options.door || options.public_url)
+    return createClients({ kernel, token, requestsPerMinute, isProxied, now: Date.now, onClient, ...ofToken })
   })
-  const listener = createListener(options, { limits, onBug, connections: () => connections.size, answers, loadClients })
+  const listener = createListener(options, { limits, onBug, connections: () => connections.size, answers, loadClients, oidc })
   const onUpgrade = createUpgrade(options, { limits, onBug, connections, closing: answers.closing, loadClients })
   const serve = (server: Server): Server => server.on('request', listener).on('upgrade', onUpgrade)
   // Terminals on this machine need no certificate: in addition to TLS there is a plain port on loopback.
@@ -99,6 +108,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     publicUrl: options.public_url || (outer === null ? null : `https://${authorityOf(host, outer)}`),
     async close() {
       clearInterval(check)
+      if (oidc?.isLoaded() === true) (await oidc()).keys.close()
       const closed = [server, ...(outer === null ? [] : [outer])].map((each) => new Promise((resolve) => each.close(resolve)))
       const reason = closeReason(kernel)
       const settled = Promise.all([...connections].map((connection) => connection.settled()))
@@ -152,14 +162,14 @@ function createUpgrade(options: GatewayOptions, { limits, onBug, connections, cl
     takePagePart(request)
     stream.on('error', () => stream.destroy())
     const source = refuseSource(request.headers, sourcesOf(options)) ?? (pathOf(request) === '/ws' ? null : nothingHere)
-    if (source !== null) return refuse(stream, source)
+    if (source !== null) return sendUpgradeProblem(stream, source)
     const accept = async (): Promise<void> => {
       const clients = await loadClients()
       const admitted = await clients.of(request, true).catch(asRefusal)
-      if ('failure' in admitted) return refuse(stream, admitted.failure, admitted.retryAfterS)
+      if ('failure' in admitted) return sendUpgradeProblem(stream, admitted.failure, admitted.retryAfterS)
       const handshake = await loadHandshake()
       if (closing.aborted) stream.destroy()
-      else if (connections.size >= limits.maxConnections) refuse(stream, full(limits.maxConnections))
+      else if (connections.size >= limits.maxConnections) sendUpgradeProblem(stream, full(limits.maxConnections))
       else handshake(request, stream, head, connections, admitted)
     }
     accept().catch((error: unknown) => {
@@ -172,6 +182,7 @@ function createUpgrade(options: GatewayOptions, { limits, onBug, connections, cl
 interface ListenerParts {
   readonly answers: Answers
   readonly loadClients: () => Promise<Clients>
+  readonly oidc: LoadOidc | null
 }
 
 /** Answers requests over HTTP: health checks at once, all others by the API, which is loaded with the first of them. */
@@ -180,8 +191,13 @@ function createListener(
   deps: Pick<ApiDeps, 'limits' | 'onBug' | 'connections'> & ListenerParts,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const { kernel } = options
-  const { answers, loadClients } = deps
-  const loadWeb = once(async () => openWeb(options, await loadClients()))
+  const { answers, loadClients, oidc } = deps
+  const loadSessions = once(async () => openSessions(options, await loadClients()))
+  const loadWeb = once(async () => openWeb(options, await loadSessions()))
+  const loadSignIn = once(async () => {
+    const [signIn, clients, sessions] = await Promise.all([oidc!(), loadClients(), loadSessions()])
+    return signIn.answering({ clients, sessions, user: kernel.status().user, publicUrl: options.door ?? options.public_url ?? '' })
+  })
   const loadA2a = once(async () => openA2a(options, deps))
   // Tasks from before a restart may have addresses that wait for their end.
   if (options.a2a !== undefined) setTimeout(() => answers.closing.aborted || void loadA2a().catch(deps.onBug), a2aDelayMs).unref()
@@ -219,11 +235,13 @@ function createListener(
               ? loadPlugins
               : path.startsWith('/hooks/')
                 ? loadHooks
-                : options.a2a !== undefined && isA2a(path)
-                  ? loadA2a
-                  : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
-                    ? loadWeb
-                    : null
+                : oidc !== null && isSignIn(path)
+                  ? loadSignIn
+                  : options.a2a !== undefined && isA2a(path)
+                    ? loadA2a
+                    : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
+                      ? loadWeb
+                      : null
     if (answer === null) return answerHttp(request, response, refusal, kernel)
     answer()
       .then((answering) => answering(request, response))
@@ -248,7 +266,7 @@ type Answering = (request: IncomingMessage, response: ServerResponse) => Promise
 
 /** Published agents. Loaded with the first request. */
 async function openA2a(
-  { kernel, a2a, host, public_url: publicUrl = '' }: GatewayOptions,
+  { kernel, a2a, host, door, public_url: publicUrl = '' }: GatewayOptions,
   { answers, loadClients, limits, onBug }: Pick<ApiDeps, 'limits' | 'onBug'> & ListenerParts,
 ): Promise<Answering> {
   const [{ createA2a }, clients] = await Promise.all([import('./a2a/a2a-server.ts'), loadClients()])
@@ -256,7 +274,7 @@ async function openA2a(
     ...a2a!,
     kernel,
     clients,
-    publicUrl,
+    publicUrl: door ?? publicUrl,
     host,
     maxBodyBytes: limits.maxFrameBytes,
     closing: answers.closing,
@@ -266,14 +284,17 @@ async function openA2a(
 }
 
 /** The web application: its files, and signing in. Loaded with the first request. */
-async function openWeb({ kernel, webFolder = '' }: GatewayOptions, clients: Clients): Promise<Answering> {
-  const [{ createWebFiles }, { createWebSessions }] = await Promise.all([import('./http/web-files.ts'), import('./http/web-session.ts')])
-  const files = createWebFiles(webFolder)
-  const sessions = createWebSessions({ kernel, clients, random: systemRandom, now: Date.now })
+async function openWeb({ webFolder = '' }: GatewayOptions, sessions: WebSessions): Promise<Answering> {
+  const files = (await import('./http/web-files.ts')).createWebFiles(webFolder)
   return async (request, response) => {
     const path = pathOf(request)
-    return path.startsWith('/web/') ? sessions(request, response, path) : files(request, response, path)
+    return path.startsWith('/web/') ? sessions.answer(request, response, path) : files(request, response, path)
   }
+}
+
+async function openSessions({ kernel, door }: GatewayOptions, clients: Clients): Promise<WebSessions> {
+  const { createWebSessions } = await import('./http/web-session.ts')
+  return createWebSessions({ kernel, clients, door, random: systemRandom, now: Date.now })
 }
 
 /** A guest whose store failed restarts; terminals that wait for an answer should learn why. */
@@ -294,6 +315,10 @@ function isA2a(path: string): boolean {
   return path.startsWith('/a2a/') || path.startsWith('/.well-known/')
 }
 
+function isSignIn(path: string): boolean {
+  return path === '/sign-in' || path.startsWith('/sign-in/')
+}
+
 function isHealth(path: string): boolean {
   return path === '/health' || path === '/healthz' || path === '/readyz'
 }
@@ -310,18 +335,6 @@ function answerHttp(request: IncomingMessage, response: ServerResponse, refusal:
   const failure = refusal ?? (isHealth(path) ? null : nothingHere)
   if (failure === null) sendJson(response, isReady ? 200 : 503, { ok: isReady })
   else sendProblem(response, failure)
-}
-
-/** Answers an upgrade request with plain HTTP, then closes. */
-function refuse(stream: Duplex, failure: Failure, retryAfterS?: number): void {
-  const { status, headers, body } = problemOf(failure, undefined, retryAfterS)
-  const text = JSON.stringify(body)
-  const reason = ownValue(process.getBuiltinModule('node:http').STATUS_CODES, String(status)) ?? ''
-  const all = { 'content-type': problemType, 'content-length': Buffer.byteLength(text), connection: 'close', ...headers }
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  // The server leaves upgraded sockets half open, so this one must be closed here.
-  stream.once('finish', () => stream.destroy())
-  stream.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n${text}`)
 }
 
 /** @throws whatever is a bug rather than a failed request */

@@ -5,3 +5,8 @@ export { checkGateway, type Gateway, startGateway } from './gateway.ts'
 export const loadConnections = async (): Promise<void> => void (await Promise.all([import('./clients.ts'), import('./connection.ts')]))
 
 export { createToken } from './admission.ts'
+
+/** What the door of a cluster has in common with the gateway. A guest never loads it. */
+export const loadDoorParts = (): Promise<typeof import('./door-parts.ts')> => import('./door-parts.ts')
+export type DoorParts = typeof import('./door-parts.ts')
+export type { WebFiles } from './http/web-files.ts'

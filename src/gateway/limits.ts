@@ -100,6 +100,22 @@ export const maxSignInBytes = 1_024
 /** A browser stays signed in for 30 days. */
 export const webSessionMs: number = 30 * 24 * 60 * 60_000
 
+/** Sign-ins by OpenID Connect that wait for a browser or a terminal: each is some hundred bytes, and ends after ten minutes. */
+export const maxSignIns = 500
+export const maxDeviceSignIns = 50
+/** The page takes its code at once. */
+export const handOverMs = 60_000
+/** The provider: its clock may differ by this much, and it answers by then. What it says of itself is kept; after a failure it is asked again. */
+export const clockSkewS = 30
+export const providerTimeoutS = 10
+export const providerKeptMs: number = 60 * 60_000
+export const providerAgainMs = 10_000
+/** Texts of claims, and groups of one person: Entra ID names 200 in a token. */
+export const maxClaimChars = 500
+export const maxGroups = 2_000
+/** How often it is looked at whose groups are to be looked up again. */
+export const refreshCheckMs = 1_000
+
 /** A2A: parts of one message; requests of one client that are under way; the wait for a task that was cancelled; cards, by host. */
 export const maxMessageParts = 100
 export const maxTaskStreams = 64

@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import type { SecretKeeper } from '../secrets/index.ts'
 import {
   answerKeys,
+  type BucketPlace,
   cipherChoice,
   prepareStore,
   sealSecrets,
+  type GuestSide,
   type OpeningStore,
   openStore,
   openZoeyThread,
@@ -29,7 +31,7 @@ export async function openGuestStore(envelope: GuestEnvelope): Promise<OpeningSt
     user,
     exclusive: true,
     ...(masters && { masters }),
-    ...(lease && { lease }),
+    ...(lease && { lease, bucket: bucketOf(envelope) }),
   }
   if (isolation !== undefined || config.cluster.nats.length > 0) (await import('./store-place.ts')).assertPlaced(envelope)
   const cipher = cipherChoice(choice)
@@ -38,6 +40,17 @@ export async function openGuestStore(envelope: GuestEnvelope): Promise<OpeningSt
     isolation === undefined,
   )
   return openStore(choice)
+}
+
+/** @returns where a guest of a cluster keeps large contents of files; null: in the database. @throws OxbowError `bad_config` without its keys */
+function bucketOf({ config, keys, lease }: GuestEnvelope): BucketPlace | null {
+  const { bucket, endpoint, region, prefix, key_env: keyEnv, secret_env: secretEnv } = config.cluster.blobs
+  if (bucket === '') return null
+  const [key, secret] = [keyEnv, secretEnv].map((name) => ownValue(keys, name)?.trim() ?? '')
+  if (key && secret) return { bucket, endpoint, region, prefix, key, secret }
+  throw new OxbowError('bad_config', `The bucket ${bucket} (cluster.blobs) needs the variables ${keyEnv} and ${secretEnv}.`, {
+    hint: `Set them on ${lease?.node ?? 'each node'}, where \`oxbow cluster join\` runs.`,
+  })
 }
 
 export interface GuestPluginData {
@@ -51,10 +64,17 @@ export interface GuestPluginData {
 }
 
 /** What plugins keep, in the guest's store; its thread starts with the first request. */
-export function openPluginData({ user, workspaceRoot, config, keys, masterKeys: masters }: GuestEnvelope): GuestPluginData {
+export function openPluginData(envelope: GuestEnvelope): GuestPluginData {
+  const { user, workspaceRoot, config, keys, masterKeys: masters } = envelope
   const choice = { config: config.store, environment: keys, ...(masters !== undefined && { masters }) }
   const cipher = cipherChoice(choice)
-  const place = { user, file: join(workspaceRoot, 'internal', 'oxbow.db'), url: storeAddress(choice), ...(cipher !== null && { cipher }) }
+  const place = {
+    user,
+    file: join(workspaceRoot, 'internal', 'oxbow.db'),
+    url: storeAddress(choice),
+    guest: guestSide(envelope),
+    ...(cipher !== null && { cipher }),
+  }
   const thread = once(() => openZoeyThread(place))
   let isOpen = false
   return {
@@ -130,7 +150,7 @@ export function openSecretKeeper(envelope: GuestEnvelope): SecretKeeper | undefi
     const changes = waiting
     waiting = new Map()
     next = null
-    writing = sealSecrets(changes, { place: keyPlace(envelope), masters, clock: systemClock })
+    writing = sealSecrets(changes, { place: { ...keyPlace(envelope), guest: guestSide(envelope) }, masters, clock: systemClock })
     return writing
   }
   const change = (name: string, value: string | null): Promise<void> => {
@@ -144,7 +164,13 @@ export function openSecretKeeper(envelope: GuestEnvelope): SecretKeeper | undefi
   }
 }
 
-function keyPlace({ user, workspaceRoot, config, keys }: GuestEnvelope) {
+function keyPlace(envelope: GuestEnvelope) {
+  const { user, workspaceRoot, config, keys } = envelope
   const url = storeAddress({ config: config.store, environment: keys })
-  return { user, url, file: join(workspaceRoot, 'internal', 'oxbow.db') }
+  // As the role of the address: secrets are read before the guest's role has its rights.
+  return { user, url, file: join(workspaceRoot, 'internal', 'oxbow.db'), guest: { ...guestSide(envelope), role: '' } }
+}
+
+function guestSide({ user, config, lease }: GuestEnvelope): GuestSide {
+  return { user, role: config.store.role, ...(lease && { lease }) }
 }

@@ -12,9 +12,9 @@ import { answerCatalog, type AskPluginModel, type ModelLimits, openEngine } from
 import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory, type MemoryHost } from '../memory/index.ts'
-import { services } from '../services/index.ts'
+import { services, takeOverFiles } from '../services/index.ts'
 import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
-import { isOxbowError, systemClock, systemRandom, takeCrashMark } from '../base/index.ts'
+import { isOxbowError, ownValue, systemClock, systemRandom, takeCrashMark } from '../base/index.ts'
 import { appPlugin, type Call, type ChainHead, type Engine, type Sandbox } from '../protocol/index.ts'
 import type { Config, GuestEnvelope, HostPort } from '../config/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
@@ -75,6 +75,7 @@ export async function startGuest(
       openGuestEngine({ ...envelope, config: live.view }, options, modelPlugins(envelope, options, plugins.promise)),
     ])
     const folders = followFolders(envelope, ways.sandbox, options.host)
+    if (opened.files !== undefined) await takeOver(envelope, opened, ways, folders)
     const kernel = createKernel({
       user,
       version,
@@ -102,7 +103,7 @@ export async function startGuest(
     open = [kernel, ways] // The kernel closes its store and its sandbox.
     const { token = createToken(systemRandom), port = config.gateway.port } = options
     const socket = ways.gateway !== undefined && { socket: ways.gateway }
-    const listener = { ...config.gateway, port, token, ...socket, ...publishedAgents(envelope, ways, options) }
+    const listener = { ...config.gateway, port, token, ...socket, ...publishedParts(envelope, ways, options), ...signInOf(envelope, ways) }
     const gateway = await startGateway({ kernel, ...listener, lastPort: lastPort(workspaceRoot), webFolder: webFolder() })
     open = [gateway, kernel, ways]
     await untilUsable(opened)
@@ -124,6 +125,18 @@ export async function startGuest(
     for (const part of open) await part.close()
     throw error
   }
+}
+
+/** Before anything runs: another node may have changed the user's files since this one had them. @throws OxbowError as `takeOverFiles` */
+async function takeOver(
+  { user, workspaceRoot, config }: GuestEnvelope,
+  store: OpeningStore,
+  { sandbox }: HostWays,
+  { names: mounts, covered: coveredFolders }: ReturnType<typeof followFolders>,
+): Promise<void> {
+  const folder = join(workspaceRoot, 'internal', 'versions')
+  const took = await takeOverFiles({ store, user, folder, sandbox, config, mounts, coveredFolders, clock: systemClock })
+  for (const path of took?.kept ?? []) console.error(`a file of this node was kept next to the cluster’s: ${path}`)
 }
 
 /** Another node has the user: a restart finds that out, and ends the guest. */
@@ -166,14 +179,21 @@ function modelPlugins({ app }: GuestEnvelope, { host }: GuestOptions, plugins: P
 }
 
 /** @returns nothing where no agent is published */
-function publishedAgents(
-  { config, version }: GuestEnvelope,
+function publishedParts(
+  { config, version, lease }: GuestEnvelope,
   { openFetch }: HostWays,
   { host }: GuestOptions,
-): Pick<Parameters<typeof startGateway>[0], 'a2a'> {
+): Pick<Parameters<typeof startGateway>[0], 'a2a' | 'door'> {
+  const door = lease?.door !== undefined && { door: lease.door }
   const { agents } = config.a2a
-  if (Object.keys(agents).length === 0) return {}
-  return { a2a: { agents, version, openFetch, sign: host?.signCard } }
+  if (Object.keys(agents).length === 0) return { ...door }
+  return { ...door, a2a: { agents, version, openFetch, sign: host?.signCard } }
+}
+
+/** @returns nothing where nobody signs in by OpenID Connect */
+function signInOf({ config: { oidc }, keys }: GuestEnvelope, { openFetch }: HostWays): Pick<Parameters<typeof startGateway>[0], 'oidc'> {
+  if (oidc.issuer === '') return {}
+  return { oidc: { config: oidc, secret: ownValue(keys, oidc.client_secret_env) ?? '', openFetch } }
 }
 
 /** The web application: next to the bundle; in a checkout, where the build leaves it. */

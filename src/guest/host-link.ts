@@ -177,6 +177,7 @@ export function createHostPort({ link, envelope, renew, live, log }: HostPortDep
   let problem = ''
   return {
     ...(log !== undefined && { log }),
+    ...(envelope.lease !== undefined && { node: envelope.lease.node }),
     ...(envelope.collector !== undefined && {
       collector: { version: envelope.version, variables: { ...envelope.collector, ...envelope.keys } },
     }),

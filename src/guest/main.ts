@@ -38,8 +38,9 @@ const report: (report: GuestReport) => void = say
 // A write to a runner that was killed fails; the end of stdin stops the guest in an orderly way.
 process.stdout.on('error', () => {})
 
-/** Arguments of the program: what it is begun for. */
-const [, , command] = process.argv
+/** Arguments of the program: what it is begun for, and `spare` where nobody waits for it yet. */
+const [, , command, begunAs] = process.argv
+const isSpare = begunAs === 'spare'
 
 /** Of the runner: its end, and what it writes behind the envelope. */
 interface Input {
@@ -79,6 +80,7 @@ async function loadAhead(envelope: Promise<unknown>): Promise<void> {
     () => import('./serving.ts'),
     async () => (await import('../gateway/index.ts')).loadConnections(),
     () => import('../tools/index.ts'),
+    ...(isSpare ? [async () => (await import('./spare.ts')).rehearse()] : []),
   ]
   for (const load of loads) {
     if (isHere) return
@@ -197,6 +199,7 @@ const opened: { log?: EarlyLog } = {}
 
 async function serve(received: GuestEnvelope, { ended, onLine }: Input): Promise<void> {
   limitThreadMemory(threadYoungMegabytes)
+  if (isSpare) process.chdir(received.workspaceRoot)
   process.once('uncaughtExceptionMonitor', () => leaveCrashMark(received.workspaceRoot))
   const ownLog = createEarlyLog(async () => (await import('./guest-log.ts')).openGuestLog(received))
   opened.log = ownLog

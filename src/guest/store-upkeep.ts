@@ -36,6 +36,7 @@ export async function upkeep(question: StoreQuestion, envelope: GuestEnvelope, {
       url,
       shownUrl: await shownStore({ config: config.store, environment: keys, path: 'file' }),
       backups: join(internal, 'backups'),
+      guest: { user, role: '' },
       ...cipher,
     },
     now: systemClock.now,

@@ -132,3 +132,39 @@ function folderOf(pattern: string): string {
     else if (part !== '' && part !== '.') parts.push(part)
   return `/${parts.join('/')}`
 }
+
+/*
+ * The form of API keys, and how one is proven: the guest checks each key so, and so does the door of a cluster before it wakes a guest. The store
+ * has a key's scrypt hash. A key's first part finds its document, and its second part, 256 random bits, is compared in constant time.
+ */
+
+/** Documents of keys, by the first part of the key. */
+export const keyCategory = 'system/keys'
+
+/** `oxbow_`, the id, and the secret. */
+export const keyForm: RegExp = /^oxbow_([0-9a-f]{16})([A-Za-z0-9_-]{43})$/
+
+/** What the document of a key has, by which it is proven. */
+export interface KeyProof {
+  readonly salt: string
+  readonly hash: string
+  readonly expires_at: number | null
+}
+
+/** 32 MiB and some 50 ms for each check. */
+const cost = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 } as const
+const hashBytes = 32
+
+/** Off the event loop, in a thread of libuv. */
+export function hashOfKey(secret: string, salt: string): Promise<Buffer> {
+  const { scrypt } = process.getBuiltinModule('node:crypto')
+  return new Promise((resolve, reject) =>
+    scrypt(secret, Buffer.from(salt, 'base64url'), hashBytes, cost, (error, hash) => (error === null ? resolve(hash) : reject(error))),
+  )
+}
+
+/** @returns whether the secret is the one of the key */
+export async function provesKey({ salt, hash }: Pick<KeyProof, 'salt' | 'hash'>, secret: string): Promise<boolean> {
+  const { timingSafeEqual } = process.getBuiltinModule('node:crypto')
+  return timingSafeEqual(await hashOfKey(secret, salt), Buffer.from(hash, 'base64url'))
+}

@@ -305,6 +305,17 @@ type ModelListModels = {
   settings?: { temperature?: number; topP?: number; effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' }
 }
 
+type PeopleAdd = {
+  id: string
+  issuer: string
+  subject: string
+  name: string
+  groups: readonly string[]
+  added_by: string
+  added_at: number
+  signed_in_at: number | null
+}
+
 type PlanApply = {
   id: CallId
   digest: string
@@ -973,6 +984,10 @@ interface CallInputs {
   'model.show': { model: string }
   'model.usable': { model?: string | undefined; limit?: number | undefined }
   'output.read': { id: string; from_byte?: number | undefined; max_bytes?: number | undefined }
+  'people.add': { subject: string; name?: string | undefined; issuer?: string | undefined }
+  'people.list': Record<string, never>
+  'people.remove': { person: string }
+  'people.sign_in': { issuer: string; subject: string; name: string; groups: readonly string[] }
   'persona.list': Record<string, never>
   'persona.release': { persona: string; dry_run?: boolean | undefined }
   'plan.apply': { plan: string; digest: string; skip_unknown?: boolean | undefined; dry_run?: boolean | undefined }
@@ -2021,6 +2036,10 @@ interface CallOutputs {
   'model.show': { facts: ModelListModels; origins: { [name: string]: string } }
   'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
   'output.read': { text: string }
+  'people.add': PeopleAdd
+  'people.list': readonly PeopleAdd[]
+  'people.remove': { removed: string; keys: number }
+  'people.sign_in': { person: string; roles: readonly string[] }
   'persona.list': {
     personas: readonly {
       name: string

@@ -4,7 +4,19 @@
  * takes such a file for one that was not there.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 /** What stands for the content of a file. `kept`: it is next to the repository; `none`: there is no version of it. */
@@ -17,6 +29,9 @@ export interface LargeFiles {
   take(piece: { readonly offset: number; readonly content: Uint8Array; readonly last: boolean }): Buffer | null
   /** @returns null for an ordinary content */
   pointerOf(content: Buffer): Pointer | null
+  /** The hashes of all contents. */
+  names(): readonly string[]
+  bytes(sha256: string): number
   /** A piece of a content; shorter than `maxBytes` at its end. @throws if it is gone */
   read(sha256: string, offset: number, maxBytes: number): Buffer
 }
@@ -73,6 +88,8 @@ export function createLargeFiles(folder: string): LargeFiles {
       // Anybody may write such a pointer: the content that it names is then missing, or was theirs before.
       return sha256 !== '' && existsSync(join(place, sha256)) ? { kind: 'kept', sha256, bytes: Number(bytes) } : null
     },
+    names: () => (existsSync(place) ? readdirSync(place).filter((name) => /^[0-9a-f]{64}$/.test(name)) : []),
+    bytes: (sha256) => statSync(join(place, sha256)).size,
     read(sha256, offset, maxBytes) {
       const file = openSync(join(place, sha256), 'r')
       try {

@@ -99,21 +99,23 @@ function syncFolder(folder: string): void {
 
 /**
  * Joins the small packs of a folder once there are many: git and our reader look into each of them.
+ * @param most that are left as they are
  * @returns whether packs were replaced, so that a reader must forget what it has opened
  */
-export function joinPacks(folder: string): boolean {
+export function joinPacks(folder: string, most: number = maxPacks): boolean {
   const names = readdirSync(folder).filter((name) => name.endsWith('.idx'))
-  if (names.length <= maxPacks) return false
+  if (names.length <= most) return false
   const small = names
     .map((name) => join(folder, name.slice(0, -'.idx'.length)))
     .filter((name) => statSync(`${name}.pack`).size < maxJoinedPackBytes)
   const objects = new Map<string, PackedObject>()
   for (const name of small) {
-    const read = readPack(name)
+    const read = objectsIn(readFileSync(`${name}.pack`), readFileSync(`${name}.idx`))
     // Damage stays where `git fsck` finds it.
     if (read === null) return false
     for (const object of read) objects.set(object.oid, object)
   }
+  if (objects.size === 0) return false
   const joined = writePack(folder, [...objects.values()])
   for (const name of small) {
     if (name === joined) continue
@@ -125,8 +127,7 @@ export function joinPacks(folder: string): boolean {
 }
 
 /** @returns the objects of a pack that `writePack` has written; null if it is damaged */
-function readPack(name: string): readonly PackedObject[] | null {
-  const [pack, index] = [readFileSync(`${name}.pack`), readFileSync(`${name}.idx`)]
+export function objectsIn(pack: Buffer, index: Buffer): readonly PackedObject[] | null {
   const count = index.readUInt32BE(8 + 255 * 4)
   const oidsAt = 8 + 256 * 4
   const sumsAt = oidsAt + count * oidBytes

@@ -4,11 +4,12 @@
  * at a time, and a kill at any moment leaves the last commit readable: objects are durable before the branch names them.
  */
 import * as fs from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import git from 'isomorphic-git'
 import { createRecentMap, OxbowError, writeWhole } from '../base/index.ts'
 import { maxCachedBlobBytes, maxCachedTreeEntries, maxLogScan, maxPendingPackBytes } from './limits.ts'
 import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
+import { createPackReader } from './pack-reader.ts'
 import { decodeTree, type TreeEntry } from './work-tree.ts'
 
 export interface CommitFacts {
@@ -50,6 +51,12 @@ export interface Repository {
   commit(commit: NewCommit, branch?: string): string
   /** Begins a branch of files with a commit that there is. */
   point(branch: string, commit: string): void
+  /** Joins small packs, where there are more than `most`. */
+  join(most?: number): void
+  /** The names of versions besides the workspace's newest, by their paths: tags and branches of files. */
+  refs(): Readonly<Record<string, string>>
+  /** Replaces all of these. */
+  setRefs(refs: Readonly<Record<string, string>>): void
   /** Forgets a branch of files. Its objects stay, and nothing names them. */
   remove(branch: string): void
   /** @throws OxbowError `bad_input` if the name is invalid or taken */
@@ -65,7 +72,8 @@ function refOf(branch: string): string {
   return branch === '' ? 'refs/heads/main' : `refs/heads/files/${branch}`
 }
 
-export async function openRepository(folder: string): Promise<Repository> {
+/** @param joins false: packs are joined by `join` alone, and not with a commit */
+export async function openRepository(folder: string, { joins = true }: { readonly joins?: boolean } = {}): Promise<Repository> {
   const packs = join(folder, 'objects', 'pack')
   await initialize(folder)
   fs.mkdirSync(packs, { recursive: true })
@@ -104,8 +112,20 @@ export async function openRepository(folder: string): Promise<Repository> {
       flush()
       if (branch !== '') fs.mkdirSync(join(folder, 'refs/heads/files'), { recursive: true })
       writeRef(join(folder, refOf(branch)), oid)
-      if (joinPacks(packs)) forget()
+      if (joins && joinPacks(packs)) forget()
       return oid
+    },
+    join(most) {
+      if (joinPacks(packs, most)) forget()
+    },
+    refs: () => Object.fromEntries(otherRefs(folder).map((path) => [path, readRef(join(folder, path))!])),
+    setRefs(refs) {
+      for (const path of otherRefs(folder)) if (refs[path] === undefined) fs.rmSync(join(folder, path), { force: true })
+      for (const [path, oid] of Object.entries(refs)) {
+        if (!isOtherRef(path)) continue
+        fs.mkdirSync(join(folder, path, '..'), { recursive: true })
+        writeRef(join(folder, path), oid)
+      }
     },
     point(branch, commit) {
       fs.mkdirSync(join(folder, 'refs/heads/files'), { recursive: true })
@@ -200,8 +220,11 @@ interface Reader extends Pick<Repository, 'tags'> {
 
 function createReader(folder: string): Reader {
   let cache = {}
+  const packs = createPackReader(join(folder, 'objects', 'pack'))
   const place = (): { readonly fs: typeof fs; readonly gitdir: string; readonly cache: object } => ({ fs, gitdir: folder, cache })
   const readAny = async (oid: string): Promise<{ readonly kind: string; readonly content: Buffer }> => {
+    const found = packs.read(oid)
+    if (found !== null && objectId(found.kind, found.content) === oid) return found
     const { type, object } = await git.readObject({ ...place(), oid, format: 'content' }).catch((cause: unknown) => {
       throw damaged(oid, cause)
     })
@@ -214,7 +237,10 @@ function createReader(folder: string): Reader {
   }
   return {
     read,
-    forget: () => void (cache = {}),
+    forget() {
+      cache = {}
+      packs.forget()
+    },
     async expand(prefix) {
       if (!/^[0-9a-f]{4,40}$/.test(prefix)) throw missing(prefix)
       const oid = await git.expandOid({ ...place(), oid: prefix }).catch(() => {
@@ -264,6 +290,19 @@ function readRef(path: string): string | null {
   const oid = fs.readFileSync(path, 'utf8').trim()
   if (!/^[0-9a-f]{40}$/.test(oid)) throw damaged(path)
   return oid
+}
+
+/** Tags, and branches of files. */
+function otherRefs(folder: string): readonly string[] {
+  const found = fs.readdirSync(join(folder, 'refs'), { recursive: true, withFileTypes: true })
+  const paths = found.flatMap((entry) => (entry.isFile() ? [relative(folder, join(entry.parentPath, entry.name))] : []))
+  return paths.filter(isOtherRef)
+}
+
+/** What comes from elsewhere must not lead out of the folder. */
+function isOtherRef(path: string): boolean {
+  const [, name = ''] = /^refs\/(?:tags|heads\/files)\/(.+)$/.exec(path) ?? []
+  return /^[a-z0-9][a-z0-9._-]*(?:\/[a-z0-9][a-z0-9._-]*)*$/i.test(name) && !/\.\.|\.lock(?:\/|$)/.test(name)
 }
 
 /** As git-check-ref-format(1), and stricter. */

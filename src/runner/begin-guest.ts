@@ -15,6 +15,7 @@ import { readGatewayFiles } from './find-guest.ts'
 import {
   hasWorkspace,
   homeRoot,
+  type Home,
   type HostEnv,
   hostFiles,
   openHome,
@@ -69,11 +70,21 @@ export function ownLaunch({ entry }: GuestProgram, command: GuestCommand, compil
   return { file: process.execPath, args: [...guestFlags, entry, command], env: kept }
 }
 
+interface ProcessPlace {
+  readonly root: string
+  /** File for what it prints before it has a log. */
+  readonly stderr: string
+}
+
+export function placeOf({ root, logs }: Workspace): ProcessPlace {
+  return { root, stderr: join(logs, stderrFile) }
+}
+
 /** Without a pid it could not be started, and an `error` follows. @throws OxbowError where its log cannot be opened */
-export function startProcess(workspace: Workspace, { file, args, env }: GuestLaunch): GuestChild {
-  const log = openStderr(join(workspace.logs, stderrFile))
+export function startProcess(place: ProcessPlace, { file, args, env }: GuestLaunch): GuestChild {
+  const log = openStderr(place.stderr)
   const child = spawn(file, args, {
-    cwd: workspace.root,
+    cwd: place.root,
     env,
     stdio: ['pipe', 'pipe', log],
     // Its own process group: Ctrl+C in the terminal must reach only the terminal program.
@@ -104,13 +115,33 @@ export function beginGuest(env: HostEnv, name: string, program: GuestProgram = o
     const workspace = openWorkspace(home, user)
     const noted = readGatewayFiles(workspace)
     if ((noted !== null && isAlive(noted.pid)) || !existsSync(program.entry)) return null
-    return held(startProcess(workspace, ownLaunch(program, 'serve', home.compileCache, env)), workspace.root, program.entry)
+    return held(startProcess(placeOf(workspace), ownLaunch(program, 'serve', home.compileCache, env)), workspace.root, program.entry)
   } catch {
     return null
   }
 }
 
-function held(child: GuestChild, root: string, entry: string): BegunGuest {
+/**
+ * Begins a guest of nobody: it has loaded all that serves any user, and becomes the guest of the first whose envelope it gets. Until then it
+ * knows no user, no configuration and no secret. Not where the daemon keeps users apart by accounts of the system.
+ * @returns null where none can be begun
+ */
+export function beginSpare(home: Home, env: HostEnv, program: GuestProgram = ownGuestProgram()): BegunGuest | null {
+  if (home.system !== null || !existsSync(program.entry)) return null
+  try {
+    const { file, args, env: kept } = ownLaunch(program, 'serve', home.compileCache, env)
+    const place = { root: home.root, stderr: join(home.runner, `spare.${stderrFile}`) }
+    return held(startProcess(place, { file, args: [...args, spareArgument], env: kept }), null, program.entry)
+  } catch {
+    return null
+  }
+}
+
+/** Tells a guest program that nobody waits for it yet. */
+const spareArgument = 'spare'
+
+/** @param root the workspace that it was begun for; null: any */
+function held(child: GuestChild, root: string | null, entry: string): BegunGuest {
   let begun: GuestChild | null = child
   for (const part of [child, child.stdin]) part.on('error', () => {})
   const end = (): void => {
@@ -121,7 +152,7 @@ function held(child: GuestChild, root: string, entry: string): BegunGuest {
     end,
     take(workspace, program) {
       const isRunning = begun?.pid !== undefined && begun.exitCode === null && begun.signalCode === null
-      const taken = isRunning && workspace.root === root && program.entry === entry ? child : undefined
+      const taken = isRunning && (root === null || workspace.root === root) && program.entry === entry ? child : undefined
       if (taken === undefined) end()
       begun = null
       return taken

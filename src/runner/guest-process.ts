@@ -4,7 +4,7 @@
  */
 import { isErrorCode, OxbowError, crashSignals, leaveCrashMark } from '../base/index.ts'
 import { type GuestEnvelope, type GuestReport, guestReportSchema } from '../config/index.ts'
-import { type BegunGuest, type GuestCommand, type GuestLaunch, type GuestProgram, ownLaunch, startProcess } from './begin-guest.ts'
+import { type BegunGuest, type GuestCommand, type GuestLaunch, type GuestProgram, ownLaunch, placeOf, startProcess } from './begin-guest.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { guestStopTimeoutMs, maxGuestLineBytes } from './limits.ts'
 
@@ -36,7 +36,7 @@ interface Start {
 export async function spawnGuest({ home, workspace, envelope, program, env, launch, begun }: Start): Promise<GuestProcess> {
   const command: GuestCommand = envelope.question?.command ?? 'serve'
   const own = (): GuestLaunch => ownLaunch(program, command, home.compileCache, env)
-  const child = (launch === undefined ? begun?.take(workspace, program) : undefined) ?? startProcess(workspace, launch ?? own())
+  const child = (launch === undefined ? begun?.take(workspace, program) : undefined) ?? startProcess(placeOf(workspace), launch ?? own())
   begun?.end()
   const gone = new Promise<{ exitCode: number | null; signal: string | null }>((resolve) => {
     child.once('exit', (exitCode, signal) => {

@@ -1,5 +1,8 @@
 /** The public API of `services`: the list, the configuration with their sections, and what few others ask. */
+import { type Config, sectionOf } from '../config/index.ts'
 import type { Call } from '../protocol/index.ts'
+import type { OpeningStore } from '../store/index.ts'
+import type { TakeoverOptions, TookOver } from './versions/take-over-files.ts'
 
 export { services } from './list.ts'
 export { configSchema, parseConfig } from './config-schema.ts'
@@ -22,4 +25,14 @@ export { collectorAddresses, collectorVariables } from './telemetry/service.ts'
 /** Loaded when traces of a journal are exported. */
 export const exportTraces: (typeof import('./telemetry/export-traces.ts'))['exportTraces'] = async function* (store, options) {
   yield* (await import('./telemetry/export-traces.ts')).exportTraces(store, options)
+}
+/** Loaded in a cluster alone, before its guest runs anything. @returns null where the files stay on this machine */
+export const takeOverFiles = async (
+  place: Omit<TakeoverOptions, 'config' | 'place' | 'held'> & { readonly config: Config; readonly store: OpeningStore },
+): Promise<TookOver | null> => {
+  const { store, config, ...rest } = place
+  if (store.files === undefined) return null
+  const { takeOverFiles: take } = await import('./versions/take-over-files.ts')
+  const { versionsConfig } = await import('./versions/config.ts')
+  return take({ ...rest, place: store.files, held: store.opened, config: sectionOf(versionsConfig, config) })
 }

@@ -18,6 +18,7 @@ import { machine } from './machine/service.ts'
 import { models } from './models/service.ts'
 import { observe } from './observe/service.ts'
 import { programs } from './programs/service.ts'
+import { people } from './people/service.ts'
 import { plans } from './plans/service.ts'
 import { published } from './published/service.ts'
 import { replay } from './replay/service.ts'
@@ -56,6 +57,7 @@ export const services: readonly Service[] = [
   goals,
   heartbeat,
   access,
+  people,
   audit,
   extract,
   learn,

@@ -1,6 +1,21 @@
+import type { FilesPlace, KeptFiles } from './files/kept-files.ts'
 export { createHasher, erasedBody, type Hasher, type Holds, parseErased, parseReference, recordHash, recordHolds } from './chain.ts'
+/** Loaded by `oxbow cluster verify` alone. */
+export const loadStoredLeases = (): Promise<typeof import('./postgres/cluster-leases.ts')> => import('./postgres/cluster-leases.ts')
+export type { StoredLease } from './postgres/cluster-leases.ts'
 export { openMemoryStore, cipherChoice, openStore, shownStore, storeAddress } from './open-store.ts'
+export type { ClusterAlarms } from './postgres/cluster-alarms.ts'
+/** Loaded by the nodes of a cluster alone. */
+export const loadAlarms = (): Promise<typeof import('./postgres/cluster-alarms.ts')> => import('./postgres/cluster-alarms.ts')
 export { openPostgresStore } from './postgres/postgres-store.ts'
+export type { ServerReader } from './postgres/server-reader.ts'
+/** Loaded by nodes of a cluster alone. */
+export const loadServerReader = (): Promise<typeof import('./postgres/server-reader.ts')> => import('./postgres/server-reader.ts')
+export type { BucketPlace } from './files/bucket.ts'
+export type { FilesPlace, KeptFiles, KeptKind, NewestFiles, NewPack } from './files/kept-files.ts'
+/** Loaded in the thread of the versions, in a cluster. */
+export const openKeptFiles = async (place: FilesPlace): Promise<KeptFiles> => (await import('./files/kept-files.ts')).openKeptFiles(place)
+export { maxKeptPacks } from './files/limits.ts'
 export { foldPhrase, matchPhrases, type PhraseMatch } from './phrase-scan.ts'
 export { fileFault } from './store-fault.ts'
 export { openSqliteStore } from './sqlite/sqlite-store.ts'
@@ -16,6 +31,7 @@ export {
   storedSecrets,
   zoeyMethods,
 } from './upkeep/on-demand.ts'
+export type { GuestSide } from './upkeep/connection.ts'
 export { attachMemory, type OpenedMemory } from './memory/memory-source.ts'
 export { marksCall, type RowMark } from './memory/memory-marks.ts'
 export type * from './memory.ts'

@@ -249,7 +249,14 @@ export type MemorySource =
       readonly path: string
       readonly cipher?: { readonly masters: readonly string[]; readonly required: boolean }
     }
-  | { readonly kind: 'postgres'; readonly user: UserId; readonly url: string; readonly shown: string; readonly snapshot?: SnapshotChoice }
+  | {
+      readonly kind: 'postgres'
+      readonly user: UserId
+      readonly rowRole: string
+      readonly url: string
+      readonly shown: string
+      readonly snapshot?: SnapshotChoice
+    }
 
 /** Where a database on a server has the snapshot of what a search holds: on this machine. */
 export interface SnapshotChoice {

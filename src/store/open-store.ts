@@ -1,6 +1,7 @@
 /** Opens the store that a configuration names: a SQLite file or a Postgres database; or one in memory. */
 import { type Clock, ownValue, systemClock, type UserId } from '../base/index.ts'
 import type { GuestLease, StoreConfig } from '../config/index.ts'
+import type { BucketPlace } from './files/bucket.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import { openSqliteStore } from './sqlite/sqlite-store.ts'
 import { createStoreClient } from './store-client.ts'
@@ -20,6 +21,8 @@ interface StoreChoice {
   readonly exclusive?: boolean
   /** Of a guest in a cluster, whose store is in Postgres. */
   readonly lease?: GuestLease
+  /** Where such a guest keeps large contents of files; null: with the store. */
+  readonly bucket?: BucketPlace | null
   /** Master keys, where the runner has some; see `CipherChoice`. */
   readonly masters?: readonly string[]
 }
@@ -33,12 +36,15 @@ export function storeAddress({ config, environment }: Pick<StoreChoice, 'config'
 export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   const { config, path, user, readOnly = false, exclusive = false } = choice
   const url = storeAddress(choice)
-  const { durability, pool } = config
+  const { durability, pool, role } = config
   const cipher = cipherChoice(choice)
   if (url === '') return openSqliteStore({ path, user, durability, readOnly, exclusive, ...(cipher !== null && { cipher }) })
   const { openPostgresStore } = await import('./postgres/postgres-store.ts')
   const snapshot = { path, masters: cipher === null ? null : cipher.masters }
-  return openPostgresStore({ url, user, pool, durability, readOnly, exclusive, snapshot, ...(choice.lease && { lease: choice.lease }) })
+  const { lease, bucket = null } = choice
+  const fenced = lease && { lease }
+  const store = await openPostgresStore({ url, user, role, pool, durability, readOnly, exclusive, snapshot, ...fenced })
+  return lease === undefined ? store : { ...store, files: { url, shown: await shownStore(choice), user, lease, bucket } }
 }
 
 /** @returns null where nothing is encrypted and nothing is to be */

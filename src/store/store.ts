@@ -5,6 +5,7 @@
  */
 import type { CallId, OxbowError, SessionId, UserId } from '../base/index.ts'
 import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../protocol/index.ts'
+import type { FilesPlace } from './files/kept-files.ts'
 import type { MemoryChange, MemorySource, MemoryStore } from './memory.ts'
 
 /** A change of a projection, committed with the records that cause it. */
@@ -167,6 +168,8 @@ export interface HistoryRow {
  */
 export interface Store {
   readonly user: UserId
+  /** Where a guest of a cluster keeps its files; absent: they stay on this machine. */
+  readonly files?: FilesPlace
   /** Why the store is read-only, null while it is not; every append is refused with this error. */
   fault(): OxbowError | null
   /**

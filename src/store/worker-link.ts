@@ -31,6 +31,8 @@ export interface PostgresRole {
   /** The same for people, without the password. */
   readonly shown: string
   readonly user: UserId
+  /** The role of the database that it works as. */
+  readonly rowRole: string
   readonly durability: Durability
   readonly exclusive: boolean
   readonly readOnly: boolean

@@ -129,17 +129,22 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),
   // Loaded by `oxbow cluster` alone.
-  row('cluster', 'host', ['runner'], {
+  row('cluster', 'host', ['runner', 'gateway', 'services', 'store'], {
     buildTime: {
       '@nats-io/transport-node': 'connects to NATS: docs/decisions/2026-11-27-cluster.md',
       '@nats-io/jetstream': 'the work queue of wakes; the same',
       '@nats-io/kv': 'leases, presence and places as keys; the same',
+      '@nats-io/nkeys': 'who a node is for NATS; the same',
+      '@peculiar/asn1-schema': 'writes the certificates of nodes as DER; behind `trust/certificates.ts`',
+      '@peculiar/asn1-x509': 'what a certificate is made of; the same',
       httpxy: 'forwards requests, streams and WebSockets between nodes',
       zod: 'what other nodes have written is parsed',
     },
     builtins: {
-      'node:fs': 'credentials for NATS are a file',
+      'node:fs': 'credentials for NATS, and what a machine knows of its cluster, are files',
       'node:http': 'the door of a node, fetched lazily',
+      'node:https': 'doors over TLS, and requests to those of other nodes, fetched lazily',
+      'node:tls': 'types of their sockets',
       'node:net': 'types of its sockets',
     },
   }),
@@ -191,6 +196,8 @@ export const modules: readonly ModuleRow[] = [
       zod,
       '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/sdk.ts`',
       '@modelcontextprotocol/server': 'MCP, from the project that defines it; fetched lazily, behind `mcp/mcp-server.ts`',
+      'openid-client': 'OpenID Connect, certified; fetched lazily, behind `sign-in/provider.ts`',
+      jose: 'signatures of access tokens, of the same author; the same',
     },
     builtins: {
       'node:http': 'the listening socket, fetched lazily',
@@ -348,6 +355,7 @@ export const modules: readonly ModuleRow[] = [
     buildTime: {
       'better-sqlite3-multiple-ciphers': 'SQLite, in a worker; the build that can encrypt the whole file',
       pg: 'Postgres, where its address is configured',
+      '@aws-sdk/client-s3': 'large contents of files of a cluster, where a bucket is configured; loaded with the first',
       zod: 'a backup is a file that somebody hands over: its manifest is parsed',
       'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
       kysely: 'one query layer over SQLite and Postgres; scripts/make-statements.ts writes down what it compiles',
@@ -405,6 +413,7 @@ export const tools: Reasons = {
   '@opentelemetry/otlp-transformer': 'the official definitions of OTLP, by which tests decode what a collector gets',
   '@opentelemetry/semantic-conventions': 'the names of the conventions, which tests compare ours with',
   '@seriousme/openapi-schema-validator': 'validates the OpenAPI document of the gateway',
+  'oidc-provider': 'a real provider of OpenID Connect, for the tests of signing in',
   'fast-check': 'laws',
   'request-filtering-agent': 'a second opinion on what may be reached, for the tests of the egress',
   '@anthropic-ai/sandbox-runtime': 'the process tier of macOS, which tests run on Linux; who uses it installs it',

@@ -61,6 +61,7 @@ export const depthRules: DepthRules = {
     'src/tui/ports.ts': 'the port to the program that opens the full-screen terminal',
     'src/tui/view/highlight-js.d.ts': "the used part of a package whose own types depend on a browser's",
     'src/tools/time-calls.ts': 'the one call of its family',
+    'src/gateway/door-parts.ts': 'what the door of a cluster uses of the gateway, which a guest never loads',
     'src/gateway/a2a/sdk.ts': 'the port to the SDK of A2A, which bundles it and loads it lazily',
     'src/client/node-client.ts': "Node's socket, apart from the browser's",
     'src/protocol/hands/git-runs.ts': 'one list for hands and the kernel, which hands import without zod',

@@ -2,6 +2,8 @@
  * What must hold after whatever was done to a cluster, read from the database and from its log of statements, which neither nodes nor guests
  * write. It knows nothing of leases but the epoch that each session of the database has claimed.
  */
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
 import type { PostgresDatabase } from '../../src/store/postgres/postgres-fixture.ts'
 import { until } from './cluster-fixture.ts'
 
@@ -11,27 +13,57 @@ interface Commit {
   readonly epoch: number
 }
 
-/** @param log lines that begin with the process id and `|`; statements, and their parameters as details */
-export function commitsIn(log: string): readonly Commit[] {
+interface Session {
+  epoch: number
+  user: string
+  wrote: boolean
+  last: string
+}
+
+/** Reads lines that begin with the process id and `|`: statements, and their parameters as details. @returns what it has found so far */
+function createCommitReader(): { readonly commits: readonly Commit[]; take(line: string): void } {
   const commits: Commit[] = []
-  const sessions = new Map<string, { epoch: number; user: string; wrote: boolean; last: string }>()
-  for (const line of log.split('\n')) {
-    const [, pid = '', said = ''] = /^(\d+)\|(.*)$/.exec(line) ?? []
-    if (pid === '') continue
-    const session = sessions.get(pid) ?? { epoch: 0, user: '', wrote: false, last: '' }
-    sessions.set(pid, session)
-    if (said.startsWith('DETAIL:') && session.last.includes('insert into "cluster_lease"')) {
-      const [, user = '', epoch = '0'] = /\$1 = '([^']*)', \$2 = '\d+', \$3 = '(\d+)'/.exec(said) ?? []
-      Object.assign(session, { user, epoch: Number(epoch) })
-    } else if (said.includes('execute put_records')) session.wrote = true
-    else if (/statement: (?:begin|rollback)/.test(said)) session.wrote = false
-    else if (said.includes('statement: commit')) {
-      if (session.wrote) commits.push({ user: session.user, epoch: session.epoch })
-      session.wrote = false
-    }
-    if (!said.startsWith('DETAIL:')) session.last = said
+  const sessions = new Map<string, Session>()
+  return {
+    commits,
+    take(line) {
+      const [, pid = '', said = ''] = /^(\d+)\|(.*)$/.exec(line) ?? []
+      if (pid === '') return
+      const session = sessions.get(pid) ?? { epoch: 0, user: '', wrote: false, last: '' }
+      sessions.set(pid, session)
+      if (said.startsWith('DETAIL:') && session.last.includes('insert into "cluster_lease"')) {
+        const [, user = '', epoch = '0'] = /\$1 = '([^']*)', \$2 = '\d+', \$3 = '(\d+)'/.exec(said) ?? []
+        Object.assign(session, { user, epoch: Number(epoch) })
+      } else if (said.includes('execute put_records')) session.wrote = true
+      else if (/statement: (?:begin|rollback)/.test(said)) session.wrote = false
+      else if (said.includes('statement: commit')) {
+        if (session.wrote) commits.push({ user: session.user, epoch: session.epoch })
+        session.wrote = false
+      }
+      if (!said.startsWith('DETAIL:')) session.last = said.slice(0, maxKeptChars)
+    },
   }
-  return commits
+}
+
+/** Enough to know a statement again. */
+const maxKeptChars = 300
+
+/** @param log of one server, which knows each session by its process id */
+export function commitsIn(log: string): readonly Commit[] {
+  const reader = createCommitReader()
+  for (const line of log.split('\n')) reader.take(line)
+  return reader.commits
+}
+
+/** @param files of primaries that followed each other; process ids are different in each */
+export async function commitsOf(files: readonly string[]): Promise<readonly Commit[]> {
+  const all: Commit[] = []
+  for (const file of files) {
+    const reader = createCommitReader()
+    for await (const line of createInterface({ input: createReadStream(file) })) reader.take(line)
+    for (const commit of reader.commits) all.push(commit)
+  }
+  return all
 }
 
 /** @returns in words, where an older epoch has written after a newer one */

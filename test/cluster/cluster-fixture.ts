@@ -5,10 +5,14 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { natsSkip, startNats } from '../../src/cluster/nats-fixture.ts'
+import type { Scenario } from '../../src/engine/index.ts'
+import { freePort, natsSkip, type NatsServer, startNats } from '../../src/cluster/nats-fixture.ts'
+import { issueCertificate } from '../../src/cluster/trust/certificates.ts'
+import { makeNode, readAuthority, readIdentity, writeIdentity } from '../../src/cluster/trust/node-identity.ts'
 import { createDatabase, type PostgresDatabase, postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { program as ownProgram } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
+import type { ClusterConfig } from '../../src/config/index.ts'
 import { startModel } from '../support/model.ts'
 import { patienceMs } from '../support/patience.ts'
 
@@ -19,11 +23,18 @@ export function clusterSkip(): string | false {
 
 export interface TestNode {
   readonly name: string
+  readonly pid: number
   readonly door: string
   readonly said: { text: string }
   readonly env: NodeJS.ProcessEnv
+  /** How many guests run on this machine. */
+  guests(): number
   /** The process of a user's guest on this machine; null: none runs. */
   guestPid(user: string): number | null
+  /** Where a user's files are. */
+  shared(user: string): string
+  /** Its disk is lost, for a machine that has lost power. */
+  wipe(): void
   /** Sends a signal to the node and all its guests, as if the machine stopped, went on, or lost power. */
   machine(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL', which?: 'node' | 'guests'): void
   readonly ended: Promise<void>
@@ -32,13 +43,17 @@ export interface TestNode {
 
 export interface TestCluster extends AsyncDisposable {
   readonly database: PostgresDatabase
+  readonly nats: NatsServer
   readonly postgresLog: () => string
+  /** Of a machine of the cluster. */
+  readonly clusterConfig: ClusterConfig
   readonly env: (name: string) => NodeJS.ProcessEnv
-  startNode(name: string): Promise<TestNode>
+  /** @param token with which the machine joins; absent: it has a certificate without one */
+  startNode(name: string, token?: string, program?: string): Promise<TestNode>
   /** Runs a verb with the home of a node. */
   oxbow(name: string, ...words: readonly string[]): Promise<{ readonly exit: number; readonly text: string }>
   /** A key of a user for programs, made where their guest runs. */
-  keyOf(user: string): Promise<string>
+  keyOf(user: string, right?: string): Promise<string>
 }
 
 export interface ClusterChoice {
@@ -46,43 +61,79 @@ export interface ClusterChoice {
   readonly program?: string
   /** How long the model takes to answer. */
   readonly answerMs?: number
+  /** Further lines of `[cluster]`. */
+  readonly cluster?: readonly string[]
+  /** What the model does with messages that match; it repeats all others. */
+  readonly turns?: Scenario['turns']
+  /** All that it answers, in place of these. */
+  readonly script?: Scenario
+  /** Of a model that runs already, instead of one that repeats what it hears. */
+  readonly modelUrl?: string
+  /** @returns the address at which the nodes reach the database, in place of its own */
+  readonly storeUrl?: (direct: string) => string
+  /** Lines of the configuration of every machine, before `[cluster]`. */
+  readonly config?: readonly string[]
+  /** More of the environment of all nodes. */
+  readonly env?: NodeJS.ProcessEnv
+  /** NATS takes nodes with a certificate of the cluster alone. */
+  readonly natsTls?: boolean
 }
 
-export async function startCluster({ program = ownProgram, answerMs = 50 }: ClusterChoice = {}): Promise<TestCluster> {
+export async function startCluster({
+  program = ownProgram,
+  answerMs = 50,
+  turns = [],
+  config = [],
+  cluster = [],
+  natsTls = false,
+  ...choice
+}: ClusterChoice = {}): Promise<TestCluster> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-cluster-'))
   // Statements in the log tell afterwards who has written what, in order.
   const postgres = await startPostgres({ settings: ['log_statement = all', `log_line_prefix = '%p|'`, 'max_connections = 100'] })
   const database = await createDatabase(postgres)
-  const nats = await startNats()
-  const model = await startModel({ turns: [{ steps: [{ events: [{ delay_ms: answerMs }, { text: 'Heard: {{last}}' }] }] }] })
+  const natsPort = await freePort()
+  const repeats: Scenario = { turns: [...turns, { steps: [{ events: [{ delay_ms: answerMs }, { text: 'Heard: {{last}}' }] }] }] }
+  const model = await startModel(choice.script ?? repeats)
   const nodes: TestNode[] = []
-  const homes = openHomes(root, [
+  const homes = openHomes(root, (name) => [
     '[model]',
     `provider = "openai"`,
-    `base_url = "${model.config.base_url}"`,
+    `base_url = "${choice.modelUrl ?? model.config.base_url}"`,
     '[memory]',
     'embedder = "none"',
+    ...config,
     '[cluster]',
-    `nats = ["${nats.url}"]`,
+    `nats = ["${natsTls ? 'tls' : 'nats'}://127.0.0.1:${natsPort}"]`,
+    `node = "${name}"`,
+    ...cluster,
   ])
-  const envOf = (name: string): NodeJS.ProcessEnv => ({ ...homes(name), OXBOW_STORE_URL: database.url })
+  const envOf = (name: string): NodeJS.ProcessEnv => ({
+    ...homes(name),
+    ...choice.env,
+    OXBOW_STORE_URL: choice.storeUrl?.(database.url) ?? database.url,
+  })
   const oxbow: TestCluster['oxbow'] = (name, ...words) =>
     new Promise((resolve) => {
       execFile(process.execPath, [program, ...words], { env: envOf(name), timeout: patienceMs }, (error, stdout, stderr) => {
         resolve({ exit: error === null ? 0 : Number(error.code ?? 99), text: stdout + stderr })
       })
     })
+  const nats = await startNats({ port: natsPort, ...(natsTls && { settings: await natsSettings(root, oxbow) }) })
   return {
     database,
+    nats,
+    clusterConfig: nats.config,
     postgresLog: () => readFileSync(join(postgres.folder, 'data', 'log'), 'utf8'),
     env: envOf,
     oxbow,
-    async startNode(name) {
-      const node = await startNode(program, name, envOf(name))
+    async startNode(name, token, other = program) {
+      if (token === undefined) enrol(root, join(envOf(name)['OXBOW_HOME']!, 'cluster'), name)
+      const node = await startNode([other, 'cluster', 'join', ...(token === undefined ? [] : [token]), '--json'], name, envOf(name))
       nodes.push(node)
       return node
     },
-    async keyOf(user) {
+    async keyOf(user, right = 'user') {
       const where = JSON.parse((await oxbow(nodes[0]!.name, 'cluster', 'where', user, '--json')).text) as { node: string }
       const made = await oxbow(
         where.node,
@@ -90,7 +141,7 @@ export async function startCluster({ program = ownProgram, answerMs = 50 }: Clus
         'create',
         `key${Math.random().toString(36).slice(2, 8)}`,
         '--right',
-        'user',
+        right,
         '--user',
         user,
       )
@@ -109,26 +160,52 @@ export async function startCluster({ program = ownProgram, answerMs = 50 }: Clus
   }
 }
 
+async function natsSettings(root: string, oxbow: TestCluster['oxbow']): Promise<string> {
+  const folder = join(root, 'nats')
+  assert.equal((await oxbow('a', 'cluster', 'nats', folder)).exit, 0)
+  return join(folder, 'oxbow-tls.conf')
+}
+
+/** As a token does it (`door-trust.full.test.ts`), but without the time that starting programs takes. */
+export function enrol(root: string, folder: string, name: string): void {
+  if (readIdentity(folder) !== null) return
+  const authority = readdirSync(root)
+    .map((machine) => readAuthority(join(root, machine, 'oxbow', 'cluster')))
+    .find((found) => found !== null)
+  assert.ok(authority, 'oxbow cluster init has run on a machine')
+  const made = makeNode()
+  writeIdentity(folder, made, { cert: issueCertificate(authority, { name, publicKey: made.publicKey }, Date.now()), ca: authority.cert })
+}
+/** Of what a node says, the end is kept: it may run for days. */
+const maxSaidChars = 200_000
+
 /** @returns the environment of each machine, by its name; its home is made with the first use */
-function openHomes(root: string, config: readonly string[]): (name: string) => NodeJS.ProcessEnv {
+export function openHomes(root: string, config: (name: string) => readonly string[]): (name: string) => NodeJS.ProcessEnv {
   return (name) => {
     const home = join(root, name, 'oxbow')
     const file = join(home, 'config.toml')
     if (!existsSync(file)) {
       mkdirSync(join(root, name), { recursive: true })
       shareCompileCache(home)
-      writeFileSync(file, [...config, `node = "${name}"`, ''].join('\n'))
+      writeFileSync(file, [...config(name), ''].join('\n'))
     }
     return { PATH: process.env['PATH'], HOME: join(root, name), OXBOW_HOME: home, OPENAI_API_KEY: 'test' }
   }
 }
 
-async function startNode(program: string, name: string, env: NodeJS.ProcessEnv): Promise<TestNode> {
-  const child = spawn(process.execPath, [program, 'cluster', 'join', '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+/** @param prefix goes before the command, as one that runs it elsewhere */
+export async function startNode(
+  words: readonly string[],
+  name: string,
+  env: NodeJS.ProcessEnv,
+  prefix: readonly string[] = [],
+): Promise<TestNode> {
+  const [first, ...rest] = [...prefix, process.execPath, ...words]
+  const child = spawn(first!, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const said = { text: '' }
   let out = ''
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (said.text += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (said.text = (said.text + chunk.toString()).slice(-maxSaidChars)))
   const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()))
   let isOver = false
   void ended.then(() => (isOver = true))
@@ -156,10 +233,14 @@ async function startNode(program: string, name: string, env: NodeJS.ProcessEnv):
   }
   return {
     name,
+    pid: child.pid!,
     door,
+    guests: () => namesIn(users).filter((user) => guestPid(user) !== null).length,
     said,
     env,
     guestPid,
+    shared: (user) => join(users, user, 'shared'),
+    wipe: () => rmSync(users, { recursive: true, force: true, maxRetries: 5 }),
     machine(sent, which) {
       if (which !== 'guests' && !isOver) signal(child.pid, sent)
       if (which === 'node') return

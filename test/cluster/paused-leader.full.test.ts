@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isAlive } from '../../src/base/index.ts'
 import { chainFaults, commitsIn, interleavings, messageFaults } from './cluster-checker.ts'
 import { type ClusterChoice, clusterSkip, send, startCluster, until } from './cluster-fixture.ts'
-import { unfencedBuild } from './unfenced-build.ts'
+import { unfencedBuild } from './changed-build.ts'
 
 const skip = clusterSkip()
 const user = 'ann'

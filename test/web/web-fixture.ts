@@ -15,7 +15,7 @@ import { startModel, type TestModel } from '../support/model.ts'
 import { makeWorkspace, type TestWorkspace, tokenOf } from '../support/workspace.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const chromiumPath = '/usr/bin/chromium'
+export const chromiumPath = '/usr/bin/chromium'
 
 /** @returns the folder that the guest of a test serves */
 export function builtFolder(): string {

@@ -1,5 +1,5 @@
 /** Definitions of `cluster`. */
-import { type AddVerbs, dryRunOption, examples, plainVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, parseCount, plainVerb, verbGroup } from '../verb-parts.ts'
 
 const json = ['--json', 'print one JSON object'] as const
 
@@ -12,14 +12,29 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
     'oxbow cluster join',
     'oxbow cluster nodes',
   )
-  plainVerb(cluster.command('init'), 'make what a cluster keeps in NATS; again, it changes nothing but settings')
+  plainVerb(
+    cluster.command('init'),
+    'make a cluster: its authority on this machine, and what it keeps in NATS; again, it changes nothing but settings',
+  )
     .option(...json)
     .addHelpText('after', examples('oxbow cluster init'))
     .action((options) => choose(async () => (await load()).clusterInit(options, terminal)))
-  plainVerb(cluster.command('join'), 'run this machine’s node, until Ctrl+C')
+  plainVerb(cluster.command('join [token]'), 'run this machine’s node, until Ctrl+C; the first time with a token of `oxbow cluster invite`')
     .option(...json)
-    .addHelpText('after', examples('oxbow cluster join'))
-    .action((options) => choose(async () => (await load()).clusterJoin(options, terminal)))
+    .addHelpText('after', examples('oxbow cluster join', 'oxbow cluster join oxbow-join-1.eyJ1cmwiOiJod…'))
+    .action((token, options) => choose(async () => (await load()).clusterJoin(token, options, terminal)))
+  plainVerb(cluster.command('invite'), 'print a token with which one more machine joins within an hour')
+    .option(...json)
+    .addHelpText('after', examples('oxbow cluster invite'))
+    .action((options) => choose(async () => (await import('./trust.ts')).clusterInvite(options, terminal)))
+  plainVerb(
+    cluster.command('nats <folder>'),
+    'write the certificate and the settings of a NATS server that takes nodes of this cluster alone',
+  )
+    .option('--host <name...>', 'names and addresses by which the nodes reach it', ['localhost', '127.0.0.1'])
+    .option(...json)
+    .addHelpText('after', examples('oxbow cluster nats /etc/nats --host nats-1 10.0.0.5'))
+    .action((folder, options) => choose(async () => (await import('./trust.ts')).clusterNats(folder, options, terminal)))
   plainVerb(cluster.command('status'), 'say how many nodes and guests there are, and whether all is well')
     .option(...json)
     .addHelpText('after', examples('oxbow cluster status'))
@@ -42,7 +57,7 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...json)
     .addHelpText('after', examples('oxbow cluster drain node-2', 'oxbow cluster drain node-2 --undo'))
     .action((node, options) => choose(async () => (await load()).clusterDrain(node, options, terminal)))
-  plainVerb(cluster.command('remove <node>'), 'forget a node that has left for good')
+  plainVerb(cluster.command('remove <node>'), 'forget a node that has left for good, and revoke its certificate')
     .option(...dryRunOption)
     .option(...json)
     .addHelpText('after', examples('oxbow cluster remove node-2', 'oxbow cluster remove node-2 --dry-run'))
@@ -51,4 +66,10 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow cluster doctor'))
     .action((options) => choose(async () => (await import('./doctor.ts')).clusterDoctor(options, terminal)))
+  plainVerb(cluster.command('verify'), 'check every journal and lease of the cluster; it only reads, unless --load is given')
+    .option('--user <user>', 'only this user')
+    .option('--load <messages>', 'first send so many messages as the user cluster-verify, and move its guest about', parseCount(10_000, 1))
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', examples('oxbow cluster verify', 'oxbow cluster verify --load 20'))
+    .action((options) => choose(async () => (await import('./verify.ts')).clusterVerify(options, terminal)))
 }

@@ -1,9 +1,22 @@
 /** `oxbow cluster init`, `join`, `status`, `nodes`, `where`, `move`, `drain` and `remove`: what they ask of the keys in NATS, and say. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ClusterLink, initCluster, joinCluster, type NodeView, openClusterLink, protocolVersion } from '../../cluster/index.ts'
-import { OxbowError } from '../../base/index.ts'
+import {
+  type ClusterLink,
+  foundCluster,
+  initCluster,
+  joinCluster,
+  newestProtocol,
+  type NodeIdentity,
+  nodeName,
+  type NodeView,
+  openClusterLink,
+  protocolVersion,
+  readIdentity,
+  trustFolder,
+} from '../../cluster/index.ts'
+import { OxbowError, ownValue } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
-import { loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
+import { beginSpare, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
 import { guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
@@ -21,8 +34,18 @@ export function machineConfig({ env }: Pick<Terminal, 'env'>): Config {
   return loadConfig(home, openWorkspace(home, parseUser(defaultUser)))
 }
 
+/** @returns the folder with what this machine knows of its cluster */
+export function ownTrust({ env }: Pick<Terminal, 'env'>): string {
+  return trustFolder(openHome(env).root)
+}
+
+/** As this machine’s node. @throws OxbowError where the cluster cannot be reached */
+export function openOwnLink(terminal: Terminal): Promise<ClusterLink> {
+  return openClusterLink(machineConfig(terminal).cluster, readIdentity(ownTrust(terminal)))
+}
+
 async function withLink<Result>(terminal: Terminal, use: (link: ClusterLink) => Promise<Result>): Promise<Result> {
-  const link = await openClusterLink(machineConfig(terminal).cluster)
+  const link = await openOwnLink(terminal)
   try {
     return await use(link)
   } finally {
@@ -32,21 +55,38 @@ async function withLink<Result>(terminal: Terminal, use: (link: ClusterLink) => 
 
 export async function clusterInit(options: Options, terminal: Terminal): Promise<number> {
   const { cluster } = machineConfig(terminal)
-  await initCluster(cluster)
-  const text = `The cluster is ready in NATS (copies: ${cluster.replicas}).\nStart a node on each machine: oxbow cluster join`
-  return printAnswer({ ready: true, replicas: cluster.replicas }, text, options, terminal)
+  const folder = ownTrust(terminal)
+  const identity: NodeIdentity = foundCluster(folder, nodeName(cluster), Date.now())
+  await initCluster(cluster, identity)
+  const text = [
+    `The cluster is ready in NATS (copies: ${cluster.replicas}). This machine vouches for its nodes: keep a copy of ${folder}`,
+    'Start the node of this machine: oxbow cluster join',
+    'For each other machine, print a token while it runs: oxbow cluster invite',
+  ]
+  return printAnswer(
+    { ready: true, replicas: cluster.replicas, node: identity.name, nkey: identity.nkey },
+    text.join('\n'),
+    options,
+    terminal,
+  )
 }
 
 /** The node of this machine, in the foreground. */
-export async function clusterJoin({ json }: { readonly json?: boolean | undefined }, terminal: Terminal): Promise<number> {
+export async function clusterJoin(token: string | undefined, { json }: Options, terminal: Terminal): Promise<number> {
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
     onInterrupt(() => resolve())
   })
+  const { cluster, store, sandbox } = machineConfig(terminal)
   const node = await joinCluster({
-    config: machineConfig(terminal).cluster,
+    config: cluster,
+    tier: sandbox.allow_lower || sandbox.tier,
+    folder: ownTrust(terminal),
+    token: token ?? '',
+    storeUrl: ownValue(terminal.env, store.url_env)?.trim() || store.url,
     version: terminal.version,
     setup: (user) => guestSetup({ user, isSafe: true }, terminal),
+    begin: () => beginSpare(openHome(terminal.env), terminal.env, terminal.program),
     say: (text) => printNotice(terminal, `${new Date().toISOString()} ${plainText(text)}`),
   })
   if (json === true) printLine(terminal, JSON.stringify({ node: node.name, door: node.url, pid: process.pid }))
@@ -82,8 +122,8 @@ export async function clusterNodes({ json }: Options, terminal: Terminal): Promi
 }
 
 function nodeTable(nodes: readonly NodeView[]): string {
-  const rows = nodes.map(({ name, state, guests, capacity, freeMb, version, labels, url }) =>
-    [name, state, `${guests}/${capacity}`, `${freeMb} MB`, version, labels.join(' ') || '-', url].map(plainText),
+  const rows = nodes.map(({ name, state, guests, capacity, freeMb, version, labels, door }) =>
+    [name, state, `${guests}/${capacity}`, `${freeMb} MB`, version, labels.join(' ') || '-', door].map(plainText),
   )
   return table([['node', 'state', 'guests', 'free', 'version', 'labels', 'door'], ...rows])
 }
@@ -111,28 +151,46 @@ export async function clusterWhere(
       }
     }
     const place = await link.place(user)
-    const [node, state] = lease === null ? [place?.node ?? '', 'not running'] : [lease.node, lease.state]
+    const door = (await link.all()).nodes.find(({ name }) => name === lease?.node)?.door ?? null
+    const [node, state] =
+      lease === null ? [place?.node ?? '', place?.isAsleep === true ? 'asleep' : 'not running'] : [lease.node, lease.state]
     const value = {
       user,
       running: lease !== null,
       node,
       state,
       epoch: lease?.epoch ?? null,
-      door: lease?.url ?? null,
+      door,
+      wakes_at: lease === null ? (place?.wakesAt ?? null) : null,
       failure: place?.failure ?? '',
     }
     const text =
       lease === null
-        ? `${user} does not run${node === '' ? '' : `; it was on ${node} last`}.${value.failure === '' ? '' : `\nWhy: ${value.failure}`}\nStart it: oxbow cluster where ${user} --wake`
+        ? `${user} ${state === 'asleep' ? 'sleeps' : 'does not run'}${node === '' ? '' : `; it was on ${node} last`}.${describeRest(value)}`
         : `${user} runs on ${node} (${state}, lease ${value.epoch}); any node leads there: ${value.door}/users/${user}/`
     return printAnswer(value, plainText(text), options, terminal)
   })
 }
 
+/** What starts it again. */
+function describeRest({
+  user,
+  state,
+  failure,
+  wakes_at: at,
+}: Record<'user' | 'state' | 'failure', string> & { wakes_at: number | null }): string {
+  if (state === 'asleep') return ` A message wakes it${at === null ? '' : `, and what is due at ${new Date(at).toISOString()}`}.`
+  return `${failure === '' ? '' : `\nWhy: ${failure}`}\nStart it: oxbow cluster where ${user} --wake`
+}
+
 export async function clusterMove(name: string, node: string, options: Options, terminal: Terminal): Promise<number> {
   const user = parseUser(name)
   return withLink(terminal, async (link) => {
-    await nodeOf(link, node)
+    const { protocol } = await nodeOf(link, node)
+    if (protocol < newestProtocol((await link.all()).nodes))
+      throw new OxbowError('bad_input', `${plainText(node)} is of an older version than other nodes: it takes no guests.`, {
+        hint: 'Upgrade it first, or choose another: oxbow cluster nodes',
+      })
     const lease = await link.lease(user)
     if (lease === null) throw new OxbowError('not_found', `${user} does not run.`, { hint: `Start it: oxbow cluster where ${user} --wake` })
     if (lease.node !== node) await link.writeWish({ user }, { moveTo: node })
@@ -178,15 +236,17 @@ export async function clusterRemove(
     if (nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node))
       throw new OxbowError('bad_input', `${node} is up.`, { hint: `Drain it first, and end it: oxbow cluster drain ${node}` })
     if (options.dryRun === true) return printPreview({ would: `forget the node ${plainText(node)}`, target: { node } }, options, terminal)
+    await link.revoke(node, Date.now())
     await link.removeNode(node)
-    return printAnswer({ node, removed: true }, `${node} is forgotten.`, options, terminal)
+    return printAnswer({ node, removed: true }, `${node} is forgotten, and its certificate does not hold any more.`, options, terminal)
   })
 }
 
 /** @throws OxbowError `not_found` for a node that is not up */
-async function nodeOf(link: ClusterLink, node: string): Promise<void> {
+async function nodeOf(link: ClusterLink, node: string): Promise<NodeView> {
   const { nodes } = await link.all()
-  if (nodes.some(({ name }) => name === node)) return
+  const found = nodes.find(({ name }) => name === node)
+  if (found !== undefined) return found
   const up = nodes.map(({ name }) => name).join(', ') || 'none'
   throw new OxbowError('not_found', `No node ${plainText(node)} is up.`, { hint: `Nodes that are: ${up}.` })
 }

@@ -1,16 +1,10 @@
 /** `oxbow cluster doctor`: what a cluster needs, from the ground up; each check says what to do where it fails. */
-import { answers, openClusterLink, protocolVersion } from '../../cluster/index.ts'
+import { answers, type ClusterLink, openClusterLink, protocolVersion, readIdentity } from '../../cluster/index.ts'
 import { errorMessage, isOxbowError, ownValue } from '../../base/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { printLine, type Terminal } from '../terminal.ts'
-import { machineConfig } from './cluster.ts'
-
-interface Check {
-  readonly check: string
-  readonly ok: boolean
-  readonly detail: string
-  readonly hint: string
-}
+import { machineConfig, ownTrust } from './cluster.ts'
+import { certificateChecks, type Check } from './trust.ts'
 
 export async function clusterDoctor({ json }: { readonly json?: boolean | undefined }, terminal: Terminal): Promise<number> {
   let isWell = true
@@ -32,12 +26,15 @@ async function* checks(terminal: Terminal): AsyncGenerator<Check> {
     detail: url === '' ? 'a file of this machine, which other nodes cannot reach' : `Postgres at ${URL.parse(url)?.host ?? '?'}`,
     hint: 'Move it: oxbow store move postgres://oxbow@host/oxbow, and set store.url on every node.',
   }
-  const link = await openClusterLink(cluster).catch((error: unknown) => error)
+  const identity = attempt(() => readIdentity(ownTrust(terminal)))
+  for (const check of certificateChecks(identity, cluster, Date.now())) yield check
+  const known = identity instanceof Error ? null : identity
+  const link = await openClusterLink(cluster, known).catch((error: unknown) => error)
   if (link instanceof Error) {
     yield { check: 'nats', ok: false, detail: errorMessage(link), hint: isOxbowError(link) ? link.hint : '' }
     return
   }
-  const opened = link as Awaited<ReturnType<typeof openClusterLink>>
+  const opened = link as ClusterLink
   try {
     yield { check: 'nats', ok: true, detail: `made ${new Date(opened.term).toISOString()}`, hint: '' }
     const { nodes, leases } = await opened.all()
@@ -55,11 +52,25 @@ async function* checks(terminal: Terminal): AsyncGenerator<Check> {
       hint: 'Nodes with another protocol take no guests: drain and upgrade them one after another.',
     }
     for (const node of nodes) {
-      const ok = await answers(node.url, node.name)
+      const ok = known !== null && (await answers(known, node.url, node.name))
       const detail = ok ? `answers at ${node.url}` : `does not answer at ${node.url} from here`
-      yield { check: node.name, ok, detail, hint: 'Set cluster.door.host to an address that the other nodes reach, and cluster.door.url.' }
+      yield {
+        check: node.name,
+        ok,
+        detail,
+        hint: 'Set cluster.peer.host to an address that the other nodes reach, and cluster.peer.url; compare the clocks of both machines.',
+      }
     }
   } finally {
     await opened.close()
+  }
+}
+
+/** @returns what it gives, or the error that it throws */
+function attempt<Value>(work: () => Value): Value | Error {
+  try {
+    return work()
+  } catch (error) {
+    return error as Error
   }
 }

@@ -12,6 +12,7 @@ import {
   guestVerb,
   ownOptions,
   parseCount,
+  plainVerb,
   userVerb,
   verbGroup,
 } from '../verb-parts.ts'
@@ -70,6 +71,11 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow web', 'oxbow web --no-open'))
     .action((options) => choose(async () => (await import('../web.ts')).web(options, terminal)))
+
+  plainVerb(program.command('login <address>'), 'sign in at an Oxbow elsewhere by OpenID Connect, and print a key for programs')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow login https://oxbow.example.com', 'oxbow login http://node-2:7700/users/ann'))
+    .action((address, options) => choose(async () => (await import('../cluster/login.ts')).login(address, options, terminal)))
 
   guestVerb(program.command('acp'), 'serve an editor as its agent: the Agent Client Protocol on stdin and stdout')
     .addHelpText('after', examples('oxbow acp', 'oxbow acp --user ada --model gpt-5-mini'))

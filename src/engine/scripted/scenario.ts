@@ -27,7 +27,7 @@ const eventSchema = z.union([
   z.strictObject({
     tool_call: z.strictObject({
       name: z.string(),
-      /** Text is sent as it is, also when it is no JSON; anything else is sent as JSON. */
+      /** Text is sent as it is, also when it is no JSON; anything else is sent as JSON, where `{{last}}` becomes as in a text. */
       arguments: z.unknown(),
       id: z.string().optional(),
       /** On the wire: pieces that the arguments come in. */
@@ -136,6 +136,12 @@ export function viewMessages(messages: readonly Message[]): RequestView {
   return viewRequest(
     messages.map((message) => ({ role: message.role, text: message.role === 'tool' ? message.parts[0].text : textOf(message) })),
   )
+}
+
+/** @returns arguments as they are sent; `last` takes the place of `{{last}}`, as JSON has it between quotes */
+export function argumentsText(given: unknown, last: string): string {
+  const text = typeof given === 'string' ? given : JSON.stringify(given ?? {})
+  return text.replaceAll('{{last}}', () => JSON.stringify(last).slice(1, -1))
 }
 
 /** Cuts and repeats a text as its event says. */

@@ -40,6 +40,12 @@ void describe('the scripted model', () => {
     assert.equal(await ask(userMessage('hi'), answer('a1'), userMessage('a special one'), answer('')), 'c2 after ')
   })
 
+  void it('fills arguments of a tool call, as a text', async () => {
+    const events = [{ tool_call: { name: 'pay', arguments: { what: 'for {{last}}' } } }]
+    const [call] = await collect(createScriptedModel({ turns: [{ steps: [{ events }] }] }), requestOf('a "cow"'))
+    assert.equal(call?.type === 'tool_call' && call.call.arguments, '{"what":"for a \\"cow\\""}')
+  })
+
   void it('refuses a step that the scenario does not have', async () => {
     const [event] = await collect(createScriptedModel({ turns: [{ match: 'x', steps: [{ events: [] }] }] }), requestOf('y'))
     assert.equal(event?.type === 'error' && event.failure.code, 'model_refused')

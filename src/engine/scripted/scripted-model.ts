@@ -2,7 +2,7 @@
 import type { FinishReason, GenerateRequest, Model, ModelEvent, Usage } from '../../protocol/index.ts'
 import { charsPerToken } from '../limits.ts'
 import { cancelled, noUsage, problem, problemOfStatus } from '../model-problem.ts'
-import { chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewMessages } from './scenario.ts'
+import { argumentsText, chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewMessages } from './scenario.ts'
 
 const origin = 'The scripted model'
 const hint = 'The scenario says so.'
@@ -38,7 +38,7 @@ async function* replay(
   const calls: ModelEvent[] = []
   for (const event of step.events) {
     if ('tool_call' in event) {
-      calls.push(toToolCall(event.tool_call, calls.length))
+      calls.push(toToolCall(event.tool_call, calls.length, view.lastText))
       continue
     }
     const added = toEvents(event, view.lastText, usage)
@@ -60,8 +60,8 @@ async function* replay(
 
 type ToolCallEvent = Extract<ScenarioEvent, { tool_call: object }>
 
-function toToolCall({ name, id, arguments: given }: ToolCallEvent['tool_call'], place: number): ModelEvent {
-  const text = typeof given === 'string' ? given : JSON.stringify(given ?? {})
+function toToolCall({ name, id, arguments: given }: ToolCallEvent['tool_call'], place: number, last: string): ModelEvent {
+  const text = argumentsText(given, last)
   return { type: 'tool_call', call: { type: 'tool_call', id: id ?? `call_${place}`, name, arguments: text } }
 }
 

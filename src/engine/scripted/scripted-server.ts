@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions'
 import { isObject, ownValue } from '../../base/index.ts'
 import { maxScriptedRequestBytes } from '../limits.ts'
-import { chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewRequest } from './scenario.ts'
+import { argumentsText, chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewRequest } from './scenario.ts'
 
 export interface ScriptedServer {
   /** Base URL, to which `/chat/completions` is added. */
@@ -39,7 +39,7 @@ export async function startScriptedServer(scenario: Scenario, options: ScriptedS
     const known = prepared.get(step)
     if (known !== undefined) return known
     const made = wireParts(step, last)
-    const depends = step.events.some((event) => 'text' in event && event.text.includes('{{last}}'))
+    const depends = JSON.stringify(step.events).includes('{{last}}')
     if (!depends) prepared.set(step, made)
     return made
   }
@@ -216,7 +216,7 @@ function pieces(event: ScenarioEvent, place: number, last: string): string[] {
   }
   if ('tool_call' in event) {
     const call = event.tool_call
-    const args = typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments ?? {})
+    const args = argumentsText(call.arguments, last)
     const size = Math.max(1, Math.ceil(args.length / (call.pieces ?? 1)))
     const index = call.no_index === true ? {} : { index: place }
     const head = { ...index, id: call.id ?? `call_${place}`, type: 'function', function: { name: call.name, arguments: '' } }

@@ -74,7 +74,7 @@ export function createA2a(setup: A2aDeps): A2aServer {
   const open = createCounts()
   push.resume().catch((error: unknown) => (setup.closing.aborted ? undefined : setup.onBug(error)))
   return async (request, response) => {
-    const origin = deps.publicUrl === '' ? originOf(request, deps.host) : new URL(deps.publicUrl).origin
+    const origin = deps.publicUrl === '' ? originOf(request, deps.host) : new URL(deps.publicUrl).href.replace(/\/$/, '')
     const exchange = { request, response, url: new URL(request.url ?? '/', 'http://gateway'), origin }
     try {
       if (await sendCard(cards, exchange)) return

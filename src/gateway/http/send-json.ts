@@ -1,6 +1,7 @@
 /** Answers that programs read as JSON: never kept by a cache, never taken for another type. Failures are problem details (RFC 9457). */
 import type { ServerResponse } from 'node:http'
-import { errorTable, type Failure, isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
+import type { Duplex } from 'node:stream'
+import { errorTable, type Failure, isOxbowError, type JsonObject, OxbowError, ownValue } from '../../base/index.ts'
 
 /** Writes a whole answer and ends it. @param more wins over the usual headers */
 export function sendJson(response: ServerResponse, status: number, body: unknown, more: Readonly<Record<string, string>> = {}): void {
@@ -58,6 +59,18 @@ export function problemOf(failure: Failure, error?: unknown, retryAfterS?: numbe
 export function sendProblem(response: ServerResponse, failure: Failure, error?: unknown, retryAfterS?: number): void {
   const { status, body, headers } = problemOf(failure, error, retryAfterS)
   sendJson(response, status, body, { 'content-type': problemType, ...headers })
+}
+
+/** Answers an upgrade request with plain HTTP, then closes. */
+export function sendUpgradeProblem(stream: Duplex, failure: Failure, retryAfterS?: number): void {
+  const { status, headers, body } = problemOf(failure, undefined, retryAfterS)
+  const text = JSON.stringify(body)
+  const reason = ownValue(process.getBuiltinModule('node:http').STATUS_CODES, String(status)) ?? ''
+  const all = { 'content-type': problemType, 'content-length': Buffer.byteLength(text), connection: 'close', ...headers }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  // The server leaves upgraded sockets half open, so this one must be closed here.
+  stream.once('finish', () => stream.destroy())
+  stream.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n${text}`)
 }
 
 /** The status of a failure, in whichever form it is told. */

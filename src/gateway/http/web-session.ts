@@ -10,9 +10,9 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../base/index.ts'
-import { cookieKeyOf, cookieName, createToken, pageFolder, pagePartChars } from '../admission.ts'
+import { cookieKeyOf, cookieName, createToken, pageFolder, pagePartChars, prefixOf } from '../admission.ts'
 import type { Clients } from '../clients.ts'
-import { maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'
+import { handOverMs, maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'
 import { readBody } from './request-body.ts'
 import { sendJson, sendProblem } from './send-json.ts'
 
@@ -20,41 +20,30 @@ interface WebSessionDeps {
   /** Of the owner. */
   readonly kernel: Kernel
   readonly clients: Clients
+  /** Address under which the door of a cluster leads here. */
+  readonly door?: string | undefined
   readonly random: Random
   readonly now: () => number
 }
 
-/** @returns whether the request was for it */
-export type WebSessions = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<void>
+export interface WebSessions {
+  answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void>
+  /** @param makeKey makes the key of somebody who has signed in elsewhere @returns a code that the page exchanges at once */
+  handOver(makeKey: MakeKey): string
+}
 
-export function createWebSessions({ kernel, clients, random, now }: WebSessionDeps): WebSessions {
-  /** When each code ends, by the hash of the code. */
-  const codes = new Map<string, number>()
+/** The key of a page, and when it expires, in unix milliseconds. */
+type MakeKey = () => Promise<{ readonly key: string; readonly expiresAt: number }>
 
-  const makeCode = (): JsonObject => {
-    for (const [hash, until] of codes) if (until <= now()) codes.delete(hash)
-    const [oldest] = codes.keys()
-    if (codes.size >= maxSignInCodes && oldest !== undefined) codes.delete(oldest)
-    const code = createToken(random)
-    codes.set(hashOf(code), now() + signInCodeMs)
-    return { code, expires_in_s: signInCodeMs / 1_000 }
-  }
+interface Code {
+  readonly until: number
+  readonly makeKey: MakeKey
+}
 
-  const takeCode = (code: string): boolean => {
-    const wanted = Buffer.from(hashOf(code))
-    let isKnown = false
-    // Compares with every code, so that the time reveals nothing.
-    for (const [hash, until] of codes) {
-      if (!timingSafeEqual(Buffer.from(hash), wanted)) continue
-      codes.delete(hash)
-      isKnown = until > now()
-    }
-    return isKnown
-  }
-
-  const signIn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { code } = await readFields(request)
-    if (typeof code !== 'string' || !takeCode(code)) throw toError(usedCode)
+export function createWebSessions({ kernel, clients, door, random, now }: WebSessionDeps): WebSessions {
+  const { makeCode, takeCode } = createCodes(random, now)
+  /** With all rights: the owner's. */
+  const makeOwnKey: MakeKey = async () => {
     await removeExpired(kernel, now())
     const name = `web-${createToken(random)
       .replaceAll(/[^a-z0-9]/gi, '')
@@ -62,9 +51,17 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
       .toLowerCase()}`
     const made = await kernel.call('key.create', { name, rights: ['*'], expires_in_s: webSessionMs / 1_000 })
     if (made.status !== 'ok') throw toError(made.failure)
-    const { key } = made.output
+    return { key: made.output.key, expiresAt: now() + webSessionMs }
+  }
+
+  const signIn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { code } = await readFields(request)
+    const taken = typeof code === 'string' ? takeCode(code) : null
+    if (taken === null) throw toError(usedCode)
+    const { key, expiresAt } = await taken.makeKey()
     const page = key.slice(-pagePartChars)
-    response.setHeader('set-cookie', cookie(request, { value: key.slice(0, -pagePartChars), page, maxAgeS: webSessionMs / 1_000 }))
+    const maxAgeS = Math.max(1, Math.round((expiresAt - now()) / 1_000))
+    response.setHeader('set-cookie', cookie(request, { value: key.slice(0, -pagePartChars), page, maxAgeS }))
     sendJson(response, 200, { user: kernel.status().user, page })
   }
 
@@ -77,12 +74,13 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
     sendJson(response, 200, {})
   }
 
-  return async (request, response, path) => {
+  const answer: WebSessions['answer'] = async (request, response, path) => {
     try {
       const route = `${request.method} ${path}`
       if (route === 'POST /web/link') {
         if (clients.admit(request) !== null) throw toError(ownersOnly)
-        return sendJson(response, 200, makeCode())
+        const code = makeCode(makeOwnKey, signInCodeMs)
+        return sendJson(response, 200, { code, expires_in_s: signInCodeMs / 1_000, ...(door !== undefined && { address: door }) })
       }
       if (path !== '/web/session') throw toError(nothingHere)
       if (route === 'POST /web/session') return await signIn(request, response)
@@ -94,6 +92,35 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
       sendProblem(response, failure)
     }
   }
+  return { answer, handOver: (makeKey) => makeCode(makeKey, handOverMs) }
+}
+
+/** Codes that work once. */
+function createCodes(random: Random, now: () => number) {
+  /** By the hash of each code. */
+  const codes = new Map<string, Code>()
+
+  const makeCode = (makeKey: MakeKey, forMs: number): string => {
+    for (const [hash, { until }] of codes) if (until <= now()) codes.delete(hash)
+    const [oldest] = codes.keys()
+    if (codes.size >= maxSignInCodes && oldest !== undefined) codes.delete(oldest)
+    const code = createToken(random)
+    codes.set(hashOf(code), { until: now() + forMs, makeKey })
+    return code
+  }
+
+  const takeCode = (code: string): Code | null => {
+    const wanted = Buffer.from(hashOf(code))
+    let found: Code | null = null
+    // Compares with every code, so that the time reveals nothing.
+    for (const [hash, held] of codes) {
+      if (!timingSafeEqual(Buffer.from(hash), wanted)) continue
+      codes.delete(hash)
+      found = held.until > now() ? held : null
+    }
+    return found
+  }
+  return { makeCode, takeCode }
 }
 
 /** Keys of sign-ins that have ended would fill the list. */
@@ -123,9 +150,11 @@ interface Cookie {
 }
 
 function cookie(request: IncomingMessage, { value, page, maxAgeS }: Cookie): string {
-  const isSecure = 'encrypted' in request.socket || request.headers.origin?.startsWith('https://') === true
+  const { headers } = request
+  const isSecure =
+    'encrypted' in request.socket || headers.origin?.startsWith('https://') === true || headers['x-forwarded-proto'] === 'https'
   const secure = isSecure ? '; Secure' : ''
-  return `${cookieName(request.headers)}=${value}; HttpOnly; SameSite=Strict; Path=${pageFolder(page)}; Max-Age=${maxAgeS}${secure}`
+  return `${cookieName(headers)}=${value}; HttpOnly; SameSite=Strict; Path=${prefixOf(headers)}${pageFolder(page)}; Max-Age=${maxAgeS}${secure}`
 }
 
 /** `oxbow_` and 16 hexadecimal digits. */
@@ -138,7 +167,7 @@ function hashOf(code: string): string {
 }
 
 const again = 'Run oxbow web in a terminal: it prints a link.'
-const usedCode: Failure = { code: 'unauthenticated', message: 'This link was used, or is older than ten minutes.', hint: again }
+export const usedCode: Failure = { code: 'unauthenticated', message: 'This link was used, or is older than ten minutes.', hint: again }
 const signedOut: Failure = { code: 'unauthenticated', message: 'You are not signed in.', hint: again }
 const ownersOnly: Failure = { code: 'denied', message: 'Only the owner of the guest can make a link.', hint: again }
 const noOrigin: Failure = { code: 'denied', message: 'Only the page of this gateway may sign in.', hint: again }

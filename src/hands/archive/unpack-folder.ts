@@ -60,7 +60,7 @@ export function createUnpacker(roots: readonly Root[], locks: PathLocks = create
   }
 }
 
-async function begin(roots: readonly Root[], { path, replaces }: Input): Promise<Unpacking> {
+async function begin(roots: readonly Root[], { path, replaces, ownFiles }: Input): Promise<Unpacking> {
   const target = await makeTarget(roots, path)
   // Hands cannot write next to a root, and what is next to a mount point is in another file system.
   const isApart = roots.some(({ real }) => real === target.real) || (await isMountPoint(target.real))
@@ -71,8 +71,8 @@ async function begin(roots: readonly Root[], { path, replaces }: Input): Promise
   } catch (error) {
     throw fromSystemError(error, target.virtual)
   }
-  const check = (below: string): void => refuseGuarded(roots, { virtual: `${target.virtual}/${below}`, real: `${target.real}/${below}` })
-  const stage = createStage(staged, check, replaces !== undefined)
+  const refuse = (below: string): void => refuseGuarded(roots, { virtual: `${target.virtual}/${below}`, real: `${target.real}/${below}` })
+  const stage = createStage(staged, ownFiles === true ? () => {} : refuse, replaces !== undefined)
   const close = async (): Promise<void> => {
     stage.close()
     await rm(staged, { recursive: true, force: true })

@@ -165,7 +165,7 @@ const folders = {
    * Unpacks into a new or existing folder. Nothing appears before the `last` chunk, and nothing at all if any entry is refused: paths and
    * links that leave the folder, devices, setuid bits, entries over a limit. Only `overwrite` replaces files. `replaces`, which each piece has
    * or none, names the hash that each of its files may replace ('': none may be there); those that were not written are `kept`,
-   * and why.
+   * and why. `ownFiles`: it is what the workspace was on another node, so hooks and settings of its repositories are among it.
    */
   unpack: {
     input: z.strictObject({
@@ -176,6 +176,7 @@ const folders = {
       last: z.boolean(),
       overwrite: z.boolean(),
       replaces: z.array(z.strictObject({ path, hash })).optional(),
+      ownFiles: z.literal(true).optional(),
     }),
     output: z.strictObject({
       bytes: count,

@@ -234,6 +234,9 @@ export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, s
 export function keyNames(config: Config): readonly string[] {
   const names = new Set([config.model.api_key_env, commonKeyEnv, searchKeyEnv(config.web)])
   names.add(config.store.url_env)
+  if (config.cluster.blobs.bucket !== '')
+    for (const name of [config.cluster.blobs.key_env, config.cluster.blobs.secret_env]) names.add(name)
+  if (config.oidc.issuer !== '') names.add(config.oidc.client_secret_env)
   names.add(collectorVariables(config, {})?.secret ?? '')
   for (const { keyEnv, baseUrlEnv } of Object.values(builtinProviders)) for (const name of [...keyEnv, baseUrlEnv ?? '']) names.add(name)
   for (const { api_key_env: name, headers } of Object.values(config.providers)) {

@@ -15,26 +15,31 @@ export interface Rest {
   readonly nextAt: number | null
 }
 
-/** @returns when it has had nothing to do for so long: when its next run goes on; null when the signal aborts */
-export async function untilIdle(guest: Reachable, idleMs: number, signal: AbortSignal): Promise<Pick<Rest, 'nextAt'> | null> {
+/** @param near see `restOf` @returns when it has had nothing to do for so long: when its next run goes on; null when the signal aborts */
+export async function untilIdle(
+  guest: Reachable,
+  idleMs: number,
+  signal: AbortSignal,
+  near: number = nearMs,
+): Promise<Pick<Rest, 'nextAt'> | null> {
   const everyMs = Math.max(minIdleLookMs, Math.min(maxIdleLookMs, idleMs / idleLookPart))
   let since = performance.now()
   while (!signal.aborted) {
     await sleep(everyMs, undefined, { signal }).catch(() => {})
     if (signal.aborted) break
-    const { busy, nextAt } = await restOf(guest)
+    const { busy, nextAt } = await restOf(guest, near)
     if (busy !== '') since = performance.now()
     else if (performance.now() - since >= idleMs) return { nextAt }
   }
   return null
 }
 
-/** Never rejects: a guest that does not say it is busy. */
-async function restOf(guest: Reachable): Promise<Rest> {
+/** Never rejects: a guest that does not say it is busy. @param near a run that is due sooner, in milliseconds, counts as something to do */
+export async function restOf(guest: Reachable, near: number = nearMs): Promise<Rest> {
   try {
     const connections = /^oxbow_connections (\d+)$/m.exec(await read(guest, '/metrics'))?.[1]
     if (connections === undefined || connections !== '0') return { busy: `${connections ?? 'unknown'} connections`, nextAt: null }
-    return judge(JSON.parse(await read(guest, '/api/v1/now')))
+    return judge(JSON.parse(await read(guest, '/api/v1/now')), near)
   } catch (error) {
     return { busy: `it does not say: ${(error as Error).message}`, nextAt: null }
   }
@@ -52,7 +57,7 @@ export async function openTurns(guest: Reachable): Promise<readonly string[]> {
     .map(({ title }) => title)
 }
 
-function judge(now: unknown): Rest {
+function judge(now: unknown, near: number): Rest {
   if (!isObject(now)) throw new Error('it answers with something else')
   const { turns, calls, admission, next_at: next, at } = now
   const nextAt = typeof next === 'number' ? next : null
@@ -61,7 +66,7 @@ function judge(now: unknown): Rest {
   const counts = { turns: lengthOf(turns), calls: lengthOf(calls), runs: queued }
   const busy = Object.entries(counts).filter(([, count]) => count !== 0)
   if (busy.length > 0) return { busy: busy.map(([what, count]) => `${count} ${what}`).join(', '), nextAt }
-  return { busy: nextAt !== null && nextAt - Number(at) < nearMs ? 'a run is near' : '', nextAt }
+  return { busy: nextAt !== null && nextAt - Number(at) < near ? 'a run is near' : '', nextAt }
 }
 
 function read({ url, token }: Reachable, path: string): Promise<string> {

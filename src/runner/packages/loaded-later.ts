@@ -20,3 +20,8 @@ export function loadArchives(): Promise<typeof import('../heads/archive-files.ts
 export function loadUpgrade(): Promise<typeof import('../upgrade/upgrade.ts')> {
   return import('../upgrade/upgrade.ts')
 }
+
+/** What a program uses that stops guests which have nothing to do. */
+export function loadRest(): Promise<typeof import('../daemon/guest-rest.ts')> {
+  return import('../daemon/guest-rest.ts')
+}

@@ -5,12 +5,24 @@
  * it is revoked, expires or gets other rights, whatever it has open or running ends at once, and within a second in every other guest on
  * the store (`key-lives.ts`).
  */
-import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Core, Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { type Clock, OxbowError, type Random, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
-import { type Call, type Caller, defineCall, type Grant, grantOf, turnRight, wrongRights } from '../../protocol/index.ts'
+import {
+  type Call,
+  type Caller,
+  defineCall,
+  type Grant,
+  grantOf,
+  hashOfKey,
+  keyCategory,
+  keyForm,
+  provesKey,
+  turnRight,
+  wrongRights,
+} from '../../protocol/index.ts'
 import { createKeyLives } from './key-lives.ts'
 import { assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
 import { assertKnownRights } from '../known-rights.ts'
@@ -26,7 +38,6 @@ const keyUseMs = 60_000
 /** How long a key that was read is used without reading it again. */
 const heldKeyMs = 1_000
 
-const keyCategory = 'system/keys'
 /** No id of a key: new ones wait for each other under it. */
 const newKeys = 'new'
 
@@ -45,18 +56,6 @@ interface HeldKey {
   readonly until: number
 }
 
-/** 32 MiB and some 50 ms for each check. */
-const cost = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 } as const
-const hashBytes = 32
-const keyForm = /^oxbow_([0-9a-f]{16})([A-Za-z0-9_-]{43})$/
-
-/** Off the event loop, in a thread of libuv. */
-function hashOf(secret: string, salt: string): Promise<Buffer> {
-  return new Promise((resolve, reject) =>
-    scrypt(secret, Buffer.from(salt, 'base64url'), hashBytes, cost, (error, hash) => (error === null ? resolve(hash) : reject(error))),
-  )
-}
-
 /** @returns entries of the rights of a key by its name; null for one that was revoked or has expired */
 export async function rightsOfKey(documents: Pick<Documents, 'get' | 'all'>, name: string, now: number): Promise<readonly string[] | null> {
   const keys = (await documents.all<StoredKey>(keyCategory)).map(({ value }) => value)
@@ -72,9 +71,20 @@ export async function makersOf(documents: Pick<Documents, 'all'>, actors: readon
     let maker = actor
     for (let next: string | undefined = maker; next?.startsWith('key:') && !seen.has(next); next = makers.get(next))
       seen.add((maker = next))
-    return maker
+    // Keys of one person who has signed in, from the page and a terminal, are that person.
+    return personKey.exec(maker)?.[0] ?? maker
   })
 }
+
+/** Revokes the keys whose names begin so. @returns how many */
+export async function endKeys(documents: Documents, of: Parameters<Documents['put']>[0], begins: string): Promise<number> {
+  const ended = (await documents.all<StoredKey>(keyCategory)).filter(({ value }) => value.name.startsWith(begins))
+  const changes = ended.map(({ value }) => ({ category: keyCategory, name: value.id, value: null }))
+  if (changes.length > 0) await documents.put(of, changes, { sync: true })
+  return changes.length
+}
+
+const personKey = /^key:oidc-[0-9a-f]{16}-/
 
 export interface Keys {
   /** @returns the id of the key, whose caller `callerOf` makes. @throws OxbowError `unauthenticated`, `limit_reached` */
@@ -120,8 +130,7 @@ export function createKeys({ user, documents, clock, newId, noteEvent, pause }: 
         throw new OxbowError('limit_reached', 'Too many API keys are being checked at once.', { hint: 'Connect again in a second.' })
       checking += 1
       try {
-        const hash = await hashOf(secret, stored.salt)
-        if (!timingSafeEqual(hash, Buffer.from(stored.hash, 'base64url'))) throw refuse(id, 'is wrong')
+        if (!(await provesKey(stored, secret))) throw refuse(id, 'is wrong')
       } finally {
         checking -= 1
       }
@@ -236,7 +245,7 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call {
         if (others.length >= maxKeys) throw new OxbowError('limit_reached', `There are ${maxKeys} keys.`, { hint: 'Revoke some.' })
         if (others.some(({ value }) => value.name === name))
           throw new OxbowError('bad_input', `There is a key ${name} already.`, { hint: 'Choose another name, or revoke that one.' })
-        const value: StoredKey = { ...view, salt, hash: (await hashOf(secret, salt)).toString('base64url') }
+        const value: StoredKey = { ...view, salt, hash: (await hashOfKey(secret, salt)).toString('base64url') }
         return [{ category: keyCategory, name: id, value }]
       }
       // One after another, since the journal knows a key by its name.

@@ -19,6 +19,8 @@ export interface Access {
   waitingIn(session: SessionId, run?: string): Promise<readonly PendingApproval[]>
   /** @returns what is no right, or no right of a call that there is, with what may be meant; empty: all are */
   rightProblem(rights: readonly string[]): string
+  /** Revokes the keys whose names begin so. @returns how many */
+  endKeys(of: Parameters<Core['documents']['put']>[0], begins: string): Promise<number>
   /** A session that continues from another one begins as strict as that. */
   copyMode(...copied: DropFirst<Parameters<typeof copyMode>>): Promise<void>
 }
@@ -50,6 +52,7 @@ export async function openAccess(core: Core): Promise<Access> {
     },
     rightProblem: (rights) => rightProblem(core, rights),
     waitingIn: (session, run) => waitingIn(core, session, run),
+    endKeys: async (...ended) => (await import('./keys.ts')).endKeys(documents, ...ended),
     copyMode: (...copied) => copyMode(documents, ...copied),
   }
 }

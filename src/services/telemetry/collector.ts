@@ -32,7 +32,7 @@ const standard = 'http://localhost:4318'
 export function collectorOf(
   config: TelemetryConfig,
   variables: Variables,
-  own: { readonly user: string; readonly version: string; readonly instance: string },
+  own: { readonly user: string; readonly version: string; readonly instance: string; readonly node: string },
 ): Collector {
   const problems: string[] = []
   const value = (name: string): string => ownValue(variables, name)?.trim() ?? ''
@@ -68,6 +68,7 @@ export function collectorOf(
       [general.serviceVersion]: own.version,
       [general.serviceInstance]: own.instance,
       [oxbow.user]: own.user,
+      ...(own.node !== '' && { [oxbow.node]: own.node }),
     },
     problems,
   }

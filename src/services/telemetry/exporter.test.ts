@@ -12,7 +12,7 @@ import type { Span } from './trace-fold.ts'
 import { configSchema } from '../index.ts'
 import { sectionOf } from '../../config/index.ts'
 
-const own = { user: 'ada', version: '1', instance: 'i' }
+const own = { user: 'ada', version: '1', instance: 'i', node: 'node-1' }
 const settings = (more: Partial<TelemetryConfig> = {}): TelemetryConfig =>
   sectionOf(telemetryConfig, configSchema.parse({ telemetry: { enabled: true, ...more } }))
 const exporterTo = (endpoint: string, variables: Readonly<Record<string, string>> = {}, read = async (): Promise<[]> => []): Exporter =>

@@ -28,7 +28,7 @@ export interface Meters {
   /** @param contextTokens of a model, as `provider/model`; undefined: not known */
   take(record: RecordView, contextTokens: (model: string) => number | undefined): void
   /** @param now what is not counted but looked at */
-  read(now: { readonly activeSessions: number; readonly passages: number | null }): readonly Metric[]
+  read(now: { readonly activeSessions: number; readonly passages: number | null; readonly node?: string }): readonly Metric[]
 }
 
 /** Of the conventions. */
@@ -62,14 +62,21 @@ export function createMeters(): Meters {
         if (ms !== undefined) toolTimes.add({ tool: name }, ms / 1_000)
       }
     },
-    read({ activeSessions, passages }) {
-      const looked = (name: string, what: string, unit: string, value: number): Metric => {
-        return { name, what, unit, kind: 'gauge', series: [{ labels: {}, value }] }
+    read({ activeSessions, passages, node = '' }) {
+      const looked = (name: string, what: string, unit: string, value: number, labels: Labels = {}): Metric => {
+        return { name, what, unit, kind: 'gauge', series: [{ labels, value }] }
       }
       return [
         ...models.read(),
         ...[turns, executions, toolTimes].map((meter) => meter.read()),
         looked(metricNames.activeSessions, 'Sessions whose turn runs now.', '{session}', activeSessions),
+        ...(node === ''
+          ? []
+          : [
+              looked(metricNames.clusterNode, 'Always 1; the label names the node of the cluster that runs this guest.', '{node}', 1, {
+                node,
+              }),
+            ]),
         ...(passages === null ? [] : [looked(metricNames.memoryPassages, 'Passages of texts that memory can find.', '{chunk}', passages)]),
       ]
     },

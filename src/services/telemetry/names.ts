@@ -58,6 +58,7 @@ export const general = {
 
 export const oxbow = {
   user: 'oxbow.user',
+  node: 'oxbow.node',
   session: 'oxbow.session.id',
   turn: 'oxbow.turn.id',
   call: 'oxbow.call.id',
@@ -80,5 +81,6 @@ export const metricNames = {
   toolDuration: 'oxbow.tool.duration',
   contextUtilization: 'oxbow.context.utilization',
   activeSessions: 'oxbow.active_sessions',
+  clusterNode: 'oxbow.cluster.node',
   memoryPassages: 'oxbow.memory.chunks',
 } as const

@@ -38,7 +38,7 @@ export async function collectorAddresses(config: Config, variables: Readonly<Rec
   const settings = sectionOf(telemetryConfig, config)
   if (!settings.enabled) return []
   const { collectorOf } = await import('./collector.ts')
-  const { traces, metrics } = collectorOf(settings, variables, { user: '', version: '', instance: '' })
+  const { traces, metrics } = collectorOf(settings, variables, { user: '', version: '', instance: '', node: '' })
   return [traces, metrics].flatMap((signal) => (signal === null ? [] : [signal.url.href]))
 }
 

@@ -34,7 +34,8 @@ export async function openTelemetry(core: Core, startedAt: number): Promise<Tele
   const meters = createMeters()
   const fold = createTraceFold(config)
   const { variables = {}, version = '' } = host?.collector ?? {}
-  const own = { user: core.user, version, instance: `${process.pid}-${Math.round(startedAt)}` }
+  const node = host?.node ?? ''
+  const own = { user: core.user, version, node, instance: `${process.pid}-${Math.round(startedAt)}` }
   const collector = config.enabled ? collectorOf(config, variables, own) : null
   const windows = createWindows(engine)
   // One after the other, in the order of the journal.
@@ -42,7 +43,7 @@ export async function openTelemetry(core: Core, startedAt: number): Promise<Tele
   const passages = createPassages(memory)
   const metrics = async (): Promise<readonly Metric[]> => {
     await work
-    return meters.read({ activeSessions: lanes.running().length, passages: await passages() })
+    return meters.read({ activeSessions: lanes.running().length, passages: await passages(), node })
   }
   const exporter = collector === null ? null : createExporter({ collector, since: startedAt, now: clock.now, read: metrics })
   let last = 0

@@ -29,6 +29,10 @@ export const maxListedTurns = 100
 export const removedAtOnce = 16
 /** Bytes of files in one reply of hands. */
 export const maxCollectedBytes: number = 4 * 1024 * 1024
+/** Bytes of objects that come from the store of a cluster before they are written as a pack. */
+export const maxFetchedBytes: number = 64 * 1024 * 1024
+/** How often a takeover starts over because files of the node are changed meanwhile. */
+export const maxTakeoverTries = 5
 /** How long one step of a check of all versions keeps others waiting, and the problems that it names. */
 export const verifyStepMs = 100
 export const maxVersionProblems = 20

@@ -18,6 +18,8 @@ export interface Restore {
   readonly signal: AbortSignal
   /** Folders that are empty once files are removed are removed if they are not older than this. */
   readonly madeSinceMs?: number | undefined
+  /** The files of a whole workspace come back, as they were on another node. */
+  readonly ownFiles?: true
 }
 
 interface Place {
@@ -104,7 +106,7 @@ const notDone = {
 /** In one archive for each file system. @returns those that were not written */
 async function unpackFiles(
   { ask, hands, mounts }: Place,
-  { commit, call, signal }: Restore,
+  { commit, call, signal, ownFiles }: Restore,
   paths: readonly string[],
   hashes: ReadonlyMap<string, string>,
 ): Promise<readonly { readonly path: string; readonly why: NotDone }[]> {
@@ -119,7 +121,7 @@ async function unpackFiles(
       left = left.slice(piece.files)
       const last = left.length === 0
       const content = last ? Buffer.concat([piece.content, Buffer.alloc(archiveEndBytes)]) : piece.content
-      const input = { path: `/${base}`, transfer, offset, content, last, overwrite: true, replaces }
+      const input = { path: `/${base}`, transfer, offset, content, last, overwrite: true, replaces, ...(ownFiles && { ownFiles }) }
       const unpacked = hands.ask('unpack', input, options)
       const why = await whyNot(unpacked)
       // Nothing is put into place before the last piece.

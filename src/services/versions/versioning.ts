@@ -82,6 +82,7 @@ interface Parts {
   readonly turns: ChangedTurns
   readonly watched: WatchedChanges
   readonly commit: (who: () => Promise<CommitBy>, taken: Taken) => Promise<Committed>
+  readonly sync: () => Promise<Committed>
   /** Whether documents may have changed since they were committed. */
   readonly documentsChanged: { since: boolean }
 }
@@ -112,7 +113,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
   })
   const commit: Parts['commit'] = async (who, taken) => (await versions())!.commit(who, AbortSignal.timeout(checkpointTimeoutMs), taken)
   /** @param onCommitted is called before anything else is committed */
-  const sync = async (also: readonly string[] = [], onCommitted: () => void = () => {}): Promise<Committed> => {
+  const sync = async (also: readonly string[] = [], onCommitted: () => void = () => {}, rides = false): Promise<Committed> => {
     let turn = ''
     const who = async (): Promise<CommitBy> => {
       const found = await owners.whoRuns()
@@ -123,12 +124,13 @@ export function createVersioning(deps: VersioningDeps): Versioning {
       onCommitted()
       owners.settled()
     }
-    const done = await commit(who, { except: owners.named, onCommitted: settled, ...(also.length > 0 && { also }) })
+    const done = await commit(who, { except: owners.named, onCommitted: settled, rides, ...(also.length > 0 && { also }) })
     turns.keep(turn, done)
     return done
   }
-  const watched = createWatchedChanges({ versions, owners, turns, isIgnored: ignoredBy(config.ignore), commit, sync })
-  const parts: Parts = { deps, isOn, versions, owners, turns, watched, commit, documentsChanged }
+  const isStrict = store.files !== undefined
+  const watched = createWatchedChanges({ versions, owners, turns, isIgnored: ignoredBy(config.ignore), isStrict, commit, sync })
+  const parts: Parts = { deps, isOn, versions, owners, turns, watched, commit, sync, documentsChanged }
   return {
     versions,
     sync,
@@ -223,6 +225,8 @@ function changesOf(parts: Parts): Pick<Versioning, 'changes' | 'changeFiles'> {
       },
       runEnded: turns.end,
       async settle() {
+        // Whoever takes the user over has no other way to what a person has changed here.
+        if (isOn && deps.store.files !== undefined && sandbox.status.files) void watched.later(parts.sync())
         await untilAborted(drained(parts), AbortSignal.timeout(lastVersionsMs)).catch(() => {})
       },
       async close() {

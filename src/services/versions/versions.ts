@@ -5,7 +5,7 @@
 import type { Worker } from 'node:worker_threads'
 import type { Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import type { Store } from '../../store/index.ts'
+import type { FilesPlace, Store } from '../../store/index.ts'
 import { createIdleThread, type IdleThread, OxbowError, untilAborted } from '../../base/index.ts'
 import type { Sandbox } from '../../protocol/index.ts'
 import type { VersionsConfig } from './config.ts'
@@ -36,6 +36,8 @@ export interface Taken {
   readonly also?: readonly string[]
   /** No file can have changed. */
   readonly only?: 'state'
+  /** In a cluster it goes to the store with a commit that follows: nobody was told of it. */
+  readonly rides?: boolean
   /** A commit even if nothing has changed. */
   readonly always?: boolean
   /** Is called when that is committed, before anything else is. */
@@ -68,7 +70,7 @@ interface VersionsDeps {
   /** Of the repository. */
   readonly folder: string
   readonly sandbox: Sandbox
-  readonly store: Pick<Store, 'documentCategories'>
+  readonly store: Pick<Store, 'documentCategories' | 'files'>
   readonly documents: Pick<Documents, 'all'>
   readonly config: VersionsConfig
   /** Folders of the person, by their names in /shared: a file cannot be renamed from one to another. They change while a guest runs. */
@@ -80,10 +82,11 @@ interface VersionsDeps {
   readonly pause: Runs['pause']
 }
 
-function createThread(folder: string): IdleThread<VersionQuestion, never> {
+/** @param place in a cluster, where versions are kept */
+export function createThread(folder: string, place?: FilesPlace): IdleThread<VersionQuestion, never> {
   return createIdleThread<VersionQuestion, never>({
     idleMs: versionsIdleMs,
-    start: () => startWorker(folder),
+    start: () => startWorker(folder, place),
     lost(why, cause) {
       const hint = 'It is started again with the next version; no commit is lost.'
       return new OxbowError('tool_failed', `The thread of the versions ended: ${why}.`, { hint, cause })
@@ -94,7 +97,7 @@ function createThread(folder: string): IdleThread<VersionQuestion, never> {
 
 /** Starts nothing before the first request. */
 export function createVersions(deps: VersionsDeps): Versions {
-  const thread = createThread(deps.folder)
+  const thread = createThread(deps.folder, deps.store.files)
   let isUsed = false
   let commits = 0
   const ask: Ask = (name, question) => {
@@ -171,6 +174,8 @@ function createCommits(
         facts: inFolders(by, deps.coveredFolders()),
         state,
         always: taken.always === true,
+        // What only a document has changed is in the store with the document.
+        isKept: taken.rides !== true && (taken.only === undefined || taken.always === true),
       })
       hold()
       return committed
@@ -192,7 +197,7 @@ function createCommits(
     commitBranch: (branch, by, signal) =>
       inTurn(async () => {
         const hold = branch.over ? await takeOver(branch, branch.over, signal) : await take(branch, signal, {})
-        const committed = await ask('commit', { branch: branch.name, facts: by, state: null, always: false })
+        const committed = await ask('commit', { branch: branch.name, facts: by, state: null, always: false, isKept: true })
         hold()
         return committed
       }),
@@ -206,6 +211,9 @@ function createCommits(
   }
 }
 
+/** In a cluster a version is all that another node gets: repositories are in it, too. */
+export const allFolders: readonly string[] = ['']
+
 interface Taker {
   /** Takes all that has changed. @returns is called once it is committed */
   take(branch: VersionedBranch, signal: AbortSignal, taken: Taken): Promise<() => void>
@@ -217,7 +225,7 @@ interface Taker {
   drop(branch: string): void
 }
 
-function createTaker({ config, sandbox }: VersionsDeps, ask: Ask): Taker {
+function createTaker({ config, sandbox, store }: VersionsDeps, ask: Ask): Taker {
   /** The last snapshot whose files are committed, of the workspace ('') and each branch; absent: unknown. */
   const snapshots = new Map<string, string>()
   /** Named by the configuration as without versions, and versioned since a call has named them; null: to be asked. */
@@ -229,7 +237,7 @@ function createTaker({ config, sandbox }: VersionsDeps, ask: Ask): Taker {
       snapshots.delete(name)
       const hands = await from.hands('work')
       if (name === '') extras ??= await ask('extras', { ignore: config.ignore })
-      const also = [...(taken.also ?? []), ...(name === '' ? (extras ?? []) : [])]
+      const also = [...(taken.also ?? []), ...(name === '' ? (extras ?? []) : []), ...(store.files === undefined ? [] : allFolders)]
       const held = await takeAll({ ask, branch: name, hands, config, signal, since, also, except: taken.except?.() ?? [] })
       if (taken.also !== undefined) extras = null
       return () => void snapshots.set(name, held)
@@ -264,9 +272,9 @@ function readerOf({ store, documents }: VersionsDeps): () => Promise<readonly St
   }
 }
 
-function startWorker(folder: string): Worker {
+function startWorker(folder: string, place?: FilesPlace): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
   // In the sources it is in `thread/`, in the bundle next to this code.
   const file = import.meta.url.endsWith('.ts') ? './thread/versions-worker.ts' : './versions-worker.js'
-  return new Worker(new URL(file, import.meta.url), { workerData: { folder }, name: 'oxbow-versions', execArgv: [] })
+  return new Worker(new URL(file, import.meta.url), { workerData: { folder, place }, name: 'oxbow-versions', execArgv: [] })
 }

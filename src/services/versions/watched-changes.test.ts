@@ -29,6 +29,7 @@ test('a program of a person is over even where its changes cannot be committed',
     owners,
     turns,
     isIgnored: () => false,
+    isStrict: false,
     commit: async () => done,
     sync,
   })

@@ -45,12 +45,14 @@ interface WatchDeps {
   /** Whether the configuration leaves a path out. */
   readonly isIgnored: (path: string) => boolean
   readonly commit: (by: () => Promise<CommitBy>, taken: Taken) => Promise<Committed>
-  /** Commits all that has changed, for whoever may have changed it. */
-  readonly sync: (also?: readonly string[], onCommitted?: () => void) => Promise<Committed>
+  /** In a cluster: a change whose version could not be made and kept has failed. */
+  readonly isStrict: boolean
+  /** Commits all that has changed, for whoever may have changed it. @param rides as `Taken.rides` */
+  readonly sync: (also?: readonly string[], onCommitted?: () => void, rides?: boolean) => Promise<Committed>
 }
 
 export function createWatchedChanges(deps: WatchDeps): WatchedChanges {
-  const { owners, turns, sync } = deps
+  const { owners, turns, isStrict, sync } = deps
   const after = new Set<Promise<unknown>>()
   const later = (work: Promise<unknown>): Promise<void> => {
     const done = work.then(
@@ -64,17 +66,17 @@ export function createWatchedChanges(deps: WatchDeps): WatchedChanges {
   const any: WatchedChanges['any'] = async (owner, { also, goesOn }, patience, work) => {
     turns.note(owner, false)
     let key = Symbol()
-    await patience(sync(also, () => void (key = owners.enter(owner))))
-    try {
-      return await work()
-    } finally {
+    await patience(sync(also, () => void (key = owners.enter(owner)), true))
+    return thenKept(work, async () => {
       // Until that is committed, what has changed is still its own.
       const isOver = !goesOn || owner.turn === ''
       // Before the caller goes on: what a person changes next is theirs.
       const committed = sync(also, () => void (isOver && owners.leave(key)))
       // No turn ends it later. Where that failed, what it has changed is committed with the next change.
-      await patience(later(owner.turn === '' ? committed.finally(() => owners.leave(key)) : committed))
-    }
+      const done = owner.turn === '' ? committed.finally(() => owners.leave(key)) : committed
+      await patience(later(done))
+      if (isStrict) await done
+    })
   }
   return {
     any,
@@ -99,14 +101,14 @@ export function createWatchedChanges(deps: WatchDeps): WatchedChanges {
 
 /** Changes of files by name: each waits for the one before. */
 function createNamedChanges(
-  { versions, owners, turns, commit, sync }: WatchDeps,
+  { versions, owners, turns, isStrict, commit, sync }: WatchDeps,
   later: WatchedChanges['later'],
 ): { readonly change: WatchedChanges['named']; readonly last: () => Promise<void> } {
   let newest: Promise<void> = Promise.resolve()
   const begin = async (owner: Owner, paths: readonly string[]): Promise<Committed> => {
     const isFirst = turns.note(owner, false) || owners.isFirst() || owners.wasKilled()
-    if (isFirst) await sync()
-    const before = await commit(owners.whoRuns, { named: paths, onCommitted: () => owners.name(owner, paths) })
+    if (isFirst) await sync([], () => {}, true)
+    const before = await commit(owners.whoRuns, { named: paths, rides: true, onCommitted: () => owners.name(owner, paths) })
     const [none] = await (await versions())!.unversioned({ paths })
     if (none !== undefined) throw noVersion(none)
     return before
@@ -128,14 +130,31 @@ function createNamedChanges(
       const before = newest
       const { promise, resolve: release } = Promise.withResolvers<void>()
       newest = promise
-      try {
-        return await work(await patience(before.then(() => begin(owner, change.paths))))
-      } finally {
-        await patience(later(end(owner, change).finally(release)))
-      }
+      const begun = before.then(() => begin(owner, change.paths))
+      return thenKept(
+        async () => work(await patience(begun)),
+        async () => {
+          const ended = end(owner, change).finally(release)
+          await patience(later(ended))
+          if (isStrict) await ended
+        },
+      )
     },
     last: () => newest,
   }
+}
+
+/** Keeps what the work has changed, whether it succeeds or fails; its own failure is the one that counts. */
+async function thenKept<Result>(work: () => Promise<Result>, keep: () => Promise<void>): Promise<Result> {
+  let result: Result
+  try {
+    result = await work()
+  } catch (error) {
+    await keep().catch(() => {})
+    throw error
+  }
+  await keep()
+  return result
 }
 
 function noVersion(path: string): OxbowError {

@@ -44,8 +44,8 @@ async function readerOf(source: MemorySource): Promise<Reading> {
     import('../postgres/postgres-session.ts'),
     import('../postgres/postgres-engine.ts'),
   ])
-  const { url, shown, snapshot } = source
-  const driver = openPgDriver({ url, connections: 2, name: `oxbow-recall ${user}` })
+  const { url, shown, snapshot, rowRole } = source
+  const driver = openPgDriver({ url, connections: 2, name: `oxbow-recall ${user}`, rows: { user, role: rowRole } })
   const reading = { durability: 'normal', exclusive: false, readOnly: true, ...(snapshot !== undefined && { snapshot }) } as const
   const engine = await createPostgresEngine({ driver, user, shown, ...reading })
   let keeping: Promise<void> = Promise.resolve()

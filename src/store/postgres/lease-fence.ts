@@ -14,6 +14,10 @@ import type { PostgresSession, Query } from './postgres-session.ts'
 const tableText = `create table if not exists "cluster_lease" ("user" text primary key, "term" bigint not null, "epoch" bigint not null,
   "node" text not null, "since" timestamptz not null default now())`
 
+/** When users who sleep are to be woken: see `cluster-alarms.ts`. */
+const alarmTableText = `create table if not exists "cluster_alarm" ("user" text primary key, "at" timestamptz not null);
+  create index if not exists "cluster_alarm_at" on "cluster_alarm" ("at")`
+
 /** Row: term and epoch of the newest lease that has written; no row: none has. */
 export function newestLeaseQuery(user: UserId): Query {
   return { name: 'newest_lease', text: 'select "term", "epoch" from "cluster_lease" where "user" = $1', values: [user] }
@@ -25,10 +29,32 @@ export function refuseStale(lease: GuestLease, row: readonly unknown[] | undefin
   throw staleLease(lease, shown)
 }
 
-function staleLease({ node, epoch }: GuestLease, shown: string): OxbowError {
+/** What whoever is not the newest is told. */
+export function staleLease({ node, epoch }: GuestLease, shown: string): OxbowError {
   return new OxbowError('stale_epoch', `Another node runs this user on ${shown} now: the lease ${epoch} of ${node} is not the newest.`, {
     hint: 'Nothing was written. This guest ends; connect again, and any node leads to the new one: oxbow cluster where USER',
   })
+}
+
+interface FencedWrites {
+  readonly user: UserId
+  readonly lease: GuestLease
+  readonly shown: string
+}
+
+/**
+ * Work in a transaction of another connection of the guest (its plugins' data, its secrets), under the same lock and the same check as the rows of
+ * the journal: whoever claims a newer lease waits for it, or ends it. @throws OxbowError `stale_epoch`
+ */
+export async function fencedWork<Result>(
+  session: PostgresSession,
+  { user, lease, shown }: FencedWrites,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const locked = session.rows({ text: 'select pg_advisory_xact_lock(hashtextextended($1, 0))', values: [chainLockKey(user)] })
+  const [, newest] = await Promise.all([locked, session.rows(newestLeaseQuery(user))])
+  refuseStale(lease, newest[0], shown)
+  return work()
 }
 
 /** How long a claim waits for a transaction of the guest before, which may be paused in it. */
@@ -42,15 +68,19 @@ const lockNotAvailable = '55P03'
  */
 export async function claimLease(session: PostgresSession, user: UserId, lease: GuestLease, shown: string): Promise<void> {
   // Two that make a table at once would fail in the catalog.
-  await session.exec(`begin; select pg_advisory_xact_lock(hashtextextended('oxbow.cluster', 0))`)
-  await session.exec(tableText)
-  await session.exec('commit')
+  if ((await session.rows({ text: `select to_regclass('cluster_alarm') is not null`, values: [] }))[0]?.[0] !== true) {
+    await session.exec(`begin; select pg_advisory_xact_lock(hashtextextended('oxbow.cluster', 0))`)
+    await session.exec(tableText)
+    await session.exec(`${alarmTableText}; commit`)
+  }
   for (let tries = 1; ; tries += 1) {
     try {
       await session.exec(`begin isolation level read committed; set local lock_timeout = ${chainWaitMs}`)
       await session.rows({ text: 'select pg_advisory_xact_lock(hashtextextended($1, 0))', values: [chainLockKey(user)] })
       const claimed = await session.rows({ text: claimText, values: [user, lease.term, lease.epoch, lease.node] })
       if (claimed.length === 0) throw staleLease(lease, shown)
+      // Who runs is not woken.
+      await session.rows({ text: 'delete from "cluster_alarm" where "user" = $1', values: [user] })
       await session.exec('commit')
       return
     } catch (error) {

@@ -34,6 +34,7 @@ import { entryTypes, hexOf, memoryWrites } from './memory-statements.ts'
 import { dropNear, removeNear } from './near-index.ts'
 import { createAnswers } from './postgres-memory.ts'
 import { jsonRows, type PostgresSession } from './postgres-session.ts'
+import { asOwner } from './row-security.ts'
 import type { OwnWrite } from './write-transaction.ts'
 
 interface Work {
@@ -164,7 +165,7 @@ async function putItems(work: Work, items: readonly MemoryItem[]): Promise<void>
   ])
   // Without statistics the server takes any index for as good as the right one. Autovacuum would come a minute later.
   if (id > firstAnalyzed && Math.floor(Math.log2(id)) > Math.floor(Math.log2(work.state.next_passage))) {
-    await session.exec('analyze memory_entry, memory_passage, memory_vectors')
+    await session.exec(asOwner('analyze memory_entry, memory_passage, memory_vectors'))
   }
   work.state = { ...work.state, next_entry: key, next_passage: id }
 }

@@ -20,6 +20,7 @@ import { compareExactly, type VectorQuery } from '../search/vector-scan.ts'
 import { memoryWrites } from './memory-statements.ts'
 import { pgvectorVersion } from './postgres-schema.ts'
 import type { PostgresSession } from './postgres-session.ts'
+import { asOwner } from './row-security.ts'
 
 interface NearRow {
   readonly model: string
@@ -50,11 +51,14 @@ function nearText(vector: Float32Array): string | null {
 
 /** Drops the indexes of a user whose rows are deleted. Call within a transaction. */
 export async function dropNear(session: PostgresSession, user: UserId, model: string | null = null): Promise<void> {
-  const rows = await session.objects<NearRow>({
-    text: 'select model, began, name, version from memory_near where "user" = $1 and (model = $2 or $2 is null)',
+  const rows = await session.objects<NearRow & { readonly is_owned: boolean }>({
+    text: `select n.name, pg_has_role(session_user, c.relowner, 'usage') as is_owned
+      from memory_near n join pg_class c on c.oid = to_regclass(n.name) where n."user" = $1 and (n.model = $2 or $2 is null)`,
     values: [user, model],
   })
-  for (const { name } of rows) if (safeName(name) !== null) await session.exec(`drop table if exists ${name}`)
+  for (const { name, is_owned: isOwned } of rows) {
+    if (safeName(name) !== null) await session.exec(isOwned ? asOwner(`drop table if exists ${name}`) : `delete from ${name}`)
+  }
   await session.rows({ text: 'delete from memory_near where "user" = $1 and (model = $2 or $2 is null)', values: [user, model] })
 }
 

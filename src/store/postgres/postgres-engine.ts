@@ -19,6 +19,7 @@ import { postgresFault, retryWaitMs } from './postgres-fault.ts'
 import { createReader } from './postgres-reader.ts'
 import { checkTables, noPgvector, pgvectorVersion } from './postgres-schema.ts'
 import { prepareTables } from './postgres-structure.ts'
+import { protectRows } from './row-security.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 import { createWriteSession, type WriteSession } from './write-session.ts'
 import texts from './statements.json' with { type: 'json' }
@@ -29,6 +30,8 @@ const statements: Statements = texts
 export interface EngineOptions {
   readonly driver: PostgresDriver
   readonly user: UserId
+  /** See `PostgresOptions.role`. The driver connects as it. */
+  readonly rowRole?: string
   readonly shown: string
   readonly durability: 'normal' | 'full'
   readonly exclusive: boolean
@@ -65,6 +68,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     patienceMs,
     async prepare(session) {
       await prepareTables(session, shown)
+      if (options.rowRole) await protectRows(session, options.rowRole)
       warning = (await pgvectorVersion(session)) === null ? noPgvector : ''
     },
     mended: options.mended ?? (() => {}),

@@ -40,6 +40,10 @@ const hints: Readonly<Record<string, string>> = {
   '57P03': 'The server is starting or stopping. Oxbow resumes by itself when it is up.',
 }
 
+/** The role of `store.role` is missing, or not granted to who connects. */
+const roleHint =
+  'Make the role of `store.role` once as an administrator: create role oxbow_guest nologin; grant oxbow_guest to the role of the address.'
+
 const kindHints: Readonly<Record<FaultKind, string>> = {
   value: 'Correct the record; nothing was written.',
   conflict: 'Try again; nothing was written.',
@@ -81,7 +85,7 @@ export function postgresFault(error: unknown, shown: string, isLost = false): Po
   if (isOxbowError(error)) return { kind: isLost ? 'away' : 'value', error }
   const state = stateOf(error)
   const kind = kindOf(error, state, isLost)
-  const hint = ownValue(hints, state) ?? tlsHint(error) ?? kindHints[kind]
+  const hint = ownValue(hints, state) ?? (isOfRole(error, state) ? roleHint : undefined) ?? tlsHint(error) ?? kindHints[kind]
   return { kind, error: new OxbowError(codes[kind], `${summaries[kind]} (${shown}: ${wordsOf(error)}).`, { hint, cause: error }) }
 }
 
@@ -98,11 +102,18 @@ function stateOf(error: unknown): string {
 
 function kindOf(error: unknown, state: string, isLost: boolean): FaultKind {
   if (isTakenSeq(error)) return 'conflict'
+  if (isOfRole(error, state)) return 'setup'
   const listed = kinds.find(([start]) => state.startsWith(start))?.[1]
   if (listed !== undefined) return listed
   if (state !== '') return 'odd'
   if (isTls(error)) return 'setup'
   return isLost || isOfNetwork(error) ? 'away' : 'value'
+}
+
+function isOfRole(error: unknown, state: string): boolean {
+  return (
+    (state === '22023' || state === '42501') && error instanceof Error && /^(?:role "|permission denied to set role)/.test(error.message)
+  )
 }
 
 function isTls(error: unknown): boolean {

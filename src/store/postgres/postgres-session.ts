@@ -5,6 +5,7 @@
  */
 import pg from 'pg'
 import { busyTimeoutMs, connectMs as usualConnectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
+import { openServers } from './server-choice.ts'
 
 /** One value of a row: whole numbers as numbers, `bytea` as bytes. */
 type Cell = string | number | boolean | null | Uint8Array
@@ -66,12 +67,27 @@ export function jsonRows(rows: readonly unknown[]): string {
   return JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'string' ? toStored(value) : value))
 }
 
+/** Whose rows a connection works with; see `row-security.ts`. */
+interface RowOwner {
+  readonly user: string
+  /** The role that guests work as; empty: the one of the address. */
+  readonly role: string
+}
+
+/** @returns parameters of a connection, which count from its first statement on */
+function ownerOptions({ user, role }: RowOwner): string {
+  const value = (text: string): string => text.replaceAll(/[\\\s]/g, (character) => `\\${character}`)
+  return ` -c oxbow.user=${value(user)}${role === '' ? '' : ` -c role=${value(role)}`}`
+}
+
 interface PgOptions {
   readonly url: string
   /** Maximum number of connections: one writes, the others read. */
   readonly connections: number
   /** Shown by the server's `pg_stat_activity`. */
   readonly name: string
+  /** Whose rows it works with, where policies hold; absent: upkeep, which works as the owner of the tables. */
+  readonly rows?: RowOwner
   /** Limit of one statement; 0, none, for upkeep: copying a large table takes as long as it takes. */
   readonly statementMs?: number
   /** Limit for making a connection. */
@@ -104,11 +120,11 @@ export function openPgDriver({
   url,
   connections,
   name,
+  rows,
   statementMs = maxStatementMs,
   connectMs = usualConnectMs,
 }: PgOptions): PostgresDriver {
   const config: pg.ClientConfig = {
-    connectionString: url,
     application_name: name,
     connectionTimeoutMillis: connectMs,
     // The server's own limit comes first; the client's is for a server that no longer answers.
@@ -118,11 +134,9 @@ export function openPgDriver({
     keepAlive: true,
     types: parsers,
     pipeline: true,
-    options: planning,
+    options: rows === undefined ? planning : planning + ownerOptions(rows),
   }
-  const pool = new pg.Pool({ ...config, max: connections - 1, idleTimeoutMillis: idleSessionMs })
-  // An idle connection that is lost leaves the pool; the next request gets another.
-  pool.on('error', () => {})
+  const servers = openServers(url, config, { max: connections - 1, idleTimeoutMillis: idleSessionMs })
   const lent = new WeakMap<pg.ClientBase, PostgresSession>()
   const sessionOf = (client: pg.ClientBase): PostgresSession => {
     const session = lent.get(client) ?? wrap(client, async () => {})
@@ -131,13 +145,11 @@ export function openPgDriver({
   }
   return {
     async connect() {
-      const client = new pg.Client(config)
-      const session = wrap(client, () => client.end())
-      await client.connect()
-      return session
+      const client = await servers.connect()
+      return wrap(client, () => client.end())
     },
     async read(work) {
-      const client = await pool.connect()
+      const client = await servers.lend()
       const session = sessionOf(client)
       try {
         return await work(session)
@@ -145,7 +157,7 @@ export function openPgDriver({
         client.release(session.isLost())
       }
     },
-    close: () => pool.end().catch(() => {}),
+    close: () => servers.close(),
   }
 }
 

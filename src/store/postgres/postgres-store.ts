@@ -11,11 +11,14 @@ import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteResult } from '../store-message.ts'
 import type { SnapshotChoice } from '../memory.ts'
 import type { OpeningStore } from '../store.ts'
+import { joinServers, splitServers } from './server-choice.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database?sslmode=…` */
   readonly url: string
   readonly user: UserId
+  /** Role that it works as, by which row-level security holds; absent: the one of the address. */
+  readonly role?: string
   /** Maximum number of connections, at least 2. */
   readonly pool: number
   /** Both survive the end of the database server. `full` also waits for its synchronous standbys, where it has some. */
@@ -37,12 +40,24 @@ export interface PostgresOptions {
  * @throws OxbowError `bad_config` for text that is not an address
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<OpeningStore> {
-  const { url, user, pool, durability, readOnly = false, exclusive = false, patienceMs = usualPatienceMs } = options
+  const { url, user, role: rowRole = '', pool, durability, readOnly = false, exclusive = false, patienceMs = usualPatienceMs } = options
   const address = parseAddress(url)
   let mended = (): void => {}
   const snapshot = options.snapshot === undefined ? {} : { snapshot: options.snapshot }
   const lease = options.lease === undefined ? {} : { lease: options.lease }
-  const role = { role: 'postgres', ...address, user, pool, durability, readOnly, exclusive, patienceMs, ...lease, ...snapshot } as const
+  const role = {
+    role: 'postgres',
+    ...address,
+    user,
+    rowRole,
+    pool,
+    durability,
+    readOnly,
+    exclusive,
+    patienceMs,
+    ...lease,
+    ...snapshot,
+  } as const
   const worker = startStoreWorker(role, workerFile(), () => mended())
   let warning = ''
   const opened = worker.ask({ ask: 'open' }).then((answer) => void (warning = typeof answer === 'string' ? answer : ''))
@@ -57,7 +72,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
     onMended: (listener) => {
       mended = listener
     },
-    memorySource: () => opened.then(() => ({ kind: 'postgres', user, ...address, ...snapshot })),
+    memorySource: () => opened.then(() => ({ kind: 'postgres', user, rowRole, ...address, ...snapshot })),
     close: () => worker.close(),
   }
   return { ...createStoreClient(user, link), opened: () => opened, warning: () => warning }
@@ -70,7 +85,7 @@ function workerFile(): URL {
 }
 
 export interface PostgresAddress {
-  /** For the driver; may hold a password. */
+  /** For the driver, `joinServers`; may hold a password. */
   readonly url: string
   /** For people, logs and errors. */
   readonly shown: string
@@ -90,20 +105,27 @@ export function parseAddress(text: string): PostgresAddress {
       hint: 'Write it as postgres://user@host:5432/database, in `store.url` or in the variable that `store.url_env` names.',
     })
   if (text.length > maxAddressChars) throw refuse(`it is longer than ${maxAddressChars} characters`)
-  let url: URL
+  let urls: readonly URL[]
   try {
-    url = new URL(text)
+    urls = splitServers(text).map((address) => new URL(address))
   } catch {
     throw refuse('it is not a URL (a special character of a password is written as %40, %3A, %2F …)')
   }
+  const url = urls[0]!
   if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') throw refuse(`it begins with ${url.protocol}//`)
   const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
   const mode = url.searchParams.get('sslmode')
   if (mode !== null && !modes.includes(mode)) throw refuse(`sslmode must be one of ${modes.join(', ')}`)
-  const host = url.searchParams.get('host') ?? url.host
+  const wanted = url.searchParams.get('target_session_attrs')
+  if (wanted !== null && !['any', 'read-write', 'primary'].includes(wanted))
+    throw refuse('target_session_attrs must be read-write, which it is without, too')
+  const host = url.searchParams.get('host') ?? urls.map((each) => each.host).join(',')
   const user = url.username === '' ? '' : `${url.username}@`
   const database = url.pathname === '/' ? '' : url.pathname
-  // `sslmode=require` means what it means to libpq; the driver's own reading of it is about to change.
-  if (mode !== null) url.searchParams.set('uselibpqcompat', 'true')
-  return { url: url.href, shown: `postgres://${user}${host}${database}` }
+  for (const { searchParams } of urls) {
+    searchParams.delete('target_session_attrs')
+    // `sslmode=require` means what it means to libpq; the driver's own reading of it is about to change.
+    if (mode !== null) searchParams.set('uselibpqcompat', 'true')
+  }
+  return { url: joinServers(urls.map(({ href }) => href)), shown: `postgres://${user}${host}${database}` }
 }

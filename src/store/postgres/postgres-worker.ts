@@ -13,7 +13,8 @@ function serve(): void {
   const port = parentPort
   if (port === null) return
   const { url, shown, pool, ...role } = workerData as PostgresRole
-  const driver = openPgDriver({ url, connections: pool, name: `oxbow ${role.user}` })
+  const rows = { user: role.user, role: role.rowRole }
+  const driver = openPgDriver({ url, connections: pool, name: `oxbow ${role.user}`, rows })
   const mended = (): void => port.postMessage([mendedNotice, null, null] satisfies WorkerAnswer)
   const starting: Promise<PostgresEngine> = createPostgresEngine({ ...role, driver, shown, mended })
 

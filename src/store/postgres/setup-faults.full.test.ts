@@ -61,6 +61,11 @@ test('a role that may not make tables is told so', { skip }, async () => {
 test('addresses are shown without password, and what is no address is not repeated', () => {
   assert.equal(parseAddress(`postgres://ann:${secret}@db.example:5433/oxbow?sslmode=require`).shown, 'postgres://ann@db.example:5433/oxbow')
   assert.equal(parseAddress('postgresql:///oxbow?host=/run/postgresql').shown, 'postgres:///run/postgresql/oxbow')
+  const both = parseAddress(`postgres://ann:${secret}@one:5433,two/oxbow?target_session_attrs=read-write`)
+  assert.deepEqual(both, {
+    url: `postgres://ann:${secret}@one:5433/oxbow postgres://ann:${secret}@two/oxbow`,
+    shown: 'postgres://ann@one:5433,two/oxbow',
+  })
   for (const bad of [
     `mysql://ann:${secret}@host/db`,
     `postgres//ann:${secret}`,

@@ -10,6 +10,7 @@ import { longestRetryMs } from '../limits.ts'
 import { guestLockQuery } from './batch-statements.ts'
 import { claimLease, endGuestBefore } from './lease-fence.ts'
 import { type PostgresFault, postgresFault, retryWaitMs } from './postgres-fault.ts'
+import { isHeld, notHeld } from './row-security.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 
 interface WriteSessionOptions {
@@ -18,6 +19,8 @@ interface WriteSessionOptions {
   /** The address without its password. */
   readonly shown: string
   readonly exclusive: boolean
+  /** The role that it works as, once all is prepared; absent or empty: the one of the address. */
+  readonly rowRole?: string
   /** Of a guest in a cluster: claimed with each session, before anything else. */
   readonly lease?: GuestLease
   readonly patienceMs: number
@@ -145,16 +148,20 @@ async function attempt(
 }
 
 async function connect(
-  { driver, exclusive, user, shown, lease, prepare }: WriteSessionOptions,
+  { driver, exclusive, user, shown, lease, rowRole = '', prepare }: WriteSessionOptions,
   prepared: boolean,
 ): Promise<PostgresSession> {
   const made = await driver.connect()
   try {
     // A guest whose machine is gone loses its lock within a minute, instead of after the two hours of the system's default.
-    await made.exec('set tcp_keepalives_idle = 20; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3')
+    await made.exec('set tcp_keepalives_idle = 20; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3; set role none')
     if (lease !== undefined) await claimLease(made, user, lease, shown)
     if (exclusive && !(await takeGuestLock(made, user, lease !== undefined))) throw busy(shown)
     if (!prepared) await prepare(made)
+    if (rowRole !== '') {
+      await made.exec(`set role "${rowRole}"`)
+      if (!prepared && !(await isHeld(made))) throw notHeld(rowRole, shown)
+    }
     // A standby answers everything else, so it must be asked.
     const [recovering] = await made.rows({ text: 'select pg_is_in_recovery()', values: [] })
     if (recovering?.[0] === true) throw standby(shown)

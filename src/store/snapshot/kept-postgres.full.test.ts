@@ -32,7 +32,7 @@ function placeOf(url: string, masters: readonly string[] | null = null): Place {
   return {
     url,
     path,
-    source: { kind: 'postgres', user: ann, url, shown: 'postgres://test', snapshot: { path, masters } },
+    source: { kind: 'postgres', rowRole: '', user: ann, url, shown: 'postgres://test', snapshot: { path, masters } },
     files: () => readdirSync(folder).map((name) => join(folder, name)),
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   }

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OxbowError, setOwn, type UserId } from '../../base/index.ts'
+import type { GuestLease } from '../../config/index.ts'
 import type { ChainHead } from '../../protocol/index.ts'
 import { appliedSteps, type MigrationDriver } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
@@ -167,13 +168,22 @@ export interface PostgresConnection extends UpkeepConnection {
   readonly session: PostgresSession
 }
 
+/** Of a guest: whose rows its connection works with, and the lease under which it writes. Absent for upkeep by a person. */
+export interface GuestSide {
+  readonly user: UserId
+  /** See `PostgresOptions.role`. */
+  readonly role: string
+  readonly lease?: GuestLease
+}
+
 /** @throws OxbowError for an invalid address, a server that refuses, or tables that are not usable */
-export async function connectPostgres(address: string, wish: Wish): Promise<PostgresConnection> {
-  const [{ openPgDriver }, { parseAddress }, { postgresFault }, { postgresMigrationDriver }] = await Promise.all([
+export async function connectPostgres(address: string, wish: Wish, guest?: GuestSide): Promise<PostgresConnection> {
+  const [{ openPgDriver }, { parseAddress }, { postgresFault }, { postgresMigrationDriver }, { fencedWork }] = await Promise.all([
     import('../postgres/postgres-session.ts'),
     import('../postgres/postgres-store.ts'),
     import('../postgres/postgres-fault.ts'),
     import('../postgres/postgres-schema.ts'),
+    import('../postgres/lease-fence.ts'),
   ])
   const { url, shown } = parseAddress(address)
   const typed = async <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -183,7 +193,7 @@ export async function connectPostgres(address: string, wish: Wish): Promise<Post
       throw postgresFault(error, shown).error
     }
   }
-  const driver = openPgDriver({ url, connections: 2, name: 'oxbow store', statementMs: 0 })
+  const driver = openPgDriver({ url, connections: 2, name: 'oxbow store', statementMs: 0, ...(guest && { rows: guest }) })
   const session = await typed(() => driver.connect())
   const close = async (): Promise<void> => {
     await session.close()
@@ -193,14 +203,29 @@ export async function connectPostgres(address: string, wish: Wish): Promise<Post
     // Copying a large table may take any time.
     await typed(() => session.exec('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0'))
     const migration = postgresMigrationDriver(session, shown)
+    // Whatever a guest writes is under its lease, statements outside of a transaction, too.
+    const lease = guest?.lease
+    let isWithin = false
+    const transaction = <Result>(work: () => Promise<Result>): Promise<Result> =>
+      migration.transaction(async () => {
+        isWithin = true
+        try {
+          return await (lease === undefined ? work() : fencedWork(session, { user: guest!.user, lease, shown }, work))
+        } finally {
+          isWithin = false
+        }
+      })
+    const run = async (sql: string, values: readonly Value[]) =>
+      (await session.rows({ text: numbered(sql), values })) as unknown as Value[][]
     const db: PostgresConnection = {
       session,
       dialect: 'postgres',
       where: shown,
       migration,
-      rows: (sql, values = []) => typed(async () => (await session.rows({ text: numbered(sql), values })) as unknown as Value[][]),
+      rows: (sql, values = []) =>
+        typed(() => (lease === undefined || isWithin || !changes.test(sql) ? run(sql, values) : transaction(() => run(sql, values)))),
       exec: (sql) => typed(async () => void (await session.exec(sql))),
-      transaction: (work) => typed(() => migration.transaction(work)),
+      transaction: (work) => typed(() => transaction(work)),
       close,
     }
     if (wish !== 'any version') assertUsable(judgeSchema(await typed(() => appliedSteps(migration))), wish, shown)
@@ -210,6 +235,9 @@ export async function connectPostgres(address: string, wish: Wish): Promise<Post
     throw error
   }
 }
+
+/** What begins with anything else reads. */
+const changes = /^\s*(?:insert|delete|update)\b/i
 
 /** Replaces `?` by `$1`, `$2` …; no statement of upkeep contains one in a string. */
 function numbered(sql: string): string {
@@ -231,6 +259,8 @@ export interface StorePlace {
   readonly cipher?: CipherChoice
   /** Others of this thread write the file, too. */
   readonly isShared?: boolean
+  /** The guest that connects, to Postgres. */
+  readonly guest?: GuestSide
 }
 
 export type Tell = (what: string, done: number, total: number) => void
@@ -262,7 +292,7 @@ export interface UpkeepDeps {
 /** @throws OxbowError `not_found` if there is no store yet */
 export async function connectStore(place: StorePlace, wish: Wish): Promise<UpkeepConnection> {
   if (place.url !== '') {
-    return connectPostgres(place.url, wish)
+    return connectPostgres(place.url, wish, place.guest)
   }
   if (!existsSync(place.file)) throw noStore(place.file)
   return connectSqlite(place.file, wish, place.cipher, place.isShared)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { createIdleThread, type Json, OxbowError, type UserId } from '../../base/index.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
+import type { GuestSide } from '../upkeep/connection.ts'
 import type { ZoeyClear, ZoeyForget, ZoeyRequest } from './zoey-requests.ts'
 
 export interface ZoeyPlace {
@@ -14,6 +15,7 @@ export interface ZoeyPlace {
   /** Address of Postgres; empty: the file. */
   readonly url: string
   readonly cipher?: CipherChoice
+  readonly guest?: GuestSide
 }
 
 export interface ZoeyThread {

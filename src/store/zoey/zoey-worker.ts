@@ -9,9 +9,10 @@ import type { ZoeyPlace } from './zoey-thread.ts'
 function serve(): void {
   const port = parentPort
   if (port === null) return
-  const { user, file, url, cipher } = workerData as ZoeyPlace
+  const { user, file, url, cipher, guest } = workerData as ZoeyPlace
   let connection: Promise<UpkeepConnection> | undefined
-  const connect = async (): Promise<UpkeepConnection> => (url === '' ? connectSqlite(file, 'write', cipher) : connectPostgres(url, 'write'))
+  const connect = async (): Promise<UpkeepConnection> =>
+    url === '' ? connectSqlite(file, 'write', cipher) : connectPostgres(url, 'write', guest)
   const adapters = new Map<string, ZoeyAdapter>()
   const answer = async (request: ZoeyRequest | ZoeyForget | ZoeyClear): Promise<Json> => {
     connection ??= connect()

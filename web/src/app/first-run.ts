@@ -1,5 +1,6 @@
 /** Whether the setup is offered: no model is set up, and nobody has skipped it in this browser. */
 import { useEffect } from 'react'
+import { ownAddress } from '../data/base-path.ts'
 import { useGuest } from '../data/guest.tsx'
 import { navigate } from './router.tsx'
 
@@ -10,7 +11,7 @@ export function useFirstRun(): void {
   const { status } = useGuest()
   const isOffline = status.model.startsWith('offline/')
   useEffect(() => {
-    if (isOffline && location.pathname === '/' && localStorage.getItem(skippedKey) === null) navigate('/setup', { replace: true })
+    if (isOffline && ownAddress() === '/' && localStorage.getItem(skippedKey) === null) navigate('/setup', { replace: true })
   }, [isOffline])
 }
 

@@ -1,5 +1,6 @@
 /** The address of the browser decides what is shown: one path for each page, what it shows of it behind that. */
 import { type AnchorHTMLAttributes, type MouseEvent, type ReactNode, useMemo, useSyncExternalStore } from 'react'
+import { basePath, ownAddress } from '../data/base-path.ts'
 
 export interface Place {
   /** `/chat/0190…` → `['chat', '0190…']`, decoded. */
@@ -21,7 +22,7 @@ function subscribe(listener: () => void): () => void {
 }
 
 export function usePlace(): Place {
-  const href = useSyncExternalStore(subscribe, () => location.pathname + location.search)
+  const href = useSyncExternalStore(subscribe, ownAddress)
   return useMemo(() => placeOf(href), [href])
 }
 
@@ -40,9 +41,9 @@ function decode(segment: string): string {
 
 /** @param to a path of the application, e.g. `/files?path=notes` */
 export function navigate(to: string, { replace = false }: { readonly replace?: boolean } = {}): void {
-  if (to === location.pathname + location.search) return
-  if (replace) history.replaceState(null, '', to)
-  else history.pushState(null, '', to)
+  if (to === ownAddress()) return
+  if (replace) history.replaceState(null, '', basePath + to)
+  else history.pushState(null, '', basePath + to)
   listeners.forEach((listener) => listener())
 }
 
@@ -60,7 +61,7 @@ export function Link({ to, children, onClick, ...rest }: LinkProps): ReactNode {
     navigate(to)
   }
   return (
-    <a href={to} onClick={follow} {...rest}>
+    <a href={basePath + to} onClick={follow} {...rest}>
       {children}
     </a>
   )

@@ -5,6 +5,7 @@
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react'
 import { type Client, connect, type ConnectionState, sessionPath } from '../../../src/client/browser-client.ts'
 import { type Failure, toError, toFailure } from '../../../src/base/index.ts'
+import { basePath } from './base-path.ts'
 import type { GuestStatus, Notice } from '../../../src/protocol/index.ts'
 
 export type Access =
@@ -30,7 +31,8 @@ export interface Guest {
 const retryMs = 1_500
 const maxNotices = 5
 
-const pageKey = 'oxbow.page'
+/** Behind one door there are pages of several users. */
+const pageKey = `oxbow.page${basePath}`
 
 /**
  * The address at which the guest knows who asks. A cookie goes to every server on this host, whatever its port, so it has only one part of
@@ -40,7 +42,7 @@ const pageKey = 'oxbow.page'
  */
 export function addressInGuest(path: string): string {
   const part = localStorage.getItem(pageKey)
-  return part === null ? path : `/web/${part}${path}`
+  return part === null ? basePath + path : `${basePath}/web/${part}${path}`
 }
 
 /** A refusal of the gateway (RFC 9457). */
@@ -58,7 +60,7 @@ async function signInByLink(): Promise<Failure | null> {
   if (code === undefined) return null
   history.replaceState(null, '', location.pathname + location.search)
   const headers = { 'content-type': 'application/json' }
-  const response = await fetch(sessionPath, { method: 'POST', headers, body: JSON.stringify({ code }) })
+  const response = await fetch(basePath + sessionPath, { method: 'POST', headers, body: JSON.stringify({ code }) })
   const answer = (await response.json()) as { page: string } | Problem
   if ('detail' in answer) return failureOf(answer)
   localStorage.setItem(pageKey, answer.page)

@@ -75,9 +75,14 @@ interface Draft {
   changes: number
 }
 
+/** @returns the path of the stamps next to the repository */
+export function stampsOf(folder: string, branch: string = ''): string {
+  return join(folder, branch === '' ? 'oxbow-stamps.json' : `oxbow-stamps-${branch}.json`)
+}
+
 /** @param branch of files, whose first commit follows the newest one of the workspace; '': the workspace */
 export async function createCheckpoints(folder: string, repository: Repository, branch: string = ''): Promise<Checkpoints> {
-  const stamps = join(folder, branch === '' ? 'oxbow-stamps.json' : `oxbow-stamps-${branch}.json`)
+  const stamps = stampsOf(folder, branch)
   const open = async (): Promise<WorkTree> => {
     const head = repository.head(branch) ?? repository.head()
     if (head === null) return createWorkTree()

@@ -57,6 +57,12 @@ export function inFolders<Facts extends Pick<NewCommit, 'trailers'>>(facts: Fact
   return covered.length === 0 ? facts : { ...facts, trailers: { ...facts.trailers, [foldersTrailer]: covered.join(' ') } }
 }
 
+/** @param trailers of a version, by name in lower case @returns the names in /shared of the folders of the person in it */
+export function foldersIn(trailers: Readonly<Record<string, string>>): readonly string[] {
+  const all = (ownValue(trailers, foldersTrailer.toLowerCase()) ?? '').split(' ').filter((one) => one !== '')
+  return all.map((one) => decodeURIComponent(one.slice(0, one.lastIndexOf(':'))))
+}
+
 /**
  * @param path in the tree @param trailers of the version that has it, by name in lower case @param covered now
  * @returns why the path means something else now; empty where it does not, or where the version does not say

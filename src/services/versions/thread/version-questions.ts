@@ -2,8 +2,10 @@
 import type { BranchChange, HandsOps, SnapshotEntry } from '../../../protocol/index.ts'
 import type { StateText, Wanted } from './checkpoint.ts'
 import type { ArchivePiece, Comparison, LargeFile } from './history.ts'
+import type { NewestState } from './kept-versions.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'
 import type { NewCommit } from '../../../repository/index.ts'
+import type { Takeover, TakeoverRequest } from './take-over.ts'
 import type { UndoneTurn, UndoRequest } from './undo-turn.ts'
 import type { VerifyStep } from './verify-versions.ts'
 import type { Committed, Difference, LoggedCommit, ShownFile, VersionedTurn } from '../version-schemas.ts'
@@ -37,7 +39,17 @@ export interface VersionAnswers {
     readonly facts: CommitBy
     readonly state: readonly StateText[] | null
     readonly always: boolean
+    /** In a cluster: it is in the store before this is answered. Else it goes there with one that follows. */
+    readonly isKept: boolean
   }): Promise<Committed>
+  /** In a cluster: what its store has, compared with what this node has had of it. */
+  newest(ask: Readonly<Record<string, never>>): Promise<NewestState>
+  /** Gets all that the store has, also what this node should have. */
+  fetchAll(ask: Readonly<Record<string, never>>): Promise<void>
+  /** Gets what this node lacks of the newest version, and plans how its files become that one. */
+  takeOver(ask: TakeoverRequest): Promise<Takeover>
+  /** The files are as planned. */
+  took(ask: Takeover): Promise<void>
   merge(ask: MergeRequest): Promise<MergedTree>
   undo(ask: UndoRequest): Promise<UndoneTurn>
   turns(ask: { readonly limit: number }): Promise<readonly VersionedTurn[]>

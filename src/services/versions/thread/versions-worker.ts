@@ -16,9 +16,11 @@ import {
   taggedIn,
 } from './history.ts'
 import { createLargeFiles, type LargeFiles, openRepository, type Repository, folderMode } from '../../../repository/index.ts'
+import type { FilesPlace } from '../../../store/index.ts'
 import { createOverlayCheckpoint } from './overlay-checkpoint.ts'
 import { mergeTrees } from './merge-trees.ts'
-import { leftOutBy } from './left-out.ts'
+import type { KeptVersions } from './kept-versions.ts'
+import { ignoredBy, leftOutBy } from './left-out.ts'
 import { listTurns, undoTurn } from './undo-turn.ts'
 import { createVerifier } from './verify-versions.ts'
 import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
@@ -27,16 +29,28 @@ interface Opened {
   readonly folder: string
   readonly repository: () => Promise<Repository>
   readonly large: LargeFiles
+  /** Null outside of a cluster. */
+  readonly kept: KeptVersions | null
 }
 
-function createAnswers(folder: string): VersionAnswers {
-  const opened: Opened = { folder, repository: once(() => openRepository(folder)), large: createLargeFiles(folder) }
+interface ThreadData {
+  readonly folder: string
+  /** Of a cluster, where the versions are kept. */
+  readonly place?: FilesPlace | undefined
+}
+
+async function createAnswers({ folder, place }: ThreadData): Promise<VersionAnswers> {
+  const repository = once(() => openRepository(folder, { joins: place === undefined }))
+  const large = createLargeFiles(folder)
+  const kept = place === undefined ? null : (await import('./kept-versions.ts')).createKeptVersions({ folder, place, repository, large })
+  const opened: Opened = { folder, repository, large, kept }
   return { ...checkpointAnswers(opened), ...pastAnswers(opened), ...changeAnswers(opened) }
 }
 
-type CheckpointQuestion = 'begin' | 'point' | 'match' | 'put' | 'commit' | 'keep' | 'large' | 'extras' | 'forget'
+type CheckpointQuestion = 'begin' | 'point' | 'match' | 'put' | 'commit' | 'keep' | 'large' | 'extras' | 'forget' | TakeoverQuestion
+type TakeoverQuestion = 'newest' | 'fetchAll' | 'takeOver' | 'took'
 
-function checkpointAnswers({ folder, repository, large }: Opened): Pick<VersionAnswers, CheckpointQuestion> {
+function checkpointAnswers({ folder, repository, large, kept }: Opened): Pick<VersionAnswers, CheckpointQuestion> {
   const ofBranches = new Map<string, Promise<Checkpoints>>()
   const checkpoints = (branch: string): Promise<Checkpoints> => {
     let found = ofBranches.get(branch)
@@ -53,37 +67,68 @@ function checkpointAnswers({ folder, repository, large }: Opened): Pick<VersionA
       ofBranches.set(branch, made)
       await made
     },
-    point: async ({ branch, commit }) => (await repository()).point(branch, commit),
+    async point({ branch, commit }) {
+      ;(await repository()).point(branch, commit)
+      await kept?.push(true)
+    },
     match: async ({ branch, entries }) => (await checkpoints(branch)).match(entries),
     put: async ({ branch, paths, files: collected, content }) =>
       (await checkpoints(branch)).put(paths, collected, Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
-    commit: async ({ branch, facts, state, always }) => (await checkpoints(branch)).commit(facts, state, always),
+    async commit({ branch, facts, state, always, isKept }) {
+      const committed = await (await checkpoints(branch)).commit(facts, state, always)
+      if (isKept) await kept?.push(branch !== '' && committed.changed)
+      return committed
+    },
     async keep() {
       for (const one of ofBranches.values()) (await one).keep()
+      await kept?.push()
+      await kept?.tidy()
     },
     async large({ branch, path, stamp, executable, offset, content, end }) {
       const pointer = end === 'none' ? null : large.take({ offset, content, last: end === 'last' })
       if (end !== 'more') (await checkpoints(branch)).putPointer(path, pointer, { stamp, executable })
     },
-    extras: async ({ ignore }) => (await checkpoints('')).extras(leftOutBy(ignore)),
+    // In a cluster repositories are no exceptions.
+    extras: async ({ ignore }) => (await checkpoints('')).extras(kept === null ? leftOutBy(ignore) : ignoredBy(ignore)),
     async forget({ branch }) {
       ;(await checkpoints(branch)).forget()
       ofBranches.delete(branch)
       ;(await repository()).remove(branch)
+      await kept?.push(true)
+    },
+    newest: async () => kept?.newest() ?? { is: 'none' },
+    async fetchAll() {
+      ofBranches.clear()
+      await kept!.fetch(true)
+    },
+    async takeOver(ask) {
+      ;(await checkpoints('')).keep()
+      ofBranches.clear()
+      return (await import('./take-over.ts')).planTakeover({ folder, repository: await repository(), large, kept: kept! }, ask)
+    },
+    async took(takeover) {
+      ;(await repository()).point('', takeover.commit)
+      await kept!.took(takeover.newest)
+      await kept!.push()
     },
   }
 }
 
 /** Commits and names that are made of what versions have. */
-function changeAnswers({ repository, large }: Opened): Pick<VersionAnswers, 'merge' | 'undo' | 'tag'> {
+function changeAnswers({ repository, large, kept }: Opened): Pick<VersionAnswers, 'merge' | 'undo' | 'tag'> {
+  /** Another node may have to finish what begins with it. */
+  const pushed = async <Made>(made: Made): Promise<Made> => {
+    await kept?.push(true)
+    return made
+  }
   return {
-    merge: async (ask) => mergeTrees(await repository(), large, ask),
-    undo: async (ask) => undoTurn(await repository(), large, ask),
+    merge: async (ask) => pushed(await mergeTrees(await repository(), large, ask)),
+    undo: async (ask) => pushed(await undoTurn(await repository(), large, ask)),
     async tag({ tag, at, message, author, time }) {
       const opened = await repository()
       const commit = await resolveVersion(opened, at)
       opened.tag(tag, commit, message, author, time)
-      return { commit }
+      return pushed({ commit })
     },
   }
 }
@@ -142,12 +187,13 @@ function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, Checkp
 function serve(): void {
   const port = parentPort
   if (port === null) return
-  const answers = createAnswers((workerData as { readonly folder: string }).folder)
+  const answers = createAnswers(workerData as ThreadData)
+  answers.catch(() => {})
   const reply = (answer: ThreadAnswer<unknown>): void => port.postMessage(answer, [])
   let queue: Promise<unknown> = Promise.resolve()
   port.on('message', ([id, question]: ThreadQuestion<VersionQuestion>) => {
     queue = queue
-      .then((): Promise<unknown> => answers[question.name](question as never))
+      .then(async (): Promise<unknown> => (await answers)[question.name](question as never))
       .then(
         (result) => reply([id, null, result]),
         (error: unknown) => reply([id, toFailure(error, 'internal_failure', 'Please report it.'), null]),

@@ -3,6 +3,7 @@
  * address only, so a page that is open at another one names the verb that does the same.
  */
 import { type ReactNode, useEffect, useRef } from 'react'
+import { basePath } from '../../data/base-path.ts'
 import { navigate, type PageProps } from '../../app/router.tsx'
 import { type Action, useAction } from '../../data/calls.ts'
 import { Page } from '../../ui/layout.tsx'
@@ -17,7 +18,7 @@ export function loginCommand(server: string): string | null {
 
 /** Leaves the page for the one on which the person signs in. @returns what to say where nobody has to; undefined: it has failed */
 export async function beginLogin(server: string, run: Action['run']): Promise<string | undefined> {
-  const begun = await run('server.login', { server, redirect_url: `${location.origin}/callback` })
+  const begun = await run('server.login', { server, redirect_url: `${location.origin}${basePath}/callback` })
   if (begun === undefined) return undefined
   if (begun.url === '') return `${server} lets everybody in.`
   // The address is the server's to choose: it may open nothing but a page of the web.
@@ -39,7 +40,7 @@ export default function LoginPage({ place }: PageProps): ReactNode {
     sessionStorage.removeItem(keptServer)
     if (server === null || answer === '') return navigate('/servers', { replace: true })
     // The code in the address is worth a token.
-    history.replaceState(null, '', '/callback')
+    history.replaceState(null, '', `${basePath}/callback`)
     void run('server.login_end', { server, answer }).then(
       (ended) => ended !== undefined && navigate(`/servers?open=${encodeURIComponent(server)}`, { replace: true }),
     )

@@ -1,0 +1,29 @@
+/**
+ * Three nodes, three NATS servers and PostgreSQL with a standby, each on a machine of its own, and faults under load. `OXBOW_CLUSTER_FAULTS=N` makes
+ * N of them, `OXBOW_CLUSTER_MINUTES=M` ends a soak after M minutes (30; 4320 are 72 hours); a run without either is a sample.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seed } from '../../support/scale.ts'
+import { clusterSkip } from '../cluster-fixture.ts'
+import { runFaults } from './faults-run.ts'
+import { networkSkip } from './network.ts'
+
+const skip = clusterSkip() || networkSkip()
+const given = (name: string): number | undefined => (process.env[name] === undefined ? undefined : Number(process.env[name]))
+const minutes = given('OXBOW_CLUSTER_MINUTES')
+/** A sample pays for itself in the time of all tests. */
+const count = given('OXBOW_CLUSTER_FAULTS') ?? (minutes === undefined ? 6 : Infinity)
+
+test(
+  'whatever happens to machines, networks, NATS and Postgres, nothing acknowledged is lost or done twice',
+  { skip, timeout: 0 },
+  async (t) => {
+    t.diagnostic(`OXBOW_SEED=${seed}`)
+    const report = await runFaults({ seed, count, minutes: minutes ?? Infinity, say: (text) => t.diagnostic(text) })
+    t.diagnostic(JSON.stringify(report.faults))
+    t.diagnostic(`${report.messages} messages, ${report.payments} payments, ${report.epochs} guests`)
+    assert.ok(report.messages > 0 && report.payments > 0)
+    assert.deepEqual(report.findings, [])
+  },
+)
