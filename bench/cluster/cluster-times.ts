@@ -4,12 +4,12 @@ import { send, type TestCluster, type TestNode, until } from '../../test/cluster
 
 export const user = 'ann'
 
-export interface Placed {
+interface Placed {
   readonly state: string
   readonly node: string
 }
 
-export async function whereIs(cluster: TestCluster, name: string): Promise<Placed> {
+async function whereIs(cluster: TestCluster, name: string): Promise<Placed> {
   return JSON.parse((await cluster.oxbow(name, 'cluster', 'where', user, '--json')).text) as Placed
 }
 

@@ -13,7 +13,9 @@ export interface ClusterView {
   takeNode(event: KeyEvent<NodeView>): void
   takePlace(event: KeyEvent<PlaceNote>): void
   lease(user: string): LeaseNote | null
+  /** Null also for a user who sleeps. */
   place(user: string): PlaceNote | null
+  isAsleep(user: string): boolean
   node(name: string): NodeView | null
   nodes(): readonly NodeView[]
   leases(): ReadonlyMap<string, LeaseNote>
@@ -27,6 +29,8 @@ export function createClusterView(clock: Pick<Clock, 'monotonicMs'>, keptMs: num
   const leases = new Map<string, Kept<LeaseNote>>()
   const nodes = new Map<string, Kept<NodeView>>()
   const places = new Map<string, PlaceNote>()
+  /** Most users sleep: nothing is held of them but their names. */
+  const sleepers = new Set<string>()
   const waiting = new Map<string, Set<() => void>>()
   const take = <Note>(map: Map<string, Kept<Note>>, { key, note }: KeyEvent<Note>): void => {
     if (note === null) map.delete(key)
@@ -52,12 +56,15 @@ export function createClusterView(clock: Pick<Clock, 'monotonicMs'>, keptMs: num
     },
     takeNode: (event) => take(nodes, event),
     takePlace({ key, note }) {
-      if (note === null) places.delete(key)
-      else places.set(key, note)
+      places.delete(key)
+      sleepers.delete(key)
+      if (note?.isAsleep === true) sleepers.add(key)
+      else if (note !== null) places.set(key, note)
       for (const wake of waiting.get(key) ?? []) wake()
     },
     lease,
     place: (user) => places.get(user) ?? null,
+    isAsleep: (user) => sleepers.has(user),
     node: (name) => living(nodes, name),
     nodes: () => all(nodes).map(([, note]) => note),
     leases: () => new Map(all(leases)),

@@ -24,7 +24,8 @@ export interface SleepDeps {
 
 /** @returns when it may sleep: when its next run goes on, null if none does. Pending until then, and for ever once the signal aborts */
 export async function untilSleep({ resting, underWay, hide, unhide }: SleepDeps, signal: AbortSignal): Promise<{ nextAt: number | null }> {
-  while (resting !== null && !signal.aborted) {
+  for (;;) {
+    if (resting === null) break
     if ((await resting.untilIdle(signal)) === null || signal.aborted) break
     if (underWay() > 0) continue
     await hide()

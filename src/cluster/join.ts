@@ -1,6 +1,6 @@
 /** This machine as a node, from its configuration to the end of the program that runs it. */
 import { freemem, hostname } from 'node:os'
-import { OxbowError, ownValue, systemClock } from '../base/index.ts'
+import { OxbowError, ownValue, systemClock, watchIdleMemory } from '../base/index.ts'
 import type { ClusterConfig } from '../config/index.ts'
 import { type BegunGuest, type GuestSetup, loadRest } from '../runner/index.ts'
 import { loadAlarms } from '../store/index.ts'
@@ -117,6 +117,8 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
         await initCluster(config, identity)
         return openClusterLink(config, identity)
       }
+      // What ten thousand users who sleep were told by is garbage at once.
+      const idleMemory = watchIdleMemory()
       const kept = await keepNode({ start, reopen, onNode: doors.open, say }, link)
       const stopRenewal = keepRenewed({ folder, identity, node: kept.node, say, use: doors.show, clock: systemClock })
       return {
@@ -124,6 +126,7 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
         url: door,
         async close() {
           stopRenewal()
+          idleMemory.close()
           await kept.close()
           starter.close()
           await alarms.close()

@@ -24,7 +24,7 @@ export interface KeptNode {
 
 /** @throws as `start`, for the first node */
 export async function keepNode({ start, reopen, onNode, say }: KeepDeps, first: ClusterLink): Promise<KeptNode> {
-  let isClosed = false
+  const closing = new AbortController()
   let restarting: Promise<void> | null = null
   const begin = async (link: ClusterLink): Promise<ClusterNode> => {
     const made: ClusterNode = await start(link, () => {
@@ -35,7 +35,7 @@ export async function keepNode({ start, reopen, onNode, say }: KeepDeps, first: 
   const restart = async (): Promise<void> => {
     say('NATS has lost what it had stored: this node begins again')
     const users = await node.abandon()
-    while (!isClosed) {
+    while (!closing.signal.aborted) {
       try {
         node = await begin(await reopen())
         onNode(node)
@@ -52,7 +52,7 @@ export async function keepNode({ start, reopen, onNode, say }: KeepDeps, first: 
   return {
     node: () => node,
     async close() {
-      isClosed = true
+      closing.abort()
       await restarting
       await node.close()
     },

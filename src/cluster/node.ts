@@ -73,8 +73,6 @@ export interface ClusterNode {
   guestUrl(user: string): string | null
   /** Asks for a node that runs the user's guest. */
   wake(user: string): Promise<void>
-  /** @returns whether the cluster has this user, though nothing of it is in NATS any more */
-  knows(user: string): Promise<boolean>
   /** Stops all guests, so that other nodes have them, and leaves. */
   close(): Promise<void>
   /** Ends all guests at once, and tells nobody. @returns whose they were */
@@ -157,7 +155,6 @@ export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
     view,
     guestUrl: (user) => (leases.holds(user) ? (kept.get(user)?.guest?.url ?? null) : null),
     wake: (user) => wakeUser(state, user),
-    knows: deps.alarms.knows,
     async close() {
       taking.abort()
       state.isDraining = true

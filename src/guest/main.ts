@@ -2,7 +2,7 @@
  * The guest program. A runner starts it and writes one envelope to its stdin. It serves until stdin ends, or answers the envelope's
  * question and exits; its reports on stdout are one JSON document a line. Its argument only names it in process lists.
  */
-import { createInterface } from 'node:readline'
+import { createInterface, type Interface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import {
@@ -51,12 +51,9 @@ interface Input {
 
 async function main(): Promise<void> {
   const input = createInterface({ input: process.stdin })
-  const firstLine = new Promise<string | null>((resolve) => {
-    input.once('line', resolve)
-    input.once('close', () => resolve(null))
-  })
+  const [firstLine, rehearsal] = takeLines(input, isSpare)
   const ended = new Promise<void>((resolve) => input.once('close', resolve))
-  if (command === 'serve') void loadAhead(firstLine)
+  if (command === 'serve') void loadAhead(firstLine, rehearsal)
   const received = await firstLine
   // Whoever began this process found no use for it.
   if (received === null) return
@@ -66,11 +63,25 @@ async function main(): Promise<void> {
   return envelope.question === undefined ? serve(envelope, from) : answerQuestion(envelope.question, envelope, from)
 }
 
+/** @returns the line with the envelope, and where one comes before it, the configuration of a rehearsal; null: the input has ended */
+function takeLines(input: Interface, hasRehearsal: boolean): readonly [Promise<string | null>, Promise<string | null>] {
+  const envelope = Promise.withResolvers<string | null>()
+  const rehearsal = Promise.withResolvers<string | null>()
+  const others = hasRehearsal ? [rehearsal, envelope] : [envelope]
+  const take = (line: string): void => {
+    others.shift()?.resolve(line)
+    if (others.length === 0) input.off('line', take)
+  }
+  input.on('line', take)
+  input.once('close', () => others.forEach(({ resolve }) => resolve(null)))
+  return [envelope.promise, rehearsal.promise]
+}
+
 /**
  * Loads what a guest needs while its envelope is still being made: first what it starts with, then what serves its first terminal. Most that
  * begin a guest connect to it at once.
  */
-async function loadAhead(envelope: Promise<unknown>): Promise<void> {
+async function loadAhead(envelope: Promise<unknown>, rehearsal: Promise<string | null>): Promise<void> {
   let isHere = false
   void envelope.then(() => (isHere = true))
   // One that is there already goes first: whoever wrote it waits for nothing but a guest that is ready.
@@ -80,7 +91,7 @@ async function loadAhead(envelope: Promise<unknown>): Promise<void> {
     () => import('./serving.ts'),
     async () => (await import('../gateway/index.ts')).loadConnections(),
     () => import('../tools/index.ts'),
-    ...(isSpare ? [async () => (await import('./spare.ts')).rehearse()] : []),
+    ...(isSpare ? [async () => (await import('./ahead/rehearse.ts')).rehearse(await rehearsal)] : []),
   ]
   for (const load of loads) {
     if (isHere) return

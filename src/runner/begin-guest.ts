@@ -10,7 +10,7 @@ import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { isAlive } from '../base/index.ts'
 import { stderrFile } from '../logs/index.ts'
-import { engineVariables, type GuestQuestion } from '../config/index.ts'
+import { type Config, engineVariables, type GuestQuestion } from '../config/index.ts'
 import { readGatewayFiles } from './find-guest.ts'
 import {
   hasWorkspace,
@@ -124,14 +124,18 @@ export function beginGuest(env: HostEnv, name: string, program: GuestProgram = o
 /**
  * Begins a guest of nobody: it has loaded all that serves any user, and becomes the guest of the first whose envelope it gets. Until then it
  * knows no user, no configuration and no secret. Not where the daemon keeps users apart by accounts of the system.
+ * @param rehearsal configuration with which it serves one message of its own: without a service of models, and without a store
  * @returns null where none can be begun
  */
-export function beginSpare(home: Home, env: HostEnv, program: GuestProgram = ownGuestProgram()): BegunGuest | null {
+export function beginSpare(home: Home, env: HostEnv, rehearsal: Config, program: GuestProgram = ownGuestProgram()): BegunGuest | null {
   if (home.system !== null || !existsSync(program.entry)) return null
   try {
     const { file, args, env: kept } = ownLaunch(program, 'serve', home.compileCache, env)
     const place = { root: home.root, stderr: join(home.runner, `spare.${stderrFile}`) }
-    return held(startProcess(place, { file, args: [...args, spareArgument], env: kept }), null, program.entry)
+    const child = startProcess(place, { file, args: [...args, spareArgument], env: kept })
+    const begun = held(child, null, program.entry)
+    child.stdin.write(`${JSON.stringify(rehearsal)}\n`)
+    return begun
   } catch {
     return null
   }

@@ -187,7 +187,10 @@ export const modules: readonly ModuleRow[] = [
     ],
     {
       buildTime: { zod },
-      builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
+      builtins: {
+        'node:http': 'the message of a rehearsal, as a program sends one; fetched lazily',
+        'node:fs': 'leaves address and token where only the owner can read them',
+      },
     },
   ),
   row('gateway', 'gateway', ['kernel'], {

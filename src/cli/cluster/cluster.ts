@@ -18,6 +18,7 @@ import { OxbowError, ownValue } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
 import { beginSpare, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
+import { parseConfig } from '../../services/index.ts'
 import { guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { clusterWaitMs, clusterPollMs } from '../limits.ts'
@@ -78,6 +79,7 @@ export async function clusterJoin(token: string | undefined, { json }: Options, 
     onInterrupt(() => resolve())
   })
   const { cluster, store, sandbox } = machineConfig(terminal)
+  const rehearsal = parseConfig({ model: { provider: 'offline' }, memory: { embedder: 'none' } }, 'a rehearsal')
   const node = await joinCluster({
     config: cluster,
     tier: sandbox.allow_lower || sandbox.tier,
@@ -86,7 +88,7 @@ export async function clusterJoin(token: string | undefined, { json }: Options, 
     storeUrl: ownValue(terminal.env, store.url_env)?.trim() || store.url,
     version: terminal.version,
     setup: (user) => guestSetup({ user, isSafe: true }, terminal),
-    begin: () => beginSpare(openHome(terminal.env), terminal.env, terminal.program),
+    begin: () => beginSpare(openHome(terminal.env), terminal.env, rehearsal, terminal.program),
     say: (text) => printNotice(terminal, `${new Date().toISOString()} ${plainText(text)}`),
   })
   if (json === true) printLine(terminal, JSON.stringify({ node: node.name, door: node.url, pid: process.pid }))

@@ -12,8 +12,6 @@ export interface ClusterAlarms {
   set(user: string, lease: GuestLease, at: number | null): Promise<void>
   /** @returns users who are due, each to one of those that ask at the same time, and again after a while unless a guest has started */
   due(): Promise<readonly string[]>
-  /** @returns whether a guest of this user ever had a lease */
-  knows(user: string): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -40,7 +38,7 @@ const noTable = '42P01'
 
 /** Connects with the first question. @throws OxbowError `bad_config` for text that is no address */
 export function openAlarms(address: string): ClusterAlarms {
-  const driver = openPgDriver({ url: parseAddress(address).url, connections: 2, name: 'oxbow node' })
+  const driver = openPgDriver({ url: parseAddress(address).url, connections: 2, name: 'oxbow-node' })
   const run = (text: string, values: readonly unknown[]): Promise<unknown[][]> =>
     driver.read((session: PostgresSession) => session.rows({ text, values }))
   /** No guest has had a lease on this server yet: there are no tables. */
@@ -57,7 +55,6 @@ export function openAlarms(address: string): ClusterAlarms {
       await (at === null ? run(clearText, [user, term, epoch]) : run(setText, [user, term, epoch, at]))
     },
     due: async () => (await orNone(run(dueText, []))).map(([user]) => String(user)),
-    knows: async (user) => (await orNone(run('select 1 from "cluster_lease" where "user" = $1', [user]))).length > 0,
     close: () => driver.close(),
   }
 }

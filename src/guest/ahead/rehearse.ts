@@ -5,18 +5,19 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { UserId } from '../base/index.ts'
-import { configSchema } from '../services/index.ts'
-import { openMemoryStore } from '../store/index.ts'
-import { startGuest } from './guest.ts'
+import type { UserId } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
+import { openMemoryStore } from '../../store/index.ts'
+import { startGuest } from '../guest.ts'
 
-/** @throws where something of it fails; the guest that follows does not need it */
-export async function rehearse(): Promise<void> {
+/** @param text its configuration; null: none comes any more @throws where something of it fails; the guest that follows does not need it */
+export async function rehearse(text: string | null): Promise<void> {
+  if (text === null) return
+  const config = JSON.parse(text) as Config
   const user = 'nobody' as UserId
   const workspaceRoot = mkdtempSync(join(tmpdir(), 'oxbow-spare-'))
   try {
     for (const name of ['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs']) mkdirSync(join(workspaceRoot, name))
-    const config = configSchema.parse({ model: { provider: 'offline' }, memory: { embedder: 'none' } })
     const store = await openMemoryStore({ user })
     const opening = Promise.resolve({ ...store, opened: async () => {} })
     const guest = await startGuest({ user, workspaceRoot, config, insecure: false, version: '', keys: {} }, {}, opening)
