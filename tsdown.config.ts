@@ -91,6 +91,8 @@ const configs: UserConfig[] = defineConfig([
     clean: true,
     plugins: [releaseFacts],
     entry: { oxbow: 'src/cli/main.ts' },
+    // The node of a cluster asks Postgres for keys.
+    deps: { ...common.deps, neverBundle: [...outside, /^pg-native$/] },
     // Read by name, a provider at a time: nothing of it belongs into a chunk.
     copy: 'src/engine/catalog/model-data.jsonl',
   },

@@ -1,6 +1,7 @@
 /** All measures, in the order of the report. */
 import type { Measure } from './measure.ts'
 import { accepts } from './measures/accepts.ts'
+import { doors } from './cluster/doors.ts'
 import { agents } from './measures/agents.ts'
 import { cancel } from './measures/cancel.ts'
 import { calls } from './measures/calls.ts'
@@ -90,4 +91,5 @@ export const measures: readonly Measure[] = [
   otherUsers,
   postgres,
   manyPostgresUsers,
+  doors,
 ]

@@ -30,7 +30,7 @@ export const cluster: Measure = {
       return await measure(one)
     }
     const moves = await timed({}, (one) => pausesOfMoves(one, few ? 5 : 20))
-    const wakes = await timed({ config: ['idle_min = 0.1'] }, (one) => coldWakes(one, few ? 5 : 20))
+    const wakes = await timed({ cluster: ['idle_min = 0.1'] }, (one) => coldWakes(one, few ? 5 : 20))
     const kills = await timed({}, (one) => takeovers(one, few ? 3 : 20))
     return [
       atMost('message during a move, p50', moves, 0.5, 1_000),

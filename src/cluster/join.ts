@@ -13,7 +13,7 @@ import type { NodeView } from './notes.ts'
 import { createStarter } from './start-guest.ts'
 import { joinByToken } from './trust/enrolment.ts'
 import { type NodeIdentity, readIdentity } from './trust/node-identity.ts'
-import { answers } from './trust/node-requests.ts'
+import { askClock } from './trust/node-requests.ts'
 import { keepRenewed } from './trust/renewal.ts'
 import { openRevocations, type Revocations } from './trust/revocations.ts'
 
@@ -84,7 +84,7 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
     try {
       const other = (await link.all()).nodes.find((node) => node.name === name && node.url !== url)
       // One that was killed a moment ago had another port, where the system chooses it.
-      if (other !== undefined && (await answers(identity, other.url, name)))
+      if (other !== undefined && (await askClock(identity, other, systemClock.now)) !== null)
         throw new OxbowError('bad_config', `Another node of this cluster has the name ${name} (${other.url}).`, {
           hint: 'Give each node a name of its own: cluster.node.',
         })

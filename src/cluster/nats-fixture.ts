@@ -31,16 +31,19 @@ export interface NatsServer extends AsyncDisposable {
   start(isEmpty?: boolean): Promise<void>
 }
 
-/** @param settings a file, as `-c` takes it; with it, the server speaks TLS */
-export async function startNats({
-  port: wanted,
-  settings,
-}: { readonly port?: number; readonly settings?: string } = {}): Promise<NatsServer> {
+interface NatsChoice {
+  readonly port?: number
+  /** A file of settings, as `-c` takes it. */
+  readonly settings?: string
+  readonly scheme?: 'nats' | 'tls'
+}
+
+export async function startNats({ port: wanted, settings, scheme = 'nats' }: NatsChoice = {}): Promise<NatsServer> {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-nats-'))
   const port = wanted ?? (await freePort())
   const run = (): Promise<ChildProcess> => runServer(port, folder, settings)
   let server = await run()
-  const url = `${settings === undefined ? 'nats' : 'tls'}://127.0.0.1:${port}`
+  const url = `${scheme}://127.0.0.1:${port}`
   const stop = async (): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return
     const ended = new Promise<void>((resolve) => void server.once('exit', () => resolve()))

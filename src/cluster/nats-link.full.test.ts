@@ -1,11 +1,15 @@
 /** The adapter over a real server: leases keep their contract, and wakes are offered until somebody has them. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { natsSkip, useNats } from './nats-fixture.ts'
+import { natsSkip, startNats, useNats } from './nats-fixture.ts'
 import { describeLeaseContract } from './lease-contract.ts'
 import { leaseMs, wakeAckMs } from './limits.ts'
 import { initCluster, openClusterLink, type Wake } from './nats-link.ts'
+import { foundCluster } from './trust/node-identity.ts'
 
 const skip = natsSkip()
 const nats = useNats()
@@ -71,4 +75,22 @@ test('a wake is one offer however often it is made, and comes again until it is 
   assert.deepEqual([offers[2]!.user, offers[2]!.isChosen], ['bob', true])
   ending.abort()
   await link.close()
+})
+
+test('a server that lists NKeys takes the node of this machine by its own, and nobody else', { skip }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-nkeys-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const identity = foundCluster(join(folder, 'one'), 'node-1', Date.now())
+  const other = foundCluster(join(folder, 'other'), 'node-1', Date.now())
+  const settings = join(folder, 'nats.conf')
+  writeFileSync(settings, `authorization { users: [ { nkey: ${identity.nkey} } ] }\n`)
+  await using server = await startNats({ settings })
+  await initCluster(server.config, identity)
+  await (await openClusterLink(server.config, identity)).close()
+  await assert.rejects(openClusterLink(server.config, other), { code: 'guest_unreachable' })
+  await assert.rejects(openClusterLink(server.config), { code: 'guest_unreachable' })
+  // A file that a person names goes before it.
+  const credentials = join(folder, 'seed')
+  writeFileSync(credentials, `${identity.seed}\n`)
+  await (await openClusterLink({ ...server.config, credentials })).close()
 })

@@ -131,7 +131,7 @@ const maxAddressChars = 64
  * All that comes through a proxy has its address, so one stranger would keep out everybody: the last that it says is whom it asks for. Of
  * IPv6, a house has a whole network.
  */
-function strangerAddress({ headers, socket: { remoteAddress = '' } }: IncomingMessage, isProxied: boolean): string {
+export function strangerAddress({ headers, socket: { remoteAddress = '' } }: IncomingMessage, isProxied: boolean): string {
   const said =
     isProxied && near.test(remoteAddress)
       ? String(headers['x-forwarded-for'] ?? '')

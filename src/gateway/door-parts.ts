@@ -8,7 +8,7 @@ import { sendOpenAiError } from './open-ai/asking.ts'
 import { sendProblem } from './http/send-json.ts'
 
 export { apiKeyOf, carriesKey, isKeyInAddress, keyInAddress, refuseCookie, refuseSource, refuseToken, takePagePart } from './admission.ts'
-export { createBuckets, keyIdCharacters } from './clients.ts'
+export { createBuckets, keyIdCharacters, strangerAddress } from './clients.ts'
 export { createWebFiles, type WebFiles } from './http/web-files.ts'
 export { usedCode } from './http/web-session.ts'
 export { sendUpgradeProblem } from './http/send-json.ts'

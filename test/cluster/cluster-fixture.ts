@@ -72,7 +72,7 @@ export interface ClusterChoice {
   /** @returns the address at which the nodes reach the database, in place of its own */
   readonly storeUrl?: (direct: string) => string
   /** Lines of the configuration of every machine, before `[cluster]`. */
-  readonly config?: readonly string[]
+  readonly sections?: readonly string[]
   /** More of the environment of all nodes. */
   readonly env?: NodeJS.ProcessEnv
   /** NATS takes nodes with a certificate of the cluster alone. */
@@ -83,7 +83,7 @@ export async function startCluster({
   program = ownProgram,
   answerMs = 50,
   turns = [],
-  config = [],
+  sections = [],
   cluster = [],
   natsTls = false,
   ...choice
@@ -102,7 +102,7 @@ export async function startCluster({
     `base_url = "${choice.modelUrl ?? model.config.base_url}"`,
     '[memory]',
     'embedder = "none"',
-    ...config,
+    ...sections,
     '[cluster]',
     `nats = ["${natsTls ? 'tls' : 'nats'}://127.0.0.1:${natsPort}"]`,
     `node = "${name}"`,
@@ -119,7 +119,7 @@ export async function startCluster({
         resolve({ exit: error === null ? 0 : Number(error.code ?? 99), text: stdout + stderr })
       })
     })
-  const nats = await startNats({ port: natsPort, ...(natsTls && { settings: await natsSettings(root, oxbow) }) })
+  const nats = await startNats({ port: natsPort, ...(natsTls && { settings: await natsSettings(root, oxbow), scheme: 'tls' }) })
   return {
     database,
     nats,

@@ -20,7 +20,7 @@ describe('through the door of another node', { skip }, () => {
   let headers: Record<string, string> = {}
   before(async () => {
     if (skip !== false) return
-    rig = await openDoorRig({ config: ['[a2a.agents.helper]', 'description = "Answers what it is asked."'] })
+    rig = await openDoorRig({ sections: ['[a2a.agents.helper]', 'description = "Answers what it is asked."'] })
     headers = { authorization: `Bearer ${rig.key}` }
   })
   after(() => rig?.[Symbol.asyncDispose]())

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect, type FollowEvent } from '../../src/client/index.ts'
 import { clusterSkip, until } from './cluster-fixture.ts'
-import { openDoorRig, user } from './doors-fixture.ts'
+import { openDoorRig } from './doors-fixture.ts'
 
 const skip = clusterSkip()
 const words = Array.from({ length: 60 }, (_, i) => `word${i} `)

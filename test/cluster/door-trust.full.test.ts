@@ -1,13 +1,17 @@
 /** Whom a cluster trusts: tokens for new machines, nodes that were removed, and strangers at the doors of users whose guests sleep. */
 import assert from 'node:assert/strict'
-import { readdirSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import type { IncomingHttpHeaders } from 'node:http'
+import { request } from 'node:https'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { makeCertificate } from '../../src/gateway/certificate-fixture.ts'
 import { openClusterLink } from '../../src/cluster/index.ts'
 import { readIdentity } from '../../src/cluster/trust/node-identity.ts'
 import { askNode } from '../../src/cluster/trust/node-requests.ts'
 import { clusterSkip, startCluster, type TestCluster, type TestNode, until } from './cluster-fixture.ts'
-import { openDoorRig, user } from './doors-fixture.ts'
+import { openDoorRig, signInLink, user } from './doors-fixture.ts'
 
 const skip = clusterSkip()
 
@@ -51,7 +55,7 @@ test(
     const { ca } = identityOf(a)
     await assert.rejects(askNode({ url, path: '/healthz', trust: { ca } }), { code: 'unauthenticated' })
     const removed = identityOf(b)
-    assert.deepEqual(await askNode({ url, path: '/healthz', trust: removed }), { node: 'a', ready: true })
+    assert.equal(((await askNode({ url, path: '/healthz', trust: removed })) as { node: string }).node, 'a')
     const still = await cluster.oxbow('a', 'cluster', 'remove', 'b')
     assert.match(still.text, /b is up/)
     b.machine('SIGKILL')
@@ -148,4 +152,38 @@ test('nodes and NATS speak TLS by the certificates of the cluster, and nobody el
     assert.match(doctor.text, line)
   assert.equal(doctor.exit, 0, doctor.text)
   await assert.rejects(openClusterLink(cluster.clusterConfig), { code: 'guest_unreachable' })
+})
+
+test('a door with a certificate speaks HTTPS to people, and its cookies travel over nothing else', { skip }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-door-tls-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const { cert, key } = makeCertificate()
+  writeFileSync(join(folder, 'door.crt'), cert)
+  writeFileSync(join(folder, 'door.key'), key)
+  await using cluster = await startCluster({
+    sections: ['[cluster.door]', `cert = "${join(folder, 'door.crt')}"`, `key = "${join(folder, 'door.key')}"`],
+  })
+  assert.equal((await cluster.oxbow('a', 'cluster', 'init')).exit, 0)
+  const node = await cluster.startNode('a')
+  assert.match(node.door, /^https:/)
+  assert.equal((await cluster.oxbow('a', 'cluster', 'where', user, '--wake')).exit, 0)
+  const link = await signInLink(cluster, node)
+  assert.ok(link.startsWith(`${node.door}/users/${user}/#sign-in=`), link)
+  const code = link.split('=').at(-1)!
+  const { status, headers } = await new Promise<{ status: number; headers: IncomingHttpHeaders }>((resolve, reject) => {
+    const signing = request(`${node.door}/users/${user}/web/session`, {
+      ca: cert,
+      method: 'POST',
+      headers: { origin: node.door, 'content-type': 'application/json' },
+    })
+    signing.once('error', reject)
+    signing.once('response', (response) => {
+      response.resume()
+      resolve({ status: response.statusCode ?? 0, headers: response.headers })
+    })
+    signing.end(JSON.stringify({ code }))
+  })
+  assert.equal(status, 200)
+  assert.match(headers['set-cookie']?.[0] ?? '', new RegExp(`Path=/users/${user}/web/[\\w-]{21}/; .*Secure`))
+  await assert.rejects(fetch(node.door.replace('https', 'http')))
 })

@@ -21,6 +21,15 @@ export async function whereIs(cluster: TestCluster, nodes: readonly TestNode[]):
   return nodes.find(({ name }) => name === (JSON.parse(text) as { node: string }).node)!
 }
 
+/** @returns the link that signs a browser in, as `oxbow web` prints it on the node with the guest */
+export async function signInLink(cluster: TestCluster, node: TestNode): Promise<string> {
+  const { text } = await cluster.oxbow(node.name, 'web', '--user', user, '--no-open', '--json')
+  // In a checkout it may build the page first, and says so.
+  const line = text.split('\n').find((each) => each.startsWith('{'))
+  assert.ok(line !== undefined, text)
+  return (JSON.parse(line) as { url: string }).url
+}
+
 export async function openDoorRig(choice: ClusterChoice = {}): Promise<DoorRig> {
   const cluster = await startCluster(choice)
   try {

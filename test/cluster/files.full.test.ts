@@ -153,9 +153,9 @@ test('a turn that writes files goes on at another node with all that its steps h
   await using bucket = await startBucket()
   const { bucket: name, endpoint, region, key: id, secret } = bucket.place
   const blobs = ['[cluster.blobs]', `bucket = "${name}"`, `endpoint = "${endpoint}"`, `region = "${region}"`]
-  const config = [...blobs, '[approval]', `privileged = "allow"`]
+  const lines = [...blobs, '[approval]', `privileged = "allow"`]
   const env = { OXBOW_BLOBS_KEY: id, OXBOW_BLOBS_SECRET: secret }
-  await using cluster = await startCluster({ script, config, env })
+  await using cluster = await startCluster({ script, cluster: lines, env })
   assert.equal((await cluster.oxbow('a', 'cluster', 'init')).exit, 0)
   const nodes = await Promise.all(['a', 'b'].map((name) => cluster.startNode(name)))
   await cluster.oxbow('a', 'cluster', 'where', user, '--wake')

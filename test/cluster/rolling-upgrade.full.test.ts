@@ -17,11 +17,11 @@ test('a rolling upgrade under load loses no message, and no guest goes back to a
   const key = await cluster.keyOf(user)
   const doors = (): readonly string[] => nodes.map(({ door }) => door)
   const acknowledged: string[] = []
-  let goesOn = true
+  const load = { goesOn: true }
   let slowestMs = 0
   const clients = Array.from({ length: 3 }, async (_, client) => {
     let session: string | undefined
-    for (let i = 1; goesOn; i += 1) {
+    for (let i = 1; load.goesOn; i += 1) {
       const text = `client ${client} message ${i}`
       const began = performance.now()
       session = (await send(doors, key, { user, text, ...(session !== undefined && { session }) })).session
@@ -49,7 +49,7 @@ test('a rolling upgrade under load loses no message, and no guest goes back to a
   assert.ok(upgraded.has(at.name))
   const before = acknowledged.length
   await until(() => acknowledged.length > before + 5)
-  goesOn = false
+  load.goesOn = false
   await Promise.all(clients)
   t.diagnostic(`${acknowledged.length} messages, the slowest was acknowledged after ${Math.round(slowestMs)} ms`)
   assert.deepEqual(await messageFaults(cluster.database, user, acknowledged), [])

@@ -4,15 +4,14 @@ import { test } from 'node:test'
 import { chromium } from 'playwright-core'
 import { chromiumPath, noChromium } from './web-fixture.ts'
 import { clusterSkip, until } from '../cluster/cluster-fixture.ts'
-import { openDoorRig, user, whereIs } from '../cluster/doors-fixture.ts'
+import { openDoorRig, signInLink, user, whereIs } from '../cluster/doors-fixture.ts'
 
 const skip = clusterSkip() || noChromium
 
 test('the page works through the door of any node, and stays signed in where its guest moves', { skip }, async (t) => {
   await using rig = await openDoorRig()
   const { cluster, home, away, address } = rig
-  const { text } = await cluster.oxbow(home.name, 'web', '--user', user, '--no-open', '--json')
-  const { url } = JSON.parse(text) as { url: string }
+  const url = await signInLink(cluster, home)
   assert.ok(url.startsWith(`${home.door}/users/${user}/#sign-in=`), url)
   const browser = await chromium.launch({ executablePath: chromiumPath, chromiumSandbox: false })
   t.after(() => browser.close())

@@ -131,11 +131,11 @@ function nodeTable(nodes: readonly NodeView[]): string {
 }
 
 export async function clusterWhere(
-  name: string,
+  asked: string,
   options: Options & { readonly wake?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
-  const user = parseUser(name)
+  const user = parseUser(asked)
   return withLink(terminal, async (link) => {
     let lease = await link.lease(user)
     if (options.wake === true) {

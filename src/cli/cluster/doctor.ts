@@ -1,10 +1,13 @@
 /** `oxbow cluster doctor`: what a cluster needs, from the ground up; each check says what to do where it fails. */
-import { answers, type ClusterLink, openClusterLink, protocolVersion, readIdentity } from '../../cluster/index.ts'
+import { askClock, type ClusterLink, openClusterLink, protocolVersion, readIdentity } from '../../cluster/index.ts'
 import { errorMessage, isOxbowError, ownValue } from '../../base/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { machineConfig, ownTrust } from './cluster.ts'
 import { certificateChecks, type Check } from './trust.ts'
+
+/** Schedules, expiry of keys and certificates go by the clocks of nodes; leases do not. */
+const maxClockMs = 2_000
 
 export async function clusterDoctor({ json }: { readonly json?: boolean | undefined }, terminal: Terminal): Promise<number> {
   let isWell = true
@@ -52,13 +55,20 @@ async function* checks(terminal: Terminal): AsyncGenerator<Check> {
       hint: 'Nodes with another protocol take no guests: drain and upgrade them one after another.',
     }
     for (const node of nodes) {
-      const ok = known !== null && (await answers(known, node.url, node.name))
-      const detail = ok ? `answers at ${node.url}` : `does not answer at ${node.url} from here`
+      const aheadMs = known === null ? null : await askClock(known, node, Date.now)
+      const isFar = aheadMs !== null && Math.abs(aheadMs) > maxClockMs
       yield {
         check: node.name,
-        ok,
-        detail,
-        hint: 'Set cluster.peer.host to an address that the other nodes reach, and cluster.peer.url; compare the clocks of both machines.',
+        ok: aheadMs !== null && !isFar,
+        detail:
+          aheadMs === null
+            ? `does not answer at ${node.url} from here`
+            : isFar
+              ? `its clock is ${Math.round(Math.abs(aheadMs) / 1_000)} s ${aheadMs > 0 ? 'ahead' : 'behind'}`
+              : `answers at ${node.url}`,
+        hint: isFar
+          ? 'Set the clocks of both machines: timedatectl set-ntp true'
+          : 'Set cluster.peer.host to an address that the other nodes reach, and cluster.peer.url.',
       }
     }
   } finally {

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import {
-  answers,
+  askClock,
   foundCluster,
   issueForServer,
   makeInvite,
@@ -37,7 +37,7 @@ export async function clusterInvite(options: Options, terminal: Terminal): Promi
   const link = await openClusterLink(cluster, identity)
   try {
     const own = (await link.all()).nodes.find(({ name }) => name === identity.name)
-    if (own === undefined || !(await answers(identity, own.url, own.name)))
+    if (own === undefined || (await askClock(identity, own, Date.now)) === null)
       throw new OxbowError('guest_unreachable', 'The node of this machine does not run: nobody would answer whoever has the token.', {
         hint: 'Start it first: oxbow cluster join',
       })
@@ -67,7 +67,7 @@ export async function clusterNats(
   foundCluster(trust, name, now)
   const { cert, key, ca } = issueForServer(trust, name, options.host, now)
   const files = { 'server.crt': cert, 'server.key': key, 'ca.crt': ca }
-  for (const [name, content] of Object.entries(files)) writeWhole(join(folder, name), content)
+  for (const [path, content] of Object.entries(files)) writeWhole(join(folder, path), content)
   const file = join(folder, 'oxbow-tls.conf')
   writeWhole(
     file,

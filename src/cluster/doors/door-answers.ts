@@ -20,7 +20,10 @@ export function createDoorAnswers({ sendRefusal, sendUpgradeProblem }: DoorParts
   return {
     refuse(request, response, error) {
       if (response.writableEnded) return
-      if (response.headersSent) return void response.destroy()
+      if (response.headersSent) {
+        response.destroy()
+        return
+      }
       const { failure, retryAfterS } = described(error)
       // The status stays 503 where a guest is on its way: programs try those again by themselves.
       if (failure.code === 'guest_unreachable') response.setHeader('retry-after', '1')

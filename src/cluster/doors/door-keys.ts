@@ -70,7 +70,7 @@ export function createDoorKeys({ parts, store, now }: DoorKeyDeps): DoorKeys {
 
   const count = (request: IncomingMessage, error: unknown): unknown => {
     // Only requests that are refused anyway: whoever guesses from an address keeps nobody else out.
-    const waitS = isOxbowError(error, 'unauthenticated') ? failures.take(request.socket.remoteAddress ?? '') : 0
+    const waitS = isOxbowError(error, 'unauthenticated') ? failures.take(String(request.headers['x-forwarded-for'] ?? '')) : 0
     return waitS > 0 ? refusal('limit_reached', 'Too many requests without a valid key.', `Try again in ${waitS} s.`, waitS) : error
   }
 

@@ -15,7 +15,7 @@ import { readDoorTls } from './door-files.ts'
 import { createDoorKeys } from './door-keys.ts'
 import { createForwarding } from './forwarding.ts'
 import { closeServer } from './listening.ts'
-import { openPeerDoor } from './peer-door.ts'
+import { openPeerDoor, type PeerTakes } from './peer-door.ts'
 import { openPeopleDoor } from './people-door.ts'
 
 export interface Doors {
@@ -27,6 +27,10 @@ export interface Doors {
   open(node: ClusterNode): void
   /** @returns how many requests and terminals of a user go to a guest on this machine */
   underWay(user: string): number
+  /** @param takes what another node opens that is no user's; returns false for the rest */
+  between(takes: PeerTakes): void
+  /** Connections to the door for nodes of another node. */
+  agentTo(node: string): Agent
   /** The certificate was renewed. */
   show(identity: NodeIdentity): void
   close(): Promise<void>
@@ -83,6 +87,8 @@ export async function openDoors({ config, identity, folder, revocations, storeUr
     peerUrl: config.peer.url || peer.url,
     open: (opened) => void (node = opened),
     underWay: forwarding.underWay,
+    between: peer.between,
+    agentTo: agentOf,
     show(next) {
       shown = next
       peer.show(next)

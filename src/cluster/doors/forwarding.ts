@@ -11,7 +11,7 @@ import { doorCheckMs, doorWaitMs, maxWaitingRequests, wakeAgainMs } from '../lim
 import type { ClusterNode } from '../node.ts'
 import { type DoorAnswers, refusal, userHeader } from './door-answers.ts'
 
-export interface Target {
+interface Target {
   readonly url: string
   readonly node: string
   readonly user: string
@@ -58,6 +58,7 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
     if (waiting >= maxWaitingRequests) throw refusal('limit_reached', 'Too many requests wait for guests here.', 'Try again later.')
     waiting += 1
     try {
+      // The node may begin again meanwhile.
       return await waitForTarget(() => node() ?? opened, visit)
     } finally {
       waiting -= 1
@@ -110,7 +111,6 @@ async function waitForTarget(nodeNow: () => ClusterNode, visit: Visit): Promise<
   const { user } = visit
   const late = AbortSignal.timeout(doorWaitMs)
   for (;;) {
-    // It may begin again meanwhile.
     const node = nodeNow()
     const { view } = node
     const target = readyTarget(node, visit)

@@ -5,8 +5,9 @@
 import { constants } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:https'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { OxbowError } from '../../base/index.ts'
+import { isObject, OxbowError } from '../../base/index.ts'
 import type { ClusterConfig } from '../../config/index.ts'
 import { maxEnrolBytes } from '../limits.ts'
 import { authorityPath, enrol, joinPath } from '../trust/enrolment.ts'
@@ -30,11 +31,15 @@ interface PeerDoorDeps {
   readonly now: () => number
 }
 
+/** Takes the start of a connection of a node, or returns false. */
+export type PeerTakes = (request: IncomingMessage, socket: Duplex, head: Buffer, peer: string) => boolean
+
 export interface PeerDoor {
   readonly server: Server
   readonly url: string
   /** From the next connection on, it shows this one. */
   show(identity: NodeIdentity): void
+  between(takes: PeerTakes): void
 }
 
 /** @throws OxbowError `bad_config` where it cannot listen */
@@ -43,6 +48,7 @@ export async function openPeerDoor(deps: PeerDoorDeps): Promise<PeerDoor> {
   const server = process
     .getBuiltinModule('node:https')
     .createServer({ ...contextOf(identity), requestCert: true, rejectUnauthorized: false, requestTimeout: 0 })
+  let takes: PeerTakes = () => false
   // A node that is removed keeps no connection from before.
   server.on('secureConnection', (socket) => revocations.watch(socket))
   server.on('request', (request, response) => {
@@ -50,7 +56,11 @@ export async function openPeerDoor(deps: PeerDoorDeps): Promise<PeerDoor> {
   })
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
-    const lead = async (): Promise<void> => forwarding.ws(visitOf(deps, request), socket, head)
+    const lead = async (): Promise<void> => {
+      const visit = visitOf(deps, request)
+      const peer = peerOf(request.socket as TLSSocket, revocations) ?? ''
+      if (!takes(request, socket, head, peer)) await forwarding.ws(visit, socket, head)
+    }
     lead().catch((error: unknown) => answers.refuseUpgrade(socket, error))
   })
   await listen(server, config, 'cluster.peer')
@@ -58,6 +68,7 @@ export async function openPeerDoor(deps: PeerDoorDeps): Promise<PeerDoor> {
     server,
     url: originOf(config.host, server, true),
     show: (next) => server.setSecureContext(contextOf(next)),
+    between: (taking) => void (takes = taking),
   }
 }
 
@@ -78,7 +89,7 @@ async function serve(deps: PeerDoorDeps, request: IncomingMessage, response: Ser
     return json(enrol(folder, body, peer, now()))
   }
   const visit = visitOf(deps, request)
-  if (request.url === '/healthz' && visit.user === '') return json({ node: identity.name, ready: isReady() })
+  if (request.url === '/healthz' && visit.user === '') return json({ node: identity.name, ready: isReady(), at: now() })
   await forwarding.web(visit, response)
 }
 
@@ -97,7 +108,7 @@ function visitOf({ revocations }: PeerDoorDeps, request: IncomingMessage): Visit
 }
 
 function nameIn(body: unknown): string {
-  return String((body as { readonly name?: unknown } | null)?.name ?? '')
+  return isObject(body) && typeof body['name'] === 'string' ? body['name'] : ''
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
@@ -105,7 +116,8 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   request.setEncoding('utf8')
   for await (const chunk of request) {
     text += chunk as string
-    if (text.length > maxEnrolBytes) throw new OxbowError('limit_reached', 'This request is too large.', { hint: '' })
+    if (text.length > maxEnrolBytes)
+      throw new OxbowError('limit_reached', 'This request is too large.', { hint: 'Run the same version on every node.' })
   }
   try {
     return JSON.parse(text)

@@ -34,10 +34,10 @@ export async function openPeopleDoor(deps: PeopleDoorDeps): Promise<{ readonly s
       ? process.getBuiltinModule('node:http').createServer({ requestTimeout: 0 })
       : process.getBuiltinModule('node:https').createServer({ ...tls, minVersion: 'TLSv1.2', requestTimeout: 0 })
   server.on('request', (request, response) => {
-    if (request.url === '/healthz') return void response.end(JSON.stringify({ node: name, ready: isReady() }))
     const serve = async (): Promise<void> => {
-      const visit = visitOf(deps, request, false)
-      if (visit === null ? isPageFile(request) : opensPage(request)) servePage(pages, request, response)
+      const visit = request.url === '/healthz' ? null : visitOf(deps, request, false)
+      if (request.url === '/healthz') response.end(JSON.stringify({ node: name, ready: isReady() }))
+      else if (visit === null ? isPageFile(request) : opensPage(request)) servePage(pages, request, response)
       else if (visit === null) throw noUser
       else await forwarding.web(visit, response)
     }
@@ -71,9 +71,10 @@ function visitOf({ config, parts, keys, tls }: PeopleDoorDeps, request: Incoming
   const user = inPath === undefined ? (typeof header === 'string' && header !== '' ? header : null) : inPath
   if (user === null) return null
   if (inPath !== undefined) request.url = rest?.startsWith('/') === true ? rest : `/${rest ?? ''}`
-  // What others claim of themselves ends here.
+  // A proxy with TLS may be in front, and says for whom it asks. What others claim of themselves ends here.
+  const address = parts.strangerAddress(request, tls === null && config.url.startsWith('https:'))
   for (const forged of Object.keys(headers).filter((key) => key.startsWith('x-forwarded-') || key === 'forwarded')) delete headers[forged]
-  headers['x-forwarded-for'] = request.socket.remoteAddress ?? ''
+  headers['x-forwarded-for'] = address
   headers['x-forwarded-proto'] = tls !== null || config.url.startsWith('https:') ? 'https' : 'http'
   headers['x-forwarded-host'] = headers.host ?? ''
   headers['x-forwarded-prefix'] = inPath === undefined ? '' : `/users/${inPath}`

@@ -70,7 +70,7 @@ const dayMs = 86_400_000
 /** Nobody replaces it by hand in that time; a cluster that lives longer is made a new one by `oxbow cluster init --renew`. */
 const authorityDays = 10 * 365
 /** A node asks for its next one in the last third. */
-export const nodeCertificateDays = 90
+const nodeCertificateDays = 90
 /** Clocks of machines differ. */
 const earlierMs = 3_600_000
 

@@ -137,7 +137,7 @@ export function renewOwn(folder: string, identity: NodeIdentity, now: number): N
 }
 
 /** A certificate for a server of others, such as NATS, with its key. @throws OxbowError where this machine has not made the cluster */
-export function issueForServer(folder: string, name: string, hosts: readonly string[], now: number) {
+export function issueForServer(folder: string, name: string, hosts: readonly string[], now: number): Authority & Pick<NodeIdentity, 'ca'> {
   const authority = authorityOf(folder)
   const { publicKey, privateKey } = makeKeyPair()
   // No node has such a name: whoever takes the server's key is no node.

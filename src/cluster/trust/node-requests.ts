@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { Agent } from 'node:https'
 import type { PeerCertificate } from 'node:tls'
+import { z } from 'zod'
 import { errorTable, type ErrorCode, isObject, OxbowError } from '../../base/index.ts'
 import { commonNameOf, issuedAtOf, nodeNameForm } from './certificates.ts'
 import type { NodeIdentity } from './node-identity.ts'
@@ -86,18 +87,24 @@ function parse(text: string): unknown {
   }
 }
 
+/** As doors refuse (RFC 9457). */
+const problem = z.object({ code: z.string(), detail: z.string(), hint: z.string() })
+
 function refusalOf(answer: unknown, status: number): Error {
-  const { code, detail, hint } = isObject(answer) ? answer : {}
-  if (typeof code !== 'string' || !Object.hasOwn(errorTable, code)) return new Error(`HTTP ${status}`)
-  return new OxbowError(code as ErrorCode, String(detail), { hint: String(hint) })
+  const told = problem.safeParse(answer).data
+  if (told === undefined || !Object.hasOwn(errorTable, told.code)) return new Error(`HTTP ${status}`)
+  return new OxbowError(told.code as ErrorCode, told.detail, { hint: told.hint })
 }
 
-/** @returns whether the node with this name answers at its door for nodes */
-export async function answers(trust: Trust, url: string, name: string): Promise<boolean> {
-  try {
-    const answer = await askNode({ url, path: '/healthz', trust, node: name })
-    return isObject(answer) && answer['node'] === name
-  } catch {
-    return false
-  }
+const health = z.object({ node: z.string(), at: z.number() })
+
+/** @returns by how much the clock of the node is ahead, in ms, to within the time of the request; null: it does not answer at its door for nodes */
+export async function askClock(
+  trust: Trust,
+  { url, name }: { readonly url: string; readonly name: string },
+  now: () => number,
+): Promise<number | null> {
+  const sentAt = now()
+  const answer = health.safeParse(await askNode({ url, path: '/healthz', trust, node: name }).catch(() => null)).data
+  return answer?.node === name ? answer.at - (sentAt + now()) / 2 : null
 }

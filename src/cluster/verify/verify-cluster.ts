@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { UserId } from '../../base/index.ts'
 import { loadStoredLeases, openPostgresStore, type StoredLease } from '../../store/index.ts'
 import type { NodeIdentity } from '../trust/node-identity.ts'
-import { answers } from '../trust/node-requests.ts'
+import { askClock } from '../trust/node-requests.ts'
 import type { ClusterLink } from '../nats-link.ts'
 import type { LeaseNote } from '../notes.ts'
 import type { Finding, Told } from './laws.ts'
@@ -51,7 +51,7 @@ export async function* verifyCluster({ link, identity, address, user: only, told
   }
   const lost = await Promise.all(
     first.nodes.map(async ({ name, url }): Promise<readonly Finding[]> =>
-      identity === null || (await answers(identity, url, name))
+      identity === null || (await askClock(identity, { url, name }, Date.now)) !== null
         ? []
         : [{ user: '', law: 'lease', detail: `the node ${name} does not answer at ${url} from here` }],
     ),

@@ -20,7 +20,7 @@ export function openServerReader(url: string): ServerReader {
   let driver: PostgresDriver | null = null
   return {
     async document(user, category, name) {
-      driver ??= openPgDriver({ url, connections, name: 'oxbow node', statementMs, connectMs: statementMs })
+      driver ??= openPgDriver({ url, connections, name: 'oxbow-node', statementMs, connectMs: statementMs })
       const rows = await driver.read((session) =>
         session.rows({
           name: 'one_document',
