@@ -156,7 +156,12 @@ const configs: UserConfig[] = defineConfig([
     ],
   },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
-  { ...common, entry: { 'versions-worker': 'src/services/versions/thread/versions-worker.ts' } },
+  {
+    ...common,
+    entry: { 'versions-worker': 'src/services/versions/thread/versions-worker.ts' },
+    // In a cluster it keeps files in Postgres.
+    deps: { ...common.deps, neverBundle: [...outside, /^pg-native$/] },
+  },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   { ...common, entry: { 'tree-worker': 'src/plugins/package/tree-worker.ts' } },
   // What plugins are written against, and its types in one file that imports nothing.

@@ -41,6 +41,7 @@ import { stream } from './measures/stream.ts'
 import { skills } from './texts/skills.ts'
 import { text } from './texts/text.ts'
 import { turns } from './measures/turns.ts'
+import { clusterFiles } from './versions/cluster-files.ts'
 import { plans } from './versions/plans.ts'
 import { undo } from './versions/undo.ts'
 import { watched } from './measures/watched.ts'
@@ -72,6 +73,7 @@ export const measures: readonly Measure[] = [
   replay,
   hands,
   versions,
+  clusterFiles,
   undo,
   plans,
   mcp,

@@ -9,3 +9,4 @@ export { foundCluster, type NodeIdentity, readIdentity, trustFolder } from './tr
 export { askClock } from './trust/node-requests.ts'
 export { probeCluster, probeUser } from './verify/probe.ts'
 export { verifyCluster } from './verify/verify-cluster.ts'
+export { checkBlobs } from './blobs-check.ts'

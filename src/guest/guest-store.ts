@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { SecretKeeper } from '../secrets/index.ts'
 import {
   answerKeys,
-  type BucketPlace,
+  bucketOf,
   cipherChoice,
   prepareStore,
   sealSecrets,
@@ -31,7 +31,7 @@ export async function openGuestStore(envelope: GuestEnvelope): Promise<OpeningSt
     user,
     exclusive: true,
     ...(masters && { masters }),
-    ...(lease && { lease, bucket: bucketOf(envelope) }),
+    ...(lease && { lease, bucket: bucketOf(config.cluster.blobs, keys) }),
   }
   if (isolation !== undefined || config.cluster.nats.length > 0) (await import('./store-place.ts')).assertPlaced(envelope)
   const cipher = cipherChoice(choice)
@@ -40,17 +40,6 @@ export async function openGuestStore(envelope: GuestEnvelope): Promise<OpeningSt
     isolation === undefined,
   )
   return openStore(choice)
-}
-
-/** @returns where a guest of a cluster keeps large contents of files; null: in the database. @throws OxbowError `bad_config` without its keys */
-function bucketOf({ config, keys, lease }: GuestEnvelope): BucketPlace | null {
-  const { bucket, endpoint, region, prefix, key_env: keyEnv, secret_env: secretEnv } = config.cluster.blobs
-  if (bucket === '') return null
-  const [key, secret] = [keyEnv, secretEnv].map((name) => ownValue(keys, name)?.trim() ?? '')
-  if (key && secret) return { bucket, endpoint, region, prefix, key, secret }
-  throw new OxbowError('bad_config', `The bucket ${bucket} (cluster.blobs) needs the variables ${keyEnv} and ${secretEnv}.`, {
-    hint: `Set them on ${lease?.node ?? 'each node'}, where \`oxbow cluster join\` runs.`,
-  })
 }
 
 export interface GuestPluginData {

@@ -74,8 +74,7 @@ export async function startGuest(
       openHostWays(envelope, options.host?.log),
       openGuestEngine({ ...envelope, config: live.view }, options, modelPlugins(envelope, options, plugins.promise)),
     ])
-    const folders = followFolders(envelope, ways.sandbox, options.host)
-    if (opened.files !== undefined) await takeOver(envelope, opened, ways, folders)
+    const folders = await takeOver(envelope, opened, ways, followFolders(envelope, ways.sandbox, options.host))
     const kernel = createKernel({
       user,
       version,
@@ -132,11 +131,14 @@ async function takeOver(
   { user, workspaceRoot, config }: GuestEnvelope,
   store: OpeningStore,
   { sandbox }: HostWays,
-  { names: mounts, covered: coveredFolders }: ReturnType<typeof followFolders>,
-): Promise<void> {
+  folders: ReturnType<typeof followFolders>,
+): Promise<ReturnType<typeof followFolders>> {
+  if (store.files === undefined) return folders
+  const { names: mounts, covered: coveredFolders } = folders
   const folder = join(workspaceRoot, 'internal', 'versions')
   const took = await takeOverFiles({ store, user, folder, sandbox, config, mounts, coveredFolders, clock: systemClock })
-  for (const path of took?.kept ?? []) console.error(`a file of this node was kept next to the cluster’s: ${path}`)
+  for (const path of took?.kept ?? []) console.error(`a file of this node was kept: ${path}`)
+  return folders
 }
 
 /** Another node has the user: a restart finds that out, and ends the guest. */

@@ -55,7 +55,7 @@ export interface Repository {
   join(most?: number): void
   /** The names of versions besides the workspace's newest, by their paths: tags and branches of files. */
   refs(): Readonly<Record<string, string>>
-  /** Replaces all of these. */
+  /** Sets these; branches of files that are not among them are forgotten. */
   setRefs(refs: Readonly<Record<string, string>>): void
   /** Forgets a branch of files. Its objects stay, and nothing names them. */
   remove(branch: string): void
@@ -119,27 +119,14 @@ export async function openRepository(folder: string, { joins = true }: { readonl
       if (joinPacks(packs, most)) forget()
     },
     refs: () => Object.fromEntries(otherRefs(folder).map((path) => [path, readRef(join(folder, path))!])),
-    setRefs(refs) {
-      for (const path of otherRefs(folder)) if (refs[path] === undefined) fs.rmSync(join(folder, path), { force: true })
-      for (const [path, oid] of Object.entries(refs)) {
-        if (!isOtherRef(path)) continue
-        fs.mkdirSync(join(folder, path, '..'), { recursive: true })
-        writeRef(join(folder, path), oid)
-      }
-    },
+    setRefs: (refs) => setOtherRefs(folder, refs, writeRef),
     point(branch, commit) {
       fs.mkdirSync(join(folder, 'refs/heads/files'), { recursive: true })
       writeRef(join(folder, refOf(branch)), commit)
     },
     remove: (branch) => fs.rmSync(join(folder, refOf(branch)), { force: true }),
     tag(name, commit, message, author, at) {
-      const path = join(folder, 'refs', 'tags', name)
-      if (!isTagName(name))
-        throw refused(
-          `${JSON.stringify(name)} cannot be the name of a tag.`,
-          'Use letters, digits, dots, dashes and slashes, and no name that could be a version.',
-        )
-      if (fs.existsSync(path)) throw refused(`There is already a tag ${name}.`, 'Choose another name; oxbow log shows the tags.')
+      const path = pathOfTag(folder, name)
       const oid = add('tag', Buffer.from(`object ${commit}\ntype commit\ntag ${name}\ntagger ${person(author, at)}\n\n${message}\n`))
       flush()
       writeRef(path, oid)
@@ -292,11 +279,34 @@ function readRef(path: string): string | null {
   return oid
 }
 
+/** @throws OxbowError `bad_input` if the name is invalid or taken */
+function pathOfTag(folder: string, name: string): string {
+  const path = join(folder, 'refs', 'tags', name)
+  if (!isTagName(name))
+    throw refused(
+      `${JSON.stringify(name)} cannot be the name of a tag.`,
+      'Use letters, digits, dots, dashes and slashes, and no name that could be a version.',
+    )
+  if (fs.existsSync(path)) throw refused(`There is already a tag ${name}.`, 'Choose another name; oxbow log shows the tags.')
+  return path
+}
+
 /** Tags, and branches of files. */
 function otherRefs(folder: string): readonly string[] {
   const found = fs.readdirSync(join(folder, 'refs'), { recursive: true, withFileTypes: true })
   const paths = found.flatMap((entry) => (entry.isFile() ? [relative(folder, join(entry.parentPath, entry.name))] : []))
   return paths.filter(isOtherRef)
+}
+
+function setOtherRefs(folder: string, refs: Readonly<Record<string, string>>, write: (path: string, oid: string) => void): void {
+  // A tag is for good; a branch of files that is not named has ended.
+  for (const path of otherRefs(folder))
+    if (!Object.hasOwn(refs, path) && !path.startsWith('refs/tags/')) fs.rmSync(join(folder, path), { force: true })
+  for (const [path, oid] of Object.entries(refs)) {
+    if (!isOtherRef(path)) continue
+    fs.mkdirSync(join(folder, path, '..'), { recursive: true })
+    write(join(folder, path), oid)
+  }
 }
 
 /** What comes from elsewhere must not lead out of the folder. */

@@ -1,4 +1,5 @@
-import type { FilesPlace, KeptFiles } from './files/kept-files.ts'
+import type { BucketPlace, FilesPlace } from './files/files-place.ts'
+import type { KeptFiles } from './files/kept-files.ts'
 export { createHasher, erasedBody, type Hasher, type Holds, parseErased, parseReference, recordHash, recordHolds } from './chain.ts'
 /** Loaded by `oxbow cluster verify` alone. */
 export const loadStoredLeases = (): Promise<typeof import('./postgres/cluster-leases.ts')> => import('./postgres/cluster-leases.ts')
@@ -11,8 +12,10 @@ export { openPostgresStore } from './postgres/postgres-store.ts'
 export type { ServerReader } from './postgres/server-reader.ts'
 /** Loaded by nodes of a cluster alone. */
 export const loadServerReader = (): Promise<typeof import('./postgres/server-reader.ts')> => import('./postgres/server-reader.ts')
-export type { BucketPlace } from './files/bucket.ts'
-export type { FilesPlace, KeptFiles, KeptKind, NewestFiles, NewPack } from './files/kept-files.ts'
+export { type BucketPlace, bucketOf, type FilesPlace } from './files/files-place.ts'
+/** Loaded where a person asks whether a bucket works. */
+export const tryBucket = async (place: BucketPlace): Promise<void> => (await import('./files/bucket.ts')).tryBucket(place)
+export type { KeptFiles, KeptKind, NewestFiles, NewPack } from './files/kept-files.ts'
 /** Loaded in the thread of the versions, in a cluster. */
 export const openKeptFiles = async (place: FilesPlace): Promise<KeptFiles> => (await import('./files/kept-files.ts')).openKeptFiles(place)
 export { maxKeptPacks } from './files/limits.ts'

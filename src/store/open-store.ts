@@ -1,7 +1,7 @@
 /** Opens the store that a configuration names: a SQLite file or a Postgres database; or one in memory. */
 import { type Clock, ownValue, systemClock, type UserId } from '../base/index.ts'
 import type { GuestLease, StoreConfig } from '../config/index.ts'
-import type { BucketPlace } from './files/bucket.ts'
+import type { BucketPlace } from './files/files-place.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import { openSqliteStore } from './sqlite/sqlite-store.ts'
 import { createStoreClient } from './store-client.ts'

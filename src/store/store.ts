@@ -5,7 +5,7 @@
  */
 import type { CallId, OxbowError, SessionId, UserId } from '../base/index.ts'
 import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../protocol/index.ts'
-import type { FilesPlace } from './files/kept-files.ts'
+import type { FilesPlace } from './files/files-place.ts'
 import type { MemoryChange, MemorySource, MemoryStore } from './memory.ts'
 
 /** A change of a projection, committed with the records that cause it. */

@@ -395,7 +395,8 @@ export const builtinsOfNote: ReadonlySet<string> = new Set(guarded.split(' ').ma
 /** Modules whose factories (`createX`, `openX` …) only `composers` may import: all others receive the port as an argument. */
 export const portModules: ReadonlySet<string> = new Set(['store', 'engine', 'sandbox', 'hands'])
 /** Factories of those modules that hold no resource. */
-export const pureFactories: ReadonlySet<string> = new Set(['createHasher'])
+/** And one that the thread of the versions connects by, which can be handed no port. */
+export const pureFactories: ReadonlySet<string> = new Set(['createHasher', 'openKeptFiles'])
 export const composers: ReadonlySet<string> = new Set(['guest', 'cli', 'runner'])
 
 /** Development tools, and what each is for. Product code may import only their types. */

@@ -78,6 +78,8 @@ export const depthRules: DepthRules = {
     'src/runner/upgrade/release-keys.ts': 'who may publish Oxbow, in a file whose history shows each change',
     'src/runner/upgrade/daemon-change.ts': 'how the daemon follows a change of versions, which knows nothing else of it',
     'src/config/machine/config-upgrade.ts': 'the part of the configuration about versions of Oxbow, as those about plugins and servers',
+    'src/config/machine/config-blobs.ts':
+      'the part of the configuration about contents of files, as that about doors and leases is about nodes',
     'src/cli/upgrade/upgrade-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/runner/signing-key.ts': 'one key for heads, exports, cards and the lock of plugins',
     'src/base/write-whole.ts': 'the only code in types that writes files of a guest whole',

@@ -109,7 +109,7 @@ export function createVersions(deps: VersionsDeps): Versions {
   const keepLater = async (): Promise<void> => {
     const mine = (commits += 1)
     await deps.pause(saveStampsMs)
-    if (mine === commits) await ask('keep', {})
+    if (mine === commits) await ask('keep', { last: false })
   }
   let verifying: Promise<VerifyStep> | null = null
   /** Others' questions are answered between its steps. */
@@ -140,7 +140,7 @@ export function createVersions(deps: VersionsDeps): Versions {
     show: (question) => ask('show', question),
     async close() {
       // Without the stamps every file would be read once more at the next start.
-      if (isUsed) await ask('keep', {}).catch(() => {})
+      if (isUsed) await ask('keep', { last: true }).catch(() => {})
       await thread.close()
     },
   }

@@ -5,7 +5,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { BucketPlace } from './bucket.ts'
+import type { BucketPlace } from './files-place.ts'
 
 interface TestBucket extends AsyncDisposable {
   readonly place: BucketPlace

@@ -1,17 +1,7 @@
 /** A bucket of an S3-compatible server, over the official client, which is loaded with the first request. */
 import { errorMessage, OxbowError } from '../../base/index.ts'
+import type { BucketPlace } from './files-place.ts'
 import { bucketTimeoutMs, bucketTries } from './limits.ts'
-
-export interface BucketPlace {
-  readonly bucket: string
-  /** Empty: the one of AWS. */
-  readonly endpoint: string
-  readonly region: string
-  /** What the names of all objects begin with. */
-  readonly prefix: string
-  readonly key: string
-  readonly secret: string
-}
 
 export interface Bucket {
   /** Durable when it resolves. */
@@ -75,4 +65,18 @@ export async function openBucket({ bucket, endpoint, region, prefix, key, secret
         await asked('remove a content', client.send(new s3.DeleteObjectCommand({ Bucket: bucket, Key: prefix + name })))
     },
   }
+}
+
+/** Writes, reads and removes an object. @throws OxbowError with what does not work */
+export async function tryBucket(place: BucketPlace): Promise<void> {
+  const bucket = await openBucket(place)
+  const [name, content] = [`doctor/${crypto.randomUUID()}`, crypto.getRandomValues(new Uint8Array(64))]
+  await bucket.put(name, content)
+  const back = await bucket.get(name)
+  const isListed = (await bucket.list('doctor/')).includes(name)
+  await bucket.remove([name])
+  if (back !== null && isListed && Buffer.compare(back, content) === 0) return
+  throw new OxbowError('store_failed', `The bucket ${place.bucket} does not give back what it has taken.`, {
+    hint: 'Use a server whose reads and lists show each write at once.',
+  })
 }

@@ -6,7 +6,7 @@ import type { GuestLease } from '../../config/index.ts'
 import { openEngine, pgDriver } from '../postgres/engine-fixture.ts'
 import { postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
 import { ann } from '../store-fixture.ts'
-import type { BucketPlace } from './bucket.ts'
+import type { BucketPlace } from './files-place.ts'
 import { startBucket } from './bucket-fixture.ts'
 import { type KeptFiles, type NewPack, openKeptFiles } from './kept-files.ts'
 
@@ -48,15 +48,21 @@ for (const where of ['database', 'bucket'] as const)
     const sizes = [0, 1, 4_000, 1_048_577, 4 * 1024 * 1024, 9_000_001]
     const contents = new Map(sizes.map((size) => [`of-${size}`, randomBytes(size)]))
     const packs = [...contents].map(([name, content]) => packOf(name, content))
-    assert.equal(await older.push(packs, { head: 'h1', refs: { 'refs/tags/t': 'h0' } }), 6)
+    assert.equal(await older.push(packs, { head: 'h1', refs: { 'refs/tags/t': 'h0' } }, { after: [''] }), 6)
     // An answer that was lost.
-    await older.push(packs, { head: 'h1', refs: {} })
+    await older.push(packs, { head: 'h1', refs: {} }, { after: [''] })
     assert.equal(bucket.objects.size, where === 'bucket' ? 5 : 0)
     const newer = await holding(database.url, 9, place)
     assert.deepEqual(await contentsOf(newer), contents)
-    await assert.rejects(older.push([packOf('late', randomBytes(5_000_000))], { head: 'late', refs: {} }), { code: 'stale_epoch' })
+    await assert.rejects(older.push([packOf('late', randomBytes(5_000_000))], { head: 'late', refs: {} }, { after: ['h1'] }), {
+      code: 'stale_epoch',
+    })
     await assert.rejects(older.collect(), { code: 'stale_epoch' })
-    const seq = await newer.push([packOf('next', Buffer.from('next'))], { head: 'h2', refs: {} })
+    await assert.rejects(
+      newer.push([packOf('unseen', Buffer.from('x'))], { head: 'h2', refs: {} }, { after: ['h0'] }),
+      /newer files than node-9 knew/,
+    )
+    const seq = await newer.push([packOf('next', Buffer.from('next'))], { head: 'h2', refs: {} }, { after: ['h1'] })
     assert.deepEqual(await newer.newest(), { head: 'h2', refs: {}, seq, node: 'node-9' })
     assert.deepEqual([...(await contentsOf(newer, seq - 1)).keys()], ['next'])
     // What the older one has left is named by nobody.
@@ -75,7 +81,7 @@ test('a bucket that does not answer keeps a version from being named, and its se
   const content = randomBytes(6_000_000)
   let puts = 0
   bucket.fails = (method) => method === 'PUT' && (puts += 1) > 1
-  await assert.rejects(files.push([packOf('big', content)], { head: 'h1', refs: {} }), (error: Error) => {
+  await assert.rejects(files.push([packOf('big', content)], { head: 'h1', refs: {} }, { after: [''] }), (error: Error) => {
     assert.match(error.message, /The bucket files does not take a content/)
     assert.ok(!`${error.message} ${(error as { hint?: string }).hint}`.includes(bucket.place.secret))
     return true
@@ -83,10 +89,13 @@ test('a bucket that does not answer keeps a version from being named, and its se
   assert.equal(await files.newest(), null)
   bucket.fails = null
   assert.equal(await files.collect(), 1, 'the first part')
-  await files.push([packOf('big', content)], { head: 'h1', refs: {} })
+  await files.push([packOf('big', content)], { head: 'h1', refs: {} }, { after: [''] })
   assert.deepEqual((await contentsOf(files)).get('big'), content)
   const wrong = await holding(database.url, 2, { ...bucket.place, secret: 'another' })
-  await assert.rejects(wrong.push([packOf('more', content)], { head: 'h2', refs: {} }), /The bucket files does not take a content/)
+  await assert.rejects(
+    wrong.push([packOf('more', content)], { head: 'h2', refs: {} }, { after: ['h1'] }),
+    /The bucket files does not take a content/,
+  )
   assert.equal((await wrong.newest())?.head, 'h1')
   assert.ok(bucket.refused.every((why) => why.endsWith('its signature does not fit')))
   const none = await holding(database.url, 3)

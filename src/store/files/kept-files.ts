@@ -14,20 +14,9 @@ import type { GuestLease } from '../../config/index.ts'
 import { staleLease } from '../postgres/lease-fence.ts'
 import { postgresFault, retryWaitMs } from '../postgres/postgres-fault.ts'
 import { openPgDriver, type PostgresSession, type Query } from '../postgres/postgres-session.ts'
-import type { Bucket, BucketPlace } from './bucket.ts'
+import type { Bucket } from './bucket.ts'
+import type { FilesPlace } from './files-place.ts'
 import { filesPatienceMs, minBucketBytes, partBytes, readAtOnceBytes } from './limits.ts'
-
-/** Where a guest keeps its files, to be handed to a thread. */
-export interface FilesPlace {
-  /** May hold a password. */
-  readonly url: string
-  /** The address without it. */
-  readonly shown: string
-  readonly user: UserId
-  readonly lease: GuestLease
-  /** Null: the database keeps large contents, too. */
-  readonly bucket: BucketPlace | null
-}
 
 /** The newest version. */
 export interface NewestFiles {
@@ -58,6 +47,11 @@ export interface NewPack {
   read(offset: number, length: number): Buffer
 }
 
+interface PushHow {
+  readonly after: readonly string[]
+  readonly only?: readonly string[] | undefined
+}
+
 export interface KeptFiles {
   /** @returns null where nothing is kept yet */
   newest(): Promise<NewestFiles | null>
@@ -70,10 +64,11 @@ export interface KeptFiles {
   ): Promise<void>
   /**
    * Durable when it resolves. Safe to repeat.
-   * @param only packs that stay; absent: all
-   * @returns the place of the newest pack @throws OxbowError `stale_epoch`, or the failure of the database or the bucket
+   * @param how `after`: versions of which one is the newest as far as this node knows, empty for none; `only`: packs that stay, absent: all
+   * @returns the place of the newest pack
+   * @throws OxbowError `stale_epoch`; `tool_failed` if the store has a version that this node did not know; or the failure of the database or bucket
    */
-  push(packs: readonly NewPack[], newest: Pick<NewestFiles, 'head' | 'refs'>, only?: readonly string[]): Promise<number>
+  push(packs: readonly NewPack[], newest: Pick<NewestFiles, 'head' | 'refs'>, how: PushHow): Promise<number>
   /** Removes contents that no row names. @returns how many */
   collect(): Promise<number>
   /** Never throws. */
@@ -114,10 +109,13 @@ export function openKeptFiles(place: FilesPlace): KeptFiles {
       return rows.map(([seq, name, kind, bytes]) => ({ seq, name, kind, bytes }))
     },
     read: (packs, take) => readPacks({ user, ask, bucket }, packs, take),
-    async push(packs, { head, refs }, only) {
+    async push(packs, { head, refs }, how) {
       const placed = await Promise.all(packs.map(async (pack) => ({ pack, ...(await placeOf({ place, ask, bucket }, pack)) })))
-      const query = pushQuery(fenced, placed, { head, refs: JSON.stringify(refs), node: lease.node }, only)
-      return Number((await changed(query))[0])
+      const query = pushQuery(fenced, placed, { head, refs: JSON.stringify(refs), node: lease.node }, how)
+      const [isHeld, seq] = await changed(query)
+      if (isHeld !== true) throw staleLease(lease, shown)
+      if (seq === null) throw behind(lease)
+      return Number(seq)
     },
     async collect() {
       // Rows: only whoever has the lease adds some, one after the other, so what no row names now is named by none.
@@ -150,7 +148,7 @@ interface Connection {
 
 /** One session, made anew where it was lost; all statements are safe to repeat. */
 function createConnection({ url, user, shown, lease }: FilesPlace): Connection {
-  const driver = openPgDriver({ url, connections: 1, name: `oxbow files ${user}` })
+  const driver = openPgDriver({ url, connections: 1, name: `oxbow, files of ${user}` })
   let open: Promise<PostgresSession> | null = null
   const connect = async (): Promise<PostgresSession> => {
     const session = await driver.connect()
@@ -250,7 +248,7 @@ function pushQuery(
   fenced: readonly unknown[],
   placed: readonly Placed[],
   { head, refs, node }: { readonly head: string; readonly refs: string; readonly node: string },
-  only: readonly string[] | undefined,
+  { after, only }: PushHow,
 ): Query {
   const values: unknown[] = [...fenced, head, refs, node, placed.length]
   const given = (value: unknown, type: string): string => `$${values.push(value)}::${type}`
@@ -267,7 +265,9 @@ function pushQuery(
   const bodies = placed.flatMap(({ pack, bodies: all }) =>
     all.map((body, part) => `${given(pack.name, 'text')}, ${part}, ${given(body, 'bytea')}`),
   )
-  const base = `"base" as (select coalesce((select "seq" from "cluster_files" where "user" = $1), 0) as "seq" from "fence")`
+  // Its own, too, where the answer to it was lost.
+  const base = `"base" as (select coalesce(f."seq", 0) as "seq" from "fence" left join "cluster_files" f on f."user" = $1
+    where coalesce(f."head", '') = any (${given([...after, head], 'text[]')}))`
   const parts = [
     fence,
     base,
@@ -285,7 +285,10 @@ function pushQuery(
       on conflict ("user") do update set "head" = excluded."head", "refs" = excluded."refs", "seq" = excluded."seq", "node" = excluded."node",
       "at" = now())`,
   ]
-  return { text: `with ${parts.filter((part) => part !== false).join(',\n')} select "seq" + $7::bigint from "base"`, values }
+  return {
+    text: `with ${parts.filter((part) => part !== false).join(',\n')} select exists (select 1 from "fence"), (select "seq" + $7::bigint from "base")`,
+    values,
+  }
 }
 
 async function readPacks(
@@ -342,6 +345,16 @@ function grouped(packs: readonly KeptPack[]): readonly (readonly KeptPack[])[] {
 function isOfLease(key: string, { term, epoch }: GuestLease): boolean {
   const [, ofTerm = 'NaN', ofEpoch = 'NaN'] = /^[^/]+\/(\d+)-(\d+)\//.exec(key) ?? []
   return Number(ofTerm) < term || (Number(ofTerm) === term && Number(ofEpoch) <= epoch)
+}
+
+function behind({ node }: GuestLease): OxbowError {
+  return new OxbowError(
+    'tool_failed',
+    `The store of the cluster has newer files than ${node} knew: nothing of its own was put over them.`,
+    {
+      hint: 'The next start of the guest takes them over. It needs a sandbox: oxbow doctor',
+    },
+  )
 }
 
 function missing(name: string): OxbowError {

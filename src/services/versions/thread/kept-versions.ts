@@ -3,9 +3,9 @@
  * changed files is answered, and a node that takes over fetches what it lacks. A file next to the repository says which version this node has
  * last known in the store, and which packs: written after the store has them, so that a kill in between only has them pushed again.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { OxbowError, writeWhole } from '../../../base/index.ts'
+import { OxbowError } from '../../../base/index.ts'
 import {
   addObjects,
   type LargeFiles,
@@ -59,84 +59,116 @@ interface KeptDeps {
   readonly large: LargeFiles
 }
 
+interface State {
+  known: Known | null
+  /** Packs of the user in the store; null: they were not counted yet. */
+  packs: number | null
+  /** Versions that were pushed since, without an answer: the store may have them. */
+  readonly tried: string[]
+}
+
 export function createKeptVersions({ folder, place, repository, large }: KeptDeps): KeptVersions {
   const path = join(folder, 'oxbow-kept.json')
   let files: Promise<KeptFiles> | null = null
   const opened = (): Promise<KeptFiles> => (files ??= openKeptFiles(place))
-  let known = readKnown(path)
-  let isTidy = false
-  let pushes = 0
+  const state: State = { known: readKnown(path), packs: null, tried: [] }
   const note = (next: Known): void => {
-    known = next
-    writeWhole(path, JSON.stringify(next))
+    state.known = next
+    // Not durable: what an older one says costs a comparison of all files, and no byte.
+    writeFileSync(`${path}.new`, JSON.stringify(next), { mode: 0o600 })
+    renameSync(`${path}.new`, path)
   }
-  const own = (): ReadonlyMap<string, KeptKind> =>
-    new Map([...packNames(folder).map((name) => [name, 'pack'] as const), ...large.names().map((name) => [name, 'large'] as const)])
-  const newPack = (name: string, kind: KeptKind): NewPack => {
-    if (kind === 'large') return { name, kind, bytes: large.bytes(name), read: (offset, length) => large.read(name, offset, length) }
-    const bundle = readBundle(folder, name)
-    return { name, kind, bytes: bundle.length, read: (offset, length) => bundle.subarray(offset, offset + length) }
-  }
+  const own = (): ReadonlyMap<string, KeptKind> => contentsOf(folder, large)
   const send = async ({ withRefs = false, onlyOwn = false }): Promise<void> => {
-    const there = new Set(known?.names)
+    const there = new Set(state.known?.names)
     const all = own()
     const unsent = [...all].filter(([name]) => !there.has(name))
     const main = await repository()
     const head = main.head() ?? ''
-    if ((head === '' && !withRefs) || (unsent.length === 0 && known?.head === head && !withRefs && !onlyOwn)) return
-    const packs = unsent.map(([name, kind]) => newPack(name, kind))
-    const seq = await (await opened()).push(packs, { head, refs: main.refs() }, onlyOwn ? [...all.keys()] : undefined)
+    if ((head === '' && !withRefs) || (unsent.length === 0 && state.known?.head === head && !withRefs && !onlyOwn)) return
+    const sent = unsent.map(([name, kind]) => newPack({ folder, large }, name, kind))
+    const how = { after: [state.known?.head ?? '', ...state.tried], only: onlyOwn ? [...all.keys()] : undefined }
+    state.tried.push(head)
+    const seq = await (await opened()).push(sent, { head, refs: main.refs() }, how)
+    state.tried.length = 0
     note({ head, seq, names: [...all.keys()] })
-    pushes += packs.length
+    if (state.packs !== null) state.packs += sent.length
   }
   return {
     async newest() {
       const newest = await (await opened()).newest()
       if (newest === null) return { is: 'none' }
-      return newest.head === known?.head ? { is: 'same' } : { is: 'other', node: newest.node }
+      return newest.head === state.known?.head ? { is: 'same' } : { is: 'other', node: newest.node }
     },
     async fetch(all) {
       const from = await opened()
       const newest = await from.newest()
       if (newest === null) throw new OxbowError('not_found', 'The store of the cluster has no files of this user.', { hint: 'Try again.' })
       const before = own()
-      await fetchPacks({ from, folder, large }, all ? 0 : (known?.seq ?? 0))
+      await fetchPacks({ from, folder, large }, all ? 0 : (state.known?.seq ?? 0))
       ;(await repository()).reread()
       // What has come is in the store. What this node has made, and could not push, is still to be pushed.
       const come = [...own().keys()].filter((name) => !before.has(name))
-      note({ head: known?.head ?? '', seq: newest.seq, names: [...(known?.names ?? []), ...come] })
-      return { newest, base: known?.head ?? '' }
+      note({ head: state.known?.head ?? '', seq: newest.seq, names: [...(state.known?.names ?? []), ...come] })
+      return { newest, base: state.known?.head ?? '' }
     },
     async took({ head, seq, refs }) {
       ;(await repository()).setRefs(refs)
-      note({ head, seq, names: known?.names ?? [] })
+      note({ head, seq, names: state.known?.names ?? [] })
     },
     push: async (withRefs = false) => send({ withRefs }),
-    async tidy() {
-      if (known === null) return
-      const from = await opened()
-      if (!isTidy) {
-        isTidy = true
-        await from.collect()
-      }
-      const main = await repository()
-      const before = new Set(own().keys())
-      main.join()
-      const after = own()
-      // What was joined is there in its parts.
-      const joined = [...after.keys()].filter((name) => !before.has(name))
-      if ([...before].every((name) => known!.names.includes(name)))
-        note({ ...known, names: [...known.names, ...joined].filter((name) => after.has(name)) })
-      if (pushes < maxKeptPacks) return
-      pushes = 0
-      const kept = new Set((await from.packs(0)).map(({ name }) => name))
-      if (kept.size <= maxKeptPacks) return
-      main.join(1)
-      note({ ...known, names: [...own().keys()].filter((name) => kept.has(name)) })
-      await send({ onlyOwn: true })
-    },
+    tidy: () => tidyUp({ folder, large, repository, opened, state, note, send }),
     close: async () => (await files)?.close(),
   }
+}
+
+interface Tidying extends Pick<KeptDeps, 'folder' | 'large' | 'repository'> {
+  readonly opened: () => Promise<KeptFiles>
+  readonly state: State
+  readonly note: (next: Known) => void
+  readonly send: (how: { readonly onlyOwn: boolean }) => Promise<void>
+}
+
+async function tidyUp({ folder, large, repository, opened, state, note, send }: Tidying): Promise<void> {
+  const from = await opened()
+  const count = async (): Promise<ReadonlySet<string>> => {
+    const found = (await from.packs(0)).filter(({ kind }) => kind === 'pack').map(({ name }) => name)
+    state.packs = found.length
+    return new Set(found)
+  }
+  const { known } = state
+  if (known === null) return
+  if (state.packs === null) {
+    await from.collect()
+    await count()
+  }
+  const main = await repository()
+  const before = [...contentsOf(folder, large).keys()]
+  main.join()
+  const after = [...contentsOf(folder, large).keys()]
+  // What was joined is in the store in its parts.
+  const [there, had] = [new Set(known.names), new Set(before)]
+  const isSent = before.every((name) => there.has(name))
+  if (isSent) note({ ...known, names: after.filter((name) => there.has(name) || !had.has(name)) })
+  if (!isSent || state.packs! <= maxKeptPacks) return
+  const kept = await count()
+  main.join(1)
+  note({
+    ...state.known!,
+    names: [...contentsOf(folder, large)].flatMap(([name, kind]) => (kind === 'large' || kept.has(name) ? [name] : [])),
+  })
+  await send({ onlyOwn: true })
+  await count()
+}
+
+function contentsOf(folder: string, large: LargeFiles): ReadonlyMap<string, KeptKind> {
+  return new Map([...packNames(folder).map((name) => [name, 'pack'] as const), ...large.names().map((name) => [name, 'large'] as const)])
+}
+
+function newPack({ folder, large }: Pick<KeptDeps, 'folder' | 'large'>, name: string, kind: KeptKind): NewPack {
+  if (kind === 'large') return { name, kind, bytes: large.bytes(name), read: (offset, length) => large.read(name, offset, length) }
+  const bundle = readBundle(folder, name)
+  return { name, kind, bytes: bundle.length, read: (offset, length) => bundle.subarray(offset, offset + length) }
 }
 
 function readKnown(path: string): Known | null {

@@ -27,8 +27,8 @@ export interface VersionAnswers {
   point(ask: { readonly branch: string; readonly commit: string }): Promise<void>
   match(ask: { readonly branch: string; readonly entries: readonly SnapshotEntry[] }): Promise<Wanted>
   put(ask: { readonly branch: string; readonly paths: readonly string[] } & HandsOps['collect']['output']): Promise<void>
-  /** Keeps what makes the next start quick. */
-  keep(ask: Readonly<Record<string, never>>): Promise<void>
+  /** Keeps what makes the next start quick. @param ask `last`: what can wait is left */
+  keep(ask: { readonly last: boolean }): Promise<void>
   /** A piece of a large file. `none`: there is no version of it. */
   large(ask: LargePiece): Promise<void>
   extras(ask: { readonly ignore: readonly string[] }): Promise<readonly string[]>

@@ -79,10 +79,10 @@ function checkpointAnswers({ folder, repository, large, kept }: Opened): Pick<Ve
       if (isKept) await kept?.push(branch !== '' && committed.changed)
       return committed
     },
-    async keep() {
+    async keep({ last }) {
       for (const one of ofBranches.values()) (await one).keep()
       await kept?.push()
-      await kept?.tidy()
+      if (!last) await kept?.tidy()
     },
     async large({ branch, path, stamp, executable, offset, content, end }) {
       const pointer = end === 'none' ? null : large.take({ offset, content, last: end === 'last' })
