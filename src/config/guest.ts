@@ -3,6 +3,7 @@
  * stdin open; when stdin ends, the guest stops. A serving guest writes report lines. A guest that was started with a question writes one
  * JSON document per line and, if it fails, a `fatal` report.
  */
+import type { SharedBudgetChange } from './machine/config-cluster.ts'
 import type { ChainHead, HeadSeal, HostedPlugin, HostFolder, RestoreFact, SandboxStatus } from '../protocol/index.ts'
 import type { ImageQuestion } from './sandbox-image.ts'
 import { z } from 'zod'
@@ -204,6 +205,8 @@ export type StoreQuestion =
   | { readonly ask: 'vacuum' }
   /** `to` is a Postgres URL, which may contain a password, or `file` for the file in the workspace. */
   | { readonly ask: 'move'; readonly to: string; readonly replace?: boolean }
+  /** Budgets that users of a cluster share. Absent: lists them. */
+  | { readonly ask: 'shared_budgets'; readonly change?: SharedBudgetChange }
 
 /** What a backup needs to include the files of a workspace; without it, it has only the database. */
 export interface FileKeys {

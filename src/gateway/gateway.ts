@@ -12,7 +12,7 @@ import { type Answers, createAnswers } from './answers.ts'
 import type { Client, Clients } from './clients.ts'
 import type { Connection } from './connection.ts'
 import type { Tls } from './exposure.ts'
-import { type LoadOidc, loaderOfOidc, type OidcOptions } from './sign-in/load-oidc.ts'
+import type { LoadOidc, OidcOptions } from './sign-in/load-oidc.ts'
 import type { ApiDeps } from './http/api.ts'
 import { sendJson, sendProblem, sendUpgradeProblem } from './http/send-json.ts'
 import type { WebSessions } from './http/web-session.ts'
@@ -78,7 +78,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const onBug = options.onBug ?? writeBug
   const answers = createAnswers()
   const requestsPerMinute = options.requests_per_minute ?? defaultRequestsPerMinute
-  const oidc = loaderOfOidc(options)
+  const oidc = options.oidc === undefined ? null : (await import('./sign-in/load-oidc.ts')).loaderOfOidc(kernel, options.oidc)
   const loadClients = once(async () => {
     const { createClients } = await import('./clients.ts')
     const onClient = (request: IncomingMessage, client: Client): void => answers.belongs(request, client.kernel)

@@ -19,7 +19,7 @@ import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, 
 import { createMemoryClient } from './memory/memory-client.ts'
 import { checkedChanges } from './memory/memory-input.ts'
 import { documentChange } from './sql/journal-rules.ts'
-import type { Append, Appended, DocumentRow, Erased, Projection, Store } from './store.ts'
+import type { Append, Appended, DocumentRow, Erased, Projection, SharedBudget, Store } from './store.ts'
 
 interface Waiting {
   readonly write: Write
@@ -84,6 +84,9 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     memory: createMemoryClient({
       write: (changes) => write({ kind: 'memory', changes }, () => {}),
       read: (request) => read({ kind: 'memory', read: request }),
+    }),
+    ...(link.shares === true && {
+      share: (asks) => write({ kind: 'share', asks }, (found) => JSON.parse(found as string) as SharedBudget[]),
     }),
     ...(link.memorySource !== undefined && { memorySource: link.memorySource }),
     async close() {

@@ -18,6 +18,7 @@ import type {
   RecordQuery,
   ScanQuery,
   SessionRow,
+  ShareAsk,
 } from './store.ts'
 
 export type Flat = (string | number)[]
@@ -30,6 +31,7 @@ export type Write =
   | { readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string; readonly isKept?: true }
   | { readonly kind: 'restore'; readonly bodies: readonly KeptBody[] }
   | { readonly kind: 'memory'; readonly changes: readonly MemoryChange[] }
+  | { readonly kind: 'share'; readonly asks: readonly ShareAsk[] }
 
 /** The rare parts of a write, by its place in the batch. */
 export type Extra =
@@ -44,6 +46,7 @@ export type Extra =
   | { readonly at: number; readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string; readonly isKept?: true }
   | { readonly at: number; readonly kind: 'restore'; readonly bodies: readonly KeptBody[] }
   | { readonly at: number; readonly kind: 'memory'; readonly changes: readonly MemoryChange[] }
+  | { readonly at: number; readonly kind: 'share'; readonly asks: readonly ShareAsk[] }
 
 /**
  * A batch as it travels. For each write `fields` holds a header (number of records, session and epoch of its fence, empty
@@ -117,6 +120,8 @@ export interface EngineLink {
   read<Kind extends Read['kind']>(read: Read & { kind: Kind }): Promise<ReadResults[Kind]>
   /** Where writing can recover from a failure: calls the listener when it works again. Without it a fault is permanent. */
   onMended?(listener: () => void): void
+  /** See `Store.share`. */
+  readonly shares?: boolean
   /** See `Store.memorySource`. */
   memorySource?(): Promise<MemorySource>
   close(): Promise<void>

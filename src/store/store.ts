@@ -84,6 +84,24 @@ export const plainSession = {
   summary: '',
 } as const
 
+/** Wants more of a shared budget; below zero: gives back. */
+export interface ShareAsk {
+  readonly name: string
+  readonly microDollars: number
+  readonly tokens: number
+}
+
+/** A budget that several users share; null: no limit. */
+export interface SharedBudget {
+  readonly name: string
+  readonly span: string
+  readonly limit: { readonly microDollars: number | null; readonly tokens: number | null }
+  /** By everybody, in this window. */
+  readonly used: Spend
+  /** What this user holds, and has not spent. */
+  readonly held: Spend
+}
+
 export interface Append {
   readonly records: readonly NewRecord[]
   readonly projections?: readonly Projection[]
@@ -239,6 +257,11 @@ export interface Store {
    * @returns the new epoch, or null.
    */
   claimLane(session: SessionId, owner: string, leaseMs: number): Promise<number | null>
+  /**
+   * Takes or gives back parts of the budgets that this user shares with others. Absent: the user is in no cluster.
+   * @returns all of them as they are then, with every append that was sent before
+   */
+  readonly share?: (asks: readonly ShareAsk[]) => Promise<readonly SharedBudget[]>
   /** The memory of the same user. */
   readonly memory: MemoryStore
   /** For `attachMemory` in another thread, once this store is open. Absent: the store is in the memory of this thread alone. */

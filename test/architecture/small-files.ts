@@ -30,6 +30,7 @@ export const depthRules: DepthRules = {
     'src/base/stars.ts': 'one rule for patterns, of programs and of rights, which no start loads',
     'src/runtime/ask-whether.ts': 'one question about messages of channels, which no other turn loads',
     'src/base/links.ts': 'one rule for links, for sandboxes and packages, which no start loads',
+    'src/cli/cluster/budget-verbs.ts': 'definitions of a group of verbs, as the files next to it',
     'src/cli/recent-records.ts': 'reads the end of a journal without its guest, for the chat and for approvals',
     'src/guest/app-source.ts': 'calls of a program that embeds the guest, which no other start loads',
     'src/cli/spaces/list-spaces.ts': 'a switch of spaces does not load what spaces share',

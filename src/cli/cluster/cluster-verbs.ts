@@ -1,4 +1,5 @@
 /** Definitions of `cluster`. */
+import { addBudgetVerbs } from './budget-verbs.ts'
 import { type AddVerbs, dryRunOption, examples, parseCount, plainVerb, verbGroup } from '../verb-parts.ts'
 
 const json = ['--json', 'print one JSON object'] as const
@@ -62,6 +63,7 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...json)
     .addHelpText('after', examples('oxbow cluster remove node-2', 'oxbow cluster remove node-2 --dry-run'))
     .action((node, options) => choose(async () => (await load()).clusterRemove(node, options, terminal)))
+  addBudgetVerbs(cluster, terminal, choose)
   plainVerb(cluster.command('doctor'), 'check NATS, the store, and the way to every node')
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow cluster doctor'))

@@ -221,7 +221,7 @@ function addressOf(url: string, { env }: Terminal): string {
 }
 
 /** @param describe formats the report */
-async function show(
+export async function show(
   question: StoreQuestion,
   describe: (report: never) => string,
   options: StoreOptions,

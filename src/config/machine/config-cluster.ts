@@ -98,3 +98,28 @@ export const clusterConfig = z
   })
   .prefault({})
 export type ClusterConfig = z.infer<typeof clusterConfig>
+
+/** What an administrator changes of the budgets that users of a cluster share. */
+export type SharedBudgetChange =
+  /** Null: no limit. */
+  | {
+      readonly kind: 'set'
+      readonly name: string
+      readonly span: string
+      readonly microDollars: number | null
+      readonly tokens: number | null
+    }
+  | { readonly kind: 'join' | 'leave'; readonly name: string; readonly user: string }
+  | { readonly kind: 'remove'; readonly name: string }
+
+export interface SharedBudgetReport {
+  readonly budgets: readonly {
+    readonly name: string
+    readonly span: string
+    readonly limit: { readonly microDollars: number | null; readonly tokens: number | null }
+    readonly used: { readonly microDollars: number; readonly tokens: number }
+    /** By guests, for calls that are to come. */
+    readonly held: { readonly microDollars: number; readonly tokens: number }
+    readonly members: readonly string[]
+  }[]
+}

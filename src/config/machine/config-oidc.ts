@@ -12,6 +12,13 @@ function isIssuer(text: string): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname))
 }
 
+function isRedirect(text: string): boolean {
+  const url = URL.parse(text)
+  return (
+    url !== null && /^https?:$/.test(url.protocol) && url.pathname.endsWith('/sign-in/callback') && url.search === '' && url.hash === ''
+  )
+}
+
 const name = z.string().min(1).max(500)
 
 export const oidcConfig = z
@@ -31,8 +38,11 @@ export const oidcConfig = z
     redirect_url: z
       .string()
       .max(2_000)
+      .refine((text) => text === '' || isRedirect(text), 'must be an address that ends in /sign-in/callback')
       .default('')
-      .describe('Where the provider sends people back to, ending in `/sign-in/callback`. Empty: the address that they have opened.'),
+      .describe(
+        'Where the provider sends people back to, ending in `/sign-in/callback`; `{user}` stands for the user. Empty: the address that they have opened.',
+      ),
     name_claim: name.default('preferred_username').describe('Claim with the name of a person. It identifies nobody: issuer and `sub` do.'),
     groups_claim: name.default('groups').describe('Claim with their groups.'),
     allowed_groups: z

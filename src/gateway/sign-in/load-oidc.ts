@@ -35,9 +35,7 @@ export interface LoadOidc {
 /** A moment after the start, when keys from before it are looked at. */
 const keysAfterMs = 5_000
 
-/** @returns null where nobody signs in so */
-export function loaderOfOidc({ kernel, oidc }: { readonly kernel: Kernel; readonly oidc?: OidcOptions }): LoadOidc | null {
-  if (oidc === undefined) return null
+export function loaderOfOidc(kernel: Kernel, oidc: OidcOptions): LoadOidc {
   let isLoaded = false
   const load = once(async (): Promise<OidcParts> => {
     isLoaded = true

@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Failure, isObject, OxbowError, type Random, toError, toFailure } from '../../base/index.ts'
+import { type Failure, OxbowError, type Random, toError, toFailure } from '../../base/index.ts'
 import type { OidcConfig } from '../../config/index.ts'
 import { createToken } from '../admission.ts'
 import type { Clients } from '../clients.ts'
@@ -84,10 +84,8 @@ export function createSignIn(deps: SignInDeps): SignIn {
 }
 
 async function answerDevice(devices: Devices, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const text = await readBody(request, maxSignInBytes)
-  const fields: unknown = text.startsWith('{') ? JSON.parse(text) : null
-  const device = isObject(fields) ? fields['device'] : null
-  if (typeof device !== 'string')
+  const device = /^\s*\{\s*"device"\s*:\s*"([\w-]{1,100})"\s*\}\s*$/.exec(await readBody(request, maxSignInBytes))?.[1]
+  if (device === undefined)
     throw new OxbowError('bad_input', 'The body is not a JSON object with a device.', { hint: 'Send {"device": "…"}.' })
   const made = await devices.take(device)
   if (made === null) return sendJson(response, 202, { pending: true })
@@ -167,8 +165,8 @@ function createDevices({ provider, keys, random, now, user }: SignInDeps) {
 }
 
 /** The address to which the provider sends back: that of the configuration, else where the person is. Its host was checked before. */
-function redirectOf(request: IncomingMessage, { config, publicUrl }: Pick<SignInDeps, 'config' | 'publicUrl'>): string {
-  if (config.redirect_url !== '') return config.redirect_url
+function redirectOf(request: IncomingMessage, { config, publicUrl, user }: Pick<SignInDeps, 'config' | 'publicUrl' | 'user'>): string {
+  if (config.redirect_url !== '') return config.redirect_url.replaceAll('{user}', encodeURIComponent(user))
   const scheme = 'encrypted' in request.socket ? 'https' : 'http'
   return `${publicUrl === '' ? `${scheme}://${request.headers.host ?? ''}` : new URL(publicUrl).origin}/sign-in/callback`
 }

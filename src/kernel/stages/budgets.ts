@@ -45,11 +45,12 @@ export interface Budgets {
   load(who: Who): Promise<void>
   /** A session that has spent nothing: its first message need not wait for a read. */
   created(session: SessionId): void
+  /** Asked before a reservation, where limits are elsewhere, too. @returns the failure if those do not cover it */
+  cover: ((need: Spend) => Promise<Failure | null>) | null
   /** @returns null if nothing of the call is counted, or the failure if a budget does not cover it; nothing is reserved then */
   reserve(caller: Caller, call: Pick<Call, 'name' | 'reserve' | 'waitsFor'>, spend: Spend): Hold | Failure | null
-  /** Extends a reservation. @returns false if a budget does not cover it */
+  /** Extends a reservation. @returns false if a budget does not cover it; or by as much as they cover, and returns that */
   extend(hold: Hold, more: Spend): boolean
-  /** Extends a reservation by as much as the budgets cover. @returns that */
   extendUpTo(hold: Hold, more: Spend): Spend
   /** Counts the time of a call from here on. @param onOver called when a budget has no time left */
   begin(hold: Hold, onOver: () => void): void
@@ -102,6 +103,7 @@ export function createBudgets(store: BudgetStore, user: string, limits: Pick<Con
   const chainOf = ({ session, actor }: Who): readonly Account[] => book?.chain(session, actor) ?? accounts.chain(session)
 
   return {
+    cover: null,
     async load(who) {
       if (book === null && isDerived(who.session)) await openBook()
       await (lookingUp ??= lookUp())
@@ -281,9 +283,8 @@ function chargedTo({ accounts, session, calls }: Hold, spent: Spend, ms: number)
 interface Ended {
   readonly spent: Spend | undefined
   readonly charged: Charged | undefined
-  /** Unix milliseconds. */
+  /** Unix milliseconds; and how many it ran, 0: not known. */
   readonly at: number
-  /** How long it ran; 0: not known. */
   readonly ms: number
 }
 
@@ -307,11 +308,10 @@ function projectionsOf(user: string, session: SessionId | '', { spent = noSpend,
 export async function reserveFor(budgets: Budgets, caller: Caller, call: Call, input: unknown): Promise<Hold | Failure | null> {
   await budgets.load(caller)
   if (call.reserve === undefined) return budgets.reserve(caller, call, noSpend)
+  const covered = async (spend: Spend) => (await budgets.cover?.(spend)) ?? budgets.reserve(caller, call, spend)
   try {
-    const bound = await call.reserve(input, false, caller)
-    const hold = budgets.reserve(caller, call, bound)
-    if (hold === null || !('code' in hold)) return hold
-    return budgets.reserve(caller, call, await call.reserve(input, true, caller))
+    const hold = await covered(await call.reserve(input, false, caller))
+    return hold === null || !('code' in hold) ? hold : await covered(await call.reserve(input, true, caller))
   } catch (error) {
     return toFailure(error, 'budget_exhausted', 'Its cost cannot be estimated, so it was not run.')
   }

@@ -8,7 +8,7 @@ import { chainLockKey } from './batch-statements.ts'
 import { canonicalRecords } from './chain-fixture.ts'
 import { openEngine, pgDriver } from './engine-fixture.ts'
 import { postgresSkip, usePostgres } from './postgres-fixture.ts'
-import { systemClock, type UserId } from '../../base/index.ts'
+import { systemClock } from '../../base/index.ts'
 import { keyFromHex, openSecrets } from '../secrets/secret-store.ts'
 import { aloneWith, connectPostgres } from '../upkeep/connection.ts'
 import { openZoeyAdapter } from '../zoey/zoey-adapter.ts'
@@ -152,7 +152,7 @@ test('upkeep that a newer lease finds in the store is ended, and writes nothing 
   await first.store.close()
   const hang = Promise.withResolvers<void>()
   const inside = Promise.withResolvers<void>()
-  const place = { user: ann as UserId, file: files.path, url: database.url, backups: '' }
+  const place = { user: ann, file: files.path, url: database.url, backups: '' }
   const upkeep = aloneWith(place, 'write', (db) =>
     db.transaction(async () => {
       await db.rows(`delete from "journal" where "user" = ? returning 1`, [ann])

@@ -17,6 +17,13 @@ const tableText = `create table if not exists "cluster_lease" ("user" text prima
 /** When users who sleep are to be woken: see `cluster-alarms.ts`. */
 const alarmTableText = `create table if not exists "cluster_alarm" ("user" text primary key, "at" timestamptz not null);
   create index if not exists "cluster_alarm_at" on "cluster_alarm" ("at")`
+/** Budgets that users share; see `shared-budgets.ts`. Limits of null are none; spans are those of `date_trunc`, in UTC. */
+const shareTables = `
+  create table if not exists "cluster_budget" ("name" text primary key, "span" text not null, "since" bigint not null default 0,
+    "max_micro_dollars" bigint, "max_tokens" bigint, "used_micro_dollars" bigint not null default 0, "used_tokens" bigint not null default 0,
+    "held_micro_dollars" bigint not null default 0, "held_tokens" bigint not null default 0);
+  create table if not exists "cluster_member" ("user" text not null, "budget" text not null references "cluster_budget" on delete cascade,
+    "micro_dollars" bigint not null default 0, "tokens" bigint not null default 0, primary key ("user", "budget"))`
 
 /** Row: term and epoch of the newest lease that has written; no row: none has. */
 export function newestLeaseQuery(user: UserId): Query {
@@ -62,17 +69,21 @@ const chainWaitMs = 1_000
 const maxClaims = 5
 const lockNotAvailable = '55P03'
 
+/** Does nothing where they are. As their owner. */
+export async function makeClusterTables(session: PostgresSession): Promise<void> {
+  // Two that make a table at once would fail in the catalog.
+  if ((await session.rows({ text: `select to_regclass('cluster_member') is not null`, values: [] }))[0]?.[0] !== true) {
+    await session.exec(`begin; select pg_advisory_xact_lock(hashtextextended('oxbow.cluster', 0))`)
+    await session.exec(`${tableText}; ${alarmTableText}; ${shareTables}; commit`)
+  }
+}
+
 /**
  * Makes the lease the newest one. Transactions of older leases that are under way end first: those that take too long are ended, and nothing
  * of them is written. @throws OxbowError `stale_epoch` where a newer one has written
  */
 export async function claimLease(session: PostgresSession, user: UserId, lease: GuestLease, shown: string): Promise<void> {
-  // Two that make a table at once would fail in the catalog.
-  if ((await session.rows({ text: `select to_regclass('cluster_alarm') is not null`, values: [] }))[0]?.[0] !== true) {
-    await session.exec(`begin; select pg_advisory_xact_lock(hashtextextended('oxbow.cluster', 0))`)
-    await session.exec(tableText)
-    await session.exec(`${alarmTableText}; commit`)
-  }
+  await makeClusterTables(session)
   for (let tries = 1; ; tries += 1) {
     try {
       await session.exec(`begin isolation level read committed; set local lock_timeout = ${chainWaitMs}`)

@@ -20,6 +20,7 @@ import { createReader } from './postgres-reader.ts'
 import { checkTables, noPgvector, pgvectorVersion } from './postgres-schema.ts'
 import { prepareTables } from './postgres-structure.ts'
 import { protectRows } from './row-security.ts'
+import { settleShared, shareWrite } from './shared-budgets.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 import { createWriteSession, type WriteSession } from './write-session.ts'
 import texts from './statements.json' with { type: 'json' }
@@ -61,7 +62,8 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
   const hash = await createHasher()
   const erase = createEraser({ statements: statements.erase, user, hash })
   const fenced = options.lease === undefined ? null : { lease: options.lease, shown }
-  const deps: TransactionDeps = { user, hash, own: { erase, restore: erase, memory: memoryWrite(user) }, fenced }
+  const own = { erase, restore: erase, memory: memoryWrite(user), ...(fenced !== null && { share: shareWrite(user) }) }
+  const deps: TransactionDeps = { user, hash, own, fenced, ...(fenced !== null && { settle: (spent) => settleShared(user, spent) }) }
   let warning = ''
   const writer = createWriteSession({
     ...options,
@@ -90,6 +92,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
   }
   return {
     open,
+    shares: fenced !== null,
     warning: () => warning,
     async write(batch) {
       if (readOnly) throw new OxbowError('store_failed', 'The store was opened for reading only.', { hint: 'Open it for writing.' })

@@ -73,6 +73,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
       mended = listener
     },
     memorySource: () => opened.then(() => ({ kind: 'postgres', user, rowRole, ...address, ...snapshot })),
+    shares: options.lease !== undefined,
     close: () => worker.close(),
   }
   return { ...createStoreClient(user, link), opened: () => opened, warning: () => warning }

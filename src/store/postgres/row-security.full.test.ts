@@ -72,6 +72,15 @@ test('every table with users has a policy, and a wrong query finds nothing in an
     await store.append({ records: [recordOf('c1', 'intent')] })
     await store.putBlob(new Uint8Array([1, 2, 3]))
   }
+  // What users share is shared under policies, too: the sums are of the budget, the parts are their own.
+  await database.sql(`insert into cluster_budget ("name", "span", "max_micro_dollars") values ('x', 'total', 100)`)
+  for (const user of [ann, bob]) await database.sql(`insert into cluster_member ("user", "budget") values ($1, 'x')`, [user])
+  const parts: number[] = []
+  for (const { store } of guests) {
+    const [shared] = await store.share!([{ name: 'x', microDollars: 70, tokens: 0 }])
+    parts.push(shared!.held.microDollars)
+  }
+  assert.deepEqual(parts, [70, 30])
   // Whatever tables there are, with a row of another user in each, whose columns are filled by their types.
   const tables = await database.sql<{ name: string; guarded: boolean }>(
     `select c.relname::text as name, c.relrowsecurity and exists (select 1 from pg_policy p where p.polrelid = c.oid) as guarded

@@ -16,7 +16,7 @@ import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
 import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
 import { flushQueries, knownQueries } from './batch-statements.ts'
 import { newestLeaseQuery, refuseStale } from './lease-fence.ts'
-import type { PostgresSession } from './postgres-session.ts'
+import type { PostgresSession, Query } from './postgres-session.ts'
 
 /**
  * A write that is no row of the journal: it runs its own statements in the transaction of its batch. `records` are appended behind it.
@@ -41,6 +41,8 @@ export interface TransactionDeps extends ChainDeps {
   readonly own: OwnWrites
   /** Null outside of a cluster. */
   readonly fenced: Fenced | null
+  /** What spending changes elsewhere, in the same transaction. */
+  readonly settle?: (spent: Effects['spent']) => readonly Query[]
 }
 
 /** `local` survives the end of the database server, `on` also the loss of its machine, where it has a synchronous standby. */
@@ -78,12 +80,12 @@ export async function transact(
       const own = ownExtra === null ? undefined : deps.own[ownExtra.kind]
       if (own === undefined || ownExtra === null) continue
       // It may depend on writes before it.
-      await Promise.all(flush(session, deps.user, effects))
+      await Promise.all(flush(session, deps, effects))
       const { result, records = [] } = await own(session, ownExtra, effects.now)
       if (!isAppend) results.push(result)
       addWrite(deps, effects, { records, fence: null, extra: null })
     }
-    sent = flush(session, deps.user, effects)
+    sent = flush(session, deps, effects)
   } catch (error) {
     await rollBack(session)
     throw error
@@ -184,8 +186,8 @@ async function begin(
 }
 
 /** Sends the rows and empties them; what is not awaited at once is awaited with the commit. */
-function flush(session: PostgresSession, user: UserId, effects: Effects): Promise<unknown>[] {
-  const sent = flushQueries(user, effects).map((query) => session.rows(query))
+function flush(session: PostgresSession, { user, settle }: TransactionDeps, effects: Effects): Promise<unknown>[] {
+  const sent = [...flushQueries(user, effects), ...(settle?.(effects.spent) ?? [])].map((query) => session.rows(query))
   for (const answer of sent) answer.catch(ignore)
   effects.records.length = 0
   effects.messages.length = 0

@@ -19,6 +19,7 @@ const answers: Answers = {
   verify: async (_, deps) => (await import('./store-check.ts')).verifyStore(deps),
   backup: async (question, deps) => (await import('../transfer/store-backup.ts')).backupStore(deps, question),
   restore: async (question, deps) => (await import('../transfer/store-restore.ts')).restoreStore(deps, question),
+  shared_budgets: async (question, deps) => (await import('./shared-budget-care.ts')).answerSharedBudgets(deps, question.change),
   move: async (question, deps) => (await import('../transfer/store-move.ts')).moveStore(deps, question),
 }
 
