@@ -1,8 +1,15 @@
 /** `oxbow cluster verify`: whether what a cluster promises holds, by the journals of its users and the leases of its nodes. */
-import { type ClusterLink, nodeName, openClusterLink, probeCluster, probeUser, readIdentity, verifyCluster } from '../../cluster/index.ts'
-import { OxbowError } from '../../base/index.ts'
+import {
+  type ClusterLink,
+  nodeName,
+  openClusterLink,
+  probeCluster,
+  probeUser,
+  readIdentity,
+  sharedAddress,
+  verifyCluster,
+} from '../../cluster/index.ts'
 import { findGuest, parseUser } from '../../runner/index.ts'
-import { storeAddress } from '../../store/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { guestSetup } from '../guest-connection.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
@@ -17,11 +24,8 @@ interface VerifyOptions {
 /** @returns 0 where all holds, 1 where something does not */
 export async function clusterVerify({ json, user, load }: VerifyOptions, terminal: Terminal): Promise<number> {
   const { cluster, store } = machineConfig(terminal)
-  const address = storeAddress({ config: store, environment: terminal.env as Readonly<Record<string, string>> })
-  if (address === '')
-    throw new OxbowError('bad_config', 'The store of this machine is a file: there is no cluster to verify.', {
-      hint: 'oxbow audit verify checks the journal of one machine.',
-    })
+  const environment = terminal.env as Readonly<Record<string, string>>
+  sharedAddress({ config: store, environment })
   const identity = readIdentity(ownTrust(terminal))
   const link = await openClusterLink(cluster, identity)
   try {
@@ -31,7 +35,7 @@ export async function clusterVerify({ json, user, load }: VerifyOptions, termina
     let found = probe?.findings.length ?? 0
     for (const { law, detail } of probe?.findings ?? []) show({ user: probe!.user, law, detail }, json, terminal)
     let [users, records] = [0, 0]
-    for await (const report of verifyCluster({ link, identity, address, user: only, ...told })) {
+    for await (const report of verifyCluster({ link, identity, store, environment, user: only, ...told })) {
       if (report.user !== '') users += 1
       records += report.records
       found += report.findings.length

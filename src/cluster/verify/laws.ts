@@ -6,7 +6,7 @@ import { isObject, type Json, type JsonObject, textIn } from '../../base/index.t
 import { isEnd, isMessage, isTurn, type JournalRecord } from '../../protocol/index.ts'
 
 /** `journal`: the chain, its ends and its projections. `lease`: who may write. `load`: what this program itself has sent. */
-export type Law = 'journal' | 'call' | 'message' | 'schedule' | 'effect' | 'budget' | 'lease' | 'load'
+type Law = 'journal' | 'call' | 'message' | 'schedule' | 'effect' | 'budget' | 'lease' | 'load'
 
 /** Something that does not hold, in words for a person. */
 export interface Finding {

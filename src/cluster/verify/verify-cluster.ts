@@ -3,8 +3,9 @@
  * keys in NATS and by the rows in Postgres, which no node can change behind the other's back.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { UserId } from '../../base/index.ts'
-import { loadStoredLeases, openPostgresStore, type StoredLease } from '../../store/index.ts'
+import { OxbowError, type UserId } from '../../base/index.ts'
+import type { StoreConfig } from '../../config/index.ts'
+import { loadStoredLeases, openStore, storeAddress, type StoredLease } from '../../store/index.ts'
 import type { NodeIdentity } from '../trust/node-identity.ts'
 import { askClock } from '../trust/node-requests.ts'
 import type { ClusterLink } from '../nats-link.ts'
@@ -16,8 +17,9 @@ export interface VerifyDeps {
   readonly link: ClusterLink
   /** Of this machine; null: it has joined no cluster, so that the nodes are not asked whether they answer. */
   readonly identity: NodeIdentity | null
-  /** Of the store that all nodes share; may hold a password. */
-  readonly address: string
+  /** Of this machine: the store that all nodes share. */
+  readonly store: StoreConfig
+  readonly environment: Readonly<Record<string, string>>
   /** Only this one. */
   readonly user?: string | undefined
   /** What this program knows of users. */
@@ -28,14 +30,22 @@ export interface VerifyDeps {
 const againMs = 3_000
 
 /** @returns users one after another, and last what concerns leases and nodes @throws OxbowError where NATS or Postgres cannot be used */
-export async function* verifyCluster({ link, identity, address, user: only, told }: VerifyDeps): AsyncGenerator<UserReport> {
+export async function* verifyCluster({
+  link,
+  identity,
+  store: config,
+  environment,
+  user: only,
+  told,
+}: VerifyDeps): AsyncGenerator<UserReport> {
+  const address = sharedAddress({ config, environment })
   const { storedLeases } = await loadStoredLeases()
   const look = async () => ({ stored: await storedLeases(address), ...(await link.all()) })
   const first = await look()
   const users = [...new Set([...first.stored.map(({ user }) => user), ...first.leases.keys()])].toSorted()
   for (const user of users) {
     if (only !== undefined && user !== only) continue
-    const store = await openPostgresStore({ url: address, user: user as UserId, pool: 2, durability: 'normal', readOnly: true })
+    const store = await openStore({ config, environment, path: '', user: user as UserId, readOnly: true })
     try {
       yield await verifyUser(store, told?.get(user))
     } finally {
@@ -58,6 +68,15 @@ export async function* verifyCluster({ link, identity, address, user: only, told
   )
   const about = [...findings, ...lost.flat()].filter(({ user }) => only === undefined || user === '' || user === only)
   yield { user: '', records: 0, open: 0, findings: about }
+}
+
+/** @throws OxbowError `bad_config` for a file, which only this machine has */
+export function sharedAddress(choice: Parameters<typeof storeAddress>[0]): string {
+  const address = storeAddress(choice)
+  if (address !== '') return address
+  throw new OxbowError('bad_config', 'The store of this machine is a file: there is no cluster to verify.', {
+    hint: '`oxbow audit verify` checks the journal of one machine.',
+  })
 }
 
 /** A guest that serves has claimed its lease in Postgres before; nobody has written under a newer one. */

@@ -3,6 +3,7 @@
  * that accepts writes is used, for reading too, so that nobody reads what a standby does not have yet. After a failover the next connection
  * finds the new primary. The driver knows one server only.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 
 const separator = ' '
@@ -28,52 +29,79 @@ export interface Servers {
 export function openServers(joined: string, config: pg.ClientConfig, poolSize: Pick<pg.PoolConfig, 'max' | 'idleTimeoutMillis'>): Servers {
   const addresses = joined.split(separator)
   const isChoice = addresses.length > 1
-  const pools = addresses.map((connectionString) => {
-    const verify = (client: pg.ClientBase, done: (error?: Error) => void): void =>
-      void assertPrimary(client).then(
-        () => done(),
-        (error: Error) => done(error),
-      )
-    const pool = new pg.Pool({ ...config, ...poolSize, connectionString, ...(isChoice && { verify }) })
-    // An idle connection that is lost leaves the pool; the next request gets another.
-    pool.on('error', () => {})
-    return pool
-  })
+  const pools = addresses.map((connectionString) => openPool({ ...config, ...poolSize, connectionString }, isChoice))
   /** Worked last. */
   let current = 0
-  /** The failure of a server that is not there says less than the one of a standby. */
-  const first = async <Found>(ask: (at: number) => Promise<Found>): Promise<Found> => {
-    const order = addresses.map((_, tries) => (current + tries) % addresses.length)
-    let failure: unknown = null
-    for (const at of order) {
-      try {
-        const found = await ask(at)
+  /** A server that is gone answers nothing, and its name may not even be found: the next one is asked meanwhile. */
+  const first = async <Found>(ask: (at: number) => Promise<Found>, undo: (found: Found) => void): Promise<Found> => {
+    if (!isChoice) return ask(0)
+    let isFound = false
+    const pending: Promise<Found>[] = []
+    for (const at of addresses.map((_, place) => (current + place) % addresses.length)) {
+      const attempt = ask(at).then((found) => {
+        if (isFound) {
+          undo(found)
+          throw new Error('another server was found first')
+        }
+        isFound = true
         current = at
         return found
-      } catch (error) {
-        failure = failure === null || isStandby(error) ? error : failure
-      }
+      })
+      pending.push(attempt)
+      const found = await Promise.race([
+        attempt.then(
+          (value) => ({ value }),
+          () => null,
+        ),
+        pause(nextServerMs, null, { ref: false }),
+      ])
+      if (found !== null) return found.value
     }
-    throw failure
+    return Promise.any(pending).catch((error: AggregateError) => {
+      // The failure of a server that is not there says less than the one of a standby.
+      throw error.errors.find(isStandby) ?? error.errors[0]
+    })
   }
   return {
     connect: () =>
-      first(async (at) => {
-        const client = new pg.Client({ ...config, connectionString: addresses[at]! })
-        client.on('error', () => {})
-        try {
-          await client.connect()
-          if (isChoice) await assertPrimary(client)
-          return client
-        } catch (error) {
-          void client.end().catch(() => {})
-          throw error
-        }
-      }),
-    lend: () => first((at) => pools[at]!.connect()),
+      first(
+        async (at) => {
+          const client = new pg.Client({ ...config, connectionString: addresses[at]! })
+          client.on('error', () => {})
+          try {
+            await client.connect()
+            if (isChoice) await assertPrimary(client)
+            return client
+          } catch (error) {
+            void client.end().catch(() => {})
+            throw error
+          }
+        },
+        (late) => void late.end().catch(() => {}),
+      ),
+    lend: () =>
+      first(
+        (at) => pools[at]!.connect(),
+        (late) => late.release(),
+      ),
     close: async () => void (await Promise.all(pools.map((pool) => pool.end().catch(() => {})))),
   }
 }
+
+function openPool(config: pg.PoolConfig, isChoice: boolean): pg.Pool {
+  const verify = (client: pg.ClientBase, done: (error?: Error) => void): void =>
+    void assertPrimary(client).then(
+      () => done(),
+      (error: Error) => done(error),
+    )
+  const pool = new pg.Pool({ ...config, ...(isChoice && { verify }) })
+  // An idle connection that is lost leaves the pool; the next request gets another.
+  pool.on('error', () => {})
+  return pool
+}
+
+/** A server that is there has answered by then. */
+const nextServerMs = 300
 
 /** SQLSTATE of what a standby refuses. */
 const readOnly = '25006'

@@ -41,7 +41,8 @@ export function startLoad(users: readonly NetUser[], clients: number, doors: rea
       session = i % 40 === 0 ? undefined : sent
       acknowledged.get(user)!.push(text)
       state.slowestMs = Math.max(state.slowestMs, performance.now() - began)
-      await sleep(200 + random() * 800)
+      // Messages that come faster than turns end only wait, and the turns of a run would end long after it.
+      await sleep(600 + random() * 1_400)
     }
   }
   const all = users.flatMap((user) => Array.from({ length: clients }, (_, client) => talk(user, client + 1)))

@@ -68,6 +68,38 @@ export async function startNetCluster({ program = ownProgram }: NetChoice = {}):
   const [postgres] = await Promise.all([startPair(postgresMachines), ...members.map((member) => member.start())])
   undo.use(postgres)
   const outside = undo.use(await startOutside(network.ip, 100))
+  const modelUrl = undo.use(await startAgentModel(network.ip)).url
+  const homes = openHomes(root, (name) =>
+    configOf(
+      machines.find((machine) => machine.name === name)!,
+      { modelUrl, outside, nats: members.map(({ url }) => url) },
+    ),
+  )
+  const envOf = ({ name }: Machine): NodeJS.ProcessEnv => ({ ...homes(name), OXBOW_STORE_URL: postgres.url })
+  const nodes = machines.map((machine, at) => makeNode(program, machine, members[at]!, envOf(machine)))
+  undo.defer(() => Promise.all(nodes.map((node) => node.kill())).then(() => {}))
+  const verbs = makeVerbs(program, nodes, envOf)
+  let said = ''
+  await until(
+    async () => ({ text: said } = await verbs.oxbow(nodes[0]!, 'cluster', 'init')).exit === 0,
+    () => said,
+  )
+  for (const { name } of machines) enrol(root, join(homes(name)['OXBOW_HOME']!, 'cluster'), name)
+  await Promise.all(nodes.map((node) => node.start()))
+  const owned = undo.move()
+  return {
+    network,
+    nodes,
+    postgresMachines,
+    postgres,
+    outside,
+    ...verbs,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** The model of all agents: it pays where it is asked to. */
+async function startAgentModel(ip: string): Promise<{ readonly url: string } & AsyncDisposable> {
   const pay = { name: 'mcp_outside_pay', arguments: { what: '{{last}}' } }
   // A message that came along with others is answered after more than one step.
   const paid = Array.from({ length: 20 }, () => ({ events: [{ text: 'Paid.' }] }))
@@ -77,13 +109,29 @@ export async function startNetCluster({ program = ownProgram }: NetChoice = {}):
       { steps: Array.from({ length: 20 }, () => ({ events: [{ delay_ms: 150 }, { text: 'Heard.' }] })) },
     ],
   })
-  undo.use(model)
   const modelUrl = new URL(model.config.base_url)
-  undo.use(await relay(network.ip, Number(modelUrl.port)))
-  const homes = openHomes(root, (name) => [
+  const relayed = await relay(ip, Number(modelUrl.port))
+  return {
+    url: `http://${ip}:${modelUrl.port}${modelUrl.pathname}`,
+    async [Symbol.asyncDispose]() {
+      await relayed[Symbol.asyncDispose]()
+      await model[Symbol.asyncDispose]()
+    },
+  }
+}
+
+interface Around {
+  readonly modelUrl: string
+  readonly outside: OutsideService
+  readonly nats: readonly string[]
+}
+
+/** Lines of config.toml. */
+function configOf(machine: Machine, { modelUrl, outside, nats }: Around): readonly string[] {
+  return [
     '[model]',
     'provider = "openai"',
-    `base_url = "http://${network.ip}:${modelUrl.port}${modelUrl.pathname}"`,
+    `base_url = "${modelUrl}"`,
     '[memory]',
     'embedder = "none"',
     '[store]',
@@ -103,19 +151,23 @@ export async function startNetCluster({ program = ownProgram }: NetChoice = {}):
     'cron = "*/5 * * * * *"',
     'context = "fresh"',
     '[cluster]',
-    `nats = [${members.map(({ url }) => `"${url}"`).join(', ')}]`,
+    `nats = [${nats.map((url) => `"${url}"`).join(', ')}]`,
     'replicas = 3',
-    `node = "${name}"`,
+    `node = "${machine.name}"`,
     '[cluster.door]',
-    `host = "${machines.find((machine) => machine.name === name)!.ip}"`,
+    `host = "${machine.ip}"`,
     `port = ${doorPort}`,
     'allow_plain = true',
     '[cluster.peer]',
-    `host = "${machines.find((machine) => machine.name === name)!.ip}"`,
-  ])
-  const envOf = ({ name }: Machine): NodeJS.ProcessEnv => ({ ...homes(name), OXBOW_STORE_URL: postgres.url })
-  const nodes = machines.map((machine, at) => makeNode(program, machine, members[at]!, envOf(machine)))
-  undo.defer(() => Promise.all(nodes.map((node) => node.kill())).then(() => {}))
+    `host = "${machine.ip}"`,
+  ]
+}
+
+function makeVerbs(
+  program: string,
+  nodes: readonly NetNode[],
+  envOf: (machine: Machine) => NodeJS.ProcessEnv,
+): Pick<NetCluster, 'oxbow' | 'whereIs' | 'addUser'> {
   const oxbow: NetCluster['oxbow'] = ({ machine }, ...words) => {
     const [first, ...rest] = [...machine.prefix, process.execPath, program, ...words]
     return new Promise((resolve) => {
@@ -133,20 +185,7 @@ export async function startNetCluster({ program = ownProgram }: NetChoice = {}):
     }
     return null
   }
-  let said = ''
-  await until(
-    async () => ({ text: said } = await oxbow(nodes[0]!, 'cluster', 'init')).exit === 0,
-    () => said,
-  )
-  for (const { name } of machines) enrol(root, join(homes(name)['OXBOW_HOME']!, 'cluster'), name)
-  await Promise.all(nodes.map((node) => node.start()))
-  const owned = undo.move()
   return {
-    network,
-    nodes,
-    postgresMachines,
-    postgres,
-    outside,
     oxbow,
     whereIs,
     async addUser(user) {
@@ -160,11 +199,11 @@ export async function startNetCluster({ program = ownProgram }: NetChoice = {}):
       const { digest } = JSON.parse(await run(node, 'call', 'server.diff', '{"server":"outside"}', '--json', '--user', user)) as {
         digest: string
       }
-      await run(node, 'call', 'server.approve', JSON.stringify({ server: 'outside', digest }), '--user', user)
+      // Else what comes from outside keeps an agent from paying again until a person allows it.
+      await run(node, 'call', 'server.approve', JSON.stringify({ server: 'outside', digest, no_sink: ['pay'] }), '--user', user)
       const made = await run(node, 'keys', 'create', 'load', '--right', 'user', '--user', user)
       return /oxbow_[\w-]+/.exec(made)![0]
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 

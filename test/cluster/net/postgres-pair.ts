@@ -26,17 +26,14 @@ interface Member {
   pid: number
 }
 
-export async function startPair(machines: readonly [Machine, Machine]): Promise<PostgresPair> {
-  const bin = serverFolder()
-  const owner = { uid: numberOf('-u'), gid: numberOf('-g') }
-  const members = machines.map((machine): Member => {
-    const home = join(machine.disk, 'postgres')
-    mkdirSync(home)
-    chownSync(home, owner.uid, owner.gid)
-    return { machine, data: join(home, 'data'), pid: 0 }
-  })
-  const logs: string[] = []
-  let [primary, standby] = members as [Member, Member]
+interface Commands {
+  run(member: Member, program: string, ...words: readonly string[]): void
+  start(member: Member): Promise<void>
+  /** The member copies another, follows it, and is waited for by each of its commits. */
+  follow(member: Member, from: Member): Promise<void>
+}
+
+function makeCommands(bin: string, logs: string[]): Commands {
   const as = ['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups']
   const run = ({ machine, data }: Member, program: string, ...words: readonly string[]): void => {
     const [first, ...rest] = [...machine.prefix, ...as, join(bin, program), ...words]
@@ -88,6 +85,21 @@ export async function startPair(machines: readonly [Machine, Machine]): Promise<
     appendFileSync(join(member.data, 'postgresql.auto.conf'), `synchronous_standby_names = '${names}'\n`)
     await ask(member, 'select pg_reload_conf()')
   }
+  return { run, start, follow }
+}
+
+export async function startPair(machines: readonly [Machine, Machine]): Promise<PostgresPair> {
+  const bin = serverFolder()
+  const owner = { uid: numberOf('-u'), gid: numberOf('-g') }
+  const members = machines.map((machine): Member => {
+    const home = join(machine.disk, 'postgres')
+    mkdirSync(home)
+    chownSync(home, owner.uid, owner.gid)
+    return { machine, data: join(home, 'data'), pid: 0 }
+  })
+  const logs: string[] = []
+  const { run, start, follow } = makeCommands(bin, logs)
+  let [primary, standby] = members as [Member, Member]
   run(primary, 'initdb', '-D', primary.data, '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync')
   appendFileSync(join(primary.data, 'postgresql.auto.conf'), `${settings.join('\n')}\n`)
   appendFileSync(join(primary.data, 'pg_hba.conf'), 'host all all 10.0.0.0/8 trust\nhost replication all 10.0.0.0/8 trust\n')
