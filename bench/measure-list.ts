@@ -14,6 +14,7 @@ import { delegation } from './measures/delegation.ts'
 import { graphs } from './measures/graphs.ts'
 import { crowd } from './measures/crowd.ts'
 import { hands } from './measures/hands.ts'
+import { handsElsewhere } from './versions/hands-elsewhere.ts'
 import { versions } from './versions/versions.ts'
 import { hooks } from './plugins/hooks.ts'
 import { history } from './measures/history.ts'
@@ -72,6 +73,7 @@ export const measures: readonly Measure[] = [
   history,
   replay,
   hands,
+  handsElsewhere,
   versions,
   clusterFiles,
   undo,

@@ -1,4 +1,5 @@
 /** The public API of `cluster`, which nothing loads before `oxbow cluster` is typed. */
+export type { HandsNote } from './hands/hands-queue.ts'
 export { joinCluster, nodeName } from './join.ts'
 export { protocolVersion } from './limits.ts'
 export { type ClusterLink, initCluster, openClusterLink } from './nats-link.ts'

@@ -4,6 +4,7 @@ import { OxbowError, ownValue, systemClock, watchIdleMemory } from '../base/inde
 import type { ClusterConfig } from '../config/index.ts'
 import { type BegunGuest, type GuestSetup, loadRest } from '../runner/index.ts'
 import { loadAlarms } from '../store/index.ts'
+import { type HandsMachine, type NodeHands, openNodeHands } from './hands/node-hands.ts'
 import type { Resting } from './idle-guest.ts'
 import { nearRunMs } from './limits.ts'
 import { keepNode } from './keep-node.ts'
@@ -32,6 +33,8 @@ export interface JoinOptions {
   readonly setup: (user: string) => GuestSetup
   /** Begins a guest that waits for its user; null: none can be ready ahead. */
   readonly begin: () => BegunGuest | null
+  /** Where this machine has hands of agents on other nodes. */
+  readonly machine: HandsMachine
   readonly say: (text: string) => void
 }
 
@@ -72,7 +75,7 @@ async function identify({ config, folder, token }: JoinOptions): Promise<NodeIde
 
 /** @throws OxbowError where the cluster cannot be reached, or another node has this name */
 export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
-  const { config, tier, folder, storeUrl, version, setup, begin, say } = options
+  const { config, tier, folder, storeUrl, version, setup, begin, machine, say } = options
   const identity = await identify(options)
   const { name } = identity
   const revocations = openRevocations(folder)
@@ -91,8 +94,15 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
       const [{ openAlarms }, rest] = await Promise.all([loadAlarms(), loadRest()])
       const alarms = openAlarms(storeUrl)
       const starter = createStarter({ setup, begin })
+      let hands: NodeHands | null = null
       const start = async (on: ClusterLink, onForgotten: () => void): Promise<ClusterNode> => {
         await shareRevocations(on, revocations)
+        await hands?.leave()
+        await hands?.close()
+        const wire = (to: string): object => ({ agent: doors.agentTo(to) })
+        const opened = await openNodeHands({ queue: await on.hands(), clock: systemClock, node: name, url, config, machine, wire, say })
+        hands = opened
+        doors.between(opened.takes)
         return startNode({
           link: on,
           clock: systemClock,
@@ -105,7 +115,13 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
           needsOf: (user) => ownValue(config.users, user) ?? { labels: [], tier: 'process' },
           capacity: config.capacity,
           freeMb: () => freemem() / 2 ** 20,
-          startGuest: (user, lease) => starter.start(user, { ...lease, door: `${door}/users/${encodeURIComponent(user)}` }),
+          hands: () => ({ used: opened.used(), capacity: config.hands.capacity }),
+          startGuest: async (user, lease) =>
+            starter.start(user, {
+              ...lease,
+              door: `${door}/users/${encodeURIComponent(user)}`,
+              hands: await opened.listen(user, setup(user).workspace.ipc),
+            }),
           alarms,
           restOf: (guest) => restingOf(guest, config.idle_min * 60_000, rest),
           underWay: doors.underWay,
@@ -127,7 +143,9 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
         async close() {
           stopRenewal()
           idleMemory.close()
+          await hands?.leave()
           await kept.close()
+          await hands?.close()
           starter.close()
           await alarms.close()
           await doors.close()

@@ -57,3 +57,20 @@ export const hookWakesPerMinute = 6
 export const maxEnrolBytes = 10_000
 /** How often a node looks whether its certificate is to be renewed. */
 export const renewCheckMs = 3_600_000
+
+/** A node that has taken a request for hands, and is lost, loses it to another after so long; it says each `renewMs` that it works on it. */
+export const handsAckMs = 6_000
+/** Requests for hands that a node looks at before it has room for them. */
+export const handsAtOnce = 16
+/** How often a node looks for labels that nobody has asked for before. */
+export const handsKeysMs = 10_000
+/** Where a node has no room: the request is offered again after so long. */
+export const handsRoomMs = 500
+/** A place that nobody has come to for so long is of a node that is gone. */
+export const handsUnheldMs = 10_000
+/** Connections of one guest to its node, for hands elsewhere: each of its branches has up to `maxFarConnections`. */
+export const maxHandsSockets = 512
+/** How long a node waits for the door of another. */
+export const dialMs = 5_000
+/** How long a guest waits for a node with room; less than the guest itself does. */
+export const handsWaitMs = 30_000

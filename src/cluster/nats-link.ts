@@ -11,6 +11,7 @@ import type { z } from 'zod'
 import { errorMessage, OxbowError } from '../base/index.ts'
 import type { ClusterConfig } from '../config/index.ts'
 import type { KeyEvent } from './cluster-view.ts'
+import { type HandsQueue, initHands, openHandsQueue } from './hands/hands-queue.ts'
 import type { LeasePort } from './lease.ts'
 import type { NodeIdentity } from './trust/node-identity.ts'
 import { leaseMs, wakeAckMs, wakeMaxAgeMs, wakesAtOnce } from './limits.ts'
@@ -46,6 +47,8 @@ export interface ClusterLink {
   readonly leases: LeasePort
   /** @returns false when the leases are gone, or were made anew: what this node holds means nothing any more. @throws where it cannot be asked */
   isCurrent(): Promise<boolean>
+  /** Requests for hands on other nodes. @throws OxbowError `not_found` before `oxbow cluster init` */
+  hands(): Promise<HandsQueue>
   lease(user: string): Promise<LeaseNote | null>
   place(user: string): Promise<PlaceNote | null>
   all(): Promise<{ readonly nodes: readonly NodeView[]; readonly leases: ReadonlyMap<string, LeaseNote> }>
@@ -133,6 +136,7 @@ export async function initCluster(config: ClusterConfig, identity: NodeIdentity 
         storage: StorageType.File,
       })
     await addQueue(connection, anyQueue)
+    await initHands(connection, replicas)
   } catch (error) {
     throw natsFault(error)
   } finally {
@@ -272,6 +276,7 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
         throw error
       }
     },
+    hands: () => openHandsQueue(connection),
     lease: (user) => read(leases, keyOf(user), leaseNote),
     place: (user) => read(places, keyOf(user), placeNote),
     async all() {

@@ -52,6 +52,8 @@ export interface NodeDeps {
   /** What a user needs of a node. */
   readonly needsOf: (user: string) => PlacementNeeds
   readonly freeMb: () => number
+  /** Of hands for guests on other nodes; absent: it has none. */
+  readonly hands?: () => { readonly used: number; readonly capacity: number }
   /** @throws where the guest cannot be started */
   readonly startGuest: (user: string, lease: GuestLease) => Promise<NodeGuest>
   /** When users who sleep are due, in Postgres. */
@@ -176,7 +178,8 @@ export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
 
 /** Never rejects: what was not said now is said with the next renewal. */
 async function present({ deps, kept, isDraining }: State): Promise<void> {
-  const { link, name, url, door, version, labels, tier, capacity, freeMb } = deps
+  const { link, name, url, door, version, labels, tier, capacity, freeMb, hands } = deps
+  const { used = 0, capacity: places = 0 } = hands?.() ?? {}
   const node: NodeView = {
     name,
     url,
@@ -189,6 +192,8 @@ async function present({ deps, kept, isDraining }: State): Promise<void> {
     freeMb: Math.round(freeMb()),
     labels,
     tier,
+    hands: used,
+    hands_capacity: places,
   }
   await link.writeNode(node).catch(() => {})
 }

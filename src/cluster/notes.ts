@@ -49,6 +49,9 @@ export const nodeView = z.object({
   labels: z.array(text).readonly(),
   /** Commands on it run in this tier, or a stricter one. */
   tier: z.enum(tiers).default('process'),
+  /** Branches of guests on other nodes that have their hands here, and for how many there is room. */
+  hands: z.int().optional(),
+  hands_capacity: z.int().optional(),
 })
 export type NodeView = Readonly<z.infer<typeof nodeView>>
 

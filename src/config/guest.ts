@@ -22,6 +22,8 @@ export interface GuestLease {
   readonly node: string
   /** Address under which the door of the node leads to the guest. */
   readonly door?: string
+  /** Socket at which the node is asked for hands on other nodes; absent: it gives none. */
+  readonly hands?: string
 }
 
 export interface GuestEnvelope {

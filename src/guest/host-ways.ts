@@ -1,6 +1,14 @@
 /** How a guest reaches the world: directly on the host, or through its runner when it is isolated. */
 import { dirname, join } from 'node:path'
-import { createSandbox, loadRemoteEnds, openEgress, openEgressFetch, openEgressProxy, openShownSkills } from '../sandbox/index.ts'
+import {
+  createSandbox,
+  loadRemoteEnds,
+  openElsewhere,
+  openEgress,
+  openEgressFetch,
+  openEgressProxy,
+  openShownSkills,
+} from '../sandbox/index.ts'
 import type { Egress, EgressFetch, EgressProxy, ShownSkills } from '../sandbox/index.ts'
 import { type Failure, type Log, once } from '../base/index.ts'
 import type { Call, PluginFiles, Sandbox, SandboxStatus } from '../protocol/index.ts'
@@ -44,7 +52,7 @@ export function sandboxFolders({ workspaceRoot, config, catalogFolder }: GuestEn
 
 /** Starts nothing before its first use. @throws OxbowError `bad_config` */
 export async function openHostWays(envelope: GuestEnvelope, log?: Log): Promise<HostWays> {
-  const { workspaceRoot, config, keys, isolation } = envelope
+  const { workspaceRoot, config, keys, isolation, lease } = envelope
   if (isolation !== undefined) return openIsolatedWays(envelope, isolation)
   const proxy = openEgressProxy(config.egress, join(workspaceRoot, 'ipc', 'egress'))
   const [sandbox, egress, search] = await Promise.all([
@@ -64,8 +72,14 @@ export async function openHostWays(envelope: GuestEnvelope, log?: Log): Promise<
   const openFetch: HostWays['openFetch'] = (host, allow) => openEgressFetch(config.egress, host, allow)
   const { cacheFolder } = sandboxFolders(envelope)
   const shown = once(() => openShownSkills(cacheFolder))
+  const closeAll = async (): Promise<void> => {
+    await elsewhere?.close()
+    await proxy.close()
+  }
+  const elsewhere = lease?.hands === undefined ? null : openElsewhere({ path: lease.hands, status: () => sandbox.status })
+  if (elsewhere !== null) Object.assign(sandbox, { elsewhere })
   const skills = showsSkills(sandbox.status) ? ({ show: async (...skill) => (await shown()).show(...skill) } satisfies ShownSkills) : null
-  return { sandbox, egress, search, openFetch, proxy, skills, pid: process.pid, close: () => proxy.close() }
+  return { sandbox, egress, search, openFetch, proxy, skills, pid: process.pid, close: closeAll }
 }
 
 async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: GuestIsolation): Promise<HostWays> {

@@ -81,6 +81,7 @@ type BranchCreate = {
   version: string
   base: string
   over: string
+  hands?: readonly string[]
   copied: string
   state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
   labels: readonly ('untrusted' | 'private')[]
@@ -565,6 +566,7 @@ interface CallInputs {
     result?: JsonObject | undefined
     budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
     branch?: string | undefined
+    hands?: 'home' | 'anywhere' | readonly string[] | undefined
     max_turns?: number | undefined
     deadline_s?: number | undefined
     wait?: boolean | undefined
@@ -577,6 +579,7 @@ interface CallInputs {
       result?: JsonObject | undefined
       budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
       branch?: string | undefined
+      hands?: 'home' | 'anywhere' | readonly string[] | undefined
       max_turns?: number | undefined
       deadline_s?: number | undefined
       id: string
@@ -592,6 +595,7 @@ interface CallInputs {
       result?: JsonObject | undefined
       budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
       branch?: string | undefined
+      hands?: 'home' | 'anywhere' | readonly string[] | undefined
       max_turns?: number | undefined
       deadline_s?: number | undefined
     } | undefined

@@ -27,6 +27,8 @@ export interface SandboxOptions {
   readonly egressSocket?: EgressSocket
   /** Where the launcher's programs are looked for; the search path of this process when absent. */
   readonly searchPath?: string
+  /** See TierOptions. */
+  readonly branchesPass?: boolean
   /** See TierOptions; a folder of the workspace that agents do not see, when absent. */
   readonly cacheFolder?: string
   /** See TierOptions; the cache folder when absent. */
@@ -56,6 +58,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     cacheFolder,
     imageFolder: options.imageFolder ?? join(options.workspaceRoot, 'internal'),
     logger,
+    ...(options.branchesPass === true && { branchesPass: true }),
     ...(egressSocket !== undefined && { egressSocket }),
   }
   const kept = async (status: SandboxStatus, plan: KeptPlan, again: PlanAgain): Promise<Sandbox> => {

@@ -3,13 +3,18 @@
  * threads in which tools of programs run; both are loaded when they are first used.
  */
 import { once } from '../base/index.ts'
-import type { DoctorCheck } from '../protocol/index.ts'
+import type { DoctorCheck, HandsElsewhere } from '../protocol/index.ts'
 import type { Config } from '../config/index.ts'
 import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
 import type { EgressFetch } from './egress/egress-fetch.ts'
 import type { EgressProxy } from './egress/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
+import type { ElsewhereDeps } from './remote/far-branch.ts'
+import type * as farPlace from './remote/far-place.ts'
+import type * as farPlaces from './remote/far-places.ts'
+import type * as farWords from './remote/far-protocol.ts'
+import type * as localSocket from './remote/local-socket.ts'
 import type * as programEnds from './remote/remote-servers.ts'
 import type * as passEnds from './remote/egress-passes.ts'
 import type * as pluginEnds from './remote/remote-plugins.ts'
@@ -42,6 +47,14 @@ export type RemoteEnds = typeof sandboxEnds &
   typeof skillEnds &
   typeof pluginEnds &
   Pick<typeof programEnds, 'servePrograms'>
+/** What a node needs of both: the places that it gives, and how guests ask for those of others. */
+export type FarEnds = Pick<typeof farPlace, 'openFarPlace'> &
+  Pick<typeof farPlaces, 'openFarPlaces'> &
+  Pick<typeof farWords, 'elsewhereQuestion'> &
+  Pick<typeof localSocket, 'listenAt' | 'readLine' | 'failedAnswerTo'>
+export type { FarPlace } from './remote/far-place.ts'
+export type { FarPlaces } from './remote/far-places.ts'
+export type { ElsewhereAnswer, ElsewhereQuestion } from './remote/far-protocol.ts'
 export { timeHands } from './time-hands.ts'
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 
@@ -106,6 +119,26 @@ export async function loadRemoteEnds(): Promise<RemoteEnds> {
     import('./remote/remote-servers.ts'),
   ])
   return { ...sandbox, ...passes, ...skills, ...plugins, servePrograms }
+}
+
+/** Hands on other nodes of a cluster, which the node on this machine is asked for; loaded with the first. */
+export function openElsewhere(deps: ElsewhereDeps): HandsElsewhere {
+  const elsewhere = once(async () => (await import('./remote/far-branch.ts')).connectElsewhere(deps))
+  return {
+    open: async (request) => (await elsewhere()).open(request),
+    close: async () => (await elsewhere.made())?.close(),
+  }
+}
+
+/** What a node of a cluster has hands for others with. */
+export async function loadFarEnds(): Promise<FarEnds> {
+  const [place, places, protocol, socket] = await Promise.all([
+    import('./remote/far-place.ts'),
+    import('./remote/far-places.ts'),
+    import('./remote/far-protocol.ts'),
+    import('./remote/local-socket.ts'),
+  ])
+  return { ...place, ...places, ...protocol, ...socket }
 }
 
 /** Where this process may make control groups; see cgroup/cgroup-limits.ts. */

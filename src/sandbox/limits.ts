@@ -289,3 +289,16 @@ export const maxServerFrameBytes: number = 1024 * 1024
 export const maxServedPrograms = 64
 /** Skills whose shown version is remembered; others are written again. */
 export const maxHeldSkills = 500
+
+/** How often a guest asks a node that has hands for it whether it is there. */
+export const farPingMs = 2_500
+/** A node that has not been asked for so long ends the hands: before their guest, which waits `farLostMs`, has others started. */
+export const farLeaseMs = 8_500
+/** A guest that got no answer for so long takes the node for lost. */
+export const farLostMs = 10_000
+/** How long a guest waits for a node with room. */
+export const farWaitMs = 30_000
+/** Connections of one place: hands, the one that holds it, and what is asked. */
+export const maxFarConnections = 16
+/** Versions that a node keeps the files of, besides those in use: the next fan-out may begin with the same. */
+export const maxKeptFarVersions = 8

@@ -68,6 +68,8 @@ export interface TierOptions {
    * judged outside: a tier that has no sockets to show may carry them in any other way.
    */
   readonly egressSocket?: EgressSocket
+  /** Branches are gone when this process ends: their overlays need not wait for the disk, and each is opened once. */
+  readonly branchesPass?: boolean
   /** Where the programs of the tier are looked for. */
   readonly searchPath: string
   /** Folder on the host for what the tier keeps of this workspace: profiles of browsers, the disk of a machine. Nobody else may write there. */

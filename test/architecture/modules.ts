@@ -129,7 +129,7 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('client', 'terminal', [], { buildTime: { ws: 'speaks to the gateway' } }),
   // Loaded by `oxbow cluster` alone.
-  row('cluster', 'host', ['runner', 'gateway', 'services', 'store'], {
+  row('cluster', 'host', ['runner', 'gateway', 'sandbox', 'services', 'store'], {
     buildTime: {
       '@nats-io/transport-node': 'connects to NATS: docs/decisions/2026-11-27-cluster.md',
       '@nats-io/jetstream': 'the work queue of wakes; the same',
@@ -146,6 +146,7 @@ export const modules: readonly ModuleRow[] = [
       'node:https': 'doors over TLS, and requests to those of other nodes, fetched lazily',
       'node:tls': 'types of their sockets',
       'node:net': 'types of its sockets',
+      'node:crypto': 'tokens of places for hands',
     },
   }),
   row('runner', 'host', ['sandbox', 'plugins', 'services', 'logs', 'tar'], {

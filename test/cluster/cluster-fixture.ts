@@ -62,7 +62,7 @@ export interface ClusterChoice {
   /** How long the model takes to answer. */
   readonly answerMs?: number
   /** Further lines of `[cluster]`. */
-  readonly cluster?: readonly string[]
+  readonly cluster?: readonly string[] | ((name: string) => readonly string[])
   /** What the model does with messages that match; it repeats all others. */
   readonly turns?: Scenario['turns']
   /** All that it answers, in place of these. */
@@ -106,7 +106,7 @@ export async function startCluster({
     '[cluster]',
     `nats = ["${natsTls ? 'tls' : 'nats'}://127.0.0.1:${natsPort}"]`,
     `node = "${name}"`,
-    ...cluster,
+    ...(typeof cluster === 'function' ? cluster(name) : cluster),
   ])
   const envOf = (name: string): NodeJS.ProcessEnv => ({
     ...homes(name),

@@ -1,8 +1,10 @@
 /** `oxbow cluster init`, `join`, `status`, `nodes`, `where`, `move`, `drain` and `remove`: what they ask of the keys in NATS, and say. */
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type ClusterLink,
   foundCluster,
+  type HandsNote,
   initCluster,
   joinCluster,
   newestProtocol,
@@ -17,7 +19,7 @@ import {
 import { OxbowError, ownValue } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
 import { beginSpare, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
-import { plainText, table } from '../../terminal/index.ts'
+import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { parseConfig } from '../../services/index.ts'
 import { guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
@@ -78,11 +80,14 @@ export async function clusterJoin(token: string | undefined, { json }: Options, 
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
     onInterrupt(() => resolve())
   })
-  const { cluster, store, sandbox } = machineConfig(terminal)
+  const config = machineConfig(terminal)
+  const { cluster, store, sandbox } = config
+  const { root } = openHome(terminal.env)
   const rehearsal = parseConfig({ model: { provider: 'offline' }, memory: { embedder: 'none' } }, 'a rehearsal')
   const node = await joinCluster({
     config: cluster,
     tier: sandbox.allow_lower || sandbox.tier,
+    machine: { config, folder: join(root, 'hands'), imageFolder: join(root, 'images') },
     folder: ownTrust(terminal),
     token: token ?? '',
     storeUrl: ownValue(terminal.env, store.url_env)?.trim() || store.url,
@@ -124,10 +129,10 @@ export async function clusterNodes({ json }: Options, terminal: Terminal): Promi
 }
 
 function nodeTable(nodes: readonly NodeView[]): string {
-  const rows = nodes.map(({ name, state, guests, capacity, freeMb, version, labels, door }) =>
-    [name, state, `${guests}/${capacity}`, `${freeMb} MB`, version, labels.join(' ') || '-', door].map(plainText),
+  const rows = nodes.map(({ name, state, guests, capacity, hands = 0, hands_capacity: places = 0, freeMb, version, labels, door }) =>
+    [name, state, `${guests}/${capacity}`, `${hands}/${places}`, `${freeMb} MB`, version, labels.join(' ') || '-', door].map(plainText),
   )
-  return table([['node', 'state', 'guests', 'free', 'version', 'labels', 'door'], ...rows])
+  return table([['node', 'state', 'guests', 'hands', 'free', 'version', 'labels', 'door'], ...rows])
 }
 
 export async function clusterWhere(
@@ -259,4 +264,22 @@ async function until(holds: () => Promise<boolean>): Promise<boolean> {
     await sleep(clusterPollMs)
   }
   return false
+}
+
+/** @returns the hands that nodes have for agents of others, for `oxbow top --all` @throws OxbowError where NATS cannot be reached */
+export async function handsOfCluster(terminal: Terminal): Promise<readonly HandsNote[]> {
+  return withLink(terminal, async (link) => (await (await link.hands()).all()).toSorted((a, b) => a.since - b.since))
+}
+
+/** @param now in unix milliseconds @returns what `oxbow top --all` shows of hands on other nodes */
+export function handsText(hands: readonly HandsNote[], now: number): string {
+  if (hands.length === 0) return 'No agent has its hands on another node.'
+  const rows = hands.map(({ user, branch, home, node, since }) => [
+    plainLine(user, 30),
+    plainLine(branch, 36),
+    plainLine(home, 40),
+    plainLine(node, 40),
+    `${Math.max(0, Math.round((now - since) / 1_000))} s`,
+  ])
+  return table([['HANDS OF', 'BRANCH', 'AGENT ON', 'HANDS ON', 'FOR'], ...rows])
 }

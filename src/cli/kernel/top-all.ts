@@ -1,8 +1,8 @@
 /** `oxbow top --all`: every user of this home with their guest, what it runs, what waits, what it uses and what it spends. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Failure, toFailure, untilAborted, type UserId } from '../../base/index.ts'
+import { errorMessage, type Failure, toFailure, untilAborted, type UserId } from '../../base/index.ts'
 import { connect } from '../../client/index.ts'
-import { findGuest, type Home, openHome, openWorkspace, usersOf } from '../../runner/index.ts'
+import { findGuest, type Home, loadConfig, openHome, openWorkspace, usersOf } from '../../runner/index.ts'
 import type { OutputOf } from '../../protocol/index.ts'
 import { type GatewayPort, outputOf } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
@@ -19,13 +19,31 @@ interface Load {
 export async function watchUsers(options: TopOptions, terminal: Terminal): Promise<number> {
   for (;;) {
     const users = await askUsers(terminal, loadOf)
-    if (options.json === true) printLine(terminal, JSON.stringify({ users: users.map(plainUser) }))
+    const hands = await handsElsewhere(terminal)
+    if (options.json === true)
+      printLine(terminal, JSON.stringify({ users: users.map(plainUser), ...(hands !== null && { hands: hands.all }) }))
     else {
       if (options.once !== true && terminal.output.isTTY) terminal.output.write(clearScreen)
-      printText(terminal, usersText(users))
+      printText(terminal, hands === null ? usersText(users) : `${usersText(users)}\n\n${hands.text}`)
     }
     if (options.once === true) return 0
     await sleep(options.interval * 1_000)
+  }
+}
+
+/** @returns the hands of the cluster; null: this machine belongs to none */
+async function handsElsewhere(terminal: Terminal): Promise<{ readonly all: readonly object[]; readonly text: string } | null> {
+  const home = openHome(terminal.env)
+  const [user] = usersOf(home)
+  if (user === undefined) return null
+  const config = loadConfig(home, openWorkspace(home, user))
+  if (config.cluster.nats.length === 0) return null
+  try {
+    const { handsOfCluster, handsText } = await import('../cluster/cluster.ts')
+    const all = await handsOfCluster(terminal)
+    return { all, text: handsText(all, Date.now()) }
+  } catch (error) {
+    return { all: [], text: `Hands of the cluster: ${errorMessage(error)}` }
   }
 }
 

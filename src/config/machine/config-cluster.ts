@@ -57,6 +57,16 @@ export const clusterConfig = z
       )
       .default({})
       .describe('Where the guests of single users may run, by their names; the same on every node.'),
+    hands: z
+      .strictObject({
+        capacity: z
+          .int()
+          .min(0)
+          .max(1_000)
+          .default(0)
+          .describe('Branches of files of agents on other nodes that have their hands here at once: commands, builds. 0: none.'),
+      })
+      .prefault({}),
     replicas: z
       .union([z.literal(1), z.literal(3), z.literal(5)])
       .default(1)

@@ -46,22 +46,22 @@ export interface BranchBy {
   readonly signal: AbortSignal
 }
 
+/** `at`, `base`: versions that it begins with ('': as all is now) and that a merge compares it with. `hands`: labels of their node; absent: here. */
 export interface NewBranch {
   readonly name: string
-  /** A version; empty: what is in the workspace now. */
   readonly at: string
-  /** The version that a merge compares it with; absent: what it begins with. */
   readonly base?: string
   /** Session that will work on it. */
   readonly session: SessionId | ''
+  readonly hands?: readonly string[] | undefined
 }
 
 /** Copies of the workspace. */
 export interface FileCopies {
   /** Safe to repeat with the same name. @throws OxbowError where none can be made */
   create(by: BranchBy, branch: NewBranch): Promise<{ readonly name: string }>
-  /** @throws OxbowError `not_found` */
-  sandbox(name: string): Promise<Sandbox>
+  /** @param effect of the call whose requests it gets, of which those are made again that a lost node has hidden the end of @throws OxbowError `not_found` */
+  sandbox(name: string, effect?: Call['effect']): Promise<Sandbox>
 }
 
 /** What the service of files has for the core; see `Service.files`. */
@@ -126,7 +126,7 @@ export function holdFiles(parts: FileParts | undefined): FileKeeper {
     settle: async () => (await parts?.opened())?.settle(),
     close: async () => (await parts?.opened())?.close(),
     create: async (by, branch) => (await copies()).create(by, branch),
-    sandbox: async (name) => (await copies()).sandbox(name),
+    sandbox: async (name, effect) => (await copies()).sandbox(name, effect),
   }
 }
 
@@ -155,7 +155,7 @@ export interface FilePlaces {
 interface CallAtFiles {
   readonly caller: Caller
   readonly id: CallId
-  readonly call: Pick<Call, 'name' | 'tier' | 'right' | 'files'>
+  readonly call: Pick<Call, 'name' | 'tier' | 'right' | 'files' | 'effect'>
   readonly watch: Pick<Watch, 'signal' | 'unhurried'>
 }
 
@@ -192,7 +192,7 @@ export function filesFor(
   whileProgram<Result>(sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 } {
   const { branch } = caller
-  const at = async (name: string | undefined): Promise<Sandbox> => (name === undefined ? sandbox : keeper.sandbox(name))
+  const at = async (name: string | undefined): Promise<Sandbox> => (name === undefined ? sandbox : keeper.sandbox(name, call.effect))
   const plain: Sandbox = {
     get status() {
       return sandbox.status

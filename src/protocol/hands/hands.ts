@@ -196,6 +196,40 @@ export interface SandboxBranches {
   drop(name: string): Promise<void>
 }
 
+/** Where the hands of a branch of files are to start, and what they are to see. */
+export interface ElsewhereRequest {
+  /** Name of the branch. */
+  readonly branch: string
+  /** All that the node has to offer; none: any node. */
+  readonly labels: readonly string[]
+  /** The version that they see. */
+  readonly version: string
+  /** Puts the files of the version there, where the node has none of it: everything is missing. */
+  fill(sandbox: Pick<Sandbox, 'hands'>): Promise<void>
+  readonly signal: AbortSignal
+}
+
+/** A branch of files on another node, over a version that was brought there. It ends with `close`, or with the node. */
+export interface FarBranch {
+  readonly node: string
+  /** Has the profile `work` alone. */
+  readonly sandbox: Sandbox
+  /** As `SandboxBranches.changes`, over the version. */
+  changes(ignore: readonly string[], signal: AbortSignal): Promise<readonly BranchChange[] | null>
+  /** Asks the node. False: it is lost, with all that was not brought back, and whether a request was done is not known. */
+  isThere(): Promise<boolean>
+  /** Ends its processes and removes its files there. Never rejects. */
+  close(): Promise<void>
+}
+
+/** Starts hands on other nodes of a cluster. */
+export interface HandsElsewhere {
+  /** @throws OxbowError `sandbox_missing` where no node has room, `sandbox_failed` for a node that does not do as it should */
+  open(request: ElsewhereRequest): Promise<FarBranch>
+  /** Ends all that it has started. */
+  close(): Promise<void>
+}
+
 /** Digits of a content's hash: 48 bits distinguish any two contents of one file, and cost a model few tokens. */
 export const hashDigits = 12
 
@@ -260,6 +294,8 @@ export interface Sandbox {
   readonly folders?: SandboxFolders
   /** Absent in a branch. */
   readonly branches?: SandboxBranches
+  /** Absent outside of a cluster, and in a branch. */
+  readonly elsewhere?: HandsElsewhere
   /** Ends every process of the sandbox. */
   close(): Promise<void>
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
 import { type BranchChange, fitsAnyName, isRepositoryName } from '../../protocol/index.ts'
-import { type FolderMount, sandboxUid, type WorkspaceFolders } from '../tier-plan.ts'
+import { type FolderMount, sandboxUid, type TierOptions, type WorkspaceFolders } from '../tier-plan.ts'
 import { closeAll, layerAt, type MountedOverlay, mountOverlay, openMerged, type OverlayLayer } from './overlay.ts'
 import { upperChanges } from './upper-changes.ts'
 
@@ -58,9 +58,14 @@ export function layersIn(place: string, { layers }: BranchMade, mounts?: readonl
 }
 
 /** @returns its mounts, by paths inside, and the way in @throws OxbowError `sandbox_failed` */
-export async function openOverlay(place: string, made: BranchMade, mounts: readonly FolderMount[], searchPath: string): Promise<Opened> {
+export async function openOverlay(
+  place: string,
+  made: BranchMade,
+  mounts: readonly FolderMount[],
+  { searchPath, branchesPass }: Pick<TierOptions, 'searchPath' | 'branchesPass'>,
+): Promise<Opened> {
   const layers = layersIn(place, made, mounts)
-  const overlay = await mountOverlay(layers, searchPath)
+  const overlay = await mountOverlay(layers, searchPath, branchesPass)
   if (typeof overlay === 'string')
     throw new OxbowError('sandbox_failed', `The overlay of this branch cannot be mounted: ${overlay}.`, {
       hint: 'What it has changed is kept. oxbow doctor says what this machine can do.',

@@ -198,7 +198,7 @@ async function openBranch(deps: BranchesDeps, place: string): Promise<Sandbox> {
   const { main, status, options } = deps
   const mounts = options.folders.mounts ?? []
   const made = await readMade(place)
-  const overlay = made.kind === 'copy' ? null : await openOverlay(place, made, mounts, options.searchPath)
+  const overlay = made.kind === 'copy' ? null : await openOverlay(place, made, mounts, options)
   const shown = [...(overlay?.mounts ?? []), ...mounts.filter(({ writable }) => !writable)]
   const folders = { ...(await foldersOf(deps, place)), mounts: shown }
   const own = keepHands(status, await planOver(deps, place, folders, overlay?.enter), options.logger)

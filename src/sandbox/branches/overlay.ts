@@ -32,11 +32,16 @@ export interface MountedOverlay {
   close(): void
 }
 
-/** @returns the overlays; or why this machine cannot mount them, as a person reads it. Never rejects. */
-export async function mountOverlay(layers: readonly OverlayLayer[], searchPath: string): Promise<MountedOverlay | string> {
+/**
+ * @param passes nothing of them has to outlive this process: the first write to a file then does not wait for the disk (1 000 of them took 2.1 s, and
+ * 0.08 s so), and they cannot be mounted again
+ * @returns the overlays; or why this machine cannot mount them, as a person reads it. Never rejects.
+ */
+export async function mountOverlay(layers: readonly OverlayLayer[], searchPath: string, passes = false): Promise<MountedOverlay | string> {
   const nsenter = findProgram('nsenter', searchPath)
   if (nsenter === null) return 'nsenter is not installed (package util-linux)'
-  const options = ({ lower, upper, work }: OverlayLayer): string => `lowerdir=${lower},upperdir=${upper},workdir=${work}`
+  const options = ({ lower, upper, work }: OverlayLayer): string =>
+    `lowerdir=${lower},upperdir=${upper},workdir=${work}${passes ? ',volatile' : ''}`
   const kinds = isRoot() ? (['mnt'] as const) : (['mnt', 'user'] as const)
   const opened = await openInside(layers, options, searchPath, (process) =>
     kinds.map((kind) => ({ path: `${process}/ns/${kind}`, flags: 0 })),

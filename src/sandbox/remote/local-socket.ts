@@ -65,13 +65,19 @@ export function readLine(socket: Socket, maxBytes: number): Promise<string> {
 
 /**
  * Asks in one line of JSON, and reads the line that answers.
+ * @param hello sent before it
  * @param within how long the other end may take, in milliseconds; absent: as long as it needs
  * @throws Error when the other end does not answer, or `signal` ends the asking
  */
 export async function askLine(
   path: string,
   question: object,
-  { maxBytes, within, signal }: { readonly maxBytes: number; readonly within?: number; readonly signal?: AbortSignal | undefined },
+  {
+    maxBytes,
+    within,
+    signal,
+    hello = '',
+  }: { readonly maxBytes: number; readonly within?: number; readonly signal?: AbortSignal | undefined; readonly hello?: string },
 ): Promise<unknown> {
   signal?.throwIfAborted()
   const socket = process.getBuiltinModule('node:net').connect(path)
@@ -80,7 +86,7 @@ export async function askLine(
   if (within !== undefined) socket.setTimeout(within, stop)
   signal?.addEventListener('abort', stop)
   try {
-    socket.write(`${JSON.stringify(question)}\n`)
+    socket.write(`${hello}${JSON.stringify(question)}\n`)
     return JSON.parse(await readLine(socket, maxBytes))
   } catch (error) {
     signal?.throwIfAborted()

@@ -10,6 +10,12 @@ export const agentsConfig = configSection('agents', (by) =>
       max_live: by.int().min(0).max(10_000).default(64).describe('Live agents of a user.'),
       max_per_turn: by.int().min(0).max(10_000).default(32).describe('Delegations that one turn may make.'),
       max_personas: by.int().min(1).max(200).default(5).describe('Personas that may answer in conversations of a user at a time.'),
+      elsewhere: by
+        .array(by.string().max(200))
+        .default([])
+        .describe(
+          'Definitions of agents that may have their hands on other nodes of the cluster: files, commands, builds. `*`: all. Empty: none.',
+        ),
       withheld_rights: by
         .array(by.string())
         .default(['vault.copy', 'vault.list'])

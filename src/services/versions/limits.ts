@@ -64,3 +64,7 @@ export const runningMark = 'oxbow-running.json'
 
 /** Rights of calls that change saved documents, which versions keep along with files. */
 export const documentRights: readonly string[] = ['state.write']
+/** Hands on another node end after so long without a request: their place is for others, and a start takes a second. */
+export const farIdleMs = 60_000
+/** How often a request is made where nodes are lost one after another. */
+export const farTries = 3

@@ -14,14 +14,16 @@ export interface OpenVersions {
 }
 
 export function openVersions(core: Core, runs: () => Promise<Runs>): OpenVersions {
+  const pause: Runs['pause'] = async (ms) => (await runs()).pause(ms)
   const versioning = createVersioning({
     ...core,
     config: sectionOf(versionsConfig, core.config),
-    pause: async (ms) => (await runs()).pause(ms),
+    pause,
   })
+  const far = once(async () => (await import('./branches/far-branches.ts')).createFarBranches({ ...core, ...versioning, pause }))
   const branches = once(async () => {
     const { createBranches } = await import('./branches/branches.ts')
-    return createBranches({ ...core, ...versioning, versioning, heldLabels: core.sessions.held, loadHeld: core.sessions.loadHeld })
+    return createBranches({ ...core, ...versioning, far, versioning, heldLabels: core.sessions.held, loadHeld: core.sessions.loadHeld })
   })
   return { versioning, branches }
 }

@@ -10,7 +10,7 @@ import type { Conflict, FileChange } from './version-schemas.ts'
 export interface Restore {
   /** The commit that files come from. */
   readonly commit: string
-  /** The workspace as it is known: a file that is not as in this commit stays as it is. */
+  /** The workspace as it is known: a file that is not as in this commit stays as it is. Empty: it has no file. */
   readonly before: string
   /** From `before` to `commit`. */
   readonly changes: readonly FileChange[]
@@ -37,7 +37,7 @@ interface Place {
 export async function restoreFiles(place: Place, restore: Restore): Promise<readonly Conflict[]> {
   const { commit, before, changes } = restore
   const paths = changes.map(({ path }) => path)
-  const found = await place.ask('hashes', { commit: before, paths })
+  const found = before === '' ? paths.map(() => '') : await place.ask('hashes', { commit: before, paths })
   const hashes = new Map(paths.map((path, at) => [path, found[at]!]))
   const removed = paths.filter((_, at) => changes[at]!.change === 'deleted')
   const written = paths.filter((_, at) => changes[at]!.change !== 'deleted')

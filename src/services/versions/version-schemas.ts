@@ -132,6 +132,7 @@ export const branchRecord = z.strictObject({
   version: z.string().describe('Version of the workspace that it is a copy of.'),
   base: z.string().describe('Its own first commit, with which its changes are compared.'),
   over: z.string().default('').describe('The version that its overlay lies over; empty: it is a copy.'),
+  hands: z.array(z.string()).readonly().optional().describe('What the node has to offer that its hands start on; absent: they are here.'),
   copied: z.string().default('').describe('Why it is a copy; empty for an overlay, and where nothing is known.'),
   state: z
     .enum(['making', 'open', 'merging', 'merged', 'dropped'])

@@ -7,7 +7,7 @@ import type { Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { FilesPlace, Store } from '../../store/index.ts'
 import { createIdleThread, type IdleThread, OxbowError, untilAborted } from '../../base/index.ts'
-import type { Sandbox } from '../../protocol/index.ts'
+import type { BranchChange, FarBranch, Sandbox } from '../../protocol/index.ts'
 import type { VersionsConfig } from './config.ts'
 import type { StateText } from './thread/checkpoint.ts'
 import type { MergedTree, MergeRequest } from './thread/merge-trees.ts'
@@ -26,6 +26,8 @@ interface VersionedBranch {
   readonly sandbox: Sandbox
   /** The version that its overlay lies over; empty: it is a copy. */
   readonly over?: string
+  /** What it has changed over that; absent: the sandbox of the workspace knows. See `SandboxBranches.changes`. */
+  readonly changes?: FarBranch['changes']
 }
 
 /** Which files a commit takes: by name, from /shared; absent: all, except the ones in `except`. */
@@ -47,7 +49,7 @@ export interface Taken {
 /** What of the versions calls use: the questions about the past, and the changes. */
 export interface Versions extends Pick<
   VersionAnswers,
-  'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has' | 'nearest'
+  'tag' | 'resolve' | 'head' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has' | 'nearest'
 > {
   /** Checks everything that is kept; a second caller waits for the same check. @throws the reason of the signal */
   verify(signal: AbortSignal): Promise<VerifyStep>
@@ -133,6 +135,7 @@ export function createVersions(deps: VersionsDeps): Versions {
     },
     tag: (question) => ask('tag', question),
     resolve: (question) => ask('resolve', question),
+    head: (question) => ask('head', question),
     log: (question) => ask('log', question),
     compare: (question) => ask('compare', question),
     nearest: (question) => ask('nearest', question),
@@ -154,6 +157,12 @@ function createCommits(
   const { sandbox, documentsChanged } = deps
   const read = readerOf(deps)
   const { take, takeOver, takeNamed: takeByName, drop } = createTaker(deps, ask)
+  /** Null: all of it has to be looked at. */
+  const changesOf = async ({ name, over, changes }: VersionedBranch, signal: AbortSignal): Promise<readonly BranchChange[] | null> => {
+    const { ignore } = deps.config
+    if (changes !== undefined) return changes(ignore, signal)
+    return over ? ((await sandbox.branches?.changes(name, ignore, signal)) ?? []) : null
+  }
   let newest: Promise<unknown> = Promise.resolve()
   const inTurn = <Value>(run: () => Promise<Value>): Promise<Value> => {
     const mine = newest.then(run, run)
@@ -196,7 +205,8 @@ function createCommits(
     pointBranch: (name, commit) => inTurn(() => ask('point', { branch: name, commit })),
     commitBranch: (branch, by, signal) =>
       inTurn(async () => {
-        const hold = branch.over ? await takeOver(branch, branch.over, signal) : await take(branch, signal, {})
+        const changes = await changesOf(branch, signal)
+        const hold = branch.over && changes !== null ? await takeOver(branch, branch.over, changes, signal) : await take(branch, signal, {})
         const committed = await ask('commit', { branch: branch.name, facts: by, state: null, always: false, isKept: true })
         hold()
         return committed
@@ -218,7 +228,7 @@ interface Taker {
   /** Takes all that has changed. @returns is called once it is committed */
   take(branch: VersionedBranch, signal: AbortSignal, taken: Taken): Promise<() => void>
   /** Takes what an overlay has changed. @returns as `take` */
-  takeOver(branch: VersionedBranch, commit: string, signal: AbortSignal): Promise<() => void>
+  takeOver(branch: VersionedBranch, commit: string, changes: readonly BranchChange[], signal: AbortSignal): Promise<() => void>
   /** Takes files of the workspace by name. */
   takeNamed(paths: readonly string[], signal: AbortSignal): Promise<void>
   /** Forgets what is committed of a branch: all its files are listed again. */
@@ -242,8 +252,7 @@ function createTaker({ config, sandbox, store }: VersionsDeps, ask: Ask): Taker 
       if (taken.also !== undefined) extras = null
       return () => void snapshots.set(name, held)
     },
-    async takeOver({ name, sandbox: from }, commit, signal) {
-      const changes = (await sandbox.branches?.changes(name, config.ignore, signal)) ?? []
+    async takeOver({ name, sandbox: from }, commit, changes, signal) {
       await takeOverlay({ ask, branch: name, hands: await from.hands('work'), config, signal }, commit, changes)
       return () => {}
     },

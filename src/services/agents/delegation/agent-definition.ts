@@ -11,6 +11,7 @@ import { expandRights, type SandboxTier, wrongAgentRights, networkRights, type L
 import { type Definition, maxAgentDescription, maxAgentStyle, memoryScopes } from '../../../config/index.ts'
 import type { MailRules } from '../agent-record.ts'
 import { mailInstructions } from '../mail/peers.ts'
+import { handsChoice, type HandsChoice } from './hands-choice.ts'
 import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts, personaKey } from './limits.ts'
 
 /** An agent as its files define it. `hash` is over all of them; an approval is for that hash. */
@@ -37,6 +38,7 @@ export interface AgentDefinition {
   /** Key of what it keeps for itself; empty: it keeps nothing. See `Caller.persona`. */
   readonly persona: string
   readonly files: 'shared' | 'folder' | 'branch'
+  readonly hands: HandsChoice
   readonly result: JsonObject | undefined
   /** Undefined: it writes to nobody but agents above and below it. */
   readonly mail: MailRules | undefined
@@ -89,6 +91,11 @@ const schema = z
     style: z.string().trim().max(maxAgentStyle).default('').describe('How it speaks: its voice, as instructions.'),
     enabled: z.boolean().default(true).describe('False: it takes no work and no conversation.'),
     files: z.enum(['shared', 'folder', 'branch']).default('shared').describe('`branch`: a copy of the workspace, merged as a diff.'),
+    hands: handsChoice
+      .default('home')
+      .describe(
+        'Where its files and commands are while it works on a branch of its own: `home`, `anywhere` in the cluster, or labels of a node.',
+      ),
     folder: z.string().max(500).regex(folderPattern, 'must be a folder below /shared').optional().describe('For files = "folder".'),
     mail: z
       .strictObject({
@@ -100,6 +107,7 @@ const schema = z
     result: z.record(z.string(), z.json()).optional().describe('JSON Schema of its result.'),
     variables: z.record(z.string().max(128), z.string().max(4_000)).optional().describe('Values of `${NAME}` in its character.'),
   })
+  .refine(({ files, hands }) => hands === 'home' || files === 'branch', 'hands elsewhere need files = "branch"')
   .refine(({ files, folder }) => (files === 'folder') === (folder !== undefined), 'folder and files = "folder" need each other')
   .refine(
     ({ memory, id }) => memory !== 'persona' || id !== undefined,
@@ -129,6 +137,7 @@ export function parseAgentDefinition({ name, from, hash, table, text, character 
     memory,
     persona: memory === 'persona' ? keyOf(from, read.id ?? '') : '',
     files,
+    hands: read.hands,
     result,
     mail: read.mail,
   }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { CallId, JsonObject } from '../../../base/index.ts'
 import { type Caller, evident, type Labels, type Limits, limitsSchema } from '../../../protocol/index.ts'
+import { handsChoice, type HandsChoice } from './hands-choice.ts'
 import type { AgentRecord } from '../agent-record.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
 import { maxKeyFactCharacters, maxKeyFacts } from './limits.ts'
@@ -17,6 +18,8 @@ export interface DelegateRequest {
   readonly deadline_s?: number | undefined
   /** A branch of files that the session of its parent has made, on which it works. */
   readonly branch?: string | undefined
+  /** Where its hands start, on a branch of its own; absent: as its definition says. */
+  readonly hands?: HandsChoice | undefined
   /** False: returns at once, and the end comes as mail. */
   readonly wait: boolean
   /** Labels of what the goal contains besides what the caller has read. */
@@ -47,6 +50,7 @@ export const delegateFields = {
   result: z.record(z.string(), z.json()).optional().describe('JSON Schema that its answer must match.'),
   budget: limitsSchema.optional().meta(evident('How much of your budget it may use.')),
   branch: z.string().min(1).max(100).optional().meta(evident('A branch of files that you have made, on which it works.')),
+  hands: handsChoice.optional().meta(evident('Where its commands run, on a branch of its own: `home`, `anywhere`, or labels of a node.')),
   max_turns: z.int().min(1).max(1_000).optional().meta(evident('The most requests to a model.')),
   deadline_s: z
     .int()

@@ -14,6 +14,7 @@ import type { AgentsConfig } from '../config.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import type { Definitions } from './definitions.ts'
 import { briefOf, type Delegating, type DelegateRequest } from './brief.ts'
+import { handsOf, type HandsChoice } from './hands-choice.ts'
 import { branchFor, modelOf, type Parent, parentOf, type ParentDeps, tierOf } from './parent.ts'
 import { delegateRemotely, remoteCall, type RemoteDeps } from './remote.ts'
 import { type Delegated, delegatedOf, noWork, type ResultDeps } from './delegated-end.ts'
@@ -36,7 +37,8 @@ export async function delegate(deps: DelegateDeps, by: Delegating, request: Dele
   if (agent === undefined) {
     try {
       const remote = await remoteOf(deps, request.agent)
-      if (remote !== undefined && request.branch !== undefined) throw notThere(request.agent)
+      const isBranched = request.branch !== undefined || (request.hands ?? 'home') !== 'home'
+      if (remote !== undefined && isBranched) throw notThere(request.agent)
       if (remote !== undefined) return await delegateRemotely(deps, by, remote, request, signal)
       agent = await start(deps, supervisor, by, request, signal)
     } catch (error) {
@@ -49,7 +51,7 @@ export async function delegate(deps: DelegateDeps, by: Delegating, request: Dele
 }
 
 function notThere(name: string): OxbowError {
-  return new OxbowError('bad_input', `${name} works elsewhere, and not on a branch of files.`, { hint: 'Leave the branch out.' })
+  return new OxbowError('bad_input', `${name} works elsewhere, and not on a branch of files.`, { hint: 'Leave `branch` and `hands` out.' })
 }
 
 /** A name without a definition names a remote agent. */
@@ -97,12 +99,13 @@ async function start(
     deadlineS: request.deadline_s,
     maxTurns: request.max_turns,
     on: request.branch,
+    hands: request.hands,
   })
 }
 
 /** What begins an agent with a definition: `DelegateDeps` has more, for its end. */
 export type BeginDeps = ParentDeps &
-  Pick<DelegateDeps, 'definitions' | 'budgets' | 'heldLabels' | 'schemas' | 'sandbox' | 'now' | 'versions'>
+  Pick<DelegateDeps, 'definitions' | 'budgets' | 'heldLabels' | 'schemas' | 'sandbox' | 'now' | 'versions' | 'agentConfig'>
 
 /** How an agent with a definition begins; never with more than that says. */
 export interface Beginning extends Pick<SpawnRequest, 'name' | 'task' | 'instructions' | 'priority' | 'keep' | 'orphans' | 'labels'> {
@@ -113,6 +116,8 @@ export interface Beginning extends Pick<SpawnRequest, 'name' | 'task' | 'instruc
   readonly maxTurns?: number | undefined
   /** Branch of files on which it works, of those that the session of its caller has made. Absent: as its definition says. */
   readonly on?: string | undefined
+  /** Where its hands start. Absent: as its definition says. */
+  readonly hands?: HandsChoice | undefined
   /** Empty: the definition's. */
   readonly model?: string
   /** It has these of its rights. Absent: all. */
@@ -144,8 +149,11 @@ export async function begin(
   const deadlineS = least(definition.deadlineS, how.deadlineS)
   const own = how.on === undefined ? undefined : await ownBranch(deps, caller, how.on)
   // Whoever works on a branch delegates on it: what it sees is a copy already.
-  const isBranched = own === undefined && definition.files === 'branch' && caller.branch === undefined
-  const branch = isBranched ? await branchFor(deps, { ...by, call: by.within ?? by.call, signal }, by.call) : (own?.name ?? caller.branch)
+  const isOnOther = own !== undefined || caller.branch !== undefined
+  const hands = handsOf({ name, hands: definition.hands, asked: how.hands, config: deps.agentConfig, isOnOther })
+  const isBranched = !isOnOther && (definition.files === 'branch' || hands !== undefined)
+  const branchBy = { ...by, call: by.within ?? by.call, signal }
+  const branch = isBranched ? await branchFor(deps, branchBy, by.call, hands) : (own?.name ?? caller.branch)
   return supervisor.spawn(by, {
     name,
     task,

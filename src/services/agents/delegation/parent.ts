@@ -142,8 +142,9 @@ export async function branchFor(
   { versions }: { readonly versions: () => Promise<OpenVersions> },
   by: BranchBy,
   agent: CallId = by.call,
+  hands?: readonly string[],
 ): Promise<string> {
   assertNoBranch(by.caller)
-  const { name } = await (await (await versions()).branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
+  const { name } = await (await (await versions()).branches()).create(by, { name: agent, at: '', session: sessionOf(agent), hands })
   return name
 }

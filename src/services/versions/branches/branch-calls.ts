@@ -18,7 +18,7 @@ import {
   type Labels,
 } from '../../../protocol/index.ts'
 import type { Branches } from './branches.ts'
-import { isEnded } from './branches.ts'
+import { isEnded } from './branch-states.ts'
 import { branchTimeoutMs } from '../limits.ts'
 import { branchRecord, type BranchRecord, difference, mergedBranch, type MergedBranch } from '../version-schemas.ts'
 

@@ -13,12 +13,13 @@ import {
   type NewBranch,
 } from '../../../kernel/index.ts'
 import { type Clock, OxbowError } from '../../../base/index.ts'
-import { type Caller, type Sandbox, type SandboxBranches, joinLabels, type Labels } from '../../../protocol/index.ts'
+import { type Call, type Caller, type Sandbox, type SandboxBranches, joinLabels, type Labels } from '../../../protocol/index.ts'
 import { trailersOf } from '../thread/message-labels.ts'
 import type { MergedTree, MergeRequest } from '../thread/merge-trees.ts'
-import { fileName, shownPath } from '../thread/checkpoint.ts'
+import { shownPath } from '../thread/checkpoint.ts'
+import { assertSameMerge, changedMeanwhile, isEnded, keptMeanwhile, openOnly } from './branch-states.ts'
+import type { FarBranches } from './far-branches.ts'
 import { createSteadyOverlays } from './steady-overlay.ts'
-import { fullWhy } from '../restore-files.ts'
 import type { Versions } from '../versions.ts'
 import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
 import type { BranchRecord, Committed, Conflict, Difference, MergedBranch } from '../version-schemas.ts'
@@ -27,7 +28,7 @@ export interface Branches extends FileCopies {
   /** Branches off the workspace. Safe to repeat with the same name. @throws OxbowError as the sandbox and the versions do */
   create(by: BranchBy, branch: NewBranch): Promise<BranchRecord>
   /** @throws OxbowError `not_found` */
-  sandbox(name: string): Promise<Sandbox>
+  sandbox(name: string, effect?: Call['effect']): Promise<Sandbox>
   /** @throws OxbowError `not_found` */
   find(name: string): Promise<BranchRecord>
   all(): Promise<readonly BranchRecord[]>
@@ -59,6 +60,8 @@ interface WholeMerge {
 
 interface BranchesDeps {
   readonly sandbox: Sandbox
+  /** Those whose hands are on other nodes; loaded with the first. */
+  readonly far: () => Promise<FarBranches>
   /** Null: no versions are kept here. */
   readonly versions: () => Promise<Versions | null>
   /** Commits what is there, and what is changed by name. */
@@ -107,9 +110,10 @@ export function createBranches(deps: BranchesDeps): Branches {
         steady.forget(branch.name)
         return create(deps, by, branch)
       }),
-    async sandbox(name) {
-      const opened = await copies().open(name)
+    async sandbox(name, effect) {
       const record = (await documents.get<BranchRecord>(branchCategory, name))?.value
+      if (record?.hands !== undefined && !isEnded(record)) return (await deps.far()).sandbox(record, effect)
+      const opened = await copies().open(name)
       if (record !== undefined && record.state === 'open' && isOverlay(record)) await inTurn(name, () => steady.keep(record, opened))
       return opened
     },
@@ -128,26 +132,15 @@ export function createBranches(deps: BranchesDeps): Branches {
         if (record.state !== 'making') openOnly(record)
         return isDry ? record : end(deps, by, record, 'dropped')
       }),
-    rest: (name) => copies().rest(name),
+    async rest(name) {
+      const { hands } = await find(name)
+      await (hands === undefined ? copies() : await deps.far()).rest(name)
+    },
   }
 }
 
 /** Records of earlier releases do not say, and are of copies. */
 const isOverlay = ({ over }: { readonly over?: string }): boolean => over !== undefined && over !== ''
-
-export function isEnded({ state }: Pick<BranchRecord, 'state'>): boolean {
-  return state === 'merged' || state === 'dropped'
-}
-
-function openOnly(record: BranchRecord): BranchRecord {
-  if (record.state === 'open' || record.state === 'merging') return record
-  const hints = {
-    making: 'Its copy was interrupted: drop it.',
-    merged: 'oxbow log has the merge.',
-    dropped: 'Its files are gone.',
-  } as const
-  throw new OxbowError('not_found', `The branch of files ${record.name} is ${record.state}.`, { hint: hints[record.state] })
-}
 
 /** @throws OxbowError `sandbox_missing` */
 function copiesOf({ sandbox }: BranchesDeps): SandboxBranches {
@@ -175,12 +168,16 @@ async function save({ documents }: BranchesDeps, by: BranchBy, record: BranchRec
   await documents.put(by, [{ category: branchCategory, name: record.name, value: { ...record } }, ...more])
 }
 
-async function create(deps: BranchesDeps, by: BranchBy, { name, at, base: mergeBase = '', session }: NewBranch): Promise<BranchRecord> {
+async function create(
+  deps: BranchesDeps,
+  by: BranchBy,
+  { name, at, base: mergeBase = '', session, hands }: NewBranch,
+): Promise<BranchRecord> {
   assertNoBranch(by.caller)
   const { documents, clock, heldLabels } = deps
   const found = (await documents.get<BranchRecord>(branchCategory, name))?.value
   if (found !== undefined && !isEnded(found) && found.state !== 'making') return found
-  const [versions, copies] = [await versionsOf(deps), copiesOf(deps)]
+  const versions = await versionsOf(deps)
   const target = at === '' ? '' : await versions.resolve({ at })
   const against = mergeBase === '' ? '' : await versions.resolve({ at: mergeBase })
   const { signal } = by
@@ -200,6 +197,13 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, base: mergeB
     created_at: clock.now(),
     ended_at: null,
   }
+  if (isElsewhere(deps, hands)) {
+    await versions.pointBranch(name, record.version)
+    const made: BranchRecord = { ...record, base: against || record.version, over: record.version, hands, state: 'open' }
+    await save(deps, by, made)
+    return made
+  }
+  const copies = copiesOf(deps)
   await save(deps, by, record)
   const { kind, why } = await copies.create(name, signal)
   const over = kind === 'overlay' ? version : ''
@@ -218,10 +222,22 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, base: mergeB
   return made
 }
 
+/** Anywhere is here, too. @throws OxbowError `sandbox_missing` */
+function isElsewhere({ sandbox }: BranchesDeps, hands: NewBranch['hands']): hands is readonly string[] {
+  if (hands === undefined || sandbox.elsewhere !== undefined) return hands !== undefined
+  if (hands.length === 0) return false
+  throw new OxbowError('sandbox_missing', `There are no other nodes here that offer ${hands.join(', ')}.`, {
+    hint: 'Hands elsewhere need a cluster: see docs/cluster.md. Or leave `hands` out.',
+  })
+}
+
 /** @returns its newest commit */
-async function commitOf(deps: BranchesDeps, by: BranchBy, { name, labels, over }: BranchRecord): Promise<string> {
+async function commitOf(deps: BranchesDeps, by: BranchBy, record: BranchRecord): Promise<string> {
+  const { name, labels, over, hands } = record
+  const facts = factsOf(deps, by, `Changes of ${name}`, labels)
+  if (hands !== undefined) return (await deps.far()).commit(record, facts)
   const branch = { name, sandbox: await copiesOf(deps).open(name), over }
-  const { commit } = await (await versionsOf(deps)).commitBranch(branch, factsOf(deps, by, `Changes of ${name}`, labels), by.signal)
+  const { commit } = await (await versionsOf(deps)).commitBranch(branch, facts, by.signal)
   return commit!
 }
 
@@ -270,12 +286,6 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { co
   return { ...listed, before, after }
 }
 
-/** @throws OxbowError `bad_input` where one that has begun goes elsewhere */
-function assertSameMerge({ name, merge: begun }: BranchRecord, into: string | undefined): void {
-  if (begun === null || begun.into === into) return
-  throw new OxbowError('bad_input', `${name} is being merged into ${begun.into ?? 'the workspace'}.`, { hint: 'Merge it there again.' })
-}
-
 /** Nobody works on the branch into which it is merged: what is there is committed first, and is part of the merge. */
 async function mergeInto(
   deps: BranchesDeps,
@@ -306,7 +316,8 @@ async function mergeInto(
   const begun: BranchRecord = { ...record, state: 'merging', merge: { commit, before: planned.before, into: into.name } }
   if (record.merge === null) await save(deps, by, begun, [{ category: branchCategory, name: into.name, value: { ...into, labels } }])
   const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
-  const kept = await versions.restoreFiles({ commit, before: ours, changes, call: by.call, signal }, await copiesOf(deps).open(into.name))
+  const opened = into.hands === undefined ? await copiesOf(deps).open(into.name) : await (await deps.far()).sandbox(into)
+  const kept = await versions.restoreFiles({ commit, before: ours, changes, call: by.call, signal }, opened)
   if (kept.length > 0) throw keptMeanwhile(record.name, kept)
   const after = await commitOf(deps, by, { ...into, labels })
   await end(deps, by, record, 'merged')
@@ -341,19 +352,6 @@ async function putBack(
   const done = changes.filter(({ path }) => !left.has(path)).map((one) => ({ ...one, change: opposite[one.change] }))
   const torn = await versions.restoreFiles({ commit: before, before: commit!, changes: done, call: by.call, signal })
   if (torn.length > 0) throw keptMeanwhile(by.name, torn)
-}
-
-function changedMeanwhile(name: string): OxbowError {
-  return new OxbowError('tool_failed', `Files have changed while ${name} was merged: nothing was changed.`, { hint: 'Merge it again.' })
-}
-
-function keptMeanwhile(name: string, kept: readonly Conflict[], isWhole = false): OxbowError {
-  const names = kept.slice(0, 5).map(({ path, why }) => `/${fileName(path)} (${why})`)
-  const what = isWhole ? 'Nothing was changed' : `Files were left as they are while ${name} was merged`
-  const isFull = kept.some(({ why }) => why === fullWhy)
-  return new OxbowError(isFull ? 'store_full' : 'tool_failed', `${what}${isFull ? ', the disk is full' : ''}: ${names.join(', ')}.`, {
-    hint: `${isFull ? 'Free some space on the disk of the workspace, then do' : isWhole ? 'Look at them, then do' : 'Merge'} it again.`,
-  })
 }
 
 interface Planned extends MergedTree {
@@ -394,7 +392,7 @@ async function end(deps: BranchesDeps, by: BranchBy, record: BranchRecord, state
   const oldest = others.filter(isEnded).sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0))
   const forgotten = oldest.slice(maxEndedBranches).map(({ name }) => ({ category: branchCategory, name, value: null }))
   await save(deps, by, ended, forgotten)
-  await copiesOf(deps).drop(record.name)
+  await (record.hands === undefined ? copiesOf(deps) : await deps.far()).drop(record.name)
   await (await versionsOf(deps)).forget({ branch: record.name })
   return ended
 }

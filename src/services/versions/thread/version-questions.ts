@@ -66,6 +66,8 @@ export interface VersionAnswers {
     readonly time: number
   }): Promise<{ commit: string }>
   resolve(ask: { readonly at: string }): Promise<string>
+  /** @returns the newest commit of a branch of files; null: there is none */
+  head(ask: { readonly branch: string }): Promise<string | null>
   /** A step of a check of everything that is kept. */
   verify(ask: { readonly begin: boolean }): Promise<VerifyStep>
   /** @param ask `each`: every commit of a turn, not one version for all of them */
@@ -75,8 +77,8 @@ export interface VersionAnswers {
     readonly limit: number
     readonly each?: boolean
   }): Promise<readonly LoggedCommit[]>
-  /** @param ask `from` '': the commit before `to` */
-  compare(ask: Omit<Comparison, 'from'> & { readonly from: string }): Promise<Difference>
+  /** @param ask `from` '': the commit before `to`; null: no file at all */
+  compare(ask: Comparison): Promise<Difference>
   /** @returns whether a version has a file or folder */
   has(ask: { readonly at: string; readonly path: string }): Promise<boolean>
   /** @returns the file whose name is most like the last part of this path; '': none is like it */

@@ -152,6 +152,7 @@ function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, Checkp
       }
       return none
     },
+    head: async ({ branch }) => (await repository()).head(branch),
     resolve: async ({ at }) => resolveVersion(await repository(), at),
     async log({ from, ...asked }) {
       const opened = await repository()
@@ -162,7 +163,7 @@ function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, Checkp
       const opened = await repository()
       const newer = await resolveVersion(opened, to)
       const before = async (): Promise<string | null> => (await firstOf(opened, newer, await taggedIn(opened))).parents[0] ?? null
-      const older = from === '' ? await before() : await resolveVersion(opened, from)
+      const older = from === null ? null : from === '' ? await before() : await resolveVersion(opened, from)
       return compare(opened, { from: older, to: newer, path, text, limit })
     },
     async has({ at, path }) {
