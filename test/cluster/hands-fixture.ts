@@ -9,12 +9,14 @@ import { systemClock } from '../../src/base/index.ts'
 import { openNodeHands } from '../../src/cluster/hands/node-hands.ts'
 import { initCluster, openClusterLink } from '../../src/cluster/nats-link.ts'
 import { startNats } from '../../src/cluster/nats-fixture.ts'
+import { foundCluster } from '../../src/cluster/trust/node-identity.ts'
+import { agentTo } from '../../src/cluster/trust/node-requests.ts'
 import { configSchema } from '../../src/config/index.ts'
 import { openElsewhere } from '../../src/sandbox/index.ts'
 import { makeWorkbench, testBrowser, testLimits, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { program } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
-import { until } from './cluster-fixture.ts'
+import { enrol, until } from './cluster-fixture.ts'
 
 export interface FarNode {
   readonly name: string
@@ -87,14 +89,18 @@ export function handsSkip(): string | false {
   return false
 }
 
+/** @returns where a machine of the test has what it knows of its cluster */
+const trustOf = (machine: string): string => join(machine, 'oxbow', 'cluster')
+
 export async function startHandsCluster(): Promise<HandsCluster> {
   await using made = new AsyncDisposableStack()
   const root = mkdtempSync(join(tmpdir(), 'oxbow-hands-'))
   made.defer(() => rmSync(root, { recursive: true, force: true, maxRetries: 5 }))
   const nats = made.use(await startNats())
-  await initCluster(nats.config)
+  const identity = foundCluster(trustOf(join(root, 'home')), 'home', Date.now())
+  await initCluster(nats.config, identity)
   const bench = made.use(await makeWorkbench())
-  const link = await openClusterLink(nats.config)
+  const link = await openClusterLink(nats.config, identity)
   made.defer(() => link.close())
   const hands = await openNodeHands({
     queue: await link.hands(),
@@ -103,6 +109,7 @@ export async function startHandsCluster(): Promise<HandsCluster> {
     url: 'http://127.0.0.1:9',
     config: configSchema.parse({}).cluster,
     machine: { config: { sandbox: testLimits, browser: testBrowser }, folder: join(root, 'home-hands'), imageFolder: root },
+    wire: (node) => ({ agent: agentTo(identity, node, () => false) }),
     say: () => {},
   })
   made.defer(async () => {
@@ -119,6 +126,7 @@ export async function startHandsCluster(): Promise<HandsCluster> {
     bench,
     natsPort: nats.port,
     async startNode(name, { capacity, labels = [], through }) {
+      enrol(root, trustOf(join(root, name)), name)
       const node = await startNode(join(root, name), name, [
         '[sandbox]',
         'memory_mb = 384',
@@ -129,7 +137,7 @@ export async function startHandsCluster(): Promise<HandsCluster> {
         `labels = ${JSON.stringify(labels)}`,
         '[cluster.hands]',
         `capacity = ${capacity}`,
-        ...(through === undefined ? [] : ['[cluster.door]', `port = ${through.doorPort}`, `url = "http://127.0.0.1:${through.door.port}"`]),
+        ...(through === undefined ? [] : ['[cluster.peer]', `port = ${through.doorPort}`, `url = "https://127.0.0.1:${through.door.port}"`]),
       ])
       nodes.push(node)
       return node
@@ -143,7 +151,7 @@ async function startNode(folder: string, name: string, config: readonly string[]
   mkdirSync(folder, { recursive: true })
   shareCompileCache(home)
   writeFileSync(join(home, 'config.toml'), [...config, ''].join('\n'))
-  const env = { PATH: process.env['PATH'], HOME: folder, OXBOW_HOME: home }
+  const env = { PATH: process.env['PATH'], HOME: folder, OXBOW_HOME: home, OXBOW_STORE_URL: 'postgres://nobody@127.0.0.1:1/none' }
   const child = spawn(process.execPath, [program, 'cluster', 'join', '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   let out = ''
