@@ -58,7 +58,7 @@ async function costs(context: BenchContext, program: ClusterChoice): Promise<rea
   using terminal = await connectGateway(`${other.door.replace('http', 'ws')}/users/${user}/ws`, key)
   using workspace = makeWorkspace()
   const config = { store: { url: line.url(one.database.url) }, memory: { embedder: 'none' } }
-  await using guest = await startGuest({ program: context.programs.usual, workspace, modelUrl: context.modelUrl, config: config as never })
+  await using guest = await startGuest({ program: context.programs.usual, workspace, modelUrl: context.modelUrl, config: config })
   using alone = await guest.connect()
 
   const heard = await countMessages(one)

@@ -4,6 +4,7 @@ import { OxbowError, ownValue, systemClock, watchIdleMemory } from '../base/inde
 import type { ClusterConfig } from '../config/index.ts'
 import { type BegunGuest, type GuestSetup, loadRest } from '../runner/index.ts'
 import { loadAlarms } from '../store/index.ts'
+import type { Doors } from './doors/doors.ts'
 import { type HandsMachine, type NodeHands, openNodeHands } from './hands/node-hands.ts'
 import type { Resting } from './idle-guest.ts'
 import { nearRunMs } from './limits.ts'
@@ -75,7 +76,7 @@ async function identify({ config, folder, token }: JoinOptions): Promise<NodeIde
 
 /** @throws OxbowError where the cluster cannot be reached, or another node has this name */
 export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
-  const { config, tier, folder, storeUrl, version, setup, begin, machine, say } = options
+  const { config, folder, storeUrl, say } = options
   const identity = await identify(options)
   const { name } = identity
   const revocations = openRevocations(folder)
@@ -91,51 +92,14 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
         throw new OxbowError('bad_config', `Another node of this cluster has the name ${name} (${other.url}).`, {
           hint: 'Give each node a name of its own: cluster.node.',
         })
-      const [{ openAlarms }, rest] = await Promise.all([loadAlarms(), loadRest()])
-      const alarms = openAlarms(storeUrl)
-      const starter = createStarter({ setup, begin })
-      let hands: NodeHands | null = null
-      const start = async (on: ClusterLink, onForgotten: () => void): Promise<ClusterNode> => {
-        await shareRevocations(on, revocations)
-        await hands?.leave()
-        await hands?.close()
-        const wire = (to: string): object => ({ agent: doors.agentTo(to) })
-        const opened = await openNodeHands({ queue: await on.hands(), clock: systemClock, node: name, url, config, machine, wire, say })
-        hands = opened
-        doors.between(opened.takes)
-        return startNode({
-          link: on,
-          clock: systemClock,
-          name,
-          url,
-          door,
-          version,
-          labels: config.labels,
-          tier,
-          needsOf: (user) => ownValue(config.users, user) ?? { labels: [], tier: 'process' },
-          capacity: config.capacity,
-          freeMb: () => freemem() / 2 ** 20,
-          hands: () => ({ used: opened.used(), capacity: config.hands.capacity }),
-          startGuest: async (user, lease) =>
-            starter.start(user, {
-              ...lease,
-              door: `${door}/users/${encodeURIComponent(user)}`,
-              hands: await opened.listen(user, setup(user).workspace.ipc),
-            }),
-          alarms,
-          restOf: (guest) => restingOf(guest, config.idle_min * 60_000, rest),
-          underWay: doors.underWay,
-          onForgotten,
-          say,
-        })
-      }
+      const runs = await openRuns(options, identity, { doors, revocations })
       const reopen = async (): Promise<ClusterLink> => {
         await initCluster(config, identity)
         return openClusterLink(config, identity)
       }
       // What ten thousand users who sleep were told by is garbage at once.
       const idleMemory = watchIdleMemory()
-      const kept = await keepNode({ start, reopen, onNode: doors.open, say }, link)
+      const kept = await keepNode({ start: runs.start, reopen, onNode: doors.open, say }, link)
       const stopRenewal = keepRenewed({ folder, identity, node: kept.node, say, use: doors.show, clock: systemClock })
       return {
         name,
@@ -143,11 +107,9 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
         async close() {
           stopRenewal()
           idleMemory.close()
-          await hands?.leave()
+          await runs.leave()
           await kept.close()
-          await hands?.close()
-          starter.close()
-          await alarms.close()
+          await runs.close()
           await doors.close()
         },
       }
@@ -158,6 +120,69 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
   } catch (error) {
     await doors.close()
     throw error
+  }
+}
+
+interface NodeRuns {
+  /** The node over a connection to NATS; the one before, if any, has ended. */
+  start(link: ClusterLink, onForgotten: () => void): Promise<ClusterNode>
+  /** Ends what this machine has for guests of others. */
+  leave(): Promise<void>
+  close(): Promise<void>
+}
+
+/** What a node starts: guests of its own, and hands of guests on others. */
+async function openRuns(
+  { config, tier, storeUrl, version, setup, begin, machine, say }: JoinOptions,
+  { name }: NodeIdentity,
+  { doors, revocations }: { readonly doors: Doors; readonly revocations: Revocations },
+): Promise<NodeRuns> {
+  const { url: door, peerUrl: url } = doors
+  const [{ openAlarms }, rest] = await Promise.all([loadAlarms(), loadRest()])
+  const alarms = openAlarms(storeUrl)
+  const starter = createStarter({ setup, begin })
+  const wire = (to: string): object => ({ agent: doors.agentTo(to) })
+  let hands: NodeHands | null = null
+  return {
+    async start(link, onForgotten) {
+      await shareRevocations(link, revocations)
+      await hands?.leave()
+      await hands?.close()
+      const opened = await openNodeHands({ queue: await link.hands(), clock: systemClock, node: name, url, config, machine, wire, say })
+      hands = opened
+      doors.between(opened.takes)
+      return startNode({
+        link,
+        clock: systemClock,
+        name,
+        url,
+        door,
+        version,
+        labels: config.labels,
+        tier,
+        needsOf: (user) => ownValue(config.users, user) ?? { labels: [], tier: 'process' },
+        capacity: config.capacity,
+        freeMb: () => freemem() / 2 ** 20,
+        hands: () => ({ used: opened.used(), capacity: config.hands.capacity }),
+        startGuest: async (user, lease) =>
+          starter.start(user, {
+            ...lease,
+            door: `${door}/users/${encodeURIComponent(user)}`,
+            hands: await opened.listen(user, setup(user).workspace.ipc),
+          }),
+        alarms,
+        restOf: (guest) => restingOf(guest, config.idle_min * 60_000, rest),
+        underWay: doors.underWay,
+        onForgotten,
+        say,
+      })
+    },
+    leave: async () => hands?.leave(),
+    async close() {
+      await hands?.close()
+      starter.close()
+      await alarms.close()
+    },
   }
 }
 

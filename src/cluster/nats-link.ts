@@ -13,6 +13,7 @@ import type { ClusterConfig } from '../config/index.ts'
 import type { KeyEvent } from './cluster-view.ts'
 import { type HandsQueue, initHands, openHandsQueue } from './hands/hands-queue.ts'
 import type { LeasePort } from './lease.ts'
+import { codeOf, keyOf, leasePort, noStream, userOf } from './lease-keys.ts'
 import type { NodeIdentity } from './trust/node-identity.ts'
 import { leaseMs, wakeAckMs, wakeMaxAgeMs, wakesAtOnce } from './limits.ts'
 import {
@@ -91,10 +92,6 @@ const names = {
 const anyQueue = 'any'
 const subjectOf = (queue: string, user: string): string => `oxbow.wake.${queue}.${keyOf(user)}`
 const queueOf = (node: string): string => `node_${node}`
-
-/** A key has letters, digits, - and _ only; any other name is written in base64. */
-const keyOf = (user: string): string => (/^[\w-]+$/.test(user) ? user : `=${Buffer.from(user).toString('base64url')}`)
-const userOf = (key: string): string => (key.startsWith('=') ? Buffer.from(key.slice(1), 'base64url').toString() : key)
 
 interface Buckets {
   readonly leases: KV
@@ -330,40 +327,6 @@ function linkOver(connection: NatsConnection, buckets: Buckets, term: number): C
       })()
     },
     close: () => connection.close(),
-  }
-}
-
-const wrongRevision = 10_071
-const noStream = 10_059
-
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
-const isConflict = (error: unknown): boolean => codeOf(error) === wrongRevision
-
-function leasePort(bucket: KV): LeasePort {
-  return {
-    async create(user, value) {
-      try {
-        return await bucket.create(keyOf(user), value)
-      } catch (error) {
-        if (isConflict(error)) return null
-        throw error
-      }
-    },
-    async update(user, value, revision) {
-      try {
-        return await bucket.update(keyOf(user), value, revision)
-      } catch (error) {
-        if (!isConflict(error)) throw error
-        // A change whose answer was lost has taken place: what it says names this node, so no other has written it.
-        const entry = await bucket.get(keyOf(user)).catch(() => null)
-        return entry !== null && entry.operation === 'PUT' && entry.revision > revision && entry.string() === value ? entry.revision : null
-      }
-    },
-    async remove(user, revision) {
-      await bucket.delete(keyOf(user), { previousSeq: revision }).catch((error: unknown) => {
-        if (!isConflict(error)) throw error
-      })
-    },
   }
 }
 

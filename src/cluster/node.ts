@@ -262,14 +262,10 @@ async function takeWake(state: State, wake: Wake): Promise<void> {
   // Read, not as the view has it: it may have been written a moment before the lease ended.
   const place = wake.isChosen ? null : await deps.link.place(user)
   const newest = newestProtocol(view.nodes())
+  const isLeaving = state.isDraining || newest > protocolVersion
   const decision = decideWake({
     isChosen: wake.isChosen,
-    own: {
-      name: deps.name,
-      guests: kept.size,
-      capacity: deps.capacity,
-      isLeaving: state.isDraining || newest > protocolVersion,
-    },
+    own: { name: deps.name, guests: kept.size, capacity: deps.capacity, isLeaving },
     nodes: view.nodes(),
     wish: {
       user,
@@ -394,9 +390,8 @@ async function runGuest({ deps, leases }: State, user: string, kept: Kept, epoch
 
 async function move({ deps, kept, view }: State, of: WishKey & { readonly user: string }, to: string): Promise<void> {
   const own = kept.get(of.user)
-  if (own === undefined) return
-  await deps.link.writeWish(of, null).catch(() => {})
-  if (to === deps.name) return
+  if (own !== undefined) await deps.link.writeWish(of, null).catch(() => {})
+  if (own === undefined || to === deps.name) return
   if (view.node(to) === null) return deps.say(`${of.user}: cannot move to ${to}, which is not up`)
   deps.say(`${of.user}: moves to ${to}`)
   own.stop({ why: 'move', to })

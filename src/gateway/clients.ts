@@ -49,7 +49,7 @@ interface ClientsDeps {
   readonly isProxied?: boolean
   readonly now: () => number
   /** Who brings a token of the provider of sign-in; absent: nobody signs in so. @throws OxbowError */
-  readonly ofToken?: (token: string) => Promise<{ readonly kernel: Kernel; readonly id: string }>
+  readonly ofToken?: (each: string) => Promise<{ readonly kernel: Kernel; readonly id: string }>
   /** Called for each request with a key. */
   readonly onClient?: (request: IncomingMessage, client: Client) => void
 }
@@ -101,9 +101,9 @@ export function createClients({ kernel, token, requestsPerMinute, isProxied = fa
     },
     async of(request, isUpgrade = false) {
       try {
-        const token = ofToken === undefined ? null : jwtOf(request.headers)
-        if (ofToken !== undefined && token !== null) {
-          const client = await ofToken(token)
+        const jwt = ofToken === undefined ? null : jwtOf(request.headers)
+        if (ofToken !== undefined && jwt !== null) {
+          const client = await ofToken(jwt)
           onClient?.(request, client)
           return { ...client, take: () => take(client.id) }
         }

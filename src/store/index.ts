@@ -2,16 +2,19 @@ import type { BucketPlace, FilesPlace } from './files/files-place.ts'
 import type { KeptFiles } from './files/kept-files.ts'
 export { createHasher, erasedBody, type Hasher, type Holds, parseErased, parseReference, recordHash, recordHolds } from './chain.ts'
 /** Loaded by `oxbow cluster verify` alone. */
-export const loadStoredLeases = (): Promise<typeof import('./postgres/cluster-leases.ts')> => import('./postgres/cluster-leases.ts')
-export type { StoredLease } from './postgres/cluster-leases.ts'
+export const loadStoredLeases = (): Promise<typeof import('./postgres/cluster/cluster-leases.ts')> =>
+  import('./postgres/cluster/cluster-leases.ts')
+export type { StoredLease } from './postgres/cluster/cluster-leases.ts'
 export { openMemoryStore, cipherChoice, openStore, shownStore, storeAddress } from './open-store.ts'
-export type { ClusterAlarms } from './postgres/cluster-alarms.ts'
+export type { ClusterAlarms } from './postgres/cluster/cluster-alarms.ts'
 /** Loaded by the nodes of a cluster alone. */
-export const loadAlarms = (): Promise<typeof import('./postgres/cluster-alarms.ts')> => import('./postgres/cluster-alarms.ts')
+export const loadAlarms = (): Promise<typeof import('./postgres/cluster/cluster-alarms.ts')> =>
+  import('./postgres/cluster/cluster-alarms.ts')
 export { openPostgresStore } from './postgres/postgres-store.ts'
-export type { ServerReader } from './postgres/server-reader.ts'
+export type { ServerReader } from './postgres/cluster/server-reader.ts'
 /** Loaded by nodes of a cluster alone. */
-export const loadServerReader = (): Promise<typeof import('./postgres/server-reader.ts')> => import('./postgres/server-reader.ts')
+export const loadServerReader = (): Promise<typeof import('./postgres/cluster/server-reader.ts')> =>
+  import('./postgres/cluster/server-reader.ts')
 export { type BucketPlace, bucketOf, type FilesPlace } from './files/files-place.ts'
 /** Loaded where a person asks whether a bucket works. */
 export const tryBucket = async (place: BucketPlace): Promise<void> => (await import('./files/bucket.ts')).tryBucket(place)

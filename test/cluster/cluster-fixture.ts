@@ -133,22 +133,7 @@ export async function startCluster({
       nodes.push(node)
       return node
     },
-    async keyOf(user, right = 'user') {
-      const where = JSON.parse((await oxbow(nodes[0]!.name, 'cluster', 'where', user, '--json')).text) as { node: string }
-      const made = await oxbow(
-        where.node,
-        'keys',
-        'create',
-        `key${Math.random().toString(36).slice(2, 8)}`,
-        '--right',
-        right,
-        '--user',
-        user,
-      )
-      const [key] = /oxbow_[\w-]+/.exec(made.text) ?? []
-      assert.ok(key !== undefined, made.text)
-      return key
-    },
+    keyOf: (user, right = 'user') => keyOf(oxbow, nodes[0]!.name, user, right),
     async [Symbol.asyncDispose]() {
       for (const node of nodes) node.machine('SIGCONT')
       await Promise.all(nodes.map((node) => node.stop()))
@@ -158,6 +143,15 @@ export async function startCluster({
       rmSync(root, { recursive: true, force: true, maxRetries: 5 })
     },
   }
+}
+
+async function keyOf(oxbow: TestCluster['oxbow'], asked: string, user: string, right: string): Promise<string> {
+  const where = JSON.parse((await oxbow(asked, 'cluster', 'where', user, '--json')).text) as { node: string }
+  const name = `key${Math.random().toString(36).slice(2, 8)}`
+  const made = await oxbow(where.node, 'keys', 'create', name, '--right', right, '--user', user)
+  const [key] = /oxbow_[\w-]+/.exec(made.text) ?? []
+  assert.ok(key !== undefined, made.text)
+  return key
 }
 
 async function natsSettings(root: string, oxbow: TestCluster['oxbow']): Promise<string> {

@@ -26,7 +26,7 @@ test('a node of compose and of Kubernetes starts with a configuration that is va
   ] as const) {
     // As node.sh makes it.
     const made = `${text.replace(/^\[cluster\]$/m, '[cluster]\nnode = "node-1"')}url = "http://${host}:7700"\n`
-    const { cluster, store } = parseConfig(parseToml(made) as never, 'the test')
+    const { cluster, store } = parseConfig(parseToml(made), 'the test')
     assert.deepEqual([cluster.node, cluster.door.url, cluster.replicas, store.durability], ['node-1', `http://${host}:7700`, 3, 'full'])
   }
   assert.equal(

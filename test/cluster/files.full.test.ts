@@ -161,8 +161,8 @@ const script = {
 
 test('a turn that writes files goes on at another node with all that its steps have written', { skip }, async () => {
   await using bucket = await startBucket()
-  const { bucket: name, endpoint, region, key: id, secret } = bucket.place
-  const blobs = ['[cluster.blobs]', `bucket = "${name}"`, `endpoint = "${endpoint}"`, `region = "${region}"`]
+  const { bucket: called, endpoint, region, key: id, secret } = bucket.place
+  const blobs = ['[cluster.blobs]', `bucket = "${called}"`, `endpoint = "${endpoint}"`, `region = "${region}"`]
   const lines = [...blobs, '[approval]', `privileged = "allow"`]
   const env = { OXBOW_BLOBS_KEY: id, OXBOW_BLOBS_SECRET: secret }
   await using cluster = await startCluster({ script, cluster: lines, env })

@@ -147,8 +147,8 @@ test('a node that is cut off ends its hands by itself, and the agent goes on els
   await using cluster = await startHandsCluster()
   const doorPort = await freePort()
   const through = { nats: await openPassage(cluster.natsPort), door: await openPassage(doorPort), doorPort }
-  await using _nats = { [Symbol.asyncDispose]: through.nats.close }
-  await using _door = { [Symbol.asyncDispose]: through.door.close }
+  await using passages = new AsyncDisposableStack()
+  for (const passage of [through.nats, through.door]) passages.defer(passage.close)
   const first = await cluster.startNode('far-1', { capacity: 1, through })
   await using guest = await openGuest(cluster, { long: [runs('echo half > half.txt; sleep 72.25'), runs('echo done > done.txt')] })
   const work = delegated(guest, 'builder', 'Do the long work.')

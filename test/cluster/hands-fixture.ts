@@ -53,14 +53,14 @@ export async function openPassage(to: number): Promise<Passage> {
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
     const far = connect(to, '127.0.0.1')
-    for (const [from, to] of [
+    for (const [from, onward] of [
       [near, far],
       [far, near],
     ] as const) {
       sockets.add(from)
-      from.on('error', () => to.destroy())
-      from.once('close', () => !passage.isHeldUp && to.destroy())
-      from.on('data', (bytes) => !passage.isHeldUp && to.write(bytes))
+      from.on('error', () => onward.destroy())
+      from.once('close', () => !passage.isHeldUp && onward.destroy())
+      from.on('data', (bytes) => !passage.isHeldUp && onward.write(bytes))
     }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -137,7 +137,9 @@ export async function startHandsCluster(): Promise<HandsCluster> {
         `labels = ${JSON.stringify(labels)}`,
         '[cluster.hands]',
         `capacity = ${capacity}`,
-        ...(through === undefined ? [] : ['[cluster.peer]', `port = ${through.doorPort}`, `url = "https://127.0.0.1:${through.door.port}"`]),
+        ...(through === undefined
+          ? []
+          : ['[cluster.peer]', `port = ${through.doorPort}`, `url = "https://127.0.0.1:${through.door.port}"`]),
       ])
       nodes.push(node)
       return node

@@ -151,7 +151,11 @@ export function openBrowser(): Browser {
         .filter(({ path }) => pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`))
         .map(({ name, value }) => `${name}=${value}`)
         .join('; ')
-      const response = await fetch(url, { redirect: 'manual', ...init, headers: { ...init.headers, ...(cookie !== '' && { cookie }) } })
+      const response = await fetch(url, {
+        redirect: 'manual',
+        ...init,
+        headers: { ...(init.headers as Record<string, string> | undefined), ...(cookie !== '' && { cookie }) },
+      })
       for (const line of response.headers.getSetCookie()) {
         const [pair = '', ...attributes] = line.split(/;\s*/)
         const [name = '', ...value] = pair.split('=')

@@ -24,18 +24,7 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...json)
     .addHelpText('after', examples('oxbow cluster join', 'oxbow cluster join oxbow-join-1.eyJ1cmwiOiJod…'))
     .action((token, options) => choose(async () => (await load()).clusterJoin(token, options, terminal)))
-  plainVerb(cluster.command('invite'), 'print a token with which one more machine joins within an hour')
-    .option(...json)
-    .addHelpText('after', examples('oxbow cluster invite'))
-    .action((options) => choose(async () => (await import('./trust.ts')).clusterInvite(options, terminal)))
-  plainVerb(
-    cluster.command('nats <folder>'),
-    'write the certificate and the settings of a NATS server that takes nodes of this cluster alone',
-  )
-    .option('--host <name...>', 'names and addresses by which the nodes reach it', ['localhost', '127.0.0.1'])
-    .option(...json)
-    .addHelpText('after', examples('oxbow cluster nats /etc/nats --host nats-1 10.0.0.5'))
-    .action((folder, options) => choose(async () => (await import('./trust.ts')).clusterNats(folder, options, terminal)))
+  addTrustVerbs(cluster, terminal, choose)
   plainVerb(cluster.command('status'), 'say how many nodes and guests there are, and whether all is well')
     .option(...json)
     .addHelpText('after', examples('oxbow cluster status'))
@@ -74,4 +63,20 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow cluster verify', 'oxbow cluster verify --load 20'))
     .action((options) => choose(async () => (await import('./verify.ts')).clusterVerify(options, terminal)))
+}
+
+/** Whom the cluster trusts. */
+const addTrustVerbs = (cluster: Parameters<AddVerbs>[0], terminal: Parameters<AddVerbs>[1], choose: Parameters<AddVerbs>[2]): void => {
+  plainVerb(cluster.command('invite'), 'print a token with which one more machine joins within an hour')
+    .option(...json)
+    .addHelpText('after', examples('oxbow cluster invite'))
+    .action((options) => choose(async () => (await import('./trust.ts')).clusterInvite(options, terminal)))
+  plainVerb(
+    cluster.command('nats <folder>'),
+    'write the certificate and the settings of a NATS server that takes nodes of this cluster alone',
+  )
+    .option('--host <name...>', 'names and addresses by which the nodes reach it', ['localhost', '127.0.0.1'])
+    .option(...json)
+    .addHelpText('after', examples('oxbow cluster nats /etc/nats --host nats-1 10.0.0.5'))
+    .action((folder, options) => choose(async () => (await import('./trust.ts')).clusterNats(folder, options, terminal)))
 }

@@ -26,7 +26,7 @@ interface DoorKeyDeps {
 }
 
 /** What a guest that runs answers anybody: webhooks are signed, cards are published, and a page signs in with a code. */
-const openPath = /^\/(?:hooks|plugins|web\/session|a2a\/[^/]+\/\.well-known|\.well-known)(?:[/?]|$)/
+const openPath = /^\/(?:hooks|plugins|sign-in|web\/session|a2a\/[^/]+\/\.well-known|\.well-known)(?:[/?]|$)/
 
 /** Documents of channels, which have webhooks. */
 const channelCategory = 'system/channels'

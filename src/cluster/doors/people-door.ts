@@ -92,7 +92,7 @@ function decoded(user: string): string {
 }
 
 /** What the guest answers itself; all else is the page. */
-const guestPath = /^\/(?:api|v1|ws|mcp|a2a|hooks|plugins|web|metrics|healthz?|readyz|\.well-known)(?:[/?]|$)/
+const guestPath = /^\/(?:api|v1|ws|mcp|a2a|hooks|plugins|web|sign-in|metrics|healthz?|readyz|\.well-known)(?:[/?]|$)/
 
 function opensPage({ url = '', method = '', headers }: IncomingMessage): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false

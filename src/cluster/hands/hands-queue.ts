@@ -150,7 +150,7 @@ function noteIn(entry: Awaited<ReturnType<KV['get']>>): HandsNote | null {
 async function placeOf(places: KV, id: string, signal: AbortSignal): Promise<HandsNote | null> {
   if (signal.aborted) return null
   const entries = await places.watch({ key: id })
-  const stop = (): void => void entries.stop()
+  const stop = (): void => entries.stop()
   signal.addEventListener('abort', stop, { once: true })
   try {
     for await (const entry of entries) {

@@ -42,7 +42,7 @@ export async function dial(url: string, id: string, token: string, options: obje
     asked.once('upgrade', (_response, socket, head) => {
       socket.setTimeout(0)
       if (head.length > 0) socket.unshift(head)
-      resolve(socket as Socket)
+      resolve(socket)
     })
     asked.once('response', (response) => {
       response.resume()

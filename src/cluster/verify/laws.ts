@@ -111,7 +111,7 @@ function startedRuns(body: JsonObject): readonly { readonly key: string; readonl
     if (!isObject(document) || document['category'] !== runCategory || !isObject(document['value'])) return []
     const { schedule, due_at: due, attempt, turn } = document['value']
     if (typeof turn !== 'string' || turn === '' || typeof due !== 'number') return []
-    return [{ key: `${String(schedule)} of ${new Date(due).toISOString()}, attempt ${Number(attempt)}`, turn }]
+    return [{ key: `${JSON.stringify(schedule)} of ${new Date(due).toISOString()}, attempt ${Number(attempt)}`, turn }]
   })
 }
 

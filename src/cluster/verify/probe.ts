@@ -108,7 +108,7 @@ async function makeKey({ guestHere }: ProbeDeps): Promise<string> {
       body: JSON.stringify({ name: `verify-${Date.now().toString(36)}`, rights: ['user'], expires_in_s: 3_600 }),
       signal: AbortSignal.timeout(guestMs),
     })
-    const made = (await response.json()) as unknown
+    const made = await response.json()
     if (isObject(made) && typeof made['key'] === 'string') return made['key']
     throw new OxbowError('guest_unreachable', `The guest of ${probeUser} made no key: ${response.status}.`, { hint: 'See oxbow logs.' })
   }

@@ -77,9 +77,9 @@ test('an ID token signs in only with the right signature, issuer, audience, nonc
     'another issuer': (each) => sign({ ...each, iss: 'https://evil.example' }),
     'another client': (each) => sign({ ...each, aud: 'other' }),
     'another sign-in': (each) => sign({ ...each, nonce: 'other' }),
-    'no nonce': ({ nonce: _, ...each }) => sign(each),
+    'no nonce': (each) => sign({ ...each, nonce: undefined }),
     over: (each) => sign({ ...each, exp: now - 120 }),
-    'no subject': ({ sub: _, ...each }) => sign(each),
+    'no subject': (each) => sign({ ...each, sub: '' }),
     'a very long subject': (each) => sign({ ...each, sub: 'x'.repeat(300) }),
     'too many groups': (each) => sign({ ...each, groups: Array.from({ length: 3_000 }, (_, at) => `g${at}`) }),
     'no ID token': async () => undefined,
@@ -103,10 +103,10 @@ test('a provider that is away, or another than the one that is named, signs nobo
   await rejects(away.begin(redirect), 'sign_in_failed', 'away')
   await rejects(away.device(), 'sign_in_failed', 'away')
   await rejects(away.bearer('eyJ.eyJ.x'), 'sign_in_failed', 'away')
-  const before = says
-  says = { ...before, issuer: 'https://other.example' }
+  const said = says
+  says = { ...said, issuer: 'https://other.example' }
   await rejects(openProvider().begin(redirect), 'sign_in_failed', 'another issuer')
-  says = before
+  says = said
 })
 
 test('tokens are refused where no audience is set', async () => {

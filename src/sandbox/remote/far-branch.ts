@@ -115,7 +115,7 @@ async function holdPlace({ path, clock = systemClock }: ElsewhereDeps, hello: st
   let heardAt = clock.monotonicMs()
   const asking = new Set<(isThere: boolean) => void>()
   const tell = (isThere: boolean): void => {
-    for (const answer of asking) answer(isThere)
+    for (const each of asking) each(isThere)
     asking.clear()
   }
   const over = Promise.withResolvers<boolean>()

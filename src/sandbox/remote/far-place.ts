@@ -141,13 +141,16 @@ export function openFarPlace(deps: FarPlaceDeps): FarPlace {
       if (clock.monotonicMs() - heardAt >= farLeaseMs) void end('cut')
     },
     serve(socket) {
-      if (sockets.size >= maxFarConnections || ending !== null) return void socket.destroy()
+      if (sockets.size >= maxFarConnections || ending !== null) {
+        socket.destroy()
+        return
+      }
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
       socket.on('error', () => socket.destroy())
       serve(socket).catch((error: unknown) => {
-        if (!(error instanceof OxbowError)) return void socket.destroy()
-        socket.end(`${JSON.stringify(failedAnswerTo(error, 'sandbox_failed'))}\n`)
+        if (!(error instanceof OxbowError)) socket.destroy()
+        else socket.end(`${JSON.stringify(failedAnswerTo(error, 'sandbox_failed'))}\n`)
       })
     },
   }

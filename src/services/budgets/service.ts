@@ -26,18 +26,19 @@ export const budgets: Service<unknown, { readonly runs: typeof runs }> = {
       }
       return createSharedBudgets({ clock, share, account })
     })
-    let [isUsed, isOver] = [false, false]
+    let isUsed = false
+    const over = new AbortController()
     /** Gives back what is not needed, from the first call on that asked. */
     const watch = once(async () => {
       const { pause } = await ports.runs()
-      for (isUsed = true; !isOver; await (await load()).rest().catch(() => {})) await pause(restMs)
+      for (isUsed = true; !over.signal.aborted; await (await load()).rest().catch(() => {})) await pause(restMs)
     })
     held.cover = async (need) => {
       void watch().catch(() => {})
       return (await load()).cover(need)
     }
     return async () => {
-      isOver = true
+      over.abort()
       if (isUsed) await (await load()).rest(true).catch(() => {})
     }
   },

@@ -7,7 +7,7 @@ import { userScope, type Call, type Caller, type Spend } from '../../protocol/in
 import { recordOf } from '../../store/store-contract.ts'
 import { openEngine, pgDriver } from '../../store/postgres/engine-fixture.ts'
 import { type PostgresDatabase, postgresSkip, usePostgres } from '../../store/postgres/postgres-fixture.ts'
-import { sharedBudgets as adminOf } from '../../store/postgres/shared-budgets.ts'
+import { sharedBudgets as adminOf } from '../../store/postgres/cluster/shared-budgets.ts'
 import { parseConfig } from '../config-schema.ts'
 import { createSharedBudgets } from './shared-budgets.ts'
 

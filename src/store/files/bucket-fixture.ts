@@ -32,21 +32,21 @@ export async function startBucket(): Promise<TestBucket> {
       const key = decodeURIComponent(url.pathname.slice('/files/'.length))
       if (why !== null) {
         refused.push(`${request.method} ${key}: ${why}`)
-        return void response.writeHead(403).end(errorOf('SignatureDoesNotMatch'))
+        return response.writeHead(403).end(errorOf('SignatureDoesNotMatch'))
       }
-      if (state.fails?.(request.method!, key) === true) return void response.writeHead(500).end(errorOf('InternalError'))
-      if (url.searchParams.get('list-type') === '2') return void response.writeHead(200).end(listOf(objects, url))
+      if (state.fails?.(request.method!, key) === true) return response.writeHead(500).end(errorOf('InternalError'))
+      if (url.searchParams.get('list-type') === '2') return response.writeHead(200).end(listOf(objects, url))
       if (request.method === 'PUT') {
         objects.set(key, body)
-        return void response.writeHead(200, { etag: '"x"' }).end()
+        return response.writeHead(200, { etag: '"x"' }).end()
       }
       if (request.method === 'DELETE') {
         objects.delete(key)
-        return void response.writeHead(204).end()
+        return response.writeHead(204).end()
       }
       const found = objects.get(key)
-      if (found === undefined) return void response.writeHead(404).end(errorOf('NoSuchKey'))
-      response.writeHead(200, { 'content-length': found.length }).end(found)
+      if (found === undefined) return response.writeHead(404).end(errorOf('NoSuchKey'))
+      return response.writeHead(200, { 'content-length': found.length }).end(found)
     })
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))

@@ -20,7 +20,7 @@ import { createReader } from './postgres-reader.ts'
 import { checkTables, noPgvector, pgvectorVersion } from './postgres-schema.ts'
 import { prepareTables } from './postgres-structure.ts'
 import { protectRows } from './row-security.ts'
-import { settleShared, shareWrite } from './shared-budgets.ts'
+import { settleShared, shareWrite } from './cluster/shared-budgets.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 import { createWriteSession, type WriteSession } from './write-session.ts'
 import texts from './statements.json' with { type: 'json' }

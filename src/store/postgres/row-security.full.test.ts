@@ -77,8 +77,8 @@ test('every table with users has a policy, and a wrong query finds nothing in an
   for (const user of [ann, bob]) await database.sql(`insert into cluster_member ("user", "budget") values ($1, 'x')`, [user])
   const parts: number[] = []
   for (const { store } of guests) {
-    const [shared] = await store.share!([{ name: 'x', microDollars: 70, tokens: 0 }])
-    parts.push(shared!.held.microDollars)
+    const [own] = await store.share!([{ name: 'x', microDollars: 70, tokens: 0 }])
+    parts.push(own!.held.microDollars)
   }
   assert.deepEqual(parts, [70, 30])
   // Whatever tables there are, with a row of another user in each, whose columns are filled by their types.

@@ -8,7 +8,7 @@ import { recordOf } from '../store-contract.ts'
 import type { SharedBudget, Store } from '../store.ts'
 import { openEngine, pgDriver } from './engine-fixture.ts'
 import { type PostgresDatabase, postgresSkip, usePostgres } from './postgres-fixture.ts'
-import { sharedBudgets } from './shared-budgets.ts'
+import { sharedBudgets } from './cluster/shared-budgets.ts'
 
 const postgres = usePostgres()
 const skip = postgresSkip()

@@ -2,7 +2,7 @@
 import { OxbowError } from '../../base/index.ts'
 import type { SharedBudgetChange, SharedBudgetReport } from '../../config/index.ts'
 import { makeClusterTables } from '../postgres/lease-fence.ts'
-import { sharedBudgets } from '../postgres/shared-budgets.ts'
+import { sharedBudgets } from '../postgres/cluster/shared-budgets.ts'
 import { connectPostgres, type UpkeepDeps, using } from './connection.ts'
 
 /** @throws OxbowError `bad_config` where the store is a file; `not_found` */

@@ -29,9 +29,9 @@ export async function startOutside(ip: string, answerMs: number): Promise<Outsid
   }
   // Each request stands for itself, so that a guest that takes over needs no session of the one before.
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true } as never)
+    const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
     response.once('close', () => void transport.close())
-    await makeServer().connect(transport as never)
+    await makeServer().connect(transport)
     await transport.handleRequest(request, response)
   }
   const http = process

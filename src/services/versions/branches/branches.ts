@@ -316,7 +316,7 @@ async function mergeInto(
   const begun: BranchRecord = { ...record, state: 'merging', merge: { commit, before: planned.before, into: into.name } }
   if (record.merge === null) await save(deps, by, begun, [{ category: branchCategory, name: into.name, value: { ...into, labels } }])
   const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
-  const opened = into.hands === undefined ? await copiesOf(deps).open(into.name) : await (await deps.far()).sandbox(into)
+  const opened = await (into.hands === undefined ? copiesOf(deps).open(into.name) : (await deps.far()).sandbox(into))
   const kept = await versions.restoreFiles({ commit, before: ours, changes, call: by.call, signal }, opened)
   if (kept.length > 0) throw keptMeanwhile(record.name, kept)
   const after = await commitOf(deps, by, { ...into, labels })

@@ -192,7 +192,10 @@ async function fetchPacks(
   let bytes = 0
   let pieces: Buffer[] = []
   await from.read(wanted, ({ name, kind }, { offset, content, last }) => {
-    if (kind === 'large') return void large.take({ offset, content, last })
+    if (kind === 'large') {
+      large.take({ offset, content, last })
+      return
+    }
     pieces.push(content)
     if (!last) return
     for (const object of objectsInBundle(name, Buffer.concat(pieces))) {

@@ -1,7 +1,7 @@
 /** Which lease of each user has written last, for a look at a whole cluster. Loaded by `oxbow cluster verify` alone. */
-import { openPgDriver } from './postgres-session.ts'
-import { postgresFault } from './postgres-fault.ts'
-import { parseAddress } from './postgres-store.ts'
+import { openPgDriver } from '../postgres-session.ts'
+import { postgresFault } from '../postgres-fault.ts'
+import { parseAddress } from '../postgres-store.ts'
 
 /** A guest has written under this lease, and none under a newer one. */
 export interface StoredLease {

@@ -1,12 +1,12 @@
 /** Users of a cluster who sleep: whoever asks finds those who are due, each once, and a guest that starts takes its alarm away. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { GuestLease } from '../../config/index.ts'
-import { recordOf } from '../store-contract.ts'
-import { ann } from '../store-fixture.ts'
+import type { GuestLease } from '../../../config/index.ts'
+import { recordOf } from '../../store-contract.ts'
+import { ann } from '../../store-fixture.ts'
 import { openAlarms } from './cluster-alarms.ts'
-import { openEngine, pgDriver } from './engine-fixture.ts'
-import { postgresSkip, usePostgres } from './postgres-fixture.ts'
+import { openEngine, pgDriver } from '../engine-fixture.ts'
+import { postgresSkip, usePostgres } from '../postgres-fixture.ts'
 
 const postgres = usePostgres()
 const skip = postgresSkip()

@@ -2,7 +2,7 @@
  * Reads single documents of any user from the database server, for a node of a cluster, which has no user of its own: whether a key is known, before
  * a guest is started for whoever shows it. It writes nothing.
  */
-import { openPgDriver, type PostgresDriver } from './postgres-session.ts'
+import { openPgDriver, type PostgresDriver } from '../postgres-session.ts'
 
 export interface ServerReader {
   /** @returns the document; null: the user has none of this name. @throws as the driver does */

@@ -3,9 +3,9 @@
  * those whose time has come, whoever asks. The guest that sleeps has said when: its runs, whatever they are of, are all known to it. A guest
  * that claims a newer lease takes the row away, see `lease-fence.ts`.
  */
-import type { GuestLease } from '../../config/index.ts'
-import { openPgDriver, type PostgresSession } from './postgres-session.ts'
-import { parseAddress } from './postgres-store.ts'
+import type { GuestLease } from '../../../config/index.ts'
+import { openPgDriver, type PostgresSession } from '../postgres-session.ts'
+import { parseAddress } from '../postgres-store.ts'
 
 export interface ClusterAlarms {
   /** @param at unix milliseconds; null: nothing is to wake the user. Does nothing where the lease is not the newest. */

@@ -5,13 +5,13 @@
  * A part is held by a row that survives its guest: what was spent is taken out of it in the transaction of the record that says so, for calls
  * that a crash interrupted as well, and the next guest of the user has what is left of it.
  */
-import type { UserId } from '../../base/index.ts'
-import type { SharedBudgetReport } from '../../config/index.ts'
-import { userScope } from '../../protocol/index.ts'
-import type { ShareAsk, SharedBudget } from '../store.ts'
-import type { spendColumns } from '../sql/journal-rules.ts'
-import { jsonRows, type PostgresSession, type Query } from './postgres-session.ts'
-import type { OwnWrite } from './write-transaction.ts'
+import type { UserId } from '../../../base/index.ts'
+import type { SharedBudgetReport } from '../../../config/index.ts'
+import { userScope } from '../../../protocol/index.ts'
+import type { SharedBudget } from '../../store.ts'
+import type { spendColumns } from '../../sql/journal-rules.ts'
+import { jsonRows, type PostgresSession, type Query } from '../postgres-session.ts'
+import type { OwnWrite } from '../write-transaction.ts'
 
 /** When the window of a budget began. */
 const began = `case b."span" when 'total' then b."since"
@@ -83,26 +83,35 @@ export function settleShared(user: UserId, spent: ReadonlyMap<string, ReturnType
   return [{ name: 'settle_shared', text: settleText, values: [user, spend.micro_dollars, spend.tokens] }]
 }
 
+interface SharedBudgetTable {
+  set(name: string, span: string, limit: SharedBudget['limit']): Promise<void>
+  /** @returns whether there is such a budget */
+  join(name: string, user: string): Promise<boolean>
+  /** @returns whether the user was in it; what they hold is given back */
+  leave(name: string, user: string): Promise<boolean>
+  /** @returns whether there was one */
+  remove(name: string): Promise<boolean>
+  list(): Promise<SharedBudgetReport['budgets']>
+}
+
 /** What an administrator asks, as the owner of the tables. */
-export function sharedBudgets(session: PostgresSession) {
+export function sharedBudgets(session: PostgresSession): SharedBudgetTable {
   const rows = (text: string, values: readonly unknown[] = []) => session.rows({ text, values })
   return {
-    async set(name: string, span: string, limit: SharedBudget['limit']): Promise<void> {
+    async set(name, span, limit) {
       await rows(
         `insert into "cluster_budget" ("name", "span", "max_micro_dollars", "max_tokens") values ($1, $2, $3, $4) on conflict ("name") do update
          set "span" = excluded."span", "max_micro_dollars" = excluded."max_micro_dollars", "max_tokens" = excluded."max_tokens"`,
         [name, span, limit.microDollars, limit.tokens],
       )
     },
-    /** @returns whether there is such a budget */
-    async join(name: string, user: string): Promise<boolean> {
+    async join(name, user) {
       const [found] = await rows(`select 1 from "cluster_budget" where "name" = $1`, [name])
       if (found !== undefined)
         await rows(`insert into "cluster_member" ("user", "budget") values ($2, $1) on conflict do nothing`, [name, user])
       return found !== undefined
     },
-    /** @returns whether the user was in it; what they hold is given back */
-    async leave(name: string, user: string): Promise<boolean> {
+    async leave(name, user) {
       const gone = await rows(
         `with gone as (delete from "cluster_member" where "budget" = $1 and "user" = $2 returning *)
          update "cluster_budget" b set "held_micro_dollars" = b."held_micro_dollars" - gone."micro_dollars",
@@ -111,10 +120,10 @@ export function sharedBudgets(session: PostgresSession) {
       )
       return gone.length > 0
     },
-    async remove(name: string): Promise<boolean> {
+    async remove(name) {
       return (await rows(`delete from "cluster_budget" where "name" = $1 returning 1`, [name])).length > 0
     },
-    async list(): Promise<SharedBudgetReport['budgets']> {
+    async list() {
       const found = await rows(
         `select b."name", b."span", b."max_micro_dollars", b."max_tokens", b."held_micro_dollars", b."held_tokens",
            case when ${began} > b."since" then 0 else b."used_micro_dollars" end, case when ${began} > b."since" then 0 else b."used_tokens" end,
