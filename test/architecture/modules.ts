@@ -398,7 +398,7 @@ export const portModules: ReadonlySet<string> = new Set(['store', 'engine', 'san
 /** Factories of those modules that hold no resource. */
 /** And one that the thread of the versions connects by, which can be handed no port. */
 export const pureFactories: ReadonlySet<string> = new Set(['createHasher', 'openKeptFiles'])
-export const composers: ReadonlySet<string> = new Set(['guest', 'cli', 'runner'])
+export const composers: ReadonlySet<string> = new Set(['guest', 'cli', 'runner', 'cluster'])
 
 /** Development tools, and what each is for. Product code may import only their types. */
 export const tools: Reasons = {

@@ -9,9 +9,7 @@ import {
   sharedAddress,
   verifyCluster,
 } from '../../cluster/index.ts'
-import type { UserId } from '../../base/index.ts'
 import { findGuest, parseUser } from '../../runner/index.ts'
-import { openStore, type OpeningStore } from '../../store/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { guestSetup } from '../guest-connection.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
@@ -29,7 +27,6 @@ export async function clusterVerify({ json, user, load }: VerifyOptions, termina
   const environment = terminal.env as Readonly<Record<string, string>>
   sharedAddress({ config: store, environment })
   const identity = readIdentity(ownTrust(terminal))
-  const readStore = (of: UserId): Promise<OpeningStore> => openStore({ config: store, environment, path: '', user: of, readOnly: true })
   const link = await openClusterLink(cluster, identity)
   try {
     const probe = load === undefined ? null : await sendLoad(load, link, terminal)
@@ -38,7 +35,7 @@ export async function clusterVerify({ json, user, load }: VerifyOptions, termina
     let found = probe?.findings.length ?? 0
     for (const { law, detail } of probe?.findings ?? []) show({ user: probe!.user, law, detail }, json, terminal)
     let [users, records] = [0, 0]
-    for await (const report of verifyCluster({ link, identity, store, environment, openStore: readStore, user: only, ...told })) {
+    for await (const report of verifyCluster({ link, identity, store, environment, user: only, ...told })) {
       if (report.user !== '') users += 1
       records += report.records
       found += report.findings.length

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OxbowError, type UserId } from '../../base/index.ts'
 import type { StoreConfig } from '../../config/index.ts'
-import { loadStoredLeases, type OpeningStore, storeAddress, type StoredLease } from '../../store/index.ts'
+import { loadStoredLeases, openStore, storeAddress, type StoredLease } from '../../store/index.ts'
 import type { NodeIdentity } from '../trust/node-identity.ts'
 import { askClock } from '../trust/node-requests.ts'
 import type { ClusterLink } from '../nats-link.ts'
@@ -20,8 +20,6 @@ export interface VerifyDeps {
   /** Of this machine: the store that all nodes share. */
   readonly store: StoreConfig
   readonly environment: Readonly<Record<string, string>>
-  /** @returns the store of a user, to be read only */
-  readonly openStore: (user: UserId) => Promise<OpeningStore>
   /** Only this one. */
   readonly user?: string | undefined
   /** What this program knows of users. */
@@ -37,7 +35,6 @@ export async function* verifyCluster({
   identity,
   store: config,
   environment,
-  openStore,
   user: only,
   told,
 }: VerifyDeps): AsyncGenerator<UserReport> {
@@ -48,7 +45,7 @@ export async function* verifyCluster({
   const users = [...new Set([...first.stored.map(({ user }) => user), ...first.leases.keys()])].toSorted()
   for (const user of users) {
     if (only !== undefined && user !== only) continue
-    const store = await openStore(user as UserId)
+    const store = await openStore({ config, environment, path: '', user: user as UserId, readOnly: true })
     try {
       yield await verifyUser(store, told?.get(user))
     } finally {
