@@ -95,44 +95,47 @@ test('names come from the JSON of the verb that lists them, in whichever form', 
 
 /** Arguments that name nothing which exists yet or is listed anywhere. */
 const free: readonly string[] = [
+  'address', // of a guest that one signs in at
   'answer', // of a person
-  'arguments', // of a prompt of a server
   'answers', // to questions
   'args',
-  'command',
+  'arguments', // of a prompt of a server
   'binary', // a program
   'call-or-path', // of the guest, or of the workspace
   'category',
   'code', // that a stranger was shown
+  'command',
   'delivery', // of a channel's log
   'document', // of a category that is not known
   'dollars',
   'file',
   'folder',
-  'key-file',
-  'kind', // of a channel
-  'path',
-  'path-or-memory', // of the workspace, or an id
-  'url',
   'goal',
   'id', // of a memory, a declassification or a report
   'ids',
   'input', // JSON
+  'key-file',
+  'kind', // of a channel
   'more', // settings and values in turn
   'name', // of something that is made
   'node', // of a cluster
   'number', // of a kept configuration
+  'other',
   'package',
+  'path',
+  'path-or-memory', // of the workspace, or an id
   'persona', // of the files of the person
   'prompt', // of a server that is not known
-  'other',
   'request',
   'shell',
   'source',
+  'subject', // of a person, as the provider of sign-in says
   'task',
   'text',
   'time', // how long
   'title',
+  'token',
+  'url',
   'user', // of a cluster
   'value',
   'words',

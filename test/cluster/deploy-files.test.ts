@@ -25,15 +25,11 @@ test('a node of compose and of Kubernetes starts with a configuration that is va
     [inCluster['data']['config.toml'] as string, 'oxbow-node-0.oxbow-node'],
   ] as const) {
     // As node.sh makes it.
-    const made = `${text.replace(/^\[cluster\]$/m, '[cluster]\nnode = "node-1"')}url = "http://${host}:7700"\n`
+    const made = `${text.replace(/^\[cluster\]$/m, '[cluster]\nnode = "node-1"')}url = "https://${host}:7701"\n`
     const { cluster, store } = parseConfig(parseToml(made), 'the test')
-    assert.deepEqual([cluster.node, cluster.door.url, cluster.replicas, store.durability], ['node-1', `http://${host}:7700`, 3, 'full'])
+    assert.deepEqual([cluster.node, cluster.peer.url, cluster.replicas, store.durability], ['node-1', `https://${host}:7701`, 3, 'full'])
   }
-  assert.equal(
-    (inCluster['data']['node.sh'] as string).replace(/\.oxbow-node/, ''),
-    read('node.sh').replace(/^#.*\n/gm, ''),
-    'both start a node in the same way',
-  )
+  assert.equal(inCluster['data']['node.sh'], read('node.sh').replace(/^#.*\n/gm, ''), 'both start a node in the same way')
 })
 
 test('compose has three nodes, three NATS servers and a pair of Postgres, each with a volume of its own that is declared', () => {
@@ -76,8 +72,9 @@ test('what is selected in Kubernetes is there, and every volume, port and secret
     )
     for (const container of spec.template.spec.containers)
       for (const { name } of container.volumeMounts) assert.ok(volumes.includes(name), name)
-    for (const { configMap } of spec.template.spec.volumes)
-      assert.ok(all.some(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMap.name))
+    for (const { configMap, secret } of spec.template.spec.volumes)
+      if (secret === undefined) assert.ok(all.some(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMap.name))
+      else assert.ok(read('kubernetes/oxbow.yaml').includes(`create secret generic ${secret.secretName} `))
   }
 })
 

@@ -1,5 +1,5 @@
 /** `oxbow cluster doctor`: what a cluster needs, from the ground up; each check says what to do where it fails. */
-import { askClock, checkBlobs, type ClusterLink, openClusterLink, protocolVersion, readIdentity } from '../../cluster/index.ts'
+import { askClock, checkBlobs, checkStore, type ClusterLink, openClusterLink, protocolVersion, readIdentity } from '../../cluster/index.ts'
 import { errorMessage, isOxbowError, ownValue } from '../../base/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { printLine, type Terminal } from '../terminal.ts'
@@ -23,12 +23,7 @@ export async function clusterDoctor({ json }: { readonly json?: boolean | undefi
 async function* checks(terminal: Terminal): AsyncGenerator<Check> {
   const { cluster, store } = machineConfig(terminal)
   const url = ownValue(terminal.env, store.url_env)?.trim() || store.url
-  yield {
-    check: 'store',
-    ok: url !== '',
-    detail: url === '' ? 'a file of this machine, which other nodes cannot reach' : `Postgres at ${URL.parse(url)?.host ?? '?'}`,
-    hint: 'Move it: oxbow store move postgres://oxbow@host/oxbow, and set store.url on every node.',
-  }
+  yield await checkStore(url)
   const blobs = await checkBlobs(cluster, terminal.env)
   if (blobs !== null) yield blobs
   const identity = attempt(() => readIdentity(ownTrust(terminal)))

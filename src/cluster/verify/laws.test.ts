@@ -60,7 +60,7 @@ test('a call begins and ends once, a schedule fires once for each due time, and 
       'call: a call of turn.send (a) began 2 times',
       'call: a call of turn.send (a) ended 2 times: ok, ok',
       'call: a call of model.generate ended 2 times: ok, ok',
-      'schedule: the run s of 1970-01-01T00:00:00.000Z, attempt 1 began as 2 turns',
+      'schedule: the run "s" of 1970-01-01T00:00:00.000Z, attempt 1 began as 2 turns',
       'budget: models used 10 tokens, and 9 were allowed',
     ],
   )
