@@ -13,7 +13,7 @@ interface FoundObject {
 }
 
 export interface PackReader {
-  /** @returns null if there is none that it can read; the content is not checked */
+  /** @returns null if it can read no such object; the content is not checked */
   read(oid: string): FoundObject | null
   /** The packs have changed. */
   forget(): void

@@ -47,7 +47,7 @@ export type RemoteEnds = typeof sandboxEnds &
   typeof skillEnds &
   typeof pluginEnds &
   Pick<typeof programEnds, 'servePrograms'>
-/** What a node needs of both: the places that it gives, and how guests ask for those of others. */
+/** What a node needs of both: the places that it gives, and how guests ask other nodes for theirs. */
 export type FarEnds = Pick<typeof farPlace, 'openFarPlace'> &
   Pick<typeof farPlaces, 'openFarPlaces'> &
   Pick<typeof farWords, 'elsewhereQuestion'> &

@@ -143,7 +143,7 @@ export const modules: readonly ModuleRow[] = [
     builtins: {
       'node:fs': 'credentials for NATS, and what a machine knows of its cluster, are files',
       'node:http': 'the door of a node, fetched lazily',
-      'node:https': 'doors over TLS, and requests to those of other nodes, fetched lazily',
+      'node:https': 'doors over TLS, and requests to doors of other nodes, fetched lazily',
       'node:tls': 'types of their sockets',
       'node:net': 'types of its sockets',
       'node:crypto': 'tokens of places for hands',

@@ -1,4 +1,4 @@
-/** What the tests use of it. Its own types bring those of Express along, against which others are then checked. */
+/** What the tests use of it. Its own types bring Express's along, against which others are then checked. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 export interface Configuration {

@@ -1,7 +1,7 @@
 /**
  * Mails whose signature could not be checked, because the DNS did not say what the key is. They stay on the server as they are and are read again
  * later, so that an answer of the DNS that comes late makes no stranger of a person. Anybody can write a mail whose key is never found: so only so
- * many wait, less and less often, and for a day at most; and none of them holds up another mail.
+ * many wait, less and less often, and for a day at most; and no other mail is held up.
  */
 const firstWaitMs = 30_000
 const longestWaitMs: number = 15 * 60_000

@@ -88,7 +88,7 @@ export function enrol(folder: string, body: unknown, peer: string | null, now: n
 }
 
 function badToken(): OxbowError {
-  return new OxbowError('unauthenticated', 'The token was used, is older than an hour, or is none of this cluster.', {
+  return new OxbowError('unauthenticated', 'The token was used, is older than an hour, or belongs to another cluster.', {
     hint: 'Make another where the cluster was made: oxbow cluster invite',
   })
 }

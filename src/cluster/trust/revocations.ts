@@ -45,7 +45,7 @@ export function openRevocations(folder: string): Revocations {
   return revocations
 }
 
-/** @returns the node at the other end, or null for whoever is none */
+/** @returns the node at the other end, or null for anybody else */
 export function peerOf(socket: TLSSocket, revocations: Pick<Revocations, 'isRevoked'>): string | null {
   if (!socket.authorized) return null
   const { raw } = socket.getPeerCertificate() as { readonly raw?: Buffer }

@@ -58,7 +58,7 @@ export const oidcConfig = z
       .enum(['known', 'own_name', 'any'])
       .default('known')
       .describe(
-        'Who becomes known at the first sign-in: nobody (`oxbow people add` makes people known), whose name is that of this user and whom nobody else was before, or everybody who may sign in.',
+        'Who becomes known at the first sign-in: nobody (`oxbow people add` makes people known), whoever has the name of this user, if nobody else was that before, or everybody who may sign in.',
       ),
     audience: z
       .string()

@@ -1,6 +1,6 @@
 /**
  * From somebody whom the provider has signed in to a key with their roles. The service `people` decides who may, and as what; the key is an API key
- * as any other, so that rights, revocation and the journal are those of keys. Groups are looked up again while a key is in use: whoever lost a
+ * as any other, so that rights, revocation and the journal are the same. Groups are looked up again while a key is in use: whoever lost a
  * group loses the key, and signs in again with what is left.
  *
  * A provider that is away ends nothing: keys go on until they expire. Refresh tokens are kept in memory only, so keys from before a restart end
@@ -134,7 +134,7 @@ async function newKey(
   return { id, key, expiresAt: expiresAt ?? 0 }
 }
 
-/** Keys from before a restart: expired ones go, and so do those of tokens, which are checked again; others end when groups would be due. */
+/** Keys from before a restart: expired ones go, and so do keys of tokens, which are checked again; others end when groups would be due. */
 async function adoptOlder({ kernel, config, now }: PersonKeysDeps, adopt: (id: string) => void): Promise<void> {
   const listed = await kernel.call('key.list', {})
   if (listed.status !== 'ok') return

@@ -1,4 +1,4 @@
-/** What a provider may answer that is hostile, broken or late: nobody is signed in by it. */
+/** What a provider may answer that is hostile, broken or late: it signs nobody in. */
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -4,7 +4,7 @@
  * (`POST /sign-in/device`), and gets a key once they have (`POST /sign-in/device/token`).
  *
  * What a browser brings back belongs to the one that left: a cookie finds its sign-in, which works once. The answer of the provider must fit
- * it by state, nonce and the verifier of PKCE, none of which leaves this process before.
+ * it by state, nonce and the verifier of PKCE, which do not leave this process before.
  */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -164,7 +164,7 @@ function createDevices({ provider, keys, random, now, user }: SignInDeps) {
   }
 }
 
-/** The address to which the provider sends back: that of the configuration, else where the person is. Its host was checked before. */
+/** The address to which the provider sends back: the configured one, else where the person is. Its host was checked before. */
 function redirectOf(request: IncomingMessage, { config, publicUrl, user }: Pick<SignInDeps, 'config' | 'publicUrl' | 'user'>): string {
   if (config.redirect_url !== '') return config.redirect_url.replaceAll('{user}', encodeURIComponent(user))
   const scheme = 'encrypted' in request.socket ? 'https' : 'http'

@@ -60,7 +60,7 @@ export interface NewBranch {
 export interface FileCopies {
   /** Safe to repeat with the same name. @throws OxbowError where none can be made */
   create(by: BranchBy, branch: NewBranch): Promise<{ readonly name: string }>
-  /** @param effect of the call whose requests it gets, of which those are made again that a lost node has hidden the end of @throws OxbowError `not_found` */
+  /** @param effect of the call whose requests it gets: it decides which are made again after a node was lost @throws OxbowError `not_found` */
   sandbox(name: string, effect?: Call['effect']): Promise<Sandbox>
 }
 

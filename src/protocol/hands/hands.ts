@@ -204,7 +204,7 @@ export interface ElsewhereRequest {
   readonly labels: readonly string[]
   /** The version that they see. */
   readonly version: string
-  /** Puts the files of the version there, where the node has none of it: everything is missing. */
+  /** Puts the files of the version there, where the node has no file of it. */
   fill(sandbox: Pick<Sandbox, 'hands'>): Promise<void>
   readonly signal: AbortSignal
 }

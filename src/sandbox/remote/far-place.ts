@@ -34,7 +34,7 @@ export interface FarPlaceDeps {
 /** The version of a place, and the branch over it. */
 interface Work {
   answer(asked: Exclude<FarQuestion, { hold: unknown } | { hands: unknown } | { fill: unknown }>): Promise<FarAnswer>
-  /** @returns what hands are asked for @throws OxbowError where there are none of this kind now */
+  /** @returns what hands are asked for @throws OxbowError where no hands of this kind are there now */
   sandbox(kind: 'fill' | 'hands'): Promise<Sandbox>
   end(): Promise<void>
 }

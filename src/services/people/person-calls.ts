@@ -98,7 +98,7 @@ function removePerson({ documents, people }: PersonDeps): Call {
     routes: [{ method: 'DELETE', path: '/people/{person}' }],
     summary: 'Forgets a person, and ends all that they have open.',
     input: z.strictObject({ person: z.string().min(1).max(255).describe('Their id or subject.') }),
-    output: z.object({ removed: z.string(), keys: z.int().describe('Keys of theirs that were revoked.') }),
+    output: z.object({ removed: z.string(), keys: z.int().describe('Their keys that were revoked.') }),
     example: { person: '8f14e45f-ceea-467f' },
     async run({ person }, { caller, id: call }) {
       const found = (await all(documents)).find(({ id, subject: sub }) => id === person || sub === person)

@@ -64,7 +64,7 @@ export interface KeptFiles {
   ): Promise<void>
   /**
    * Durable when it resolves. Safe to repeat.
-   * @param how `after`: versions of which one is the newest as far as this node knows, empty for none; `only`: packs that stay, absent: all
+   * @param how `after`: versions, one among which is the newest as far as this node knows, empty for none; `only`: packs that stay, absent: all
    * @returns the place of the newest pack
    * @throws OxbowError `stale_epoch`; `tool_failed` if the store has a version that this node did not know; or the failure of the database or bucket
    */

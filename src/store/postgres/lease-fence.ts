@@ -17,7 +17,7 @@ const tableText = `create table if not exists "cluster_lease" ("user" text prima
 /** When users who sleep are to be woken: see `cluster-alarms.ts`. */
 const alarmTableText = `create table if not exists "cluster_alarm" ("user" text primary key, "at" timestamptz not null);
   create index if not exists "cluster_alarm_at" on "cluster_alarm" ("at")`
-/** Budgets that users share; see `shared-budgets.ts`. Limits of null are none; spans are those of `date_trunc`, in UTC. */
+/** Budgets that users share; see `shared-budgets.ts`. A limit of null does not limit; spans are named as `date_trunc` has them, in UTC. */
 const shareTables = `
   create table if not exists "cluster_budget" ("name" text primary key, "span" text not null, "since" bigint not null default 0,
     "max_micro_dollars" bigint, "max_tokens" bigint, "used_micro_dollars" bigint not null default 0, "used_tokens" bigint not null default 0,

@@ -84,7 +84,7 @@ test('guests of several users that take, spend, give back and crash at once neve
       await using database = await postgres.database()
       await using guests = await openGuests(database, limit)
       let spent = 0
-      // The steps of a guest are one after another; those of different guests are at the same time.
+      // The steps of a guest are one after another; different guests act at the same time.
       await Promise.all(
         users.map(async (_, at) => {
           for (const { guest, what, amount } of steps) {
@@ -118,7 +118,7 @@ test('what a crashed guest held is there for the next guest of its user, which g
   assert.equal(await take(guests.stores[0]!, 1_000), 1_000)
   assert.equal(await take(guests.stores[1]!, 500), 0)
   await guests.takeOver(0)
-  // The call that was under way is charged with what it may have cost, in the transaction that ends it.
+  // The call that was under way is charged with what it could have cost, in the transaction that ends it.
   await spend(guests.stores[0]!, 300)
   assert.equal(await take(guests.stores[0]!, 0), 700)
   assert.equal(await take(guests.stores[0]!, -700), 0)

@@ -46,7 +46,7 @@ export interface NetCluster extends AsyncDisposable {
 
 export interface NetChoice {
   readonly program?: string
-  /** Lines of config.toml of a user, besides those of all. */
+  /** Lines of config.toml of a user, besides what all have. */
   readonly schedule?: boolean
 }
 

@@ -66,7 +66,7 @@ export interface VersionAnswers {
     readonly time: number
   }): Promise<{ commit: string }>
   resolve(ask: { readonly at: string }): Promise<string>
-  /** @returns the newest commit of a branch of files; null: there is none */
+  /** @returns the newest commit of a branch of files; null: it has no commit */
   head(ask: { readonly branch: string }): Promise<string | null>
   /** A step of a check of everything that is kept. */
   verify(ask: { readonly begin: boolean }): Promise<VerifyStep>

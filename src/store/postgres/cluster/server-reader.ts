@@ -5,7 +5,7 @@
 import { openPgDriver, type PostgresDriver } from '../postgres-session.ts'
 
 export interface ServerReader {
-  /** @returns the document; null: the user has none of this name. @throws as the driver does */
+  /** @returns the document; null: the user has no document with this name. @throws as the driver does */
   document(user: string, category: string, name: string): Promise<string | null>
   /** Never throws. */
   close(): Promise<void>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { configSchema } from '../services/index.ts'
 import { startBucket } from '../store/files/bucket-fixture.ts'
-import { checkBlobs } from './blobs-check.ts'
+import { checkBlobs } from './store-checks.ts'
 
 test('a bucket is tried with its keys, and what does not work is said without them', async () => {
   await using server = await startBucket()
