@@ -23,6 +23,7 @@ const reaches = new RegExp(`\\b(?:from|into|update|join)\\s+"?(?:${tables.join('
 const composed: readonly (readonly [statement: string, file: string, part: string])[] = [
   ['from memory_entry where ${where.join', 'store/memory/memory-reads.ts', `const where = ['"user" = :user'`],
   ['insert into "wrapped_key" (${columns})', 'store/secrets/secret-store.ts', `const columns = '"user",`],
+  ["from memory_near m where m.name = '${name}' and m.${isOwn}", 'store/postgres/row-security.ts', 'const isOwn = `"user" ='],
   ['from "zoey" where ${sql}', 'store/zoey/zoey-rows.ts', `'"user" = ?`],
   ['insert into "zoey" (${names', 'store/zoey/zoey-rows.ts', `const names = ['user',`],
 ]

@@ -22,7 +22,7 @@ export const sdkVersion = '1.0.0'
 export const reservedNames: ReadonlySet<string> = new Set(
   (
     'a2a access acp agent approval attachment audit branch browser budget call channel client coder command config costs data definition events exec file flow folder goal graph guest heartbeat hook identity key machine mcp ' +
-    'media memory model output persona plan plugin program refusal remote resources role runtime schedule scratchpad secret server session shell skill space state store system task telemetry ' +
+    'media memory model output people persona plan plugin program refusal remote resources role runtime schedule scratchpad secret server session shell skill space state store system task telemetry ' +
     'text time tool turn usage user vault version voice web'
   ).split(' '),
 )

@@ -347,7 +347,7 @@ test('an agent without a sign of life is closed as failed with the reason, and i
     return texts.map((text) => Math.ceil(text.length / 4))
   }
   const config = {
-    model: { context_tokens: 6_000, max_output_tokens: 400 },
+    model: { context_tokens: 7_000, max_output_tokens: 400 },
     agents: { zombie_s: 1, max_depth: 1 },
     agent: { rights: ['agent.spawn', 'agent.use'] },
     approval: { privileged: 'allow' },
