@@ -108,7 +108,9 @@ test('whether the process of channels is killed or the guest, each mail is one t
       said.map((text) => answers(text)),
       said.map(() => 1),
     )
-    assert.equal(model.requests.length, said.length)
+    // A turn whose guest was killed while the model answered asks it again, and is the same turn.
+    const turns = (await rig.call('session.list', { limit: 1_000 })).reduce((sum, each) => sum + each.turns, 0)
+    assert.equal(turns, said.length)
   } finally {
     await fake.close()
     servers.stop()
