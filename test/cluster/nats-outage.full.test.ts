@@ -73,6 +73,7 @@ test('NATS loses what it had stored: nodes make it anew, and users who slept or 
     [],
     nodes.map(({ said }) => said.text).join('\n'),
   )
+  // Without a key nobody learns who there is.
   const unknown = await fetch(`${doors()[0]}/users/nobody/healthz`)
-  assert.equal(unknown.status, 404)
+  assert.equal(unknown.status, 401)
 })
