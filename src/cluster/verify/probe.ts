@@ -58,7 +58,7 @@ export async function probeCluster(deps: ProbeDeps): Promise<Probe> {
     const text = `Message ${i} of ${mark}: answer with the one word ok.`
     const began = performance.now()
     const failure = await sendUntil(
-      nodes.map(({ url }, at) => nodes[(at + i) % nodes.length]?.url ?? url),
+      nodes.map(({ door }, at) => nodes[(at + i) % nodes.length]?.door ?? door),
       key,
       text,
     )
