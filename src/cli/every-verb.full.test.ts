@@ -160,6 +160,12 @@ test('every verb that reads the configuration ends with its exit code where that
   const missing = errorTable.not_found.exit
   const refused = errorTable.bad_input.exit
   assert.deepEqual(await exitsIn(home), {
+    // Their arguments are looked at first.
+    'cluster budget join': refused,
+    'cluster budget leave': refused,
+    'cluster budget remove': refused,
+    'cluster budget set': refused,
+    login: refused,
     'config list': 0,
     'config get': refused,
     'config explain': refused,
@@ -213,6 +219,11 @@ test('every verb ends with the exit code of a bad configuration where the home c
   const home = join(folder, 'file')
   writeFileSync(home, '')
   assert.deepEqual(await exitsIn(home), {
+    'cluster budget join': 2,
+    'cluster budget leave': 2,
+    'cluster budget remove': 2,
+    'cluster budget set': 2,
+    login: 2,
     'config schema': 0,
     'goal start': errorTable.bad_input.exit,
     completion: 0,

@@ -23,6 +23,7 @@ interface VerifyOptions {
 
 /** @returns 0 where all holds, 1 where something does not */
 export async function clusterVerify({ json, user, load }: VerifyOptions, terminal: Terminal): Promise<number> {
+  const asked = user === undefined ? undefined : parseUser(user)
   const { cluster, store } = machineConfig(terminal)
   const environment = terminal.env as Readonly<Record<string, string>>
   sharedAddress({ config: store, environment })
@@ -30,7 +31,7 @@ export async function clusterVerify({ json, user, load }: VerifyOptions, termina
   const link = await openClusterLink(cluster, identity)
   try {
     const probe = load === undefined ? null : await sendLoad(load, link, terminal)
-    const only = probe?.user ?? (user === undefined ? undefined : parseUser(user))
+    const only = probe?.user ?? asked
     const told = probe === null ? {} : { told: new Map([[probe.user, { acknowledged: probe.acknowledged }]]) }
     let found = probe?.findings.length ?? 0
     for (const { law, detail } of probe?.findings ?? []) show({ user: probe!.user, law, detail }, json, terminal)
