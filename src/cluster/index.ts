@@ -10,4 +10,5 @@ export { foundCluster, type NodeIdentity, readIdentity, trustFolder } from './tr
 export { askClock } from './trust/node-requests.ts'
 export { probeCluster, probeUser } from './verify/probe.ts'
 export { sharedAddress, verifyCluster } from './verify/verify-cluster.ts'
+export { storeAddress } from '../store/index.ts'
 export { checkBlobs, checkStore } from './store-checks.ts'

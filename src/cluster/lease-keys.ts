@@ -15,7 +15,7 @@ export const noStream = 10_059
 export const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 const isConflict = (error: unknown): boolean => codeOf(error) === wrongRevision
 
-/** The keys of leases in their bucket, by revision. */
+/** The keys of leases in their bucket, by revision: of users, and of places for hands. */
 export function leasePort(bucket: KV): LeasePort {
   return {
     async create(user, value) {

@@ -4,7 +4,7 @@
  * 2.9: leases end by the age of their bucket, and epochs are revisions.
  */
 import { readFileSync } from 'node:fs'
-import { AckPolicy, DiscardPolicy, type JsMsg, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream'
+import { type JsMsg, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import { connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node'
 import type { z } from 'zod'
@@ -15,6 +15,7 @@ import { type HandsQueue, initHands, openHandsQueue } from './hands/hands-queue.
 import type { LeasePort } from './lease.ts'
 import { codeOf, keyOf, leasePort, noStream, userOf } from './lease-keys.ts'
 import type { NodeIdentity } from './trust/node-identity.ts'
+import { addWorkQueue, makeWorkStream, nanos, takeWork } from './work-queue.ts'
 import { leaseMs, wakeAckMs, wakeMaxAgeMs, wakesAtOnce } from './limits.ts'
 import {
   leaseNote,
@@ -114,24 +115,13 @@ export async function initCluster(config: ClusterConfig, identity: NodeIdentity 
     await make(names.places)
     await make(names.wishes)
     await make(names.revoked)
-    const manager = await jetstreamManager(connection)
-    const wakes = {
+    await makeWorkStream(connection, names.wakes, {
       subjects: ['oxbow.wake.*.*'],
       // One offer of a user in each queue: a second one is the same.
       max_msgs_per_subject: 1,
       max_age: nanos(wakeMaxAgeMs),
       num_replicas: replicas,
-    }
-    const known = await manager.streams.info(names.wakes).catch(() => null)
-    if (known !== null) await manager.streams.update(names.wakes, wakes)
-    else
-      await manager.streams.add({
-        ...wakes,
-        name: names.wakes,
-        retention: RetentionPolicy.Workqueue,
-        discard: DiscardPolicy.Old,
-        storage: StorageType.File,
-      })
+    })
     await addQueue(connection, anyQueue)
     await initHands(connection, replicas)
   } catch (error) {
@@ -141,18 +131,8 @@ export async function initCluster(config: ClusterConfig, identity: NodeIdentity 
   }
 }
 
-const nanos = (ms: number): number => ms * 1_000_000
-
-async function addQueue(connection: NatsConnection, queue: string): Promise<void> {
-  const manager = await jetstreamManager(connection)
-  await manager.consumers.add(names.wakes, {
-    durable_name: queue,
-    filter_subject: `oxbow.wake.${queue}.*`,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(wakeAckMs),
-    max_deliver: -1,
-  })
-}
+const addQueue = (connection: NatsConnection, queue: string): Promise<void> =>
+  addWorkQueue(connection, names.wakes, { queue, subject: `oxbow.wake.${queue}.*`, ackMs: wakeAckMs })
 
 async function connectTo({ nats, credentials, nats_ca: caFile }: ClusterConfig, identity: NodeIdentity | null): Promise<NatsConnection> {
   if (nats.length === 0)
@@ -348,23 +328,8 @@ async function* withText(entries: Awaited<ReturnType<KV['watch']>>): AsyncGenera
     yield { key: entry.key, operation: entry.operation, string: entry.operation === 'PUT' ? entry.string() : '' }
 }
 
-async function takeFrom(
-  connection: NatsConnection,
-  queue: string,
-  signal: AbortSignal,
-  take: (wake: Wake) => Promise<void>,
-): Promise<void> {
-  const consumer = await jetstream(connection).consumers.get(names.wakes, queue)
-  const messages = await consumer.consume({ max_messages: wakesAtOnce })
-  signal.addEventListener('abort', () => void messages.close(), { once: true })
-  void (async () => {
-    for await (const message of messages) {
-      // One that fails is offered again after `wakeAckMs`.
-      if (signal.aborted) message.nak()
-      else void take(wakeOf(message, queue)).catch(() => {})
-    }
-  })()
-}
+const takeFrom = (connection: NatsConnection, queue: string, signal: AbortSignal, take: (wake: Wake) => Promise<void>): Promise<void> =>
+  takeWork(connection, { stream: names.wakes, queue, atOnce: wakesAtOnce }, signal, (message) => take(wakeOf(message, queue)))
 
 function wakeOf(message: JsMsg, queue: string): Wake {
   return {

@@ -212,7 +212,7 @@ function sweep(state: State): void {
   const isOwn = shareOf(deps.name, view.nodes(), wakeAgainMs)
   for (const [user, since] of state.goneSince) {
     if (leases.holds(user) || !isOwn(user, now - since)) continue
-    if (deps.clock.monotonicMs() - (state.wokenAt.get(user) ?? -Infinity) < wakeAgainMs) continue
+    if (now - (state.wokenAt.get(user) ?? -Infinity) < wakeAgainMs) continue
     void wakeUser(state, user).catch(() => {})
   }
 }

@@ -74,7 +74,7 @@ export async function startGuest(
       openHostWays(envelope, options.host?.log),
       openGuestEngine({ ...envelope, config: live.view }, options, modelPlugins(envelope, options, plugins.promise)),
     ])
-    const folders = await takeOver(envelope, opened, ways, followFolders(envelope, ways.sandbox, options.host))
+    const folders = await openFolders(envelope, opened, ways, options)
     const kernel = createKernel({
       user,
       version,
@@ -126,14 +126,15 @@ export async function startGuest(
   }
 }
 
-/** Before anything runs: another node may have changed the user's files since this one had them. @throws OxbowError as `takeOverFiles` */
-async function takeOver(
-  { user, workspaceRoot, config }: GuestEnvelope,
+/** Folders of the user, before anything runs: another node may have changed files since this one had them. @throws OxbowError as `takeOverFiles` */
+async function openFolders(
+  envelope: GuestEnvelope,
   store: OpeningStore,
   { sandbox }: HostWays,
-  folders: ReturnType<typeof followFolders>,
+  { host }: GuestOptions,
 ): Promise<ReturnType<typeof followFolders>> {
-  if (store.files === undefined) return folders
+  const { user, workspaceRoot, config } = envelope
+  const folders = followFolders(envelope, sandbox, host)
   const { names: mounts, covered: coveredFolders } = folders
   const folder = join(workspaceRoot, 'internal', 'versions')
   const took = await takeOverFiles({ store, user, folder, sandbox, config, mounts, coveredFolders, clock: systemClock })

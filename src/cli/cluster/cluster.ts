@@ -14,9 +14,10 @@ import {
   openClusterLink,
   protocolVersion,
   readIdentity,
+  storeAddress,
   trustFolder,
 } from '../../cluster/index.ts'
-import { OxbowError, ownValue } from '../../base/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
 import { beginSpare, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
@@ -90,7 +91,7 @@ export async function clusterJoin(token: string | undefined, { json }: Options, 
     machine: { config, folder: join(root, 'hands'), imageFolder: join(root, 'images') },
     folder: ownTrust(terminal),
     token: token ?? '',
-    storeUrl: ownValue(terminal.env, store.url_env)?.trim() || store.url,
+    storeUrl: storeAddress({ config: store, environment: terminal.env as Readonly<Record<string, string>> }),
     version: terminal.version,
     setup: (user) => guestSetup({ user, isSafe: true }, terminal),
     begin: () => beginSpare(openHome(terminal.env), terminal.env, rehearsal, terminal.program),

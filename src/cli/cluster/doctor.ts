@@ -1,6 +1,15 @@
 /** `oxbow cluster doctor`: what a cluster needs, from the ground up; each check says what to do where it fails. */
-import { askClock, checkBlobs, checkStore, type ClusterLink, openClusterLink, protocolVersion, readIdentity } from '../../cluster/index.ts'
-import { errorMessage, isOxbowError, ownValue } from '../../base/index.ts'
+import {
+  askClock,
+  checkBlobs,
+  checkStore,
+  type ClusterLink,
+  openClusterLink,
+  protocolVersion,
+  readIdentity,
+  storeAddress,
+} from '../../cluster/index.ts'
+import { errorMessage, isOxbowError } from '../../base/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { machineConfig, ownTrust } from './cluster.ts'
@@ -22,8 +31,7 @@ export async function clusterDoctor({ json }: { readonly json?: boolean | undefi
 
 async function* checks(terminal: Terminal): AsyncGenerator<Check> {
   const { cluster, store } = machineConfig(terminal)
-  const url = ownValue(terminal.env, store.url_env)?.trim() || store.url
-  yield await checkStore(url)
+  yield await checkStore(storeAddress({ config: store, environment: terminal.env as Readonly<Record<string, string>> }))
   const blobs = await checkBlobs(cluster, terminal.env)
   if (blobs !== null) yield blobs
   const identity = attempt(() => readIdentity(ownTrust(terminal)))

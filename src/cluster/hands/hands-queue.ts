@@ -2,13 +2,15 @@
  * The requests for hands in NATS: a work queue for each set of labels, and a key of each place that a node has given. A request is in
  * progress while its hands live, and acknowledged when they are needed no more: where a node is lost, the next one gets it.
  */
-import { AckPolicy, DiscardPolicy, type JsMsg, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream'
+import { type JsMsg, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { z } from 'zod'
 import type { LeasePort } from '../lease.ts'
+import { leasePort } from '../lease-keys.ts'
 import { handsAckMs, handsAtOnce, handsKeysMs, leaseMs } from '../limits.ts'
 import { parseNote } from '../notes.ts'
+import { addWorkQueue, makeWorkStream, takeWork } from '../work-queue.ts'
 
 const text = z.string().max(2_000)
 
@@ -50,23 +52,11 @@ export interface HandsQueue {
 }
 
 const names = { places: 'oxbow_hands', requests: 'OXBOW_HANDS', told: 'oxbow.handsqueues' } as const
-const nanos = (ms: number): number => ms * 1_000_000
 
 /** Makes what hands on other nodes need in NATS. Loses nothing. */
 export async function initHands(connection: NatsConnection, replicas: number): Promise<void> {
   await new Kvm(connection).create(names.places, { history: 1, replicas, storage: StorageType.File, ttl: leaseMs })
-  const manager = await jetstreamManager(connection)
-  const requests = { subjects: ['oxbow.hands.*.*'], max_msgs_per_subject: 1, num_replicas: replicas }
-  const known = await manager.streams.info(names.requests).catch(() => null)
-  if (known !== null) await manager.streams.update(names.requests, requests)
-  else
-    await manager.streams.add({
-      ...requests,
-      name: names.requests,
-      retention: RetentionPolicy.Workqueue,
-      discard: DiscardPolicy.Old,
-      storage: StorageType.File,
-    })
+  await makeWorkStream(connection, names.requests, { subjects: ['oxbow.hands.*.*'], max_msgs_per_subject: 1, num_replicas: replicas })
 }
 
 /** The labels in the name of a queue. */
@@ -75,24 +65,15 @@ const queueOf = (labels: readonly string[]): string =>
 const labelsOf = (queue: string): readonly string[] =>
   queue.startsWith('l_') ? Buffer.from(queue.slice(2), 'base64url').toString().split(' ') : []
 
-async function addQueue(connection: NatsConnection, queue: string): Promise<void> {
-  await (
-    await jetstreamManager(connection)
-  ).consumers.add(names.requests, {
-    durable_name: queue,
-    filter_subject: `oxbow.hands.${queue}.*`,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(handsAckMs),
-    max_deliver: -1,
-  })
-}
+const addQueue = (connection: NatsConnection, queue: string): Promise<void> =>
+  addWorkQueue(connection, names.requests, { queue, subject: `oxbow.hands.${queue}.*`, ackMs: handsAckMs })
 
 /** @throws Error before `oxbow cluster init` */
 export async function openHandsQueue(connection: NatsConnection): Promise<HandsQueue> {
   const places = await new Kvm(connection).open(names.places)
   const made = new Set<string>()
   return {
-    leases: placePort(places),
+    leases: leasePort(places),
     async ask(request, labels) {
       const queue = queueOf(labels)
       if (!made.has(queue)) {
@@ -170,17 +151,11 @@ async function takeFrom(
   signal: AbortSignal,
   take: (offer: HandsOffer) => Promise<void>,
 ): Promise<void> {
-  const consumer = await jetstream(connection).consumers.get(names.requests, queue)
-  const messages = await consumer.consume({ max_messages: handsAtOnce })
-  signal.addEventListener('abort', () => void messages.close(), { once: true })
-  void (async () => {
-    for await (const message of messages) {
-      const offer = offerOf(message)
-      if (signal.aborted) message.nak()
-      else if (offer === null) message.term()
-      else void take(offer).catch(() => {})
-    }
-  })()
+  await takeWork(connection, { stream: names.requests, queue, atOnce: handsAtOnce }, signal, async (message) => {
+    const offer = offerOf(message)
+    if (offer === null) message.term()
+    else await take(offer)
+  })
 }
 
 function offerOf(message: JsMsg): HandsOffer | null {
@@ -191,29 +166,5 @@ function offerOf(message: JsMsg): HandsOffer | null {
     working: () => message.working(),
     done: () => message.ack(),
     later: (afterMs) => message.nak(afterMs),
-  }
-}
-
-const wrongRevision = 10_071
-const isConflict = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === wrongRevision
-
-function placePort(bucket: KV): LeasePort {
-  const orNull = async (work: () => Promise<number>): Promise<number | null> => {
-    try {
-      return await work()
-    } catch (error) {
-      if (isConflict(error)) return null
-      throw error
-    }
-  }
-  return {
-    create: (id, value) => orNull(() => bucket.create(id, value)),
-    update: (id, value, revision) => orNull(() => bucket.update(id, value, revision)),
-    async remove(id, revision) {
-      await orNull(async () => {
-        await bucket.delete(id, { previousSeq: revision })
-        return revision
-      })
-    },
   }
 }

@@ -6,13 +6,13 @@
  * `oxbow keys list` shows it, and `oxbow keys revoke` ends it at once. Scripts cannot read the cookie, no page of another site can make the
  * browser send it, and a server on another port, to which the browser would send it, can do nothing with only the cookie.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../base/index.ts'
 import { cookieKeyOf, cookieName, createToken, pageFolder, pagePartChars, prefixOf } from '../admission.ts'
 import type { Clients } from '../clients.ts'
 import { handOverMs, maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'
+import { createOneTimeCodes } from '../one-time-codes.ts'
 import { readBody } from './request-body.ts'
 import { sendJson, sendProblem } from './send-json.ts'
 
@@ -41,7 +41,8 @@ interface Code {
 }
 
 export function createWebSessions({ kernel, clients, door, random, now }: WebSessionDeps): WebSessions {
-  const { makeCode, takeCode } = createCodes(random, now)
+  const codes = createOneTimeCodes<Code>(maxSignInCodes, { random, now })
+  const makeCode = (makeKey: MakeKey, forMs: number): string => codes.put({ until: now() + forMs, makeKey })
   /** With all rights: the owner's. */
   const makeOwnKey: MakeKey = async () => {
     await removeExpired(kernel, now())
@@ -56,7 +57,7 @@ export function createWebSessions({ kernel, clients, door, random, now }: WebSes
 
   const signIn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { code } = await readFields(request)
-    const taken = typeof code === 'string' ? takeCode(code) : null
+    const taken = typeof code === 'string' ? codes.take(code) : null
     if (taken === null) throw toError(usedCode)
     const { key, expiresAt } = await taken.makeKey()
     const page = key.slice(-pagePartChars)
@@ -93,34 +94,6 @@ export function createWebSessions({ kernel, clients, door, random, now }: WebSes
     }
   }
   return { answer, handOver: (makeKey) => makeCode(makeKey, handOverMs) }
-}
-
-/** Codes that work once. */
-function createCodes(random: Random, now: () => number) {
-  /** By the hash of each code. */
-  const codes = new Map<string, Code>()
-
-  const makeCode = (makeKey: MakeKey, forMs: number): string => {
-    for (const [hash, { until }] of codes) if (until <= now()) codes.delete(hash)
-    const [oldest] = codes.keys()
-    if (codes.size >= maxSignInCodes && oldest !== undefined) codes.delete(oldest)
-    const code = createToken(random)
-    codes.set(hashOf(code), { until: now() + forMs, makeKey })
-    return code
-  }
-
-  const takeCode = (code: string): Code | null => {
-    const wanted = Buffer.from(hashOf(code))
-    let found: Code | null = null
-    // Compares with every code, so that the time reveals nothing.
-    for (const [hash, held] of codes) {
-      if (!timingSafeEqual(Buffer.from(hash), wanted)) continue
-      codes.delete(hash)
-      found = held.until > now() ? held : null
-    }
-    return found
-  }
-  return { makeCode, takeCode }
 }
 
 /** Keys of sign-ins that have ended would fill the list. */
@@ -160,10 +133,6 @@ function cookie(request: IncomingMessage, { value, page, maxAgeS }: Cookie): str
 /** `oxbow_` and 16 hexadecimal digits. */
 function keyIdOf(key: string): string {
   return key.slice(6, 22)
-}
-
-function hashOf(code: string): string {
-  return createHash('sha256').update(code).digest('hex')
 }
 
 const again = 'Run oxbow web in a terminal: it prints a link.'

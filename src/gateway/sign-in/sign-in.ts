@@ -6,13 +6,12 @@
  * What a browser brings back belongs to the one that left: a cookie finds its sign-in, which works once. The answer of the provider must fit
  * it by state, nonce and the verifier of PKCE, which do not leave this process before.
  */
-import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Failure, OxbowError, type Random, toError, toFailure } from '../../base/index.ts'
 import type { OidcConfig } from '../../config/index.ts'
-import { createToken } from '../admission.ts'
 import type { Clients } from '../clients.ts'
 import { readBody } from '../http/request-body.ts'
+import { createOneTimeCodes } from '../one-time-codes.ts'
 import { sendJson, sendProblem } from '../http/send-json.ts'
 import { maxDeviceSignIns, maxSignInBytes, maxSignIns, signInCodeMs } from '../limits.ts'
 import type { Admitted, MadeKey, PersonKeys } from './person-keys.ts'
@@ -44,14 +43,13 @@ type Devices = ReturnType<typeof createDevices>
 
 export function createSignIn(deps: SignInDeps): SignIn {
   const { provider, keys, config, clients, random, now } = deps
-  const waiting = createWaiting<Waiting>(maxSignIns, now)
+  const waiting = createOneTimeCodes<Waiting>(maxSignIns, { random, now })
   const devices = createDevices(deps)
 
   const leave = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const redirect = redirectOf(request, deps)
     const flow = await provider.begin(redirect)
-    const id = createToken(random)
-    waiting.put(id, { flow, redirect, until: now() + signInCodeMs })
+    const id = waiting.put({ flow, redirect, until: now() + signInCodeMs })
     response.setHeader('set-cookie', cookieOf(redirect, id, signInCodeMs / 1_000))
     moveTo(response, flow.url)
   }
@@ -92,30 +90,6 @@ async function answerDevice(devices: Devices, request: IncomingMessage, response
   sendJson(response, 200, made)
 }
 
-/** What waits for an answer, by the hash of what finds it, which works once. */
-function createWaiting<Value extends { readonly until: number }>(max: number, now: () => number) {
-  const all = new Map<string, Value>()
-  const find = (id: string): Value | null => {
-    const found = all.get(hashOf(id))
-    return found !== undefined && found.until > now() ? found : null
-  }
-  return {
-    find,
-    put(id: string, value: Value): void {
-      for (const [hash, { until }] of all) if (until <= now()) all.delete(hash)
-      // Who floods it loses nobody else's but the oldest.
-      const [oldest] = all.keys()
-      if (all.size >= max && oldest !== undefined) all.delete(oldest)
-      all.set(hashOf(id), value)
-    },
-    take(id: string): Value | null {
-      const found = find(id)
-      all.delete(hashOf(id))
-      return found
-    },
-  }
-}
-
 interface WaitingDevice {
   readonly until: number
   /** Null while nobody has answered; what fails is told to the terminal. */
@@ -123,17 +97,16 @@ interface WaitingDevice {
 }
 
 function createDevices({ provider, keys, random, now, user }: SignInDeps) {
-  const waiting = createWaiting<WaitingDevice>(maxDeviceSignIns, now)
+  const waiting = createOneTimeCodes<WaitingDevice>(maxDeviceSignIns, { random, now })
   let open = 0
   return {
     async begin() {
       if (open >= maxDeviceSignIns)
         throw new OxbowError('limit_reached', 'Too many terminals wait to be signed in.', { hint: 'Try again in some minutes.' })
       const flow = await provider.device()
-      const id = createToken(random)
       const expiresInS = Math.min(flow.expiresInS, signInCodeMs / 1_000)
       const device: WaitingDevice = { until: now() + expiresInS * 1_000, answer: null }
-      waiting.put(id, device)
+      const id = waiting.put(device)
       open += 1
       const answered = flow
         .wait(AbortSignal.timeout(expiresInS * 1_000))
@@ -201,19 +174,11 @@ function moveTo(response: ServerResponse, location: string): void {
 }
 
 /** A person reads it, in their browser. Text only: what the provider says stands in it. */
-function sendPage(response: ServerResponse, failure: Failure): void {
+function sendPage(response: ServerResponse, { code, message, hint }: Failure): void {
   response.setHeader('content-type', 'text/plain; charset=utf-8')
-  sendText(response, failure)
-}
-
-function sendText(response: ServerResponse, { code, message, hint }: Failure): void {
   const status =
     code === 'sign_in_failed' ? 502 : code === 'denied' ? 403 : code === 'limit_reached' ? 429 : code === 'unauthenticated' ? 401 : 500
   response.writeHead(status, pageHeaders).end(`${message}\n${hint ?? ''}\n`)
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }
 
 const noSignIn: Failure = {
