@@ -82,6 +82,17 @@ test('a webhook wakes only whom it belongs to, and not for ever', async () => {
   assert.ok(later.some((answer) => answer.startsWith('limit_reached')))
 })
 
+test('whoever signs in reaches a guest that runs, and wakes none that sleeps', async () => {
+  const { keys, reads } = await open()
+  for (const url of ['/sign-in', '/sign-in/callback?code=c&state=s', '/sign-in/device']) {
+    keys.refuseEmpty(request({}, url))
+    assert.match(await failure(keys.admit(request({}, url), 'ann', false)), /^unauthenticated/)
+    assert.match(await failure(keys.admit(request(bearer('eyJhbGciOiJub25lIn0.e30.'), url), 'ann', false)), /^unauthenticated/)
+  }
+  assert.throws(() => keys.refuseEmpty(request({}, '/sign-information')), /unauthenticated|token|key/i)
+  assert.deepEqual(reads, [], 'the store was not asked')
+})
+
 test('guesses are limited before they cost anything, by the key and by who guesses', async () => {
   const { keys, text, reads } = await open()
   const guess = (i: number): Promise<string> =>
