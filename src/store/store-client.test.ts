@@ -15,12 +15,14 @@ interface Sent {
   fail(error: Error): void
 }
 
-/** A link whose batches are answered by the test. */
-function manualLink() {
+/** A link whose batches are answered by the test. @param document what a read of a document finds; absent: reads find damage */
+function manualLink(document?: () => string) {
   const sent: Sent[] = []
+  const damaged = () => Promise.reject(storeFault('store_corrupt', 'damaged'))
+  const found = () => Promise.resolve({ body: document?.(), seq: 1 } as never)
   const link: EngineLink = {
     write: (batch) => new Promise((resolve, reject) => sent.push({ batch, writes: decodeBatch(batch), answer: resolve, fail: reject })),
-    read: () => Promise.reject(storeFault('store_corrupt', 'damaged')),
+    read: document === undefined ? damaged : found,
     close: () => Promise.resolve(),
   }
   return { store: createStoreClient(ann, link), sent }
@@ -133,6 +135,18 @@ test('damage that a read finds stops the writing', async () => {
   await assertRejects(store.head(), 'store_corrupt')
   await assertRejects(store.append(one('a')), 'store_corrupt')
   assert.equal(sent.length, 0)
+})
+
+test('a document is read once, but each time by one whose write has failed, as another may write now', async () => {
+  let reads = 0
+  const { store, sent } = manualLink(() => `read ${(reads += 1)}`)
+  const body = async () => (await store.document('plan', 'a'))?.body
+  assert.deepEqual([await body(), await body()], ['read 1', 'read 1'])
+  const lost = store.append(one('a'))
+  await settle()
+  sent[0]?.fail(storeFault('store_failed', 'The connection was lost.'))
+  await assertRejects(lost, 'store_failed')
+  assert.deepEqual([await body(), await body()], ['read 2', 'read 3'])
 })
 
 test('closing waits for the batch under way and for those that wait', async () => {

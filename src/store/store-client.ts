@@ -70,11 +70,7 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     }
   }
 
-  const kept: Kept = createWriteThrough(
-    (key) => read({ kind: 'document', ...(JSON.parse(key) as DocumentName) }),
-    (row) => row?.seq ?? 0,
-    { maxWeight: maxKeptChars, weigh: (row) => (row?.body.length ?? 0) + keptRowChars },
-  )
+  const kept = keepDocuments((name) => read({ kind: 'document', ...name }))
   return {
     user,
     fault: () => fault,
@@ -103,8 +99,30 @@ interface DocumentName {
   readonly name: string
 }
 
-/** Documents by `keyOf`: a message of a channel alone asks for a dozen. While the store is open nobody else writes them. */
-type Kept = WriteThrough<DocumentRow | null>
+/**
+ * Documents by `keyOf`: a message of a channel alone asks for a dozen. Nobody else writes them while this guest can write; whoever no
+ * longer can may have been replaced, so from a write that failed to the next one that succeeds all are read again.
+ */
+interface Kept extends WriteThrough<DocumentRow | null> {
+  wrote(isDone: boolean): void
+}
+
+function keepDocuments(read: (name: DocumentName) => Promise<DocumentRow | null>): Kept {
+  const readKey = (key: string): Promise<DocumentRow | null> => read(JSON.parse(key) as DocumentName)
+  const kept = createWriteThrough(readKey, (row) => row?.seq ?? 0, {
+    maxWeight: maxKeptChars,
+    weigh: (row) => (row?.body.length ?? 0) + keptRowChars,
+  })
+  let isWriter = true
+  return {
+    ...kept,
+    get: (key) => (isWriter ? kept.get(key) : readKey(key)),
+    wrote(isDone) {
+      if (!isDone || !isWriter) kept.clear()
+      isWriter = isDone
+    },
+  }
+}
 
 const keyOf = ({ category, name }: DocumentName): string => JSON.stringify({ category, name })
 
@@ -121,13 +139,13 @@ function writesOf(write: Writing, kept: Kept): Pick<Store, 'append' | 'putBlob' 
       const set = append.projections?.filter((each) => each.kind === 'document') ?? []
       try {
         const done = await write({ kind: 'append', append }, (result) => appended(request, result as number))
+        kept.wrote(true)
         for (const each of set)
           if (done.duplicate) kept.drop(keyOf(each))
           else keepSet(kept, each, append.records, done.firstSeq)
         return done
       } catch (error) {
-        // Whether it was committed may not be known.
-        for (const each of set) kept.drop(keyOf(each))
+        kept.wrote(false)
         throw error
       }
     },

@@ -16,8 +16,8 @@ import { withoutProgram } from '../support/needed-program.ts'
 import { buildInto, builtVersion } from '../upgrade/built-versions.ts'
 
 const at = Date.UTC(2026, 10, 26) / 1_000
-/** Four platforms of channels bring 5 MB of libraries, which are loaded with the first channel of each. */
-const maxBytes = 66_000_000
+/** Four platforms of channels bring 5 MB of libraries, and clusters 2 MB, which are loaded when they are used first. */
+const maxBytes = 69_000_000
 const repository = new URL('../../', import.meta.url)
 let folder = ''
 let files: readonly PackedFile[] = []
