@@ -44,7 +44,7 @@ export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   const { lease, bucket = null } = choice
   const fenced = lease && { lease }
   const store = await openPostgresStore({ url, user, role, pool, durability, readOnly, exclusive, snapshot, ...fenced })
-  return lease === undefined ? store : { ...store, files: { url, shown: await shownStore(choice), user, lease, bucket } }
+  return lease === undefined ? store : { ...store, files: { address: url, user, lease, bucket } }
 }
 
 /** @returns null where nothing is encrypted and nothing is to be */
@@ -56,7 +56,7 @@ export function cipherChoice({ config, masters = [] }: Pick<StoreChoice, 'config
 export async function shownStore(choice: Pick<StoreChoice, 'config' | 'environment' | 'path'>): Promise<string> {
   const url = storeAddress(choice)
   if (url === '') return choice.path
-  const { parseAddress } = await import('./postgres/postgres-store.ts')
+  const { parseAddress } = await import('./postgres/postgres-address.ts')
   return parseAddress(url).shown
 }
 

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startBucket } from '../../src/store/files/bucket-fixture.ts'
 import { clusterSkip, send, startCluster, type TestCluster, type TestNode, until } from './cluster-fixture.ts'
+import { keepWriting, missing } from './file-clients.ts'
 
 const skip = clusterSkip()
 const user = 'ann'
@@ -18,99 +19,13 @@ async function whereIs(cluster: TestCluster, nodes: readonly TestNode[]): Promis
   return nodes.find(({ name }) => name === (JSON.parse(text) as { node: string }).node)
 }
 
-/** Makes a call until it is acknowledged. @returns whether it succeeded */
-async function call(doors: () => readonly string[], key: string, name: string, input: object): Promise<boolean> {
-  const once = crypto.randomUUID()
-  let last = ''
-  let conflicts = 0
-  for (let tries = 0; tries < 600; tries += 1) {
-    const all = doors()
-    try {
-      const response = await fetch(`${all[tries % all.length]}/users/${user}/api/v1/calls/${name}`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'idempotency-key': once },
-        body: JSON.stringify(input),
-        signal: AbortSignal.timeout(35_000),
-      })
-      const answer = `${response.status} ${await response.text()}`
-      if (response.ok) return true
-      if (response.status === 429) {
-        await sleep(1_000)
-        continue
-      }
-      last = answer
-      // One that stays so was lost with its guest.
-      if (response.status === 409 && (conflicts += 1) > 50) return false
-      // It was under way when its guest was lost: what it has changed is not known, and was not acknowledged.
-      if (response.status < 500 && response.status !== 409) return false
-    } catch (error) {
-      last = String((error as Error).cause ?? error)
-    }
-    await sleep(100)
-  }
-  throw new Error(`${name} is never acknowledged: ${last}`)
-}
-
-/** What clients were told is kept: content by path; null: deleted, or moved away. A path that a lost call had is not in it. */
-type Told = Map<string, string | null>
-
-/** Writes, changes, moves and deletes files of its own until it is told to end. */
-function keepWriting(name: string, doors: () => readonly string[], key: string) {
-  const told: Told = new Map()
-  const state = { goesOn: true, acknowledged: 0 }
-  const done = (async () => {
-    for (let i = 1; state.goesOn; i += 1) {
-      const path = `${name}/${i % 3}/file-${i}.txt`
-      const text = `${name} ${i} ${'ü\u0001'.repeat(i % 50)}\n`
-      if (await call(doors, key, 'file.write', { path, text })) told.set(path, text)
-      else told.delete(path)
-      state.acknowledged += 1
-      const before = `${name}/${(i - 2) % 3}/file-${i - 2}.txt`
-      const held = told.get(before)
-      if (i % 4 === 0 && typeof held === 'string') {
-        told.delete(before)
-        if (await call(doors, key, 'file.delete', { path: before })) told.set(before, null)
-      } else if (i % 4 === 1 && typeof held === 'string') {
-        const to = `${name}/moved/${i}.txt`
-        told.delete(before)
-        if (await call(doors, key, 'file.move', { from: before, to })) told.set(before, null).set(to, held)
-      } else if (i % 4 === 2 && typeof held === 'string') {
-        told.delete(before)
-        if (await call(doors, key, 'file.write', { path: before, text: `again ${text}` })) told.set(before, `again ${text}`)
-      }
-    }
-  })()
-  done.catch(() => {})
-  return {
-    told,
-    state,
-    async end() {
-      state.goesOn = false
-      await done
-    },
-  }
-}
-
-/** @returns in words, what was acknowledged and is not as it was told */
-function missing(folder: string, told: Told): readonly string[] {
-  return [...told].flatMap(([path, text]) => {
-    let found: string | null
-    try {
-      found = readFileSync(join(folder, path), 'utf8')
-    } catch {
-      found = null
-    }
-    return found === text ? [] : [`${path}: ${found === null ? 'is gone' : text === null ? 'is back' : 'has another content'}`]
-  })
-}
-
 test('machines lose power and their disks: each acknowledged write is on the one that takes over', { skip }, async (t) => {
   await using cluster = await startCluster()
   assert.equal((await cluster.oxbow('a', 'cluster', 'init')).exit, 0)
   let nodes = await Promise.all(['a', 'b'].map((name) => cluster.startNode(name)))
   await cluster.oxbow('a', 'cluster', 'where', user, '--wake')
   const key = await cluster.keyOf(user)
-  const clients = ['x', 'y', 'z'].map((name) => keepWriting(name, () => nodes.map(({ door }) => door), key))
+  const clients = ['x', 'y', 'z'].map((name) => keepWriting({ name, user, key, doors: () => nodes.map(({ door }) => door) }))
   const acknowledged = (): number => clients.reduce((sum, { state }) => sum + state.acknowledged, 0)
   for (let round = 1; round <= kills; round += 1) {
     const before = acknowledged()

@@ -4,10 +4,8 @@ import type { ClusterConfig, GuestLease } from '../../config/index.ts'
 
 /** Plain data, to be handed to a thread. */
 export interface FilesPlace {
-  /** May hold a password. */
-  readonly url: string
-  /** The address without it. */
-  readonly shown: string
+  /** As people give it; may hold a password. */
+  readonly address: string
   readonly user: UserId
   readonly lease: GuestLease
   /** Null: the database keeps large contents, too. */

@@ -12,6 +12,7 @@
 import { OxbowError, type UserId } from '../../base/index.ts'
 import type { GuestLease } from '../../config/index.ts'
 import { staleLease } from '../postgres/lease-fence.ts'
+import { parseAddress } from '../postgres/postgres-address.ts'
 import { postgresFault, retryWaitMs } from '../postgres/postgres-fault.ts'
 import { openPgDriver, type PostgresSession, type Query } from '../postgres/postgres-session.ts'
 import type { Bucket } from './bucket.ts'
@@ -87,7 +88,8 @@ const fence = `"fence" as (select 1 from "cluster_lease" where "user" = $1 and "
 
 /** Connects with the first request. */
 export function openKeptFiles(place: FilesPlace): KeptFiles {
-  const { user, lease, shown } = place
+  const { user, lease } = place
+  const { shown } = parseAddress(place.address)
   const { ask, close } = createConnection(place)
   const bucket = openBucketOf(place)
   const fenced = [user, lease.term, lease.epoch] as const
@@ -147,8 +149,9 @@ interface Connection {
 }
 
 /** One session, made anew where it was lost; all statements are safe to repeat. */
-function createConnection({ url, user, shown, lease }: FilesPlace): Connection {
-  const driver = openPgDriver({ url, connections: 1, name: `oxbow, files of ${user}` })
+function createConnection({ address, user, lease }: FilesPlace): Connection {
+  const { shown } = parseAddress(address)
+  const driver = openPgDriver({ url: address, connections: 1, name: `oxbow, files of ${user}` })
   let open: Promise<PostgresSession> | null = null
   const connect = async (): Promise<PostgresSession> => {
     const session = await driver.connect()

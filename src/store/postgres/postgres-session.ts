@@ -5,6 +5,7 @@
  */
 import pg from 'pg'
 import { busyTimeoutMs, connectMs as usualConnectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
+import { parseAddress } from './postgres-address.ts'
 import { openServers } from './server-choice.ts'
 
 /** One value of a row: whole numbers as numbers, `bytea` as bytes. */
@@ -81,6 +82,7 @@ function ownerOptions({ user, role }: RowOwner): string {
 }
 
 interface PgOptions {
+  /** As people give it, see `parseAddress`. */
   readonly url: string
   /** Maximum number of connections: one writes, the others read. */
   readonly connections: number
@@ -136,7 +138,7 @@ export function openPgDriver({
     pipeline: true,
     options: rows === undefined ? planning : planning + ownerOptions(rows),
   }
-  const servers = openServers(url, config, { max: connections - 1, idleTimeoutMillis: idleSessionMs })
+  const servers = openServers(parseAddress(url).servers, config, { max: connections - 1, idleTimeoutMillis: idleSessionMs })
   const lent = new WeakMap<pg.ClientBase, PostgresSession>()
   const sessionOf = (client: pg.ClientBase): PostgresSession => {
     const session = lent.get(client) ?? wrap(client, async () => {})

@@ -11,7 +11,7 @@ import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteResult } from '../store-message.ts'
 import type { SnapshotChoice } from '../memory.ts'
 import type { OpeningStore } from '../store.ts'
-import { joinServers, splitServers } from './server-choice.ts'
+import { parseAddress } from './postgres-address.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database?sslmode=…` */
@@ -41,7 +41,7 @@ export interface PostgresOptions {
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<OpeningStore> {
   const { url, user, role: rowRole = '', pool, durability, readOnly = false, exclusive = false, patienceMs = usualPatienceMs } = options
-  const address = parseAddress(url)
+  const address = { url, shown: parseAddress(url).shown }
   let mended = (): void => {}
   const snapshot = options.snapshot === undefined ? {} : { snapshot: options.snapshot }
   const lease = options.lease === undefined ? {} : { lease: options.lease }
@@ -83,50 +83,4 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
 function workerFile(): URL {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return new URL(`./postgres-worker.${extension}`, import.meta.url)
-}
-
-export interface PostgresAddress {
-  /** For the driver, `joinServers`; may hold a password. */
-  readonly url: string
-  /** For people, logs and errors. */
-  readonly shown: string
-}
-
-/** Longer texts are not addresses. */
-const maxAddressChars = 4_096
-
-/**
- * @param text what libpq understands: `postgres://user:password@host:port/database?sslmode=verify-full`; `PGHOST` … and `~/.pgpass`
- * fill in what it leaves out
- * @throws OxbowError `bad_config` that does not repeat the address: it may hold a password
- */
-export function parseAddress(text: string): PostgresAddress {
-  const refuse = (why: string): OxbowError =>
-    new OxbowError('bad_config', `The address of the store cannot be used: ${why}.`, {
-      hint: 'Write it as postgres://user@host:5432/database, in `store.url` or in the variable that `store.url_env` names.',
-    })
-  if (text.length > maxAddressChars) throw refuse(`it is longer than ${maxAddressChars} characters`)
-  let urls: readonly URL[]
-  try {
-    urls = splitServers(text).map((address) => new URL(address))
-  } catch {
-    throw refuse('it is not a URL (a special character of a password is written as %40, %3A, %2F …)')
-  }
-  const url = urls[0]!
-  if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') throw refuse(`it begins with ${url.protocol}//`)
-  const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
-  const mode = url.searchParams.get('sslmode')
-  if (mode !== null && !modes.includes(mode)) throw refuse(`sslmode must be one of ${modes.join(', ')}`)
-  const wanted = url.searchParams.get('target_session_attrs')
-  if (wanted !== null && !['any', 'read-write', 'primary'].includes(wanted))
-    throw refuse('target_session_attrs must be read-write, which it is without, too')
-  const host = url.searchParams.get('host') ?? urls.map((each) => each.host).join(',')
-  const user = url.username === '' ? '' : `${url.username}@`
-  const database = url.pathname === '/' ? '' : url.pathname
-  for (const { searchParams } of urls) {
-    searchParams.delete('target_session_attrs')
-    // `sslmode=require` means what it means to libpq; the driver's own reading of it is about to change.
-    if (mode !== null) searchParams.set('uselibpqcompat', 'true')
-  }
-  return { url: joinServers(urls.map(({ href }) => href)), shown: `postgres://${user}${host}${database}` }
 }

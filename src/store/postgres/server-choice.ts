@@ -6,18 +6,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 
-const separator = ' '
-
-/** @returns the address once for each of its servers; as it is where it names one */
-export function splitServers(address: string): readonly string[] {
-  const [, before = '', hosts = '', behind = ''] = /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/is.exec(address) ?? []
-  if (!hosts.includes(',')) return [address]
-  return hosts.split(',').map((host) => `${before}${host}${behind}`)
-}
-
-/** As one text, which no address contains. */
-export const joinServers = (addresses: readonly string[]): string => addresses.join(separator)
-
 export interface Servers {
   connect(): Promise<pg.Client>
   /** From a pool of the server that accepts writes. */
@@ -25,9 +13,12 @@ export interface Servers {
   close(): Promise<void>
 }
 
-/** @param joined of `joinServers` */
-export function openServers(joined: string, config: pg.ClientConfig, poolSize: Pick<pg.PoolConfig, 'max' | 'idleTimeoutMillis'>): Servers {
-  const addresses = joined.split(separator)
+/** @param addresses of `parseAddress` */
+export function openServers(
+  addresses: readonly string[],
+  config: pg.ClientConfig,
+  poolSize: Pick<pg.PoolConfig, 'max' | 'idleTimeoutMillis'>,
+): Servers {
   const isChoice = addresses.length > 1
   const pools = addresses.map((connectionString) => openPool({ ...config, ...poolSize, connectionString }, isChoice))
   /** Worked last. */

@@ -8,7 +8,8 @@ import { recordOf } from '../store-contract.ts'
 import { ann } from '../store-fixture.ts'
 import { canonicalRecords } from './chain-fixture.ts'
 import { openEngine, pgDriver } from './engine-fixture.ts'
-import { openPostgresStore, parseAddress } from './postgres-store.ts'
+import { parseAddress } from './postgres-address.ts'
+import { openPostgresStore } from './postgres-store.ts'
 import { postgresSkip, startPostgres, usePostgres } from './postgres-fixture.ts'
 
 const postgres = usePostgres()
@@ -16,7 +17,7 @@ const skip = postgresSkip()
 const secret = 'the-password-of-ann'
 
 async function refusal(url: string): Promise<{ readonly code: ErrorCode; readonly words: string }> {
-  const { store, engine } = await openEngine(pgDriver(parseAddress(url).url), { shown: parseAddress(url).shown, patienceMs: 100 })
+  const { store, engine } = await openEngine(pgDriver(url), { shown: parseAddress(url).shown, patienceMs: 100 })
   try {
     await engine.open()
     throw new Error('it opened')
@@ -63,7 +64,7 @@ test('addresses are shown without password, and what is no address is not repeat
   assert.equal(parseAddress('postgresql:///oxbow?host=/run/postgresql').shown, 'postgres:///run/postgresql/oxbow')
   const both = parseAddress(`postgres://ann:${secret}@one:5433,two/oxbow?target_session_attrs=read-write`)
   assert.deepEqual(both, {
-    url: `postgres://ann:${secret}@one:5433/oxbow postgres://ann:${secret}@two/oxbow`,
+    servers: [`postgres://ann:${secret}@one:5433/oxbow`, `postgres://ann:${secret}@two/oxbow`],
     shown: 'postgres://ann@one:5433,two/oxbow',
   })
   for (const bad of [
@@ -157,7 +158,7 @@ test('sslmode means what it means to libpq: encrypted by require, the server kno
   assert.equal(await encrypted('sslmode=require'), true)
   assert.equal(await encrypted(`sslmode=verify-full&sslrootcert=${certificate}`), true)
   assert.equal(await encrypted('sslmode=disable'), false)
-  const unknown = await refusal(parseAddress(`${server.url('safe')}?sslmode=verify-full`).url)
+  const unknown = await refusal(`${server.url('safe')}?sslmode=verify-full`)
   assert.equal(unknown.code, 'bad_config')
   assert.match(unknown.words, /sslrootcert/)
 })

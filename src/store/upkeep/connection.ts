@@ -180,12 +180,12 @@ export interface GuestSide {
 export async function connectPostgres(address: string, wish: Wish, guest?: GuestSide): Promise<PostgresConnection> {
   const [{ openPgDriver }, { parseAddress }, { postgresFault }, { postgresMigrationDriver }, { fencedWork }] = await Promise.all([
     import('../postgres/postgres-session.ts'),
-    import('../postgres/postgres-store.ts'),
+    import('../postgres/postgres-address.ts'),
     import('../postgres/postgres-fault.ts'),
     import('../postgres/postgres-schema.ts'),
     import('../postgres/lease-fence.ts'),
   ])
-  const { url, shown } = parseAddress(address)
+  const { shown } = parseAddress(address)
   const typed = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
       return await work()
@@ -193,7 +193,7 @@ export async function connectPostgres(address: string, wish: Wish, guest?: Guest
       throw postgresFault(error, shown).error
     }
   }
-  const driver = openPgDriver({ url, connections: 2, name: 'oxbow store', statementMs: 0, ...(guest && { rows: guest }) })
+  const driver = openPgDriver({ url: address, connections: 2, name: 'oxbow store', statementMs: 0, ...(guest && { rows: guest }) })
   const session = await typed(() => driver.connect())
   const close = async (): Promise<void> => {
     await session.close()

@@ -1,4 +1,5 @@
 /** Faults one after another and two at a time, under load, and what the checker finds when all is whole again. */
+import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededNumbers } from '../../../src/base/random-fixture.ts'
 import { verifyUser } from '../../../src/cluster/verify/verify-user.ts'
@@ -6,6 +7,7 @@ import { openPostgresStore } from '../../../src/store/index.ts'
 import type { UserId } from '../../../src/base/index.ts'
 import { until } from '../cluster-fixture.ts'
 import { commitsOf, interleavings } from '../cluster-checker.ts'
+import { type FileClient, keepWriting, missing } from '../file-clients.ts'
 import { drawFault, type Fault, type FaultContext, faults, wholeAgain } from './faults.ts'
 import { type Load, type NetUser, startLoad } from './load.ts'
 import { type NetCluster, paying, startNetCluster } from './net-cluster.ts'
@@ -24,6 +26,9 @@ export interface FaultsReport {
   readonly faults: Readonly<Record<string, number>>
   readonly messages: number
   readonly payments: number
+  /** Of files, acknowledged. */
+  readonly writes: number
+  readonly tokens: { readonly used: number; readonly limit: number }
   readonly epochs: number
   /** In words; empty: all holds. */
   readonly findings: readonly string[]
@@ -34,28 +39,29 @@ const restartedByKeeper = 'NATS member started again because it stayed behind'
 
 const users = ['ann', 'bob']
 const clientsOfEach = 2
+/** These share a budget that is used up in the middle of a series. */
+const limited = ['dan', 'eve']
+const tokensOfFault = 60_000
 
 export async function runFaults({ seed, count, minutes, say, program, from = faults }: FaultsChoice): Promise<FaultsReport> {
   const random = seededNumbers(seed)
   await using cluster = await startNetCluster(program === undefined ? {} : { program })
   const known: NetUser[] = []
-  for (const user of users) known.push({ user, key: await cluster.addUser(user) })
-  const load = startLoad(
-    known,
-    clientsOfEach,
-    cluster.nodes.map(({ door }) => door),
-    // What is done is drawn apart, so that a seed repeats it.
-    seededNumbers(seed + 1),
-  )
-  const context: FaultContext = { cluster, users, random }
+  for (const user of [...users, ...limited]) known.push({ user, key: await cluster.addUser(user) })
+  const tokenLimit = tokensOfFault * (Number.isFinite(count) ? count : minutes)
+  await shareBudget(cluster, tokenLimit)
+  const doors = cluster.nodes.map(({ door }) => door)
+  const [whole, parted] = [known.slice(0, users.length), known.slice(users.length)]
+  // What is done is drawn apart, so that a seed repeats it.
+  const load = startLoad(whole, clientsOfEach, doors, seededNumbers(seed + 1))
+  const limitedLoad = startLoad(parted, 1, doors, seededNumbers(seed + 2))
+  const writers = whole.map((of) => ({ user: of.user, client: keepWriting({ ...of, name: 'files', doors: () => doors, pauseMs: 1_500 }) }))
+  const context: FaultContext = { cluster, users: [...users, ...limited], random }
   const counted: Record<string, number> = {}
   const endsAt = performance.now() + minutes * 60_000
   let done = 0
   while (done < count && performance.now() < endsAt) {
-    const one = drawFault(random, from)
-    const other = drawFault(random, from)
-    // Every third time two at once, of different parts.
-    const drawn = done % 3 === 2 && other.of !== one.of && done + 2 <= count ? [one, other] : [one]
+    const drawn = drawSome(random, from, count - done)
     const began = performance.now()
     const before = load.count()
     const names = drawn.map(({ name }) => name).join(' + ')
@@ -73,8 +79,49 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
     )
     await sleep(random() * 3_000)
   }
-  await load.end()
-  return report(cluster, load, counted)
+  await Promise.all([load.end(), limitedLoad.end(), ...writers.map(({ client }) => client.end())])
+  const { findings, ...seen } = await report(cluster, [load, limitedLoad], counted)
+  const used = await tokensOf(cluster)
+  const lost = await Promise.all(writers.map(({ user, client }) => lostFiles(cluster, user, client)))
+  return {
+    ...seen,
+    writes: writers.reduce((sum, { client }) => sum + client.state.acknowledged, 0),
+    tokens: { used, limit: tokenLimit },
+    findings: [...findings, ...lost.flat(), ...(used > tokenLimit ? [`${used} tokens were used, and ${tokenLimit} allowed`] : [])],
+  }
+}
+
+/** @returns one, two or three of different parts, which are at once */
+function drawSome(random: () => number, from: readonly Fault[], left: number): readonly Fault[] {
+  const drawn = Array.from({ length: Math.min(left, 1 + Math.floor(random() * 3)) }, () => drawFault(random, from))
+  return drawn.filter(({ of }, at) => drawn.findIndex((each) => each.of === of) === at)
+}
+
+async function shareBudget({ oxbow, nodes }: NetCluster, tokens: number): Promise<void> {
+  const [node] = nodes
+  for (const words of [
+    ['set', 'org:shared', '--tokens', String(tokens), '--per', 'total'],
+    ...limited.map((user) => ['join', 'org:shared', user]),
+  ]) {
+    const { exit, text } = await oxbow(node!, 'cluster', 'budget', ...words)
+    assert.equal(exit, 0, text)
+  }
+}
+
+/** Of those who share the budget, as their journals have them. */
+async function tokensOf({ postgres }: NetCluster): Promise<number> {
+  const spent = `select coalesce(sum((body::jsonb -> 'spent' ->> 'tokens')::bigint), 0)::int as tokens from journal where "user" = any($1) and body like '%"spent"%'`
+  const [row] = await postgres.sql<{ tokens: number }>(spent, [limited])
+  return row!.tokens
+}
+
+/** What was acknowledged, and is not in the workspace of the guest that runs now. */
+async function lostFiles(cluster: NetCluster, user: string, { told }: FileClient): Promise<readonly string[]> {
+  await cluster.oxbow(cluster.nodes[0]!, 'cluster', 'where', user, '--wake')
+  const node = (await cluster.whereIs(user))?.node()
+  return node === null || node === undefined
+    ? [`${user}: no guest has the files`]
+    : missing(node.shared(user), told).map((text) => `${user}: ${text}`)
 }
 
 /** Every user is served again, or the load says after a while that somebody was not. */
@@ -85,7 +132,12 @@ async function progress(load: Load): Promise<void> {
   while (!isServed() && load.odd.length === odd) await sleep(100)
 }
 
-async function report(cluster: NetCluster, load: Load, counted: Readonly<Record<string, number>>): Promise<FaultsReport> {
+async function report(
+  cluster: NetCluster,
+  loads: readonly [Load, Load],
+  counted: Readonly<Record<string, number>>,
+): Promise<Omit<FaultsReport, 'writes' | 'tokens'>> {
+  const [load] = loads
   const { postgres, outside } = cluster
   const open = `select count(*)::int n from journal i where name = 'turn.send' and phase = 'intent' and not exists (select from journal e
     where e."user" = i."user" and e.call = i.call and e.phase in ('outcome', 'refused', 'reconciled'))`
@@ -99,12 +151,13 @@ async function report(cluster: NetCluster, load: Load, counted: Readonly<Record<
     () => `turns that have not ended: ${last}`,
   )
   const commits = await commitsOf(postgres.logs)
-  const findings = [...load.odd, ...interleavings(commits)]
-  for (const user of users) {
+  const findings = [...loads.flatMap(({ odd }) => odd), ...interleavings(commits)]
+  for (const user of [...users, ...limited]) {
     const arrived = new Map([...outside.payments].filter(([what]) => what.startsWith(`${paying}${user} `)))
     const store = await openPostgresStore({ url: postgres.url, user: user as UserId, pool: 2, durability: 'normal', readOnly: true })
     try {
-      const acknowledged = load.acknowledged.get(user)!
+      // Those whose budget is used up are answered by a refusal.
+      const acknowledged = load.acknowledged.get(user) ?? []
       const found = await verifyUser(store, { acknowledged, effects: { call: 'mcp.outside.pay', field: 'what', arrived } })
       findings.push(...found.findings.map((each) => `${each.user}: ${each.law}: ${each.detail}`))
     } finally {

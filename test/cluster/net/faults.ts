@@ -81,6 +81,18 @@ const nodeFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'machine killed, and its disk lost',
+    weight: 3,
+    of: 'node',
+    async run(context) {
+      const node = await victim(context)
+      const killed = node.node()
+      await node.kill()
+      killed?.wipe()
+      await startAgain(node)
+    },
+  },
+  {
     name: 'node process killed, its guests left',
     weight: 3,
     of: 'node',

@@ -5,7 +5,6 @@
  */
 import type { GuestLease } from '../../../config/index.ts'
 import { openPgDriver, type PostgresSession } from '../postgres-session.ts'
-import { parseAddress } from '../postgres-store.ts'
 
 export interface ClusterAlarms {
   /** @param at unix milliseconds; null: nothing is to wake the user. Does nothing where the lease is not the newest. */
@@ -38,7 +37,7 @@ const noTable = '42P01'
 
 /** Connects with the first question. @throws OxbowError `bad_config` for text that is no address */
 export function openAlarms(address: string): ClusterAlarms {
-  const driver = openPgDriver({ url: parseAddress(address).url, connections: 2, name: 'oxbow-node' })
+  const driver = openPgDriver({ url: address, connections: 2, name: 'oxbow-node' })
   const run = (text: string, values: readonly unknown[]): Promise<unknown[][]> =>
     driver.read((session: PostgresSession) => session.rows({ text, values }))
   /** No guest has had a lease on this server yet: there are no tables. */

@@ -16,11 +16,11 @@ const connections = 3
 const statementMs = 2_000
 
 /** Connects with the first question. */
-export function openServerReader(url: string): ServerReader {
+export function openServerReader(address: string): ServerReader {
   let driver: PostgresDriver | null = null
   return {
     async document(user, category, name) {
-      driver ??= openPgDriver({ url, connections, name: 'oxbow-node', statementMs, connectMs: statementMs })
+      driver ??= openPgDriver({ url: address, connections, name: 'oxbow-node', statementMs, connectMs: statementMs })
       const rows = await driver.read((session) =>
         session.rows({
           name: 'one_document',
