@@ -91,9 +91,9 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
   }
 }
 
-/** @returns one, two or three of different parts, which are at once */
+/** @returns one to four of different parts, which are at once */
 function drawSome(random: () => number, from: readonly Fault[], left: number): readonly Fault[] {
-  const drawn = Array.from({ length: Math.min(left, 1 + Math.floor(random() * 3)) }, () => drawFault(random, from))
+  const drawn = Array.from({ length: Math.min(left, 1 + Math.floor(random() * 4)) }, () => drawFault(random, from))
   return drawn.filter(({ of }, at) => drawn.findIndex((each) => each.of === of) === at)
 }
 

@@ -255,5 +255,5 @@ export async function wholeAgain({ cluster }: FaultContext): Promise<readonly st
 }
 
 const isLost = (text: string): boolean => text.includes('meta leader')
-const patientMs = 40_000
+const patientMs = 15_000
 const wholeMs = 240_000

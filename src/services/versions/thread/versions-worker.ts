@@ -1,6 +1,6 @@
 /** The thread of the versions: everything that reads or writes the repository, one question after the other. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../../base/index.ts'
+import { type Failure, once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../../base/index.ts'
 import { type Checkpoints, createCheckpoints, files, treeName } from './checkpoint.ts'
 import {
   archivePiece,
@@ -185,6 +185,14 @@ function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, Checkp
   }
 }
 
+/** A disk without space is no bug. */
+function failureOf(error: unknown): Failure {
+  const isFull = error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+  if (!isFull) return toFailure(error, 'internal_failure', 'Please report it.')
+  const hint = 'Free some space on the disk. What was changed meanwhile is in the next version.'
+  return { code: 'limit_reached', message: 'No space is left for a version of the files.', hint }
+}
+
 function serve(): void {
   const port = parentPort
   if (port === null) return
@@ -197,7 +205,7 @@ function serve(): void {
       .then(async (): Promise<unknown> => (await answers)[question.name](question as never))
       .then(
         (result) => reply([id, null, result]),
-        (error: unknown) => reply([id, toFailure(error, 'internal_failure', 'Please report it.'), null]),
+        (error: unknown) => reply([id, failureOf(error), null]),
       )
   })
 }
