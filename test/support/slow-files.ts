@@ -10,6 +10,8 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/channels/telegram.test.ts': 'waits as long as Telegram wants between two messages in a chat',
   'test/channels/telegram.full.test.ts': guests,
   'test/channels/channel-kills.full.test.ts': `${killed}: 4 times, 12 in the full tests, 500 in the long series`,
+  'test/cluster/net/faults.full.test.ts':
+    'a cluster on five machines of its own, and faults that last: 3 in CI, 12 in the full tests, 500 in the long series',
   'test/package/npm-package.full.test.ts': 'builds, packs, installs and runs the whole product',
   'test/runs/kills.full.test.ts': `${killed}: 10 times, 400 in the full tests`,
   'test/recovery/interruptions.full.test.ts': killed,
