@@ -1,6 +1,7 @@
 /** Faults one after another and two at a time, under load, and what the checker finds when all is whole again. */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { seededNumbers } from '../../../src/base/random-fixture.ts'
 import { verifyUser } from '../../../src/cluster/verify/verify-user.ts'
 import { openPostgresStore } from '../../../src/store/index.ts'
@@ -59,27 +60,21 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
   const context: FaultContext = { cluster, users: [...users, ...limited], random }
   const counted: Record<string, number> = {}
   const endsAt = performance.now() + minutes * 60_000
-  let done = 0
-  while (done < count && performance.now() < endsAt) {
-    const drawn = drawSome(random, from, count - done)
-    const began = performance.now()
-    const before = load.count()
-    const names = drawn.map(({ name }) => name).join(' + ')
-    const failed = await Promise.allSettled(drawn.map((fault) => fault.run(context)))
-    for (const each of failed) if (each.status === 'rejected') throw new Error(`${done + 1}: ${names}`, { cause: each.reason })
-    const kept = await wholeAgain(context)
-    if (kept.length > 0) counted[restartedByKeeper] = (counted[restartedByKeeper] ?? 0) + kept.length
-    const heldMs = performance.now() - began
-    await progress(load)
-    done += drawn.length
-    for (const { name } of drawn) counted[name] = (counted[name] ?? 0) + 1
-    const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
-    say(
-      `${done}: ${names}: held ${seconds(heldMs)}${kept.length > 0 ? ` (NATS of ${kept.join(', ')} started again)` : ''}, ${load.count() - before} messages, slowest ${seconds(load.slowestMs())}`,
-    )
-    await sleep(random() * 3_000)
+  const endLoad = () => Promise.all([load.end(), limitedLoad.end(), ...writers.map(({ client }) => client.end())])
+  try {
+    for (let done = 0; done < count && performance.now() < endsAt; await sleep(random() * 3_000)) {
+      const drawn = drawSome(random, from, count - done)
+      done += drawn.length
+      const said = await makeFaults(drawn, context, load, counted)
+      say(`${done}: ${said}`)
+    }
+  } catch (error) {
+    // It is told at once, and nothing goes on behind it.
+    say(inspect(error, { depth: 6 }))
+    void endLoad().catch(() => {})
+    throw error
   }
-  await Promise.all([load.end(), limitedLoad.end(), ...writers.map(({ client }) => client.end())])
+  await endLoad()
   const { findings, ...seen } = await report(cluster, [load, limitedLoad], counted)
   const used = await tokensOf(cluster)
   const lost = await Promise.all(writers.map(({ user, client }) => lostFiles(cluster, user, client)))
@@ -89,6 +84,23 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
     tokens: { used, limit: tokenLimit },
     findings: [...findings, ...lost.flat(), ...(used > tokenLimit ? [`${used} tokens were used, and ${tokenLimit} allowed`] : [])],
   }
+}
+
+/** All of them at once. @returns what they were and did, when all is whole and everybody is served again */
+async function makeFaults(drawn: readonly Fault[], context: FaultContext, load: Load, counted: Record<string, number>): Promise<string> {
+  const began = performance.now()
+  const before = load.count()
+  const names = drawn.map(({ name }) => name).join(' + ')
+  const failed = await Promise.allSettled(drawn.map((fault) => fault.run(context)))
+  for (const each of failed) if (each.status === 'rejected') throw new Error(names, { cause: each.reason })
+  const kept = await wholeAgain(context)
+  if (kept.length > 0) counted[restartedByKeeper] = (counted[restartedByKeeper] ?? 0) + kept.length
+  const heldMs = performance.now() - began
+  await progress(load)
+  for (const { name } of drawn) counted[name] = (counted[name] ?? 0) + 1
+  const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
+  const keeper = kept.length > 0 ? ` (NATS of ${kept.join(', ')} started again)` : ''
+  return `${names}: held ${seconds(heldMs)}${keeper}, ${load.count() - before} messages, slowest ${seconds(load.slowestMs())}`
 }
 
 /** @returns one to four of different parts, which are at once */
