@@ -112,7 +112,12 @@ function makeMachine(machine: Pick<Machine, 'name' | 'ip' | 'disk' | 'prefix'>):
     },
     fill() {
       const { bavail, bsize } = statfsSync(machine.disk)
-      writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 4_096)))
+      try {
+        writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 4_096)))
+      } catch (error) {
+        // Others write, too: then it is full.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      }
     },
     makeRoom() {
       if (readdirSync(machine.disk).includes('ballast')) unlinkSync(ballast)
