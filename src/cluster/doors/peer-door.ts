@@ -59,7 +59,8 @@ export async function openPeerDoor(deps: PeerDoorDeps): Promise<PeerDoor> {
     const lead = async (): Promise<void> => {
       if (isForwarded(request)) return forwarding.ws(visitOf(deps, request), socket, head)
       const peer = nodeOf(deps, request)
-      if (!takes(request, socket, head, peer)) throw refusal('not_found', 'No node connects to this address.', 'Run the same version on every node.')
+      if (!takes(request, socket, head, peer))
+        throw refusal('not_found', 'No node connects to this address.', 'Run the same version on every node.')
     }
     lead().catch((error: unknown) => answers.refuseUpgrade(socket, error))
   })
