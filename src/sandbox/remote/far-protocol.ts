@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { isRepositoryName, sandboxTiers } from '../../protocol/index.ts'
+import { failureElsewhere } from '../hands/hands-reply.ts'
 import { failedAnswer } from './local-socket.ts'
 
 /** Another one is refused. Raised with each change of what is below. */
@@ -38,11 +39,11 @@ export const farAnswer = z.union([
     version,
     ready: z.boolean(),
     tier: z.enum(sandboxTiers as ['process', 'container', 'micro_vm']),
-    provider: z.string().max(200),
+    provider: z.string().regex(/^\P{C}{0,200}$/u),
   }),
   z.strictObject({ made: version }),
   z.strictObject({ changes: z.array(farChange).readonly().nullable() }),
-  failedAnswer,
+  z.strictObject({ failure: failureElsewhere }),
 ])
 export type FarAnswer = z.infer<typeof farAnswer>
 
