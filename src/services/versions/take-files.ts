@@ -94,13 +94,15 @@ async function takeLarge(
   const none = { ...facts, offset: 0, content: new Uint8Array(), end: 'none' } as const
   if (bytes > maxLargeFileBytes) return ask('large', none)
   try {
-    for (let offset = 0; ;) {
+    // It may have grown since, and whoever has the hands may say that it does so for ever.
+    for (let offset = 0; offset <= maxLargeFileBytes;) {
       const piece = await hands.ask('bytes', { path: name, offset, maxBytes: maxCollectedBytes }, options)
       const isLast = offset + piece.content.length >= piece.totalBytes || piece.content.length === 0
       await ask('large', { ...facts, offset, content: piece.content, end: isLast ? 'last' : 'more' })
       if (isLast) return
       offset += piece.content.length
     }
+    await ask('large', none)
   } catch (error) {
     if (!(error instanceof OxbowError) || !['denied', 'not_found', 'path_refused', 'tool_failed'].includes(error.code)) throw error
     if (error.code !== 'not_found') await ask('large', none)
