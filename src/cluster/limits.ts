@@ -47,6 +47,8 @@ export const tightMb = 300
 /** How long a token for a new machine holds, and how many may be open. */
 export const inviteMs = 3_600_000
 export const maxInvites = 100
+/** Certificates of a removed node that were given out until so long after are revoked, too; less than `earlierMs` of certificates. */
+export const revokeAheadMs: number = 30 * 60_000
 /** Keys that a door has proven and remembers, as hashes. */
 export const keptKeys = 10_000
 /** Keys that a door proves at once for guests that sleep, each with 32 MiB and 50 ms. */

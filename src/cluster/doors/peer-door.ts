@@ -95,7 +95,7 @@ async function answerTo(deps: PeerDoorDeps, request: IncomingMessage): Promise<u
     const body = await bodyOf(request)
     if (peer === null && isTaken(nameIn(body)))
       throw refusal('bad_input', 'Another node of this cluster has this name.', 'Give each node a name of its own: cluster.node.')
-    return enrol(folder, body, peer, now())
+    return enrol(folder, body, peer, now(), revocations.issueAt)
   }
   nodeOf(deps, request)
   if (request.url === '/healthz') return { node: identity.name, ready: isReady(), at: now() }

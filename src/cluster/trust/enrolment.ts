@@ -12,6 +12,7 @@ import { inviteMs, maxInvites } from '../limits.ts'
 import { type Authority, fingerprintOf, issueCertificate, makeKeyPair, nodeNameForm } from './certificates.ts'
 import { askNode } from './node-requests.ts'
 import { makeNode, type NodeIdentity, readAuthority, readIdentity, writeIdentity } from './node-identity.ts'
+import type { Revocations } from './revocations.ts'
 
 const invite = z.object({ hash: z.string(), until: z.number() })
 const inviteFile = 'invites.json'
@@ -75,16 +76,24 @@ export const authorityPath = '/cluster/authority'
 
 /**
  * Answers a machine that wants a certificate: a new one by its token, a node by the certificate that it has.
- * @param peer the node that asks; null: a stranger @throws OxbowError `unauthenticated`, `bad_input`
+ * @param peer the node that asks; null: a stranger
+ * @param issueAt when a certificate of a node counts as given out; see `Revocations`
+ * @throws OxbowError `unauthenticated`, `bad_input`
  */
-export function enrol(folder: string, body: unknown, peer: string | null, now: number): z.infer<typeof joinAnswer> {
+export function enrol(
+  folder: string,
+  body: unknown,
+  peer: string | null,
+  now: number,
+  issueAt: Revocations['issueAt'] = (_name, at) => at,
+): z.infer<typeof joinAnswer> {
   const authority = authorityOf(folder)
   const asked = joinRequest.safeParse(body)
   if (!asked.success) throw new OxbowError('bad_input', 'This is no request of a node.', { hint: 'Run the same version on every node.' })
   const { name, publicKey, secret } = asked.data
   const isRenewal = peer !== null && peer === name
   if (!isRenewal && !takeInvite(folder, secret, now)) throw badToken()
-  return { cert: issueCertificate(authority, { name, publicKey }, now), ca: authority.cert }
+  return { cert: issueCertificate(authority, { name, publicKey }, issueAt(name, now)), ca: authority.cert }
 }
 
 function badToken(): OxbowError {

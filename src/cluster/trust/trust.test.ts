@@ -5,11 +5,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { issueCertificate } from './certificates.ts'
+import { issueCertificate, issuedAtOf } from './certificates.ts'
 import { enrol, makeInvite, renewOwn } from './enrolment.ts'
 import { foundCluster, makeNode, readAuthority, readIdentity } from './node-identity.ts'
 import { isDue } from './renewal.ts'
-import { openRevocations } from './revocations.ts'
+import { openRevocations, revokedFrom } from './revocations.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'oxbow-trust-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -72,6 +72,37 @@ test('a removed node stays removed after a restart, and its next certificate hol
   assert.ok(!again.isRevoked('node-3', issuedAt(now - 1_000)))
   again.add('node-2', now - 10_000)
   assert.deepEqual([...openRevocations(folder).list()], [['node-2', now]])
+})
+
+test('a certificate that a removed node still gets does not hold, and one by a token does', () => {
+  const folder = join(root, 'removing')
+  foundCluster(folder, 'node-1', now)
+  const revocations = openRevocations(folder, () => now)
+  const { publicKey } = makeNode()
+  const issuedAt = (cert: string): number => issuedAtOf(new X509Certificate(cert))
+  // The authority has not heard of it yet, and its clock is five minutes ahead.
+  const renewed = enrol(folder, { name: 'node-2', publicKey }, 'node-2', now + 300_000, revocations.issueAt)
+  revocations.add('node-2', revokedFrom(now))
+  assert.ok(revocations.isRevoked('node-2', issuedAt(renewed.cert)))
+  const { token } = makeInvite(folder, 'https://node-1:7701', now)
+  const { secret } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as { secret: string }
+  const joined = enrol(folder, { name: 'node-2', publicKey, secret }, null, now, revocations.issueAt)
+  assert.ok(!revocations.isRevoked('node-2', issuedAt(joined.cert)))
+  assert.ok(new X509Certificate(joined.cert).validFromDate.getTime() <= now)
+  // Removed again, at once.
+  revocations.add('node-2', revokedFrom(now + 2_000))
+  assert.ok(revocations.isRevoked('node-2', issuedAt(joined.cert)))
+})
+
+test('what anybody may have written in NATS revokes no node for good, and keeps no node from starting', () => {
+  const folder = join(root, 'forged')
+  foundCluster(folder, 'node-1', now)
+  const revocations = openRevocations(folder, () => now)
+  for (const name of ['x'.repeat(101), '__proto__', 'Node 1', '', '..']) revocations.add(name, now)
+  for (const at of [now + 365 * day, Number.MAX_VALUE, Infinity, NaN]) revocations.add('node-2', at)
+  assert.deepEqual([...revocations.list()], [])
+  revocations.add('constructor', now)
+  assert.deepEqual([...openRevocations(folder).list()], [['constructor', now]])
 })
 
 test('files that do not belong together are told, with what to do', () => {
