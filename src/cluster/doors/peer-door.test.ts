@@ -1,24 +1,32 @@
 /** The door for nodes, with a real authority: what a person asks for through another door is never taken for a request of the node that leads here. */
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { loadDoorParts } from '../../gateway/index.ts'
 import { issueCertificate, makeKeyPair } from '../trust/certificates.ts'
 import { authorityPath, joinPath } from '../trust/enrolment.ts'
-import { foundCluster, readAuthority } from '../trust/node-identity.ts'
-import { openRevocations } from '../trust/revocations.ts'
+import { foundCluster, type NodeIdentity, readAuthority } from '../trust/node-identity.ts'
+import { agentTo } from '../trust/node-requests.ts'
+import { openRevocations, revokedFrom } from '../trust/revocations.ts'
 import { createDoorAnswers } from './door-answers.ts'
 import { createForwarding } from './forwarding.ts'
 import { closeServer } from './listening.ts'
-import { openPeerDoor } from './peer-door.ts'
+import { openPeerDoor, type PeerDoor } from './peer-door.ts'
 
-test('what another door forwards opens nothing that is for nodes: no certificate, no hands', async (t) => {
+const now = Date.now
+
+interface TestDoor extends PeerDoor {
+  readonly folder: string
+  readonly identity: NodeIdentity
+}
+
+async function openDoor(t: TestContext): Promise<TestDoor> {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-peer-door-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const now = Date.now
   const identity = foundCluster(folder, 'node-1', now())
   const answers = createDoorAnswers(await loadDoorParts())
   // It forwards nothing yet: whatever comes for a user is asked to come again.
@@ -38,6 +46,12 @@ test('what another door forwards opens nothing that is for nodes: no certificate
     forwarding.close()
     await closeServer(door.server)
   })
+  return { ...door, folder, identity }
+}
+
+test('what another door forwards opens nothing that is for nodes: no certificate, no hands', async (t) => {
+  const door = await openDoor(t)
+  const { folder, identity } = door
   const taken: string[] = []
   door.between((asked, socket, _head, peer) => {
     taken.push(`${peer} ${asked.url}`)
@@ -87,4 +101,31 @@ test('what another door forwards opens nothing that is for nodes: no certificate
   }
   assert.equal(taken.length, 1)
   assert.equal((await ask('GET', '/api/v1/sessions')).status, 404)
+})
+
+test('a connection that is kept to a node ends when that is removed', async (t) => {
+  const { folder, identity, url } = await openDoor(t)
+  const pair = makeKeyPair()
+  const cert = issueCertificate(readAuthority(folder)!, { name: 'node-2', publicKey: pair.publicKey }, now())
+  const there = mkdtempSync(join(tmpdir(), 'oxbow-peer-door-'))
+  t.after(() => rmSync(there, { recursive: true, force: true }))
+  const revocations = openRevocations(there)
+  const agent = agentTo({ ca: identity.ca, cert, key: pair.privateKey }, 'node-1', revocations)
+  t.after(() => agent.destroy())
+  const ask = () =>
+    new Promise<Socket>((resolve, reject) => {
+      const asking = request(new URL('/healthz', url), { agent })
+      asking.once('error', reject)
+      asking.once('response', (response) => {
+        const { socket } = response
+        response.resume().once('end', () => resolve(socket))
+      })
+      asking.end()
+    })
+  const kept = await ask()
+  assert.equal(await ask(), kept)
+  const ended = new Promise((resolve) => kept.once('close', resolve))
+  revocations.add('node-1', revokedFrom(now()))
+  await ended
+  await assert.rejects(ask(), /the node node-1 was removed/)
 })
