@@ -2,7 +2,7 @@
  * Leads a request to the guest of its user: bytes go to the guest where it is on this node, else to the door for nodes of the node that has it.
  * Where nobody has the guest, it is woken, and the request waits.
  */
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Agent } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -70,23 +70,39 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
     if (isHere) return { target: url, changeOrigin: true, headers: request.headers.origin === undefined ? {} : { origin: url } }
     return { target: url, agent: agentTo(target.node), headers: { [userHeader]: encodeURIComponent(user) } }
   }
-  proxy.on('proxyReq', (onward, request) => forwards.note(request, onward))
-  // A stream begins with its head: nothing may come for long.
-  proxy.on('proxyRes', ({ headers }, _request, response) => {
+  proxy.on('proxyReq', (onward, request) => {
+    forwards.note(request, onward)
+    // Nobody has asked for it, and no answer would come.
+    onward.once('upgrade', (_answer, socket) => {
+      socket.destroy()
+      onward.emit('error', new Error('it answers as to an upgrade'))
+    })
+  })
+  proxy.on('proxyRes', (answer, _request, response) => {
+    const { headers } = answer
+    removeHops(headers)
+    // What no answer can have would be thrown where nobody catches it.
+    if (answer.statusCode === undefined || answer.statusCode < 200) answer.statusCode = 502
+    answer.statusMessage = ''
+    // A stream begins with its head: nothing may come for long.
     if (headers['content-type']?.startsWith('text/event-stream') === true) queueMicrotask(() => response.flushHeaders())
   })
-  // What fails is answered where it was forwarded.
-  proxy.on('error', (_error, _request, to) => {
-    if (to !== undefined && 'destroy' in to && !('writeHead' in to)) to.destroy()
+  proxy.on('error', (_error, request, to) => {
+    if (to !== undefined && 'writeHead' in to) answers.refuse(request, to, lostNode)
+    else to?.destroy()
   })
   return {
     async web(visit, response) {
       const target = await lead(visit)
       const { request } = visit
+      removeHops(request.headers)
       await forward(proxy, forwards, { request, response, target, options: optionsFor(target, request), answers })
     },
     async ws({ request, ...visit }, socket, head) {
       const target = await lead({ request, ...visit })
+      removeHops(request.headers)
+      // The guest would wait for a content that nobody sends on.
+      for (const name of ['content-length', 'transfer-encoding']) delete request.headers[name]
       const done = forwards.add(target, () => socket.destroy())
       socket.once('close', done)
       await proxy.ws(request, socket as Socket, optionsFor(target, request), head).catch(() => answers.refuseUpgrade(socket, lostNode))
@@ -94,6 +110,14 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
     underWay: forwards.underWay,
     close: forwards.close,
   }
+}
+
+/**
+ * What counts between two ends of one connection only. Of a body whose length is known, a header that announces trailers ends the process that
+ * sends it on: Node throws it while it pipes.
+ */
+function removeHops(headers: IncomingHttpHeaders): void {
+  for (const name of ['trailer', 'te', 'keep-alive', 'proxy-connection', 'http2-settings']) delete headers[name]
 }
 
 const lostNode = refusal('guest_unreachable', 'The node that has the guest does not answer.', 'Try again: another node takes over.')
