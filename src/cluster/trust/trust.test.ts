@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { issueCertificate, issuedAtOf } from './certificates.ts'
-import { enrol, makeInvite, renewOwn } from './enrolment.ts'
-import { foundCluster, makeNode, readAuthority, readIdentity } from './node-identity.ts'
+import { issueCertificate, issuedAtOf, makeKeyPair } from './certificates.ts'
+import { authorityPath, enrol, joinByToken, makeInvite, renewBy, renewOwn } from './enrolment.ts'
+import { foundCluster, makeNode, readAuthority, readIdentity, writeIdentity } from './node-identity.ts'
 import { isDue } from './renewal.ts'
 import { openRevocations, revokedFrom } from './revocations.ts'
 
@@ -103,6 +105,40 @@ test('what anybody may have written in NATS revokes no node for good, and keeps 
   assert.deepEqual([...revocations.list()], [])
   revocations.add('constructor', now)
   assert.deepEqual([...openRevocations(folder).list()], [['constructor', now]])
+})
+
+test('whatever another node answers, a node that renews or joins stays who it is, and a token is shown to no other node', async (t) => {
+  const folder = join(root, 'authority')
+  const authority = foundCluster(folder, 'node-1', now)
+  const mine = makeNode()
+  const own = join(root, 'renewed')
+  writeIdentity(own, mine, {
+    cert: issueCertificate(readAuthority(folder)!, { name: 'node-2', publicKey: mine.publicKey }, now),
+    ca: authority.ca,
+  })
+  const identity = readIdentity(own)!
+  const liar = makeKeyPair()
+  const cert = issueCertificate(readAuthority(folder)!, { name: 'node-3', publicKey: liar.publicKey }, now)
+  let answer: object = {}
+  const asked: string[] = []
+  const server = createServer({ cert: cert + authority.ca, key: liar.privateKey, minVersion: 'TLSv1.3' }, (request, response) => {
+    asked.push(request.url!)
+    request.resume().once('end', () => response.end(JSON.stringify(request.url === authorityPath ? { ca: authority.ca } : answer)))
+  })
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  t.after(() => void server.close())
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const other = foundCluster(join(root, 'another'), 'node-2', now)
+  for (const wrong of ['', 'no certificate', cert, identity.cert, other.cert, authority.cert]) {
+    answer = { cert: wrong, ca: authority.ca }
+    assert.equal(await renewBy(own, identity, [url]), null, wrong)
+    assert.deepEqual(readIdentity(own), identity)
+  }
+  assert.equal(asked.length, 6)
+  const { token } = makeInvite(folder, url, now)
+  await assert.rejects(joinByToken(join(root, 'joining'), 'node-4', token), /another node answers: node-3/)
+  assert.equal(asked.at(-1), authorityPath, 'the secret was not sent')
+  assert.equal(readIdentity(join(root, 'joining')), null)
 })
 
 test('files that do not belong together are told, with what to do', () => {
