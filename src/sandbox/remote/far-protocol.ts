@@ -4,7 +4,7 @@
  * ends know that the other is there. Each end takes the other for hostile.
  */
 import { z } from 'zod'
-import { isRepositoryName, sandboxTiers } from '../../protocol/index.ts'
+import { isRepositoryName, isTreePath, sandboxTiers } from '../../protocol/index.ts'
 import { failureElsewhere } from '../hands/hands-reply.ts'
 import { failedAnswer } from './local-socket.ts'
 
@@ -23,12 +23,11 @@ export const farQuestion = z.union([
 ])
 export type FarQuestion = z.infer<typeof farQuestion>
 
-/** As a version names it: whoever has the branch could otherwise write what no workspace can have. */
-const isTreePath = (path: string): boolean =>
-  !path.includes('\0') && path.split('/').every((name) => !['', '.', '..'].includes(name) && !isRepositoryName(name))
+/** Whoever has the branch could otherwise write what no workspace can have. */
+const isFarPath = (path: string): boolean => isTreePath(path) && !path.split('/').some(isRepositoryName)
 
 const farChange = z.strictObject({
-  path: z.string().min(1).max(4_096).refine(isTreePath),
+  path: z.string().min(1).max(4_096).refine(isFarPath),
   state: z.enum(['file', 'gone', 'folder', 'new_folder']),
 })
 
