@@ -28,6 +28,8 @@ export const oldGuestMs = 15_000
 export const maxStartFailures = 3
 /** Requests that wait for guests at a door: each holds a connection. */
 export const maxWaitingRequests = 1_000
+/** The same of one user: whose guest does not start must not keep out everybody. */
+export const maxWaitingOfUser = 100
 /** Nodes that speak another protocol only drain. Raised with each change of what nodes say to each other. */
 export const protocolVersion = 1
 /** The next guest of nobody is begun this long after the last one was taken: it takes a second of processor time, which the guest needs first. */

@@ -1,11 +1,13 @@
 /** What strangers send through a door, and what a guest or another node may answer: neither ends the node that forwards it. */
 import assert from 'node:assert/strict'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, connect, createServer as createRawServer, type Server as RawServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../../base/index.ts'
 import { loadDoorParts } from '../../gateway/index.ts'
 import { createClusterView } from '../cluster-view.ts'
+import { maxWaitingOfUser } from '../limits.ts'
 import type { ClusterNode } from '../node.ts'
 import { createDoorAnswers } from './door-answers.ts'
 import { createForwarding } from './forwarding.ts'
@@ -34,12 +36,16 @@ function send(port: number, bytes: string): Promise<string> {
 
 /** A door whose guest is a program of the test. */
 async function openDoor(t: TestContext, guest: Server | RawServer): Promise<number> {
-  const guestUrl = `ws://127.0.0.1:${await listening(t, guest)}/ws`
+  return openDoorTo(t, `ws://127.0.0.1:${await listening(t, guest)}/ws`)
+}
+
+/** @param guestUrl null: no guest starts */
+async function openDoorTo(t: TestContext, guestUrl: string | null): Promise<number> {
   const node: ClusterNode = {
     name: 'node-1',
     view: createClusterView(systemClock, 10_000),
     guestUrl: () => guestUrl,
-    wake: () => assert.fail('the guest is there'),
+    wake: async () => assert.equal(guestUrl, null),
     close: async () => {},
     abandon: async () => [],
   }
@@ -47,16 +53,22 @@ async function openDoor(t: TestContext, guest: Server | RawServer): Promise<numb
   const forwarding = createForwarding({ answers, node: () => node, agentTo: () => assert.fail('the guest is here') })
   t.after(forwarding.close)
   const door = createServer()
-  const visit = { user: 'ann', isForwarded: false, admit: async () => {} }
   door.on('request', (request, response) => {
-    forwarding.web({ ...visit, request }, response).catch((error: unknown) => answers.refuse(request, response, error))
+    forwarding.web(visitOf(request), response).catch((error: unknown) => answers.refuse(request, response, error))
   })
   door.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
-    forwarding.ws({ ...visit, request }, socket, head).catch((error: unknown) => answers.refuseUpgrade(socket, error))
+    forwarding.ws(visitOf(request), socket, head).catch((error: unknown) => answers.refuseUpgrade(socket, error))
   })
   return listening(t, door)
 }
+
+const visitOf = (request: IncomingMessage) => ({
+  request,
+  user: String(request.headers['for'] ?? 'ann'),
+  isForwarded: false,
+  admit: async () => {},
+})
 
 const upgrade = 'Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
 
@@ -107,4 +119,23 @@ test('no answer of a guest or of another node ends the node', async (t) => {
     answer = given
     assert.match(await ask(), got, given)
   }
+})
+
+test('a user whose guest does not start keeps nobody else from waiting', async (t) => {
+  const port = await openDoorTo(t, null)
+  const waiting: Socket[] = []
+  const ask = (user: string): Promise<string> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(`GET /x HTTP/1.1\r\nHost: a\r\nFor: ${user}\r\n\r\n`))
+      waiting.push(socket)
+      socket.on('error', () => {})
+      socket.once('data', (bytes) => resolve(bytes.toString().split('\r\n', 1)[0]!))
+    })
+  const answers = Array.from({ length: maxWaitingOfUser + 20 }, () => ask('ann'))
+  let refused = 0
+  for (const answer of answers) void answer.then((line) => (refused += Number(line.startsWith('HTTP/1.1 429'))))
+  while (refused < 20) await pause(10)
+  assert.equal(await Promise.race([ask('bob'), pause(200, 'waits')]), 'waits')
+  assert.equal(refused, 20)
+  for (const socket of waiting) socket.destroy()
 })

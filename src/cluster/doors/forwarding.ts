@@ -7,7 +7,7 @@ import type { Agent } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createProxyServer, type ProxyServer, type ProxyServerOptions } from 'httpxy'
-import { doorCheckMs, doorWaitMs, maxWaitingRequests, wakeAgainMs } from '../limits.ts'
+import { doorCheckMs, doorWaitMs, maxWaitingOfUser, maxWaitingRequests, wakeAgainMs } from '../limits.ts'
 import type { ClusterNode } from '../node.ts'
 import { type DoorAnswers, refusal, userHeader } from './door-answers.ts'
 
@@ -49,19 +49,27 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
   const proxy = createProxyServer({})
   const forwards = createForwards(node)
   let waiting = 0
+  const waitingOf = new Map<string, number>()
   const lead = async (visit: Visit): Promise<Target> => {
     const opened = node()
     if (opened === null) throw refusal('guest_unreachable', 'This node is starting.', 'Try again in a moment.')
     const known = readyTarget(opened, visit)
     if (known !== null) return known
     await visit.admit()
-    if (waiting >= maxWaitingRequests) throw refusal('limit_reached', 'Too many requests wait for guests here.', 'Try again later.')
+    const { user } = visit
+    const own = waitingOf.get(user) ?? 0
+    if (waiting >= maxWaitingRequests || own >= maxWaitingOfUser)
+      throw refusal('limit_reached', 'Too many requests wait for guests here.', 'Try again in a moment.', 1)
     waiting += 1
+    waitingOf.set(user, own + 1)
     try {
       // The node may begin again meanwhile.
       return await waitForTarget(() => node() ?? opened, visit)
     } finally {
       waiting -= 1
+      const left = (waitingOf.get(user) ?? 0) - 1
+      if (left > 0) waitingOf.set(user, left)
+      else waitingOf.delete(user)
     }
   }
   const optionsFor = (target: Target, request: IncomingMessage): ProxyServerOptions => {
