@@ -10,7 +10,7 @@ import { createClusterView } from '../cluster-view.ts'
 import { maxWaitingOfUser } from '../limits.ts'
 import type { ClusterNode } from '../node.ts'
 import { createDoorAnswers } from './door-answers.ts'
-import { createForwarding } from './forwarding.ts'
+import { createForwarding, type Forwarding } from './forwarding.ts'
 
 async function listening<Some extends Server | RawServer>(t: TestContext, server: Some): Promise<number> {
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
@@ -41,11 +41,18 @@ async function openDoor(t: TestContext, guest: Server | RawServer): Promise<numb
 
 /** @param guestUrl null: no guest starts */
 async function openDoorTo(t: TestContext, guestUrl: string | null): Promise<number> {
+  return (await openDoorOf(t, () => guestUrl)).port
+}
+
+async function openDoorOf(
+  t: TestContext,
+  guestUrl: () => string | null,
+): Promise<{ readonly port: number; readonly forwarding: Forwarding }> {
   const node: ClusterNode = {
     name: 'node-1',
     view: createClusterView(systemClock, 10_000),
-    guestUrl: () => guestUrl,
-    wake: async () => assert.equal(guestUrl, null),
+    guestUrl,
+    wake: async () => assert.equal(guestUrl(), null),
     close: async () => {},
     abandon: async () => [],
   }
@@ -60,7 +67,7 @@ async function openDoorTo(t: TestContext, guestUrl: string | null): Promise<numb
     socket.on('error', () => socket.destroy())
     forwarding.ws(visitOf(request), socket, head).catch((error: unknown) => answers.refuseUpgrade(socket, error))
   })
-  return listening(t, door)
+  return { port: await listening(t, door), forwarding }
 }
 
 const visitOf = (request: IncomingMessage) => ({
@@ -138,4 +145,26 @@ test('a user whose guest does not start keeps nobody else from waiting', async (
   assert.equal(await Promise.race([ask('bob'), pause(200, 'waits')]), 'waits')
   assert.equal(refused, 20)
   for (const socket of waiting) socket.destroy()
+})
+
+test('whoever goes while a guest is woken is under way no more', async (t) => {
+  let asked = 0
+  const guest = createServer((_request, response) => void response.end(String((asked += 1))))
+  const url = `ws://127.0.0.1:${await listening(t, guest)}/ws`
+  let guestUrl: string | null = null
+  const { port, forwarding } = await openDoorOf(t, () => guestUrl)
+  for (const more of ['', `Connection: Upgrade\r\n${upgrade}`]) {
+    guestUrl = null
+    const socket = connect(port, '127.0.0.1', () => socket.write(`GET /x HTTP/1.1\r\nHost: a\r\n${more}\r\n`))
+    await pause(100)
+    socket.destroy()
+    await pause(100)
+    guestUrl = url
+    const answer = await send(port, 'GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    assert.match(answer, /^HTTP\/1\.1 200 /)
+    await pause(3_500)
+    assert.equal(forwarding.underWay('ann'), 0)
+    // That a socket has gone from which nobody reads is only noticed later.
+    if (more === '') assert.equal(asked, 1)
+  }
 })

@@ -50,7 +50,13 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
   const forwards = createForwards(node)
   let waiting = 0
   const waitingOf = new Map<string, number>()
-  const lead = async (visit: Visit): Promise<Target> => {
+  /** @param back to whoever asks: who has gone waits no more @returns null: nobody waits for an answer */
+  const lead = async (visit: Visit, back: Duplex | ServerResponse): Promise<Target | null> => {
+    const target = await find(visit, back)
+    // What has closed would never say so again: it would count as under way for ever.
+    return back.destroyed ? null : target
+  }
+  const find = async (visit: Visit, back: Duplex | ServerResponse): Promise<Target> => {
     const opened = node()
     if (opened === null) throw refusal('guest_unreachable', 'This node is starting.', 'Try again in a moment.')
     const known = readyTarget(opened, visit)
@@ -62,10 +68,15 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
       throw refusal('limit_reached', 'Too many requests wait for guests here.', 'Try again in a moment.', 1)
     waiting += 1
     waitingOf.set(user, own + 1)
+    const gone = new AbortController()
+    const leave = (): void => gone.abort()
+    back.once('close', leave)
+    if (back.destroyed) leave()
     try {
       // The node may begin again meanwhile.
-      return await waitForTarget(() => node() ?? opened, visit)
+      return await waitForTarget(() => node() ?? opened, visit, gone.signal)
     } finally {
+      back.off('close', leave)
       waiting -= 1
       const left = (waitingOf.get(user) ?? 0) - 1
       if (left > 0) waitingOf.set(user, left)
@@ -101,13 +112,15 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
   })
   return {
     async web(visit, response) {
-      const target = await lead(visit)
+      const target = await lead(visit, response)
+      if (target === null) return
       const { request } = visit
       removeHops(request.headers)
       await forward(proxy, forwards, { request, response, target, options: optionsFor(target, request), answers })
     },
     async ws({ request, ...visit }, socket, head) {
-      const target = await lead({ request, ...visit })
+      const target = await lead({ request, ...visit }, socket)
+      if (target === null) return
       removeHops(request.headers)
       // The guest would wait for a content that nobody sends on.
       for (const name of ['content-length', 'transfer-encoding']) delete request.headers[name]
@@ -139,7 +152,7 @@ function readyTarget({ name, view, guestUrl }: ClusterNode, { user, isForwarded 
 }
 
 /** Waits for a guest that is woken, taken over or moved. @throws OxbowError where none comes */
-async function waitForTarget(nodeNow: () => ClusterNode, visit: Visit): Promise<Target> {
+async function waitForTarget(nodeNow: () => ClusterNode, visit: Visit, gone: AbortSignal): Promise<Target> {
   const { user } = visit
   const late = AbortSignal.timeout(doorWaitMs)
   for (;;) {
@@ -151,9 +164,10 @@ async function waitForTarget(nodeNow: () => ClusterNode, visit: Visit): Promise<
     const failure = view.place(user)?.failure ?? ''
     if (failure !== '' && lease === null)
       throw refusal('guest_unreachable', 'The guest of this user does not start.', 'oxbow cluster where USER says why.')
-    if (late.aborted) throw refusal('guest_unreachable', 'No node has started the guest of this user yet.', 'Try again in a moment.')
+    if (late.aborted || gone.aborted)
+      throw refusal('guest_unreachable', 'No node has started the guest of this user yet.', 'Try again in a moment.')
     if (lease === null) await node.wake(user).catch(() => {})
-    await view.changed(user, AbortSignal.any([late, AbortSignal.timeout(wakeAgainMs)]))
+    await view.changed(user, AbortSignal.any([late, gone, AbortSignal.timeout(wakeAgainMs)]))
   }
 }
 
