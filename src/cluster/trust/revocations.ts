@@ -47,8 +47,12 @@ export function openRevocations(folder: string, now: () => number = Date.now): R
     add(name, at) {
       if (!nodeNameForm.test(name) || at <= (list.get(name) ?? -Infinity) || !(at <= now() + 2 * revokeAheadMs)) return
       list.set(name, at)
-      writeWhole(path, JSON.stringify(Object.fromEntries(list)))
       for (const socket of sockets) if (socket.authorized && peerOf(socket, revocations) === null) socket.destroy()
+      try {
+        writeWhole(path, JSON.stringify(Object.fromEntries(list)))
+      } catch {
+        // Such as a full disk. NATS tells it again after the next start.
+      }
     },
     list: () => list,
     issueAt: (name, now) => Math.max(now, (list.get(name) ?? -Infinity) + certificateStepMs),

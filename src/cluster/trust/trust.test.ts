@@ -96,6 +96,14 @@ test('a certificate that a removed node still gets does not hold, and one by a t
   assert.ok(revocations.isRevoked('node-2', issuedAt(joined.cert)))
 })
 
+test('a node is refused although the disk that remembers it is full', () => {
+  const file = join(root, 'no-folder')
+  writeFileSync(file, '')
+  const revocations = openRevocations(join(file, 'cluster'))
+  revocations.add('node-2', now)
+  assert.ok(revocations.isRevoked('node-2', now))
+})
+
 test('what anybody may have written in NATS revokes no node for good, and keeps no node from starting', () => {
   const folder = join(root, 'forged')
   foundCluster(folder, 'node-1', now)
