@@ -66,6 +66,8 @@ export const renewCheckMs = 3_600_000
 export const handsAckMs = 6_000
 /** Requests for hands that a node looks at before it has room for them. */
 export const handsAtOnce = 16
+/** Sets of labels that hands were ever asked for: each is a queue in NATS. */
+export const maxHandsQueues = 200
 /** How often a node looks for labels that nobody has asked for before. */
 export const handsKeysMs = 10_000
 /** Where a node has no room: the request is offered again after so long. */
