@@ -90,6 +90,8 @@ test('what was changed in the bucket is nobody’s content, and one user’s obj
     for (const [at, key] of keys.entries()) bucket.objects.set(key, parts[at]!)
     await assert.rejects(contentsOf(files), { code: 'store_corrupt', message: /not the ones that were put there/ })
   }
+  bucket.objects.set(keys[0]!, Buffer.alloc(5 * 1024 * 1024))
+  await assert.rejects(contentsOf(files), { code: 'store_failed', message: /larger than what was put there/ })
   for (const [at, key] of keys.entries()) bucket.objects.set(key, good[at]!)
   assert.deepEqual((await contentsOf(files)).get('big'), content)
   assert.equal(await files.collect(), 0)
