@@ -28,6 +28,8 @@ export const oldGuestMs = 15_000
 export const maxStartFailures = 3
 /** Requests that wait for guests at a door: each holds a connection. */
 export const maxWaitingRequests = 1_000
+/** The same of one user: whose guest does not start must not keep out everybody. */
+export const maxWaitingOfUser = 100
 /** Nodes that speak another protocol only drain. Raised with each change of what nodes say to each other. */
 export const protocolVersion = 1
 /** The next guest of nobody is begun this long after the last one was taken: it takes a second of processor time, which the guest needs first. */
@@ -47,6 +49,8 @@ export const tightMb = 300
 /** How long a token for a new machine holds, and how many may be open. */
 export const inviteMs = 3_600_000
 export const maxInvites = 100
+/** Certificates of a removed node that were given out until so long after are revoked, too; less than `earlierMs` of certificates. */
+export const revokeAheadMs: number = 30 * 60_000
 /** Keys that a door has proven and remembers, as hashes. */
 export const keptKeys = 10_000
 /** Keys that a door proves at once for guests that sleep, each with 32 MiB and 50 ms. */
@@ -62,6 +66,8 @@ export const renewCheckMs = 3_600_000
 export const handsAckMs = 6_000
 /** Requests for hands that a node looks at before it has room for them. */
 export const handsAtOnce = 16
+/** Sets of labels that hands were ever asked for: each is a queue in NATS. */
+export const maxHandsQueues = 200
 /** How often a node looks for labels that nobody has asked for before. */
 export const handsKeysMs = 10_000
 /** Where a node has no room: the request is offered again after so long. */

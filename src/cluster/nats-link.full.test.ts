@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { natsSkip, startNats, useNats } from './nats-fixture.ts'
 import { describeLeaseContract } from './lease-contract.ts'
-import { leaseMs, wakeAckMs } from './limits.ts'
+import { leaseMs, maxHandsQueues, wakeAckMs } from './limits.ts'
 import { initCluster, openClusterLink, type Wake } from './nats-link.ts'
 import { foundCluster } from './trust/node-identity.ts'
 
@@ -93,4 +93,17 @@ test('a server that lists NKeys takes the node of this machine by its own, and n
   const credentials = join(folder, 'seed')
   writeFileSync(credentials, `${identity.seed}\n`)
   await (await openClusterLink({ ...server.config, credentials })).close()
+})
+
+test('whoever asks for hands with ever new labels makes no queue for each of them', { skip }, async () => {
+  await using server = await nats.server()
+  await initCluster(server.config)
+  const link = await openClusterLink(server.config)
+  const [one, other] = [await link.hands(), await link.hands()]
+  const request = { id: 'a'.repeat(32), user: 'ann', branch: 'b', home: 'node-1', token: 'b'.repeat(64) }
+  for (let made = 0; made < maxHandsQueues; made += 1) await one.ask(request, [`label-${made}`])
+  await assert.rejects(one.ask(request, ['one-more']), { code: 'limit_reached' })
+  await assert.rejects(other.ask(request, ['label-1', 'label-2']), { code: 'limit_reached' })
+  await other.ask(request, ['label-1'])
+  await link.close()
 })

@@ -11,6 +11,7 @@ import { initCluster, openClusterLink } from '../../src/cluster/nats-link.ts'
 import { startNats } from '../../src/cluster/nats-fixture.ts'
 import { foundCluster } from '../../src/cluster/trust/node-identity.ts'
 import { agentTo } from '../../src/cluster/trust/node-requests.ts'
+import { openRevocations } from '../../src/cluster/trust/revocations.ts'
 import { configSchema } from '../../src/config/index.ts'
 import { openElsewhere } from '../../src/sandbox/index.ts'
 import { makeWorkbench, testBrowser, testLimits, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
@@ -109,7 +110,7 @@ export async function startHandsCluster(): Promise<HandsCluster> {
     url: 'http://127.0.0.1:9',
     config: configSchema.parse({}).cluster,
     machine: { config: { sandbox: testLimits, browser: testBrowser }, folder: join(root, 'home-hands'), imageFolder: root },
-    wire: (node) => ({ agent: agentTo(identity, node, () => false) }),
+    wire: (node) => ({ agent: agentTo(identity, node, openRevocations(trustOf(join(root, 'home')))) }),
     say: () => {},
   })
   made.defer(async () => {

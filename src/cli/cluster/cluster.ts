@@ -14,6 +14,7 @@ import {
   openClusterLink,
   protocolVersion,
   readIdentity,
+  revokedFrom,
   storeAddress,
   trustFolder,
 } from '../../cluster/index.ts'
@@ -236,17 +237,28 @@ export async function clusterDrain(
 
 export async function clusterRemove(
   node: string,
-  options: Options & { readonly dryRun?: boolean | undefined },
+  options: Options & { readonly dryRun?: boolean | undefined; readonly taken?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
   return withLink(terminal, async (link) => {
     const { nodes, leases } = await link.all()
-    if (nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node))
-      throw new OxbowError('bad_input', `${node} is up.`, { hint: `Drain it first, and end it: oxbow cluster drain ${node}` })
+    const isUp =
+      nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node)
+    // Whoever has taken it over does not drain it.
+    if (isUp && options.taken !== true)
+      throw new OxbowError('bad_input', `${plainText(node)} is up.`, {
+        hint: `Drain it first, and end it: oxbow cluster drain ${plainText(node)}. If somebody else has taken it over: --taken`,
+      })
     if (options.dryRun === true) return printPreview({ would: `forget the node ${plainText(node)}`, target: { node } }, options, terminal)
-    await link.revoke(node, Date.now())
+    await link.revoke(node, revokedFrom(Date.now()))
     await link.removeNode(node)
-    return printAnswer({ node, removed: true }, `${node} is forgotten, and its certificate does not hold any more.`, options, terminal)
+    const more = isUp ? ' It was up: leave its NKey out of the settings of NATS, and change the password of Postgres.' : ''
+    return printAnswer(
+      { node, removed: true },
+      `${plainText(node)} is forgotten, and its certificate does not hold any more.${more}`,
+      options,
+      terminal,
+    )
   })
 }
 

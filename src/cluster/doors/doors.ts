@@ -56,7 +56,7 @@ export async function openDoors({ config, identity, folder, revocations, storeUr
   let shown = identity
   const agents = new Map<string, Agent>()
   const agentOf = (name: string): Agent => {
-    const known = agents.get(name) ?? agentTo(shown, name, revocations.isRevoked)
+    const known = agents.get(name) ?? agentTo(shown, name, revocations)
     agents.set(name, known)
     return known
   }

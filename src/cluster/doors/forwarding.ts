@@ -2,12 +2,12 @@
  * Leads a request to the guest of its user: bytes go to the guest where it is on this node, else to the door for nodes of the node that has it.
  * Where nobody has the guest, it is woken, and the request waits.
  */
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Agent } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createProxyServer, type ProxyServer, type ProxyServerOptions } from 'httpxy'
-import { doorCheckMs, doorWaitMs, maxWaitingRequests, wakeAgainMs } from '../limits.ts'
+import { doorCheckMs, doorWaitMs, maxWaitingOfUser, maxWaitingRequests, wakeAgainMs } from '../limits.ts'
 import type { ClusterNode } from '../node.ts'
 import { type DoorAnswers, refusal, userHeader } from './door-answers.ts'
 
@@ -49,19 +49,38 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
   const proxy = createProxyServer({})
   const forwards = createForwards(node)
   let waiting = 0
-  const lead = async (visit: Visit): Promise<Target> => {
+  const waitingOf = new Map<string, number>()
+  /** @param back to whoever asks: who has gone waits no more @returns null: nobody waits for an answer */
+  const lead = async (visit: Visit, back: Duplex | ServerResponse): Promise<Target | null> => {
+    const target = await find(visit, back)
+    // What has closed would never say so again: it would count as under way for ever.
+    return back.destroyed ? null : target
+  }
+  const find = async (visit: Visit, back: Duplex | ServerResponse): Promise<Target> => {
     const opened = node()
     if (opened === null) throw refusal('guest_unreachable', 'This node is starting.', 'Try again in a moment.')
     const known = readyTarget(opened, visit)
     if (known !== null) return known
     await visit.admit()
-    if (waiting >= maxWaitingRequests) throw refusal('limit_reached', 'Too many requests wait for guests here.', 'Try again later.')
+    const { user } = visit
+    const own = waitingOf.get(user) ?? 0
+    if (waiting >= maxWaitingRequests || own >= maxWaitingOfUser)
+      throw refusal('limit_reached', 'Too many requests wait for guests here.', 'Try again in a moment.', 1)
     waiting += 1
+    waitingOf.set(user, own + 1)
+    const gone = new AbortController()
+    const leave = (): void => gone.abort()
+    back.once('close', leave)
+    if (back.destroyed) leave()
     try {
       // The node may begin again meanwhile.
-      return await waitForTarget(() => node() ?? opened, visit)
+      return await waitForTarget(() => node() ?? opened, visit, gone.signal)
     } finally {
+      back.off('close', leave)
       waiting -= 1
+      const left = (waitingOf.get(user) ?? 0) - 1
+      if (left > 0) waitingOf.set(user, left)
+      else waitingOf.delete(user)
     }
   }
   const optionsFor = (target: Target, request: IncomingMessage): ProxyServerOptions => {
@@ -70,23 +89,41 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
     if (isHere) return { target: url, changeOrigin: true, headers: request.headers.origin === undefined ? {} : { origin: url } }
     return { target: url, agent: agentTo(target.node), headers: { [userHeader]: encodeURIComponent(user) } }
   }
-  proxy.on('proxyReq', (onward, request) => forwards.note(request, onward))
-  // A stream begins with its head: nothing may come for long.
-  proxy.on('proxyRes', ({ headers }, _request, response) => {
+  proxy.on('proxyReq', (onward, request) => {
+    forwards.note(request, onward)
+    // Nobody has asked for it, and no answer would come.
+    onward.once('upgrade', (_answer, socket) => {
+      socket.destroy()
+      onward.emit('error', new Error('it answers as to an upgrade'))
+    })
+  })
+  proxy.on('proxyRes', (answer, _request, response) => {
+    const { headers } = answer
+    removeHops(headers)
+    // What no answer can have would be thrown where nobody catches it.
+    if (answer.statusCode === undefined || answer.statusCode < 200) answer.statusCode = 502
+    answer.statusMessage = ''
+    // A stream begins with its head: nothing may come for long.
     if (headers['content-type']?.startsWith('text/event-stream') === true) queueMicrotask(() => response.flushHeaders())
   })
-  // What fails is answered where it was forwarded.
-  proxy.on('error', (_error, _request, to) => {
-    if (to !== undefined && 'destroy' in to && !('writeHead' in to)) to.destroy()
+  proxy.on('error', (_error, request, to) => {
+    if (to !== undefined && 'writeHead' in to) answers.refuse(request, to, lostNode)
+    else to?.destroy()
   })
   return {
     async web(visit, response) {
-      const target = await lead(visit)
+      const target = await lead(visit, response)
+      if (target === null) return
       const { request } = visit
+      removeHops(request.headers)
       await forward(proxy, forwards, { request, response, target, options: optionsFor(target, request), answers })
     },
     async ws({ request, ...visit }, socket, head) {
-      const target = await lead({ request, ...visit })
+      const target = await lead({ request, ...visit }, socket)
+      if (target === null) return
+      removeHops(request.headers)
+      // The guest would wait for a content that nobody sends on.
+      for (const name of ['content-length', 'transfer-encoding']) delete request.headers[name]
       const done = forwards.add(target, () => socket.destroy())
       socket.once('close', done)
       await proxy.ws(request, socket as Socket, optionsFor(target, request), head).catch(() => answers.refuseUpgrade(socket, lostNode))
@@ -94,6 +131,14 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
     underWay: forwards.underWay,
     close: forwards.close,
   }
+}
+
+/**
+ * What counts between two ends of one connection only. Of a body whose length is known, a header that announces trailers ends the process that
+ * sends it on: Node throws it while it pipes.
+ */
+function removeHops(headers: IncomingHttpHeaders): void {
+  for (const name of ['trailer', 'te', 'keep-alive', 'proxy-connection', 'http2-settings']) delete headers[name]
 }
 
 const lostNode = refusal('guest_unreachable', 'The node that has the guest does not answer.', 'Try again: another node takes over.')
@@ -107,7 +152,7 @@ function readyTarget({ name, view, guestUrl }: ClusterNode, { user, isForwarded 
 }
 
 /** Waits for a guest that is woken, taken over or moved. @throws OxbowError where none comes */
-async function waitForTarget(nodeNow: () => ClusterNode, visit: Visit): Promise<Target> {
+async function waitForTarget(nodeNow: () => ClusterNode, visit: Visit, gone: AbortSignal): Promise<Target> {
   const { user } = visit
   const late = AbortSignal.timeout(doorWaitMs)
   for (;;) {
@@ -119,9 +164,10 @@ async function waitForTarget(nodeNow: () => ClusterNode, visit: Visit): Promise<
     const failure = view.place(user)?.failure ?? ''
     if (failure !== '' && lease === null)
       throw refusal('guest_unreachable', 'The guest of this user does not start.', 'oxbow cluster where USER says why.')
-    if (late.aborted) throw refusal('guest_unreachable', 'No node has started the guest of this user yet.', 'Try again in a moment.')
+    if (late.aborted || gone.aborted)
+      throw refusal('guest_unreachable', 'No node has started the guest of this user yet.', 'Try again in a moment.')
     if (lease === null) await node.wake(user).catch(() => {})
-    await view.changed(user, AbortSignal.any([late, AbortSignal.timeout(wakeAgainMs)]))
+    await view.changed(user, AbortSignal.any([late, gone, AbortSignal.timeout(wakeAgainMs)]))
   }
 }
 

@@ -57,9 +57,10 @@ export async function openPeerDoor(deps: PeerDoorDeps): Promise<PeerDoor> {
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
     const lead = async (): Promise<void> => {
-      const visit = visitOf(deps, request)
-      const peer = peerOf(request.socket as TLSSocket, revocations) ?? ''
-      if (!takes(request, socket, head, peer)) await forwarding.ws(visit, socket, head)
+      if (isForwarded(request)) return forwarding.ws(visitOf(deps, request), socket, head)
+      const peer = nodeOf(deps, request)
+      if (!takes(request, socket, head, peer))
+        throw refusal('not_found', 'No node connects to this address.', 'Run the same version on every node.')
     }
     lead().catch((error: unknown) => answers.refuseUpgrade(socket, error))
   })
@@ -77,34 +78,48 @@ function contextOf({ cert, key, ca }: NodeIdentity) {
   return { cert: cert + ca, key, ca, minVersion: 'TLSv1.3', secureOptions: constants.SSL_OP_NO_TICKET } as const
 }
 
+/** What a node asks for itself names no user, and what it forwards names one: nobody behind another door speaks as the node that leads here. */
+const isForwarded = ({ headers }: IncomingMessage): boolean => headers[userHeader] !== undefined
+
 async function serve(deps: PeerDoorDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { identity, folder, forwarding, isReady, isTaken, revocations, now } = deps
-  const json = (value: unknown): void => void response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
-  if (request.url === authorityPath) return json({ ca: identity.ca })
+  if (isForwarded(request)) await deps.forwarding.web(visitOf(deps, request), response)
+  else response.setHeader('content-type', 'application/json').end(JSON.stringify(await answerTo(deps, request)))
+}
+
+/** @throws OxbowError for what no node asks */
+async function answerTo(deps: PeerDoorDeps, request: IncomingMessage): Promise<unknown> {
+  const { identity, folder, isReady, isTaken, revocations, now } = deps
+  if (request.url === authorityPath) return { ca: identity.ca }
   if (request.url === joinPath && request.method === 'POST') {
     const peer = peerOf(request.socket as TLSSocket, revocations)
     const body = await bodyOf(request)
     if (peer === null && isTaken(nameIn(body)))
       throw refusal('bad_input', 'Another node of this cluster has this name.', 'Give each node a name of its own: cluster.node.')
-    return json(enrol(folder, body, peer, now()))
+    return enrol(folder, body, peer, now(), revocations.issueAt)
   }
-  const visit = visitOf(deps, request)
-  if (request.url === '/healthz' && visit.user === '') return json({ node: identity.name, ready: isReady(), at: now() })
-  await forwarding.web(visit, response)
+  nodeOf(deps, request)
+  if (request.url === '/healthz') return { node: identity.name, ready: isReady(), at: now() }
+  throw refusal('not_found', 'Nodes ask nothing at this address.', 'Run the same version on every node.')
+}
+
+/** @returns the node that asks @throws OxbowError `unauthenticated` for whoever is no node */
+function nodeOf({ revocations }: PeerDoorDeps, request: IncomingMessage): string {
+  const peer = peerOf(request.socket as TLSSocket, revocations)
+  if (peer !== null) return peer
+  throw refusal(
+    'unauthenticated',
+    'This is the door for other nodes: it needs a certificate of this cluster.',
+    'People and programs use cluster.door; a new machine joins with a token: oxbow cluster invite.',
+  )
 }
 
 /** @throws OxbowError `unauthenticated` for whoever is no node */
-function visitOf({ revocations }: PeerDoorDeps, request: IncomingMessage): Visit {
-  if (peerOf(request.socket as TLSSocket, revocations) === null)
-    throw refusal(
-      'unauthenticated',
-      'This is the door for other nodes: it needs a certificate of this cluster.',
-      'People and programs use cluster.door; a new machine joins with a token: oxbow cluster invite.',
-    )
-  const user = request.headers[userHeader]
+function visitOf(deps: PeerDoorDeps, request: IncomingMessage): Visit {
+  nodeOf(deps, request)
+  const user = String(request.headers[userHeader])
   delete request.headers[userHeader]
   // The door before has let it in.
-  return { request, user: typeof user === 'string' ? decodeURIComponent(user) : '', isForwarded: true, admit: async () => {} }
+  return { request, user: decodeURIComponent(user), isForwarded: true, admit: async () => {} }
 }
 
 function nameIn(body: unknown): string {

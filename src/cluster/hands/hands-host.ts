@@ -26,8 +26,8 @@ export interface HandsHostDeps {
 }
 
 export interface HandsHost {
-  /** @returns false: it is no connection to hands */
-  takes(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  /** @param peer the node that connects @returns false: it is no connection to hands */
+  takes(request: IncomingMessage, socket: Duplex, head: Buffer, peer: string): boolean
   /** Places that are taken. */
   used(): number
   close(): Promise<void>
@@ -74,11 +74,13 @@ export async function startHandsHost(deps: HandsHostDeps): Promise<HandsHost> {
   }, sweepMs)
   return {
     used: () => all.size,
-    takes(request, socket, head) {
+    takes(request, socket, head, peer) {
       const id = handsPath(request)
       if (id === null) return false
       const given = all.get(id)
-      if (admit(request, socket, head, given?.offer.request.token ?? null)) given?.place.serve(socket as Socket)
+      // Whoever reads the queue knows the token, too: it counts from the node that has asked.
+      const token = given?.offer.request.home === peer ? given.offer.request.token : null
+      if (admit(request, socket, head, token)) given?.place.serve(socket as Socket)
       return true
     },
     async close() {

@@ -6,9 +6,10 @@ import { type JsMsg, jetstream, jetstreamManager, StorageType } from '@nats-io/j
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { z } from 'zod'
+import { OxbowError } from '../../base/index.ts'
 import type { LeasePort } from '../lease.ts'
 import { leasePort } from '../lease-keys.ts'
-import { handsAckMs, handsAtOnce, handsKeysMs, leaseMs } from '../limits.ts'
+import { handsAckMs, handsAtOnce, handsKeysMs, leaseMs, maxHandsQueues } from '../limits.ts'
 import { parseNote } from '../notes.ts'
 import { addWorkQueue, makeWorkStream, takeWork } from '../work-queue.ts'
 
@@ -77,6 +78,7 @@ export async function openHandsQueue(connection: NatsConnection): Promise<HandsQ
     async ask(request, labels) {
       const queue = queueOf(labels)
       if (!made.has(queue)) {
+        await assertQueues(connection, queue)
         await addQueue(connection, queue)
         made.add(queue)
         connection.publish(names.told, queue)
@@ -122,6 +124,16 @@ export async function openHandsQueue(connection: NatsConnection): Promise<HandsQ
       )
     },
   }
+}
+
+/** Each set of labels has a queue of its own, which stays: who names them may be a model. @throws OxbowError `limit_reached` */
+async function assertQueues(connection: NatsConnection, queue: string): Promise<void> {
+  const { consumers, streams } = await jetstreamManager(connection)
+  const { state } = await streams.info(names.requests)
+  if (state.consumer_count < maxHandsQueues || (await consumers.info(names.requests, queue).catch(() => null)) !== null) return
+  throw new OxbowError('limit_reached', `Hands were asked for with ${maxHandsQueues} sets of labels already.`, {
+    hint: 'Ask for labels that were asked for before, or for none: `oxbow cluster nodes` shows the ones that there are.',
+  })
 }
 
 function noteIn(entry: Awaited<ReturnType<KV['get']>>): HandsNote | null {

@@ -3,21 +3,28 @@
  * an hour, and the new machine shows it there (`oxbow cluster join TOKEN`). The token names the authority by its fingerprint, so neither side
  * can be deceived on the way. Only public keys travel.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createPrivateKey, randomBytes, timingSafeEqual, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { errorMessage, OxbowError, writeWhole } from '../../base/index.ts'
 import { inviteMs, maxInvites } from '../limits.ts'
-import { type Authority, fingerprintOf, issueCertificate, makeKeyPair, nodeNameForm } from './certificates.ts'
-import { askNode } from './node-requests.ts'
+import { type Authority, commonNameOf, fingerprintOf, issueCertificate, makeKeyPair, nodeNameForm } from './certificates.ts'
+import { askNode, type Trust } from './node-requests.ts'
 import { makeNode, type NodeIdentity, readAuthority, readIdentity, writeIdentity } from './node-identity.ts'
+import type { Revocations } from './revocations.ts'
 
 const invite = z.object({ hash: z.string(), until: z.number() })
 const inviteFile = 'invites.json'
 
 const tokenMark = 'oxbow-join-1.'
-const tokenSchema = z.object({ url: z.url(), ca: z.string().regex(/^[0-9a-f]{64}$/), secret: z.string().min(20).max(100) })
+/** `node`: which one is to answer. Another of the cluster, or one that was removed, would have the secret for itself. */
+const tokenSchema = z.object({
+  url: z.url(),
+  ca: z.string().regex(/^[0-9a-f]{64}$/),
+  node: z.string().regex(nodeNameForm).optional(),
+  secret: z.string().min(20).max(100),
+})
 
 const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 
@@ -27,7 +34,7 @@ export function makeInvite(folder: string, url: string, now: number): { readonly
   const secret = randomBytes(24).toString('base64url')
   const until = now + inviteMs
   writeInvites(folder, [...openInvites(folder, now), { hash: hashOf(secret), until }].slice(-maxInvites))
-  const content = { url, ca: fingerprintOf(authority.cert), secret }
+  const content = { url, ca: fingerprintOf(authority.cert), node: readIdentity(folder)?.name, secret }
   return { token: tokenMark + Buffer.from(JSON.stringify(content)).toString('base64url'), until }
 }
 
@@ -75,16 +82,24 @@ export const authorityPath = '/cluster/authority'
 
 /**
  * Answers a machine that wants a certificate: a new one by its token, a node by the certificate that it has.
- * @param peer the node that asks; null: a stranger @throws OxbowError `unauthenticated`, `bad_input`
+ * @param peer the node that asks; null: a stranger
+ * @param issueAt when a certificate of a node counts as given out; see `Revocations`
+ * @throws OxbowError `unauthenticated`, `bad_input`
  */
-export function enrol(folder: string, body: unknown, peer: string | null, now: number): z.infer<typeof joinAnswer> {
+export function enrol(
+  folder: string,
+  body: unknown,
+  peer: string | null,
+  now: number,
+  issueAt: Revocations['issueAt'] = (_name, at) => at,
+): z.infer<typeof joinAnswer> {
   const authority = authorityOf(folder)
   const asked = joinRequest.safeParse(body)
   if (!asked.success) throw new OxbowError('bad_input', 'This is no request of a node.', { hint: 'Run the same version on every node.' })
   const { name, publicKey, secret } = asked.data
   const isRenewal = peer !== null && peer === name
   if (!isRenewal && !takeInvite(folder, secret, now)) throw badToken()
-  return { cert: issueCertificate(authority, { name, publicKey }, now), ca: authority.cert }
+  return { cert: issueCertificate(authority, { name, publicKey }, issueAt(name, now)), ca: authority.cert }
 }
 
 function badToken(): OxbowError {
@@ -95,7 +110,7 @@ function badToken(): OxbowError {
 
 /** Makes this machine the node `name`, by a token. @throws OxbowError that says what to do */
 export async function joinByToken(folder: string, name: string, token: string): Promise<NodeIdentity> {
-  const { url, ca: fingerprint, secret } = parseToken(token)
+  const { url, ca: fingerprint, node, secret } = parseToken(token)
   const known = readIdentity(folder)
   if (known !== null)
     throw new OxbowError('bad_input', `This machine is the node ${known.name} of a cluster already.`, {
@@ -109,8 +124,8 @@ export async function joinByToken(folder: string, name: string, token: string): 
       hint: 'Something on the way answers in its place, or the cluster was made anew: oxbow cluster invite',
     })
   const made = makeNode()
-  const answer = joinAnswer.parse(await ask(url, joinPath, ca, { name, publicKey: made.publicKey, secret }))
-  if (answer.ca !== ca) throw badToken()
+  const answer = joinAnswer.parse(await ask(url, joinPath, { ca }, { name, publicKey: made.publicKey, secret }, node))
+  if (answer.ca !== ca || !isIdentity(answer, name, made.key)) throw badToken()
   writeIdentity(folder, made, answer)
   return readIdentity(folder)!
 }
@@ -121,7 +136,8 @@ export async function renewBy(folder: string, identity: NodeIdentity, urls: read
   const body = { name: identity.name, publicKey: made.publicKey }
   for (const url of urls) {
     const answer = joinAnswer.safeParse(await askNode({ url, path: joinPath, trust: identity, body }).catch(() => null)).data
-    if (answer === undefined || answer.ca !== identity.ca) continue
+    // Whichever node answers, what it says may cost this one no more than this try.
+    if (answer === undefined || answer.ca !== identity.ca || !isIdentity(answer, identity.name, made.key)) continue
     writeIdentity(folder, { seed: identity.seed, key: made.key }, answer)
     return readIdentity(folder)
   }
@@ -148,6 +164,17 @@ export function issueForServer(folder: string, name: string, hosts: readonly str
 /** Nothing renews it: the check is by `oxbow cluster doctor` on the machine of the server, and a new one by the same verb. */
 const serverDays = 5 * 365
 
+/** @returns whether the authority vouches for this key under this name */
+function isIdentity({ cert, ca }: z.infer<typeof joinAnswer>, name: string, key: string): boolean {
+  try {
+    const certificate = new X509Certificate(cert)
+    const isVouched = certificate.verify(new X509Certificate(ca).publicKey)
+    return isVouched && commonNameOf(certificate) === name && certificate.checkPrivateKey(createPrivateKey(key))
+  } catch {
+    return false
+  }
+}
+
 function isCertificateOf(ca: string, fingerprint: string): boolean {
   try {
     return fingerprintOf(ca) === fingerprint
@@ -168,9 +195,9 @@ function parseToken(token: string): z.infer<typeof tokenSchema> {
   })
 }
 
-async function ask(url: string, path: string, ca: string | null, body?: unknown): Promise<unknown> {
+async function ask(url: string, path: string, trust: Trust | null, body?: unknown, node?: string): Promise<unknown> {
   try {
-    return await askNode({ url, path, trust: ca === null ? null : { ca }, body })
+    return await askNode({ url, path, trust, body, ...(node !== undefined && { node }) })
   } catch (error) {
     if (error instanceof OxbowError) throw error
     throw new OxbowError('guest_unreachable', `The node of the token does not answer at ${url}: ${errorMessage(error)}.`, {

@@ -1,7 +1,7 @@
 /** Requests of this machine to the door for nodes of another: over TLS, to a node that the cluster's authority has named. */
 import { X509Certificate } from 'node:crypto'
 import type { Agent } from 'node:https'
-import type { PeerCertificate } from 'node:tls'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { z } from 'zod'
 import { errorTable, type ErrorCode, OxbowError } from '../../base/index.ts'
 import { commonNameOf, issuedAtOf, nodeNameForm } from './certificates.ts'
@@ -32,11 +32,24 @@ function tlsTo({ ca, cert, key }: Trust, node?: string, isRevoked: Revocations['
   } as const
 }
 
-/** Connections to one node, which are kept. */
-export function agentTo(trust: Trust, node: string, isRevoked: Revocations['isRevoked']): Agent {
+/** Connections to one node, which are kept until it is removed. */
+export function agentTo(trust: Trust, node: string, { isRevoked, watch }: Pick<Revocations, 'isRevoked' | 'watch'>): Agent {
   const { Agent } = process.getBuiltinModule('node:https')
   // No session is taken up again: who answers is checked for each connection.
-  return new Agent({ ...tlsTo(trust, node, isRevoked), maxCachedSessions: 0, keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 })
+  const agent = new Agent({
+    ...tlsTo(trust, node, isRevoked),
+    maxCachedSessions: 0,
+    keepAlive: true,
+    maxSockets: Infinity,
+    maxFreeSockets: 64,
+  })
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (...asked) => {
+    const socket = connect(...asked)
+    watch(socket as TLSSocket)
+    return socket
+  }
+  return agent
 }
 
 interface NodeRequest {

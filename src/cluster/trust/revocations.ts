@@ -8,22 +8,36 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { z } from 'zod'
 import { writeWhole } from '../../base/index.ts'
+import { revokeAheadMs } from '../limits.ts'
 import { commonNameOf, issuedAtOf, nodeNameForm } from './certificates.ts'
 
 /** By the names of nodes: certificates from before this time, in unix milliseconds, do not hold. */
 const listSchema = z.record(z.string().max(100), z.number())
 const file = 'revoked.json'
+/** Certificates tell time in seconds. */
+const certificateStepMs = 1_000
+
+/**
+ * @returns the time from before which certificates of a node that is removed now do not hold: a while ahead, because the clock of the machine with
+ * the authority may be, and because a node that hears of its removal first may have its certificate renewed there
+ */
+export function revokedFrom(now: number): number {
+  return now + revokeAheadMs
+}
 
 export interface Revocations {
   isRevoked(name: string, issuedAt: number): boolean
   /** Certificates of a node from before `at` do not hold from now on, and its connections end. */
   add(name: string, at: number): void
   list(): ReadonlyMap<string, number>
+  /** @returns when a certificate that a node gets now counts as given out: one that has joined again was not removed */
+  issueAt(name: string, now: number): number
   /** Ends the connection when the node at its other end is removed. */
   watch(socket: TLSSocket): void
 }
 
-export function openRevocations(folder: string): Revocations {
+/** @param now by which what NATS tells is judged: whoever can write there ends nodes, but not for good */
+export function openRevocations(folder: string, now: () => number = Date.now): Revocations {
   const path = join(folder, file)
   const known = existsSync(path) ? listSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) : {}
   const list = new Map(Object.entries(known))
@@ -31,12 +45,17 @@ export function openRevocations(folder: string): Revocations {
   const revocations: Revocations = {
     isRevoked: (name, issuedAt) => issuedAt <= (list.get(name) ?? -Infinity),
     add(name, at) {
-      if (at <= (list.get(name) ?? -Infinity)) return
+      if (!nodeNameForm.test(name) || at <= (list.get(name) ?? -Infinity) || !(at <= now() + 2 * revokeAheadMs)) return
       list.set(name, at)
-      writeWhole(path, JSON.stringify(Object.fromEntries(list)))
       for (const socket of sockets) if (socket.authorized && peerOf(socket, revocations) === null) socket.destroy()
+      try {
+        writeWhole(path, JSON.stringify(Object.fromEntries(list)))
+      } catch {
+        // Such as a full disk. NATS tells it again after the next start.
+      }
     },
     list: () => list,
+    issueAt: (name, now) => Math.max(now, (list.get(name) ?? -Infinity) + certificateStepMs),
     watch(socket) {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))

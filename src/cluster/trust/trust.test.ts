@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { issueCertificate } from './certificates.ts'
-import { enrol, makeInvite, renewOwn } from './enrolment.ts'
-import { foundCluster, makeNode, readAuthority, readIdentity } from './node-identity.ts'
+import { issueCertificate, issuedAtOf, makeKeyPair } from './certificates.ts'
+import { authorityPath, enrol, joinByToken, makeInvite, renewBy, renewOwn } from './enrolment.ts'
+import { foundCluster, makeNode, readAuthority, readIdentity, writeIdentity } from './node-identity.ts'
 import { isDue } from './renewal.ts'
-import { openRevocations } from './revocations.ts'
+import { openRevocations, revokedFrom } from './revocations.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'oxbow-trust-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -72,6 +74,79 @@ test('a removed node stays removed after a restart, and its next certificate hol
   assert.ok(!again.isRevoked('node-3', issuedAt(now - 1_000)))
   again.add('node-2', now - 10_000)
   assert.deepEqual([...openRevocations(folder).list()], [['node-2', now]])
+})
+
+test('a certificate that a removed node still gets does not hold, and one by a token does', () => {
+  const folder = join(root, 'removing')
+  foundCluster(folder, 'node-1', now)
+  const revocations = openRevocations(folder, () => now)
+  const { publicKey } = makeNode()
+  const issuedAt = (cert: string): number => issuedAtOf(new X509Certificate(cert))
+  // The authority has not heard of it yet, and its clock is five minutes ahead.
+  const renewed = enrol(folder, { name: 'node-2', publicKey }, 'node-2', now + 300_000, revocations.issueAt)
+  revocations.add('node-2', revokedFrom(now))
+  assert.ok(revocations.isRevoked('node-2', issuedAt(renewed.cert)))
+  const { token } = makeInvite(folder, 'https://node-1:7701', now)
+  const { secret } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as { secret: string }
+  const joined = enrol(folder, { name: 'node-2', publicKey, secret }, null, now, revocations.issueAt)
+  assert.ok(!revocations.isRevoked('node-2', issuedAt(joined.cert)))
+  assert.ok(new X509Certificate(joined.cert).validFromDate.getTime() <= now)
+  // Removed again, at once.
+  revocations.add('node-2', revokedFrom(now + 2_000))
+  assert.ok(revocations.isRevoked('node-2', issuedAt(joined.cert)))
+})
+
+test('a node is refused although the disk that remembers it is full', () => {
+  const file = join(root, 'no-folder')
+  writeFileSync(file, '')
+  const revocations = openRevocations(join(file, 'cluster'))
+  revocations.add('node-2', now)
+  assert.ok(revocations.isRevoked('node-2', now))
+})
+
+test('what anybody may have written in NATS revokes no node for good, and keeps no node from starting', () => {
+  const folder = join(root, 'forged')
+  foundCluster(folder, 'node-1', now)
+  const revocations = openRevocations(folder, () => now)
+  for (const name of ['x'.repeat(101), '__proto__', 'Node 1', '', '..']) revocations.add(name, now)
+  for (const at of [now + 365 * day, Number.MAX_VALUE, Infinity, NaN]) revocations.add('node-2', at)
+  assert.deepEqual([...revocations.list()], [])
+  revocations.add('constructor', now)
+  assert.deepEqual([...openRevocations(folder).list()], [['constructor', now]])
+})
+
+test('whatever another node answers, a node that renews or joins stays who it is, and a token is shown to no other node', async (t) => {
+  const folder = join(root, 'authority')
+  const authority = foundCluster(folder, 'node-1', now)
+  const mine = makeNode()
+  const own = join(root, 'renewed')
+  writeIdentity(own, mine, {
+    cert: issueCertificate(readAuthority(folder)!, { name: 'node-2', publicKey: mine.publicKey }, now),
+    ca: authority.ca,
+  })
+  const identity = readIdentity(own)!
+  const liar = makeKeyPair()
+  const cert = issueCertificate(readAuthority(folder)!, { name: 'node-3', publicKey: liar.publicKey }, now)
+  let answer: object = {}
+  const asked: string[] = []
+  const server = createServer({ cert: cert + authority.ca, key: liar.privateKey, minVersion: 'TLSv1.3' }, (request, response) => {
+    asked.push(request.url!)
+    request.resume().once('end', () => response.end(JSON.stringify(request.url === authorityPath ? { ca: authority.ca } : answer)))
+  })
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  t.after(() => void server.close())
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const other = foundCluster(join(root, 'another'), 'node-2', now)
+  for (const wrong of ['', 'no certificate', cert, identity.cert, other.cert, authority.cert]) {
+    answer = { cert: wrong, ca: authority.ca }
+    assert.equal(await renewBy(own, identity, [url]), null, wrong)
+    assert.deepEqual(readIdentity(own), identity)
+  }
+  assert.equal(asked.length, 6)
+  const { token } = makeInvite(folder, url, now)
+  await assert.rejects(joinByToken(join(root, 'joining'), 'node-4', token), /another node answers: node-3/)
+  assert.equal(asked.at(-1), authorityPath, 'the secret was not sent')
+  assert.equal(readIdentity(join(root, 'joining')), null)
 })
 
 test('files that do not belong together are told, with what to do', () => {

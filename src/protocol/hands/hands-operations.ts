@@ -6,6 +6,7 @@
  * Lines and columns count from 1; offsets and sizes are bytes unless named lines. Paths are the real paths inside.
  */
 import { z } from 'zod'
+import { isTreePath } from './hands.ts'
 import { maxSnapshotEntries, maxSurveyEntries } from './hands-frame.ts'
 import { liveOperations, unchanged } from './hands-live-operations.ts'
 
@@ -232,7 +233,7 @@ const folders = {
       entries: z
         .array(
           z.strictObject({
-            path: z.string().max(4_096),
+            path: z.string().max(4_096).refine(isTreePath),
             kind: z.enum(['file', 'link', 'large', 'gone']),
             stamp: z.string().max(120),
           }),

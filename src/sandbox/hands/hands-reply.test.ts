@@ -31,6 +31,13 @@ describe('a reply of hands', () => {
     )
   })
 
+  it('about a snapshot names only files below its folder', () => {
+    const of = (path: string) => kind('snapshot', { snapshot: 's', whole: true, done: true, entries: [{ path, kind: 'file', stamp: '' }] })
+    for (const path of ['a', '.hidden/b c', '...', 'a..b/c\\d', '.git/config']) assert.equal(of(path), 'ok', path)
+    for (const path of ['', '.', '..', '../state/x', 'a/../../b', '/etc/passwd', 'a//b', 'a/', 'a/.', 'a\0b'])
+      assert.equal(of(path), 'garbage', path)
+  })
+
   it('about a patch or a move says only what those can do', () => {
     const file = {
       path: '/shared/a',

@@ -1,9 +1,8 @@
 /** Parses replies of hands. A hostile program may control everything in a sandbox, so each reply is checked against a schema and limits. */
 import { z } from 'zod'
-import { OxbowError } from '../../base/index.ts'
+import { type ErrorCode, type Failure, OxbowError } from '../../base/index.ts'
 import { joinContent } from '../../protocol/index.ts'
 import { handsOperations } from '../../protocol/hands/hands-operations.ts'
-import type { ErrorCode } from '../../base/index.ts'
 import type { HandsOp, HandsOps } from '../../protocol/index.ts'
 import { maxFailureText, maxReplyValues } from '../limits.ts'
 
@@ -33,6 +32,14 @@ const handsCodes = [
 
 const text = z.string().max(maxFailureText)
 const failure = z.strictObject({ code: z.enum(handsCodes), message: text, hint: text })
+/** As another node tells it: any other code is only that something failed there. */
+export const failureElsewhere = failure.extend({ code: z.enum(handsCodes).catch('sandbox_failed') })
+
+/** The text is untrusted: for a model it is fenced like a result. */
+export function untrustedError({ code, message, hint }: Failure): OxbowError {
+  return new OxbowError(code, message, { hint, data: { labels: ['untrusted'] } })
+}
+
 const refusal = z.strictObject({ failure })
 const accepted = z.strictObject({ ok: z.looseObject({}), bytes: z.int().nonnegative().optional() })
 
@@ -58,9 +65,7 @@ export function parseReply<Op extends HandsOp>(op: Op, message: string, content:
     return reply.success ? { kind: 'ok', output: reply.data } : { kind: 'garbage', problem: `a reply to ${op} has the wrong shape` }
   }
   if (content.length > 0) return { kind: 'garbage', problem: 'a failure has bytes' }
-  const { code, message: what, hint } = refused.data.failure
-  // The text is untrusted: for a model it is fenced like a result.
-  return { kind: 'failed', error: new OxbowError(code, what, { hint, data: { labels: ['untrusted'] } }) }
+  return { kind: 'failed', error: untrustedError(refused.data.failure) }
 }
 
 /**

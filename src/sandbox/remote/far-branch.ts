@@ -14,6 +14,7 @@ import {
   sandboxTiers,
   type SandboxStatus,
 } from '../../protocol/index.ts'
+import { untrustedError } from '../hands/hands-reply.ts'
 import { keepHands } from '../keep-hands.ts'
 import { farLostMs, farPingMs, farWaitMs, maxChangesLineBytes, maxPassLineBytes, passAnswerMs } from '../limits.ts'
 import {
@@ -109,7 +110,7 @@ async function holdPlace({ path, clock = systemClock }: ElsewhereDeps, hello: st
   if (answer === null || !('held' in answer)) {
     stop()
     signal.throwIfAborted()
-    throw wrongAnswer(node, answer !== null && 'failure' in answer ? answer.failure.message : undefined)
+    throw answer !== null && 'failure' in answer ? untrustedError(answer.failure) : wrongAnswer(node)
   }
   let state: 'held' | 'lost' | 'ended' = 'held'
   let heardAt = clock.monotonicMs()
@@ -181,7 +182,7 @@ async function openBranch(deps: ElsewhereDeps, { request, node, hello, hold, end
     stop: AbortSignal,
     maxBytes = maxPassLineBytes,
   ): Promise<Answered<Field>> => {
-    const answer = await askRunner(path, question, farAnswer, `hands on ${node}`, { hello, signal: stop, maxBytes })
+    const answer = await askRunner(path, question, farAnswer, `hands on ${node}`, { hello, signal: stop, maxBytes, toldBy: untrustedError })
     if (field in answer) return answer as Answered<Field>
     throw wrongAnswer(node)
   }

@@ -4,7 +4,8 @@
  * ends know that the other is there. Each end takes the other for hostile.
  */
 import { z } from 'zod'
-import { isRepositoryName, sandboxTiers } from '../../protocol/index.ts'
+import { isRepositoryName, isTreePath, sandboxTiers } from '../../protocol/index.ts'
+import { failureElsewhere } from '../hands/hands-reply.ts'
 import { failedAnswer } from './local-socket.ts'
 
 /** Another one is refused. Raised with each change of what is below. */
@@ -22,12 +23,11 @@ export const farQuestion = z.union([
 ])
 export type FarQuestion = z.infer<typeof farQuestion>
 
-/** As a version names it: whoever has the branch could otherwise write what no workspace can have. */
-const isTreePath = (path: string): boolean =>
-  !path.includes('\0') && path.split('/').every((name) => !['', '.', '..'].includes(name) && !isRepositoryName(name))
+/** Whoever has the branch could otherwise write what no workspace can have. */
+const isFarPath = (path: string): boolean => isTreePath(path) && !path.split('/').some(isRepositoryName)
 
 const farChange = z.strictObject({
-  path: z.string().min(1).max(4_096).refine(isTreePath),
+  path: z.string().min(1).max(4_096).refine(isFarPath),
   state: z.enum(['file', 'gone', 'folder', 'new_folder']),
 })
 
@@ -38,11 +38,11 @@ export const farAnswer = z.union([
     version,
     ready: z.boolean(),
     tier: z.enum(sandboxTiers as ['process', 'container', 'micro_vm']),
-    provider: z.string().max(200),
+    provider: z.string().regex(/^\P{C}{0,200}$/u),
   }),
   z.strictObject({ made: version }),
   z.strictObject({ changes: z.array(farChange).readonly().nullable() }),
-  failedAnswer,
+  z.strictObject({ failure: failureElsewhere }),
 ])
 export type FarAnswer = z.infer<typeof farAnswer>
 

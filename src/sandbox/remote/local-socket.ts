@@ -109,19 +109,21 @@ export function failedAnswerTo(error: unknown, code: ErrorCode, otherHint = 'Try
 
 /**
  * Asks the runner of this guest.
- * @param about what the runner would answer, for people @throws OxbowError as the runner says, or `sandbox_failed`; what `signal` was aborted with
+ * @param about what the runner would answer, for people
+ * @param toldBy what its failures are taken for; absent: it is believed
+ * @throws OxbowError as the runner says, or `sandbox_failed`; what `signal` was aborted with
  */
 export async function askRunner<Answer extends object>(
   path: string,
   question: object,
   answers: { parse(value: unknown): Answer },
   about: string,
-  options: Parameters<typeof askLine>[2],
+  { toldBy = toError, ...options }: Parameters<typeof askLine>[2] & { readonly toldBy?: (failure: Failure) => OxbowError },
 ): Promise<Exclude<Answer, FailedAnswer>> {
   try {
     const answer = answers.parse(await askLine(path, question, options))
     if (!('failure' in answer)) return answer as Exclude<Answer, FailedAnswer>
-    throw toError(answer.failure as Failure)
+    throw toldBy(answer.failure as Failure)
   } catch (cause) {
     options.signal?.throwIfAborted()
     if (cause instanceof OxbowError) throw cause

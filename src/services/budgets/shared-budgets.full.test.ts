@@ -108,3 +108,31 @@ test('a user who shares no budget asks nobody', { skip }, async () => {
   assert.equal(asked, 1, 'only once, with the first call')
   await guest.close()
 })
+
+test('while the store cannot say which budgets a user shares, nothing is spent', { skip }, async () => {
+  await using database = await postgres.database()
+  const guest = await openGuest(database, 'ann', 1)
+  const session = await pgDriver(database.url).connect()
+  const admin = adminOf(session)
+  await admin.set(org, 'month', { microDollars: 100, tokens: null })
+  await admin.join(org, 'ann')
+  // The second one answers which they are, and fails where it is asked for the parts.
+  const answers = [false, true, false, false]
+  const account = async () => {
+    const [book] = await Promise.all([guest.budgets.book(), guest.budgets.load({ session: '', actor: '' })])
+    return book.chain('', '').find(({ key }) => key === userScope('ann' as UserId))!
+  }
+  const shared = createSharedBudgets({
+    clock: systemClock,
+    share: async (asks) => {
+      if (answers.shift() === false) throw new Error('the row is locked')
+      return guest.store.share!(asks)
+    },
+    account,
+  })
+  const need = { microDollars: 1_000, tokens: 1 }
+  for (let tries = 0; tries < 3; tries += 1) await assert.rejects(shared.cover(need), /the row is locked/)
+  assert.equal((await shared.cover(need))?.code, 'budget_exhausted')
+  await guest.close()
+  await session.close()
+})

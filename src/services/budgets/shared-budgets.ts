@@ -33,6 +33,8 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
   /** What the user had spent when the store was asked last. */
   let base = noSpend
   let [lookedAt, usedAt] = [-Infinity, 0]
+  /** Until the store has said which they are, nothing is covered. */
+  let isKnown = false
   /** What the account's limit would be without them. */
   let own: Account['limit'] | null = null
   let set: Account['limit'] | null = null
@@ -51,6 +53,7 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
     lookedAt = clock.monotonicMs()
     const found = await share([])
     if (found.length > 0 || budgets.length > 0) await ask(await account(), [])
+    isKnown = true
   }
   const ask = async (user: Account, asks: readonly ShareAsk[]): Promise<void> => {
     // All that was spent by now is on its way to the store before this.
@@ -73,7 +76,7 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
   return {
     async cover(need) {
       usedAt = clock.monotonicMs()
-      if (lookedAt === -Infinity) await inTurn(look)
+      if (!isKnown) await inTurn(async () => isKnown || look())
       else if (usedAt - lookedAt > lookEveryMs) void inTurn(look).catch(() => {})
       if (budgets.length === 0) return null
       return inTurn(async () => {

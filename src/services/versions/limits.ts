@@ -11,6 +11,8 @@ export const saveStampsMs = 2_000
 export const lastVersionsMs = 60_000
 /** A file above this has no version, and no call changes it: it would fill the disk. */
 export const maxLargeFileBytes: number = 4 * 1024 * 1024 * 1024
+/** Files that another node lists of a branch: hands list half as many, and as many that have gone. */
+export const maxFarEntries = 200_000
 /** How often an undo starts over because files have changed while it was planned. */
 export const maxUndoTries = 5
 /** Names in a command that may remove a repository: each costs hands a look. */

@@ -1,9 +1,9 @@
 /** Passes what hands report of the workspace to the thread of the versions: all that has changed, or files by name. */
 import { OxbowError } from '../../base/index.ts'
-import { type BranchChange, type Hands, maxSnapshotEntries } from '../../protocol/index.ts'
+import { type BranchChange, type Hands, isRepositoryName, maxSnapshotEntries } from '../../protocol/index.ts'
 import type { VersionsConfig } from './config.ts'
 import type { Ask } from './thread/version-questions.ts'
-import { maxCollectedBytes, maxLargeFileBytes, snapshotTimeoutMs } from './limits.ts'
+import { maxCollectedBytes, maxFarEntries, maxLargeFileBytes, snapshotTimeoutMs } from './limits.ts'
 
 export interface FilesToTake {
   /** Of files; '': the workspace. */
@@ -21,15 +21,18 @@ interface WholeTake extends FilesToTake {
   readonly also: readonly string[]
   /** Files that somebody else takes. */
   readonly except: readonly string[]
+  /** Another node has the hands: they name no more files than there can be, and none in a repository. */
+  readonly isFar?: boolean
 }
 
 /** Takes all that has changed since a snapshot. @returns the new one */
 export async function takeAll(take: WholeTake): Promise<string> {
-  const { ask, branch, hands, config, since, also, signal } = take
+  const { ask, branch, hands, config, since, also, signal, isFar = false } = take
   const input = { path: '/shared', since, maxEntries: maxSnapshotEntries, ...sizeAndNames(config), also: [...also] }
   const except = new Set(take.except)
   for (let offset = 0; ;) {
     const page = await hands.ask('snapshot', { ...input, offset }, { signal, timeoutMs: snapshotTimeoutMs })
+    if (isFar && (offset > maxFarEntries || page.entries.some(({ path }) => path.split('/').some(isRepositoryName)))) throw wrongFiles()
     if (offset === 0) await ask('begin', { branch, whole: page.whole, except: take.except })
     const entries = page.entries.filter(({ path }) => !except.has(path))
     const { small, large } = await ask('match', { branch, entries })
@@ -38,6 +41,12 @@ export async function takeAll(take: WholeTake): Promise<string> {
     offset += page.entries.length
     if (page.done) return page.snapshot
   }
+}
+
+function wrongFiles(): OxbowError {
+  return new OxbowError('sandbox_failed', 'The node with the hands of this branch names files that no branch has.', {
+    hint: 'See the output of that node. Nothing of it was taken.',
+  })
 }
 
 /** Takes files by name, as they are now: also those that the configuration leaves out. @param paths real ones, from /shared */
@@ -94,13 +103,15 @@ async function takeLarge(
   const none = { ...facts, offset: 0, content: new Uint8Array(), end: 'none' } as const
   if (bytes > maxLargeFileBytes) return ask('large', none)
   try {
-    for (let offset = 0; ;) {
+    // It may have grown since, and whoever has the hands may say that it does so for ever.
+    for (let offset = 0; offset <= maxLargeFileBytes;) {
       const piece = await hands.ask('bytes', { path: name, offset, maxBytes: maxCollectedBytes }, options)
       const isLast = offset + piece.content.length >= piece.totalBytes || piece.content.length === 0
       await ask('large', { ...facts, offset, content: piece.content, end: isLast ? 'last' : 'more' })
       if (isLast) return
       offset += piece.content.length
     }
+    await ask('large', none)
   } catch (error) {
     if (!(error instanceof OxbowError) || !['denied', 'not_found', 'path_refused', 'tool_failed'].includes(error.code)) throw error
     if (error.code !== 'not_found') await ask('large', none)

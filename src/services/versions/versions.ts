@@ -242,13 +242,18 @@ function createTaker({ config, sandbox, store }: VersionsDeps, ask: Ask): Taker 
   let extras: readonly string[] | null = null
   const isLeftOut = leftOutBy(config.ignore)
   return {
-    async take({ name, sandbox: from }, signal, taken) {
+    async take({ name, sandbox: from, changes }, signal, taken) {
+      const isFar = changes !== undefined
       const since = snapshots.get(name) ?? ''
       snapshots.delete(name)
       const hands = await from.hands('work')
       if (name === '') extras ??= await ask('extras', { ignore: config.ignore })
-      const also = [...(taken.also ?? []), ...(name === '' ? (extras ?? []) : []), ...(store.files === undefined ? [] : allFolders)]
-      const held = await takeAll({ ask, branch: name, hands, config, signal, since, also, except: taken.except?.() ?? [] })
+      const also = [
+        ...(taken.also ?? []),
+        ...(name === '' ? (extras ?? []) : []),
+        ...(store.files === undefined || isFar ? [] : allFolders),
+      ]
+      const held = await takeAll({ ask, branch: name, hands, config, signal, since, also, except: taken.except?.() ?? [], isFar })
       if (taken.also !== undefined) extras = null
       return () => void snapshots.set(name, held)
     },

@@ -1,7 +1,7 @@
 /** A bucket of an S3-compatible server, over the official client, which is loaded with the first request. */
 import { errorMessage, OxbowError } from '../../base/index.ts'
 import type { BucketPlace } from './files-place.ts'
-import { bucketTimeoutMs, bucketTries } from './limits.ts'
+import { bucketTimeoutMs, bucketTries, partBytes } from './limits.ts'
 
 export interface Bucket {
   /** Durable when it resolves. */
@@ -41,7 +41,11 @@ export async function openBucket({ bucket, endpoint, region, prefix, key, secret
     async get(name) {
       const read = async (): Promise<Uint8Array | null> => {
         try {
-          const { Body: body } = await client.send(new s3.GetObjectCommand({ Bucket: bucket, Key: prefix + name }))
+          const { Body: body, ContentLength: bytes = Infinity } = await client.send(
+            new s3.GetObjectCommand({ Bucket: bucket, Key: prefix + name }),
+          )
+          // It is held in memory, and somebody else may have put it there.
+          if (bytes > partBytes) throw new Error(`${name} is larger than what was put there`)
           return (await body?.transformToByteArray()) ?? null
         } catch (error) {
           if (error instanceof s3.NoSuchKey) return null

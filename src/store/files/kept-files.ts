@@ -9,6 +9,7 @@
  *
  * The tables belong to clusters, as the one of the leases: they are no part of a store that is moved or backed up.
  */
+import { createHash } from 'node:crypto'
 import { OxbowError, type UserId } from '../../base/index.ts'
 import type { GuestLease } from '../../config/index.ts'
 import { staleLease } from '../postgres/lease-fence.ts'
@@ -129,7 +130,7 @@ export function openKeptFiles(place: FilesPlace): KeptFiles {
       const opened = await bucket()
       const listed = await opened.list(`${user}/`)
       const named = await ask({ text: `select "place", "name" from "cluster_packs" where "user" = $1 and "place" <> ''`, values: [user] })
-      const kept = new Set(named.map(([at, name]) => `${user}/${at as string}/${name as string}/`))
+      const kept = new Set(named.map(([at, name]) => `${user}/${objectsOf(at as string).at}/${name as string}/`))
       // Objects of a newer lease are somebody else's, who may be about to name them.
       const unnamed = listed.filter((key) => !kept.has(key.slice(0, key.lastIndexOf('/') + 1)) && isOfLease(key, lease))
       await opened.remove(unnamed)
@@ -226,7 +227,7 @@ interface Ways {
 interface Placed {
   readonly pack: NewPack
   readonly parts: number
-  /** Of the objects in the bucket; empty: in the database. */
+  /** Of the objects in the bucket, see `objectsOf`; empty: in the database. */
   readonly at: string
   readonly bodies: readonly Buffer[]
 }
@@ -238,13 +239,27 @@ async function placeOf({ place, ask, bucket }: Ways & { readonly place: FilesPla
   if (place.bucket !== null && pack.bytes > minBucketBytes) {
     const at = `${lease.term}-${lease.epoch}`
     const opened = await bucket()
-    for (let part = 0; part < parts; part += 1) await opened.put(`${user}/${at}/${pack.name}/${part}`, bodyOf(part))
-    return { parts, at, bodies: [] }
+    const hash = createHash('sha256')
+    for (let part = 0; part < parts; part += 1) {
+      const body = bodyOf(part)
+      hash.update(body)
+      await opened.put(`${user}/${at}/${pack.name}/${part}`, body)
+    }
+    return { parts, at: `${at}.${hash.digest('hex')}`, bodies: [] }
   }
   if (parts === 1) return { parts, at: '', bodies: [bodyOf(0)] }
   const text = `insert into "cluster_parts" ("user", "name", "part", "body") values ($1, $2, $3, $4) on conflict do nothing`
   for (let part = 0; part < parts; part += 1) await ask({ text, values: [user, pack.name, part, bodyOf(part)] })
   return { parts, at: '', bodies: [] }
+}
+
+/**
+ * What a row says of a content in the bucket: the lease under which it was written, and its hash. Whoever can write in the bucket, and not in the
+ * database, changes nothing that anybody reads. Rows of older versions have no hash.
+ */
+function objectsOf(place: string): { readonly at: string; readonly sha256: string } {
+  const [at = '', sha256 = ''] = place.split('.')
+  return { at, sha256 }
 }
 
 function pushQuery(
@@ -307,12 +322,16 @@ async function readPacks(
     const found = new Map(rows.map(([name, parts, at]) => [name as string, { parts: parts as number, at: at as string }]))
     const first = new Map((await ask({ text: bodies, values: [user, names] })).map(([name, body]) => [name as string, body as Uint8Array]))
     for (const pack of some) {
-      const { parts = 0, at = '' } = found.get(pack.name) ?? {}
+      const { parts = 0, at: place = '' } = found.get(pack.name) ?? {}
+      const { at, sha256 } = objectsOf(place)
+      const hash = sha256 === '' ? null : createHash('sha256')
       for (let part = 0, offset = 0; part < parts; part += 1) {
         const held = part === 0 && at === '' ? first.get(pack.name) : undefined
         const body =
           held ?? (at === '' ? await partOf(ask, user, pack.name, part) : await (await bucket()).get(`${user}/${at}/${pack.name}/${part}`))
         if (body === null) throw missing(pack.name)
+        hash?.update(body)
+        if (part === parts - 1 && hash !== null && hash.digest('hex') !== sha256) throw changed(pack.name)
         const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
         take(pack, { offset, content, last: part === parts - 1 })
         offset += content.length
@@ -358,6 +377,12 @@ function behind({ node }: GuestLease): OxbowError {
       hint: 'The next start of the guest takes them over. It needs a sandbox: oxbow doctor',
     },
   )
+}
+
+function changed(name: string): OxbowError {
+  return new OxbowError('store_corrupt', `The contents ${name} of files in the bucket are not the ones that were put there.`, {
+    hint: 'See who can write in the bucket. A node that had the user before has them, too: oxbow cluster move USER NODE. Else restore a backup of the bucket.',
+  })
 }
 
 function missing(name: string): OxbowError {
