@@ -151,7 +151,7 @@ interface Connection {
 /** One session, made anew where it was lost; all statements are safe to repeat. */
 function createConnection({ address, user, lease }: FilesPlace): Connection {
   const { shown } = parseAddress(address)
-  const driver = openPgDriver({ url: address, connections: 1, name: `oxbow, files of ${user}` })
+  const driver = openPgDriver({ url: address, connections: 1, name: `oxbow, files of ${user}`, isWatched: true })
   let open: Promise<PostgresSession> | null = null
   const connect = async (): Promise<PostgresSession> => {
     const session = await driver.connect()
