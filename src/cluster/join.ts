@@ -85,19 +85,24 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
   // Closed from the last to the first.
   await using opened = new AsyncDisposableStack()
   const doors = opened.adopt(await openDoors({ config, identity, folder, revocations, storeUrl }), (made) => made.close())
-  const link = opened.adopt(await openClusterLink(config, identity), (made) => made.close())
+  let held = identity
+  const link = opened.adopt(await openClusterLink(config, () => held), (made) => made.close())
   await refuseNamesake(link, identity, doors.peerUrl)
   const runs = opened.adopt(await openRuns(options, identity, { doors, revocations }), (made) => made.close())
   const reopen = async (): Promise<ClusterLink> => {
-    await initCluster(config, identity)
-    return openClusterLink(config, identity)
+    await initCluster(config, held)
+    return openClusterLink(config, () => held)
   }
   // What ten thousand users who sleep were told by is garbage at once.
   opened.adopt(watchIdleMemory(), (watch) => watch.close())
   const kept = opened.adopt(await keepNode({ start: runs.start, reopen, onNode: doors.open, say }, link), (made) => made.close())
   // Hands of others go before the guests of this node move.
   opened.defer(runs.leave)
-  opened.defer(keepRenewed({ folder, identity, node: kept.node, say, use: doors.show, clock: systemClock }))
+  const use = (renewed: NodeIdentity): void => {
+    held = renewed
+    doors.show(renewed)
+  }
+  opened.defer(keepRenewed({ folder, identity, node: kept.node, say, use, clock: systemClock }))
   const parts = opened.move()
   return { name, url: doors.url, close: () => parts.disposeAsync() }
 }
