@@ -160,8 +160,9 @@ async function openRuns(
         freeMb: () => freemem() / 2 ** 20,
         hands: () => ({ used: opened.used(), capacity: config.hands.capacity }),
         startGuest: async (user, lease, turn) => {
-          const forHands = await opened.listen(user, setup(user).workspace.ipc)
-          return starter.start(user, { ...lease, door: `${door}/users/${encodeURIComponent(user)}`, hands: forHands }, turn)
+          const socket = await opened.listen(user, setup(user).workspace.ipc)
+          const given = { ...lease, door: `${door}/users/${encodeURIComponent(user)}`, hands: socket.path }
+          return untilGone(starter.start(user, given, turn), socket.end)
         },
         alarms,
         restOf: (guest) => restingOf(guest, config.idle_min * 60_000, rest),
@@ -177,6 +178,18 @@ async function openRuns(
       starter.close()
       await alarms.close()
     },
+  }
+}
+
+/** @param end is called when the guest has ended, or has not started */
+async function untilGone<Guest extends Pick<NodeGuest, 'gone'>>(starting: Promise<Guest>, end: () => void): Promise<Guest> {
+  try {
+    const guest = await starting
+    void guest.gone.then(end)
+    return guest
+  } catch (error) {
+    end()
+    throw error
   }
 }
 
