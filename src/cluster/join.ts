@@ -10,7 +10,8 @@ import type { Resting } from './idle-guest.ts'
 import { nearRunMs } from './limits.ts'
 import { keepNode } from './keep-node.ts'
 import { type ClusterLink, initCluster, openClusterLink } from './nats-link.ts'
-import { type ClusterNode, type NodeGuest, startNode } from './node.ts'
+import type { NodeGuest } from './keep-user.ts'
+import { type ClusterNode, startNode } from './node.ts'
 import type { NodeView } from './notes.ts'
 import { createStarter } from './start-guest.ts'
 import { joinByToken } from './trust/enrolment.ts'
@@ -74,53 +75,46 @@ async function identify({ config, folder, token }: JoinOptions): Promise<NodeIde
   })
 }
 
-/** @throws OxbowError where the cluster cannot be reached, or another node has this name */
+/** What it has opened is closed where it fails. @throws OxbowError where the cluster cannot be reached, or another node has this name */
 export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
   const { config, folder, storeUrl, say } = options
   const identity = await identify(options)
   const { name } = identity
   const revocations = openRevocations(folder)
   const { openDoors } = await import('./doors/doors.ts')
-  const doors = await openDoors({ config, identity, folder, revocations, storeUrl })
-  const { url: door, peerUrl: url } = doors
-  try {
-    const link = await openClusterLink(config, identity)
-    try {
-      const other = (await link.all()).nodes.find((node) => node.name === name && node.url !== url)
-      // One that was killed a moment ago had another port, where the system chooses it.
-      if (other !== undefined && (await askClock(identity, other, systemClock.now)) !== null)
-        throw new OxbowError('bad_config', `Another node of this cluster has the name ${name} (${other.url}).`, {
-          hint: 'Give each node a name of its own: cluster.node.',
-        })
-      const runs = await openRuns(options, identity, { doors, revocations })
-      const reopen = async (): Promise<ClusterLink> => {
-        await initCluster(config, identity)
-        return openClusterLink(config, identity)
-      }
-      // What ten thousand users who sleep were told by is garbage at once.
-      const idleMemory = watchIdleMemory()
-      const kept = await keepNode({ start: runs.start, reopen, onNode: doors.open, say }, link)
-      const stopRenewal = keepRenewed({ folder, identity, node: kept.node, say, use: doors.show, clock: systemClock })
-      return {
-        name,
-        url: door,
-        async close() {
-          stopRenewal()
-          idleMemory.close()
-          await runs.leave()
-          await kept.close()
-          await runs.close()
-          await doors.close()
-        },
-      }
-    } catch (error) {
-      await link.close()
-      throw error
-    }
-  } catch (error) {
-    await doors.close()
-    throw error
+  // Closed from the last to the first.
+  await using opened = new AsyncDisposableStack()
+  const doors = opened.adopt(await openDoors({ config, identity, folder, revocations, storeUrl }), (made) => made.close())
+  let held = identity
+  const link = opened.adopt(await openClusterLink(config, () => held), (made) => made.close())
+  await refuseNamesake(link, identity, doors.peerUrl)
+  const runs = opened.adopt(await openRuns(options, identity, { doors, revocations }), (made) => made.close())
+  const reopen = async (): Promise<ClusterLink> => {
+    await initCluster(config, held)
+    return openClusterLink(config, () => held)
   }
+  // What ten thousand users who sleep were told by is garbage at once.
+  opened.adopt(watchIdleMemory(), (watch) => watch.close())
+  const kept = opened.adopt(await keepNode({ start: runs.start, reopen, onNode: doors.open, say }, link), (made) => made.close())
+  // Hands of others go before the guests of this node move.
+  opened.defer(runs.leave)
+  const use = (renewed: NodeIdentity): void => {
+    held = renewed
+    doors.show(renewed)
+  }
+  opened.defer(keepRenewed({ folder, identity, node: kept.node, say, use, clock: systemClock }))
+  const parts = opened.move()
+  return { name, url: doors.url, close: () => parts.disposeAsync() }
+}
+
+/** @throws OxbowError `bad_config` where another node that is up has this name */
+async function refuseNamesake(link: ClusterLink, identity: NodeIdentity, url: string): Promise<void> {
+  const other = (await link.all()).nodes.find((node) => node.name === identity.name && node.url !== url)
+  // One that was killed a moment ago had another port, where the system chooses it.
+  if (other === undefined || (await askClock(identity, other, systemClock.now)) === null) return
+  throw new OxbowError('bad_config', `Another node of this cluster has the name ${identity.name} (${other.url}).`, {
+    hint: 'Give each node a name of its own: cluster.node.',
+  })
 }
 
 interface NodeRuns {
@@ -128,6 +122,7 @@ interface NodeRuns {
   start(link: ClusterLink, onForgotten: () => void): Promise<ClusterNode>
   /** Ends what this machine has for guests of others. */
   leave(): Promise<void>
+  /** Ends that, too, where it has not ended. */
   close(): Promise<void>
 }
 
@@ -140,7 +135,7 @@ async function openRuns(
   const { url: door, peerUrl: url } = doors
   const [{ openAlarms }, rest] = await Promise.all([loadAlarms(), loadRest()])
   const alarms = openAlarms(storeUrl)
-  const starter = createStarter({ setup, begin })
+  const starter = createStarter({ setup, begin: config.spare_guest ? begin : () => null })
   const wire = (to: string): object => ({ agent: doors.agentTo(to) })
   let hands: NodeHands | null = null
   return {
@@ -164,12 +159,11 @@ async function openRuns(
         capacity: config.capacity,
         freeMb: () => freemem() / 2 ** 20,
         hands: () => ({ used: opened.used(), capacity: config.hands.capacity }),
-        startGuest: async (user, lease) =>
-          starter.start(user, {
-            ...lease,
-            door: `${door}/users/${encodeURIComponent(user)}`,
-            hands: await opened.listen(user, setup(user).workspace.ipc),
-          }),
+        startGuest: async (user, lease, turn) => {
+          const socket = await opened.listen(user, setup(user).workspace.ipc)
+          const given = { ...lease, door: `${door}/users/${encodeURIComponent(user)}`, hands: socket.path }
+          return untilGone(starter.start(user, given, turn), socket.end)
+        },
         alarms,
         restOf: (guest) => restingOf(guest, config.idle_min * 60_000, rest),
         underWay: doors.underWay,
@@ -179,10 +173,23 @@ async function openRuns(
     },
     leave: async () => hands?.leave(),
     async close() {
+      await hands?.leave()
       await hands?.close()
       starter.close()
       await alarms.close()
     },
+  }
+}
+
+/** @param end is called when the guest has ended, or has not started */
+async function untilGone<Guest extends Pick<NodeGuest, 'gone'>>(starting: Promise<Guest>, end: () => void): Promise<Guest> {
+  try {
+    const guest = await starting
+    void guest.gone.then(end)
+    return guest
+  } catch (error) {
+    end()
+    throw error
   }
 }
 

@@ -32,14 +32,24 @@ export async function keepNode({ start, reopen, onNode, say }: KeepDeps, first: 
     })
     return made
   }
+  const beginAnew = async (): Promise<ClusterNode> => {
+    const link = await reopen()
+    try {
+      return await begin(link)
+    } catch (error) {
+      await link.close()
+      throw error
+    }
+  }
   const restart = async (): Promise<void> => {
     say('NATS has lost what it had stored: this node begins again')
     const users = await node.abandon()
     while (!closing.signal.aborted) {
       try {
-        node = await begin(await reopen())
+        node = await beginAnew()
         onNode(node)
-        for (const user of users) await node.wake(user)
+        // One that is not asked for now comes with its next message: another node must not be begun over this one for that.
+        for (const user of users) await node.wake(user).catch((error: unknown) => say(`${user}: ${errorMessage(error)}`))
         return
       } catch (error) {
         say(errorMessage(error))

@@ -1,4 +1,5 @@
 /** Limits of a cluster, each with its reason. */
+import { availableParallelism } from 'node:os'
 
 /** A lease, and a node's presence, end this long after they were last renewed: how long a takeover waits for a node that may only be slow. */
 export const leaseMs = 10_000
@@ -24,6 +25,11 @@ export const doorCheckMs = 250
 export const doorWaitMs = 30_000
 /** How long a node waits for the guest before, of a node process that was killed, to end. */
 export const oldGuestMs = 15_000
+/**
+ * Guests that a node starts at once; the others wait in order, with their leases. Each takes half a second of a processor, and waits for Postgres and
+ * the disk for about as long: when hundreds are taken over, more at once would only make the first one as slow as the last.
+ */
+export const startsAtOnce: number = Math.min(32, 2 * availableParallelism())
 /** A guest that fails so often in a row is not started again until somebody asks for it. */
 export const maxStartFailures = 3
 /** Requests that wait for guests at a door: each holds a connection. */

@@ -9,7 +9,10 @@ import { natsSkip, startNats, useNats } from './nats-fixture.ts'
 import { describeLeaseContract } from './lease-contract.ts'
 import { leaseMs, maxHandsQueues, wakeAckMs } from './limits.ts'
 import { initCluster, openClusterLink, type Wake } from './nats-link.ts'
-import { foundCluster } from './trust/node-identity.ts'
+import type { NodeView } from './notes.ts'
+import { issueCertificate } from './trust/certificates.ts'
+import { issueForServer } from './trust/enrolment.ts'
+import { foundCluster, makeNode, readAuthority } from './trust/node-identity.ts'
 
 const skip = natsSkip()
 const nats = useNats()
@@ -106,4 +109,42 @@ test('whoever asks for hands with ever new labels makes no queue for each of the
   await assert.rejects(other.ask(request, ['label-1', 'label-2']), { code: 'limit_reached' })
   await other.ask(request, ['label-1'])
   await link.close()
+})
+
+test('a node whose certificate was renewed comes back to NATS when the one of its start has ended', { skip }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-natstls-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const first = foundCluster(folder, 'node-1', Date.now())
+  const authority = readAuthority(folder)!
+  const own = issueForServer(folder, 'nats', ['localhost', '127.0.0.1'], Date.now())
+  for (const [file, text] of Object.entries({ 'server.crt': own.cert, 'server.key': own.key })) writeFileSync(join(folder, file), text)
+  const [cert, key, ca] = ['server.crt', 'server.key', 'ca.crt'].map((file) => JSON.stringify(join(folder, file)))
+  const settings = join(folder, 'nats.conf')
+  writeFileSync(settings, `tls { cert_file: ${cert}, key_file: ${key}, ca_file: ${ca}, verify: true }\n`)
+  await using server = await startNats({ settings, scheme: 'tls' })
+  await initCluster(server.config, first)
+  // Of a node that has run for three months.
+  const endsAt = Date.now() + 4_000
+  const made = makeNode()
+  const short = issueCertificate(authority, { name: 'node-1', publicKey: made.publicKey, days: 0 }, endsAt)
+  let held = { ...first, cert: short, key: made.key }
+  const link = await openClusterLink(server.config, () => held)
+  const stale = await openClusterLink(server.config, held)
+  t.after(() => Promise.all([link.close(), stale.close()]))
+  await server.stop()
+  held = first
+  await sleep(Math.max(0, endsAt - Date.now()) + 1_000)
+  await server.start()
+  const free = { guests: 0, capacity: 1, freeMb: 1_000, labels: [], tier: 'process' } as const
+  const node: NodeView = { name: 'node-1', url: 'https://a', door: '', version: '1', protocol: 1, state: 'up', ...free }
+  // What is written while the connection is down may be lost: nodes write each 2.5 s.
+  for (let tries = 1; ; tries += 1) {
+    const isThere = await link.writeNode(node).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) break
+    assert.ok(tries < 4)
+  }
+  await assert.rejects(stale.writeNode(node))
 })

@@ -104,7 +104,7 @@ interface Buckets {
 
 /** Makes what a cluster has in NATS, and changes what is there to these settings. Loses nothing. @throws OxbowError */
 export async function initCluster(config: ClusterConfig, identity: NodeIdentity | null = null): Promise<void> {
-  const connection = await connectTo(config, identity)
+  const connection = await connectTo(config, () => identity)
   try {
     const kvm = new Kvm(connection)
     const { replicas } = config
@@ -134,7 +134,11 @@ export async function initCluster(config: ClusterConfig, identity: NodeIdentity 
 const addQueue = (connection: NatsConnection, queue: string): Promise<void> =>
   addWorkQueue(connection, names.wakes, { queue, subject: `oxbow.wake.${queue}.*`, ackMs: wakeAckMs })
 
-async function connectTo({ nats, credentials, nats_ca: caFile }: ClusterConfig, identity: NodeIdentity | null): Promise<NatsConnection> {
+/** @param identity as it is whenever a server is connected to: certificates are renewed */
+async function connectTo(
+  { nats, credentials, nats_ca: caFile }: ClusterConfig,
+  identity: () => NodeIdentity | null,
+): Promise<NatsConnection> {
   if (nats.length === 0)
     throw new OxbowError('bad_config', 'This machine belongs to no cluster: cluster.nats is empty.', {
       hint: 'Name the NATS servers of the cluster: oxbow config set cluster.nats \'["nats://host:4222"]\'',
@@ -148,7 +152,7 @@ async function connectTo({ nats, credentials, nats_ca: caFile }: ClusterConfig, 
       reconnectTimeWait: 500,
       pingInterval: 5_000,
       maxPingOut: 2,
-      ...authenticationOf(credentials, identity),
+      ...authenticationOf(credentials, identity()),
       ...(nats.some((url) => url.startsWith('tls:')) && { tls: tlsOf(caFile, identity) }),
     })
   } catch (error) {
@@ -164,10 +168,25 @@ function authenticationOf(credentials: string, identity: NodeIdentity | null) {
   return { authenticator: seed.includes('BEGIN NATS USER JWT') ? credsAuthenticator(bytes) : nkeyAuthenticator(bytes) }
 }
 
-/** The node shows its certificate, and takes servers that the cluster’s own authority vouches for, or the one that is configured. */
-function tlsOf(caFile: string, identity: NodeIdentity | null) {
-  const ca = caFile === '' ? identity?.ca : readConfigured(caFile, 'nats_ca', 'the certificate of an authority, in PEM')
-  return { ...(ca !== undefined && { ca }), ...(identity !== null && { cert: identity.cert, key: identity.key }) }
+/**
+ * The node shows its certificate, and takes servers that the cluster’s own authority vouches for, or the one that is configured. The library reads
+ * these at each connection: after a loss of the server, the certificate of the start may have ended.
+ */
+function tlsOf(caFile: string, identity: () => NodeIdentity | null) {
+  const known = identity()
+  const ca = caFile === '' ? known?.ca : readConfigured(caFile, 'nats_ca', 'the certificate of an authority, in PEM')
+  const trusted = ca === undefined ? {} : { ca }
+  if (known === null) return trusted
+  const shown = (): NodeIdentity => identity() ?? known
+  return {
+    ...trusted,
+    get cert() {
+      return shown().cert
+    },
+    get key() {
+      return shown().key
+    },
+  }
 }
 
 /** @throws OxbowError `bad_config` for a file that cannot be read */
@@ -191,9 +210,15 @@ function natsFault(error: unknown, servers: readonly string[] = []): OxbowError 
   })
 }
 
-/** @throws OxbowError `guest_unreachable` without a server, `not_found` before `oxbow cluster init` */
-export async function openClusterLink(config: ClusterConfig, identity: NodeIdentity | null = null): Promise<ClusterLink> {
-  const connection = await connectTo(config, identity)
+/**
+ * @param identity whose certificate is shown; for a link that lasts, a function that returns the newest one
+ * @throws OxbowError `guest_unreachable` without a server, `not_found` before `oxbow cluster init`
+ */
+export async function openClusterLink(
+  config: ClusterConfig,
+  identity: NodeIdentity | (() => NodeIdentity) | null = null,
+): Promise<ClusterLink> {
+  const connection = await connectTo(config, typeof identity === 'function' ? identity : () => identity)
   try {
     const kvm = new Kvm(connection)
     const [leases, nodes, places, wishes, revoked] = await Promise.all(

@@ -1,48 +1,16 @@
-/**
- * A node: takes the users that somebody wants to reach, holds their leases, and runs their guests. What it does for one user is one loop,
- * `keepUser`: from the lease to its release. Whatever ends it (the lease is lost, the guest is to move, the node drains), the guest ends first.
- */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Clock, errorMessage, type Failure, isOxbowError } from '../base/index.ts'
-import type { GuestLease } from '../config/index.ts'
-import type { ClusterAlarms } from '../store/index.ts'
+/** A node: takes the users that somebody wants to reach, holds their leases, and runs their guests (`keep-user.ts`). */
+import { type Clock, errorMessage } from '../base/index.ts'
 import { type ClusterView, createClusterView } from './cluster-view.ts'
-import { type Resting, untilSleep } from './idle-guest.ts'
+import { type Kept, keepUser, noteOf, type Stop, type UserDeps } from './keep-user.ts'
 import { createLeases, type Leases } from './lease.ts'
-import {
-  arriveMs,
-  dueLookMs,
-  leaseMarginMs,
-  leaseMs,
-  leaveMs,
-  maxStartFailures,
-  noRoomMs,
-  protocolVersion,
-  renewMs,
-  sweepMs,
-  wakeAgainMs,
-} from './limits.ts'
+import { arriveMs, dueLookMs, leaseMarginMs, leaseMs, leaveMs, noRoomMs, protocolVersion, renewMs, sweepMs, wakeAgainMs } from './limits.ts'
 import type { ClusterLink, Wake, WishKey } from './nats-link.ts'
-import type { LeaseNote, NodeView } from './notes.ts'
+import type { NodeView } from './notes.ts'
 import { decideWake, newestProtocol, type PlacementNeeds, shareOf } from './placement.ts'
 
-/** A guest that this node has started. */
-export interface NodeGuest {
-  /** `ws://127.0.0.1:port/ws` */
-  readonly url: string
-  readonly pid: number
-  readonly token: string
-  /** Resolves when it has ended: null after `stop`, else why. */
-  readonly gone: Promise<Failure | null>
-  stop(): Promise<void>
-}
-
-export interface NodeDeps {
+export interface NodeDeps extends UserDeps {
   readonly link: ClusterLink
   readonly clock: Clock
-  readonly name: string
-  /** Of its door for nodes. */
-  readonly url: string
   /** Where people reach it. */
   readonly door: string
   readonly version: string
@@ -54,18 +22,8 @@ export interface NodeDeps {
   readonly freeMb: () => number
   /** Of hands for guests on other nodes; absent: it has none. */
   readonly hands?: () => { readonly used: number; readonly capacity: number }
-  /** @throws where the guest cannot be started */
-  readonly startGuest: (user: string, lease: GuestLease) => Promise<NodeGuest>
-  /** When users who sleep are due, in Postgres. */
-  readonly alarms: Omit<ClusterAlarms, 'close'>
-  /** @returns null where guests never sleep */
-  readonly restOf: (guest: NodeGuest) => Resting | null
-  /** @returns how many requests and terminals of a user are at this node's door */
-  readonly underWay: (user: string) => number
   /** Called once, when NATS has lost what it had stored: the node is of no use any more, and another one is to be started. */
   readonly onForgotten: () => void
-  /** What a person who looks at this node may want to know. */
-  readonly say: (text: string) => void
 }
 
 export interface ClusterNode {
@@ -81,21 +39,6 @@ export interface ClusterNode {
   abandon(): Promise<readonly string[]>
 }
 
-/** Why a guest ends that was not lost. */
-type Stop =
-  | { readonly why: 'lost' | 'leave' }
-  | { readonly why: 'move'; readonly to: string }
-  | { readonly why: 'sleep'; readonly nextAt: number | null }
-
-interface Kept {
-  guest: NodeGuest | null
-  /** Of the guest that was started last. */
-  epoch: number
-  readonly stop: (stop: Stop) => void
-  readonly stopped: Promise<Stop>
-  over: Promise<void>
-}
-
 interface State {
   readonly deps: NodeDeps
   readonly view: ClusterView
@@ -108,6 +51,7 @@ interface State {
   isDraining: boolean
 }
 
+/** Where it fails, guests that it has started end; the connection stays its giver's. @throws what the connection throws */
 export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
   const { link, clock, name } = deps
   const view = createClusterView(clock, leaseMs)
@@ -125,7 +69,7 @@ export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
   }
   const sayProblem = (error: unknown): void => deps.say(errorMessage(error))
   link.onState((text) => deps.say(text))
-  await link.watch({
+  const watcher: Parameters<ClusterLink['watch']>[0] = {
     lease: view.takeLease,
     node: view.takeNode,
     place: view.takePlace,
@@ -139,17 +83,20 @@ export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
         else take().catch(sayProblem)
       } else if ('user' in of && wish !== null && wish.moveTo !== '') move(state, of, wish.moveTo).catch(sayProblem)
     },
-  })
-  // A node that is to drain from before its start never takes one.
-  await present(state)
-  if (!state.isDraining) await take()
-  const timers = [
-    setInterval(() => void Promise.all([leases.renew(), present(state), lookAtTerm(deps)]), renewMs),
-    setInterval(() => sweep(state), sweepMs),
-    setInterval(() => void wakeDue(state), dueLookMs),
-  ]
+  }
+  try {
+    await link.watch(watcher)
+    // A node that is to drain from before its start never takes one.
+    await present(state)
+    if (!state.isDraining) await take()
+  } catch (error) {
+    taking.abort()
+    await endGuests(state)
+    throw error
+  }
+  const stopTimers = startTimers(state)
   const end = async (): Promise<void> => {
-    timers.forEach(clearInterval)
+    stopTimers()
     await link.close()
   }
   return {
@@ -168,12 +115,27 @@ export async function startNode(deps: NodeDeps): Promise<ClusterNode> {
     async abandon() {
       taking.abort()
       const users = [...kept.keys()]
-      for (const each of kept.values()) each.stop({ why: 'lost' })
-      await Promise.all([...kept.values()].map((each) => each.over))
+      await endGuests(state)
       await end()
       return users
     },
   }
+}
+
+/** @returns what stops them */
+function startTimers(state: State): () => void {
+  const { deps, leases } = state
+  const timers = [
+    setInterval(() => void Promise.all([leases.renew(), present(state), lookAtTerm(deps)]), renewMs),
+    setInterval(() => sweep(state), sweepMs),
+    setInterval(() => void wakeDue(state), dueLookMs),
+  ]
+  return () => timers.forEach(clearInterval)
+}
+
+async function endGuests({ kept }: State): Promise<void> {
+  for (const each of kept.values()) each.stop({ why: 'lost' })
+  await Promise.all([...kept.values()].map((each) => each.over))
 }
 
 /** Never rejects: what was not said now is said with the next renewal. */
@@ -210,6 +172,7 @@ function sweep(state: State): void {
   const now = deps.clock.monotonicMs()
   state.goneSince = new Map(view.orphans().map((user) => [user, state.goneSince.get(user) ?? now]))
   const isOwn = shareOf(deps.name, view.nodes(), wakeAgainMs)
+  for (const [user, at] of state.wokenAt) if (now - at >= wakeAgainMs) state.wokenAt.delete(user)
   for (const [user, since] of state.goneSince) {
     if (leases.holds(user) || !isOwn(user, now - since)) continue
     if (now - (state.wokenAt.get(user) ?? -Infinity) < wakeAgainMs) continue
@@ -282,15 +245,16 @@ async function takeWake(state: State, wake: Wake): Promise<void> {
     return wake.taken()
   }
   const epoch = await leases.acquire(user, noteOf(deps, 0, 'starting'))
+  // Of several that were taken at once, others may have filled this node meanwhile.
+  if (epoch !== null && kept.size >= deps.capacity) {
+    await leases.release(user)
+    return wake.later(noRoomMs)
+  }
   if (epoch !== null) {
     begin(state, user, epoch)
     await deps.link.writePlace(user, { node: deps.name, movesTo: '', isWanted: true, failure: '' })
   }
   await wake.taken()
-}
-
-function noteOf({ name: node, url }: NodeDeps, epoch: number, at: LeaseNote['state']): string {
-  return JSON.stringify({ node, url, epoch, state: at } satisfies LeaseNote)
 }
 
 function begin(state: State, user: string, epoch: number): void {
@@ -299,93 +263,12 @@ function begin(state: State, user: string, epoch: number): void {
   state.kept.set(user, kept)
   // At once: who chooses a node next is to count this guest.
   void present(state)
-  kept.over = keepUser(state, user, kept, epoch)
+  kept.over = keepUser({ ...state, wake: (asked) => wakeUser(state, asked) }, user, kept, epoch)
     .catch((error: unknown) => state.deps.say(`${user}: ${errorMessage(error)}`))
     .then(() => {
       state.kept.delete(user)
       return present(state)
     })
-}
-
-/** From the lease to its release. Each guest has an epoch of its own: one that was given up cannot write along with its successor. */
-async function keepUser(state: State, user: string, kept: Kept, firstEpoch: number): Promise<void> {
-  const { deps, leases } = state
-  let failures = 0
-  let stop: Stop | null = null
-  for (let epoch: number | null = firstEpoch; epoch !== null && stop === null;) {
-    const startedAt = deps.clock.monotonicMs()
-    const failure = await runGuest(state, user, kept, epoch).catch((error: unknown) => ({ message: errorMessage(error), ...codeOf(error) }))
-    if ('why' in failure) stop = failure
-    else {
-      failures = deps.clock.monotonicMs() - startedAt > healthyMs ? 1 : failures + 1
-      deps.say(`${user}: ${failure.message}`)
-      if (failures >= maxStartFailures) {
-        await deps.link.writePlace(user, { node: deps.name, movesTo: '', isWanted: false, failure: failure.message }).catch(() => {})
-        break
-      }
-      stop = await Promise.race([kept.stopped, sleep(restartMs * 2 ** failures).then(() => null)])
-      // The old guest may live on somewhere in this machine: the next one has a newer epoch.
-      if (stop === null) epoch = await leases.change(user, noteOf(deps, 0, 'starting')).catch(() => null)
-    }
-  }
-  // Before the lease ends: whoever asks for the user at the same time finds out where the guest goes.
-  if (stop?.why === 'move')
-    await deps.link.writePlace(user, { node: deps.name, movesTo: stop.to, isWanted: true, failure: '' }).catch(() => {})
-  if (stop?.why === 'sleep') await settleSleep(state, user, kept.epoch, stop.nextAt)
-  await leases.release(user)
-  if (stop?.why === 'move') await deps.link.wake(user, stop.to).catch(() => {})
-  else if (stop?.why === 'leave') await wakeUser(state, user).catch(() => {})
-}
-
-/** Where it cannot be noted when the user is to be woken, the guest counts as lost, and is started again. */
-async function settleSleep({ deps }: State, user: string, epoch: number, nextAt: number | null): Promise<void> {
-  const { link, name: node, alarms, say } = deps
-  try {
-    await alarms.set(user, { term: link.term, epoch, node }, nextAt)
-    await link.writePlace(user, { node, isWanted: false, failure: '', isAsleep: true, wakesAt: nextAt })
-    say(`${user}: sleeps${nextAt === null ? '' : ` until ${new Date(nextAt).toISOString()}`}`)
-  } catch (error) {
-    say(`${user}: cannot sleep: ${errorMessage(error)}`)
-  }
-}
-
-/** A guest that has served so long was well. */
-const healthyMs = 30_000
-const restartMs = 100
-
-function codeOf(error: unknown): { readonly code: string } {
-  return { code: isOxbowError(error) ? error.code : 'internal_failure' }
-}
-
-/** @returns why it was stopped, or what it failed with */
-async function runGuest({ deps, leases }: State, user: string, kept: Kept, epoch: number): Promise<Stop | Pick<Failure, 'message'>> {
-  const { link, name, startGuest, restOf, underWay } = deps
-  const guest = await startGuest(user, { term: link.term, epoch, node: name })
-  const over = new AbortController()
-  const show = (): void => {
-    if (over.signal.aborted) return
-    Object.assign(kept, { guest, epoch })
-    void leases.change(user, noteOf(deps, epoch, 'ready')).catch(() => {})
-  }
-  // Terminals wait at their doors meanwhile.
-  const hide = async (): Promise<void> => {
-    kept.guest = null
-    await leases.change(user, noteOf(deps, epoch, 'stopping')).catch(() => null)
-  }
-  deps.say(`${user}: process ${guest.pid} with the lease ${epoch}`)
-  show()
-  try {
-    const slept = untilSleep({ resting: restOf(guest), underWay: () => underWay(user), hide, unhide: show }, over.signal)
-    const sleeping = slept.then(({ nextAt }): Stop => ({ why: 'sleep', nextAt }))
-    const ended = await Promise.race([kept.stopped, guest.gone, sleeping])
-    if (ended === null || !('why' in ended)) return ended ?? { message: 'the guest was stopped' }
-    if (ended.why === 'leave' || ended.why === 'move') void hide()
-    return ended
-  } finally {
-    over.abort()
-    kept.guest = null
-    await guest.stop()
-  }
 }
 
 async function move({ deps, kept, view }: State, of: WishKey & { readonly user: string }, to: string): Promise<void> {

@@ -3,8 +3,17 @@ import { z } from 'zod'
 
 const text = z.string().max(2_000)
 
-/** What the key of a lease says; `url` is the door of the node, and in the state `ready` the guest answers. */
-export const leaseNote = z.object({ node: text, url: text, epoch: z.int(), state: z.enum(['starting', 'ready', 'stopping']) })
+/**
+ * What the key of a lease says; `url` is the door of the node, and in the state `ready` the guest answers. `before`: in the state `starting`, how
+ * many guests the node had to start first when this one came.
+ */
+export const leaseNote = z.object({
+  node: text,
+  url: text,
+  epoch: z.int(),
+  state: z.enum(['starting', 'ready', 'stopping']),
+  before: z.int().optional(),
+})
 export type LeaseNote = Readonly<z.infer<typeof leaseNote>>
 
 /**

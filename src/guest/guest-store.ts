@@ -17,7 +17,7 @@ import {
   storedSecrets,
   zoeyMethods,
 } from '../store/index.ts'
-import { type Json, once, OxbowError, ownValue, systemClock, toFailure } from '../base/index.ts'
+import { isOxbowError, type Json, once, OxbowError, ownValue, systemClock, toFailure } from '../base/index.ts'
 import type { GuestEnvelope, KeyQuestion, KeyReport } from '../config/index.ts'
 
 /** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
@@ -111,7 +111,7 @@ export async function withStoredSecrets(envelope: GuestEnvelope): Promise<GuestE
   const { wantedKeys = [], masterKeys = [] } = envelope
   if (masterKeys.length === 0) return envelope
   try {
-    const sealed = await storedSecrets(wantedKeys, { place: keyPlace(envelope), masters: masterKeys, clock: systemClock })
+    const sealed = await readSealed(envelope, masterKeys)
     const secrets = Object.fromEntries(Object.entries(sealed).filter(([name]) => wantedKeys.includes(name)))
     const unused = Object.entries(sealed).filter(([name, value]) => ownValue({ ...secrets, ...envelope.keys }, name) !== value)
     return { ...envelope, keys: { ...secrets, ...envelope.keys }, unusedSecrets: Object.fromEntries(unused) }
@@ -120,6 +120,18 @@ export async function withStoredSecrets(envelope: GuestEnvelope): Promise<GuestE
     if (error instanceof OxbowError && error.code === 'denied') throw error
     console.error(`secrets cannot be read: ${toFailure(error, 'store_failed', '').message}`)
     return envelope
+  }
+}
+
+async function readSealed(envelope: GuestEnvelope, masters: readonly string[]): Promise<Readonly<Record<string, string>>> {
+  const { wantedKeys = [], config } = envelope
+  const read = (guest: GuestSide) => storedSecrets(wantedKeys, { place: { ...keyPlace(envelope), guest }, masters, clock: systemClock })
+  try {
+    return await read(guestSide(envelope))
+  } catch (error) {
+    // The guest’s role gets its rights when the store is opened, behind this: at its first start the owner of the tables reads.
+    if (config.store.role === '' || !isOxbowError(error, 'bad_config')) throw error
+    return read(keyPlace(envelope).guest)
   }
 }
 
@@ -156,7 +168,7 @@ export function openSecretKeeper(envelope: GuestEnvelope): SecretKeeper | undefi
 function keyPlace(envelope: GuestEnvelope) {
   const { user, workspaceRoot, config, keys } = envelope
   const url = storeAddress({ config: config.store, environment: keys })
-  // As the role of the address: secrets are read before the guest's role has its rights.
+  // Upkeep works as the role of the address.
   return { user, url, file: join(workspaceRoot, 'internal', 'oxbow.db'), guest: { ...guestSide(envelope), role: '' } }
 }
 

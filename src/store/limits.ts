@@ -54,6 +54,13 @@ export const connectMs = 2_000
 export const maxStatementMs = 30_000
 /** How much longer the client waits than the server, so that the server's own message arrives. */
 export const statementGraceMs = 5_000
+/** Where another server may stand in: statements without an answer for so long have their server asked whether it is there. */
+export const silentServerMs = 4_000
+/** How long it has to answer each time, as for any connection, and how often it is asked: after 8 s in all its connections are given up. */
+export const serverAskMs: number = connectMs
+export const serverAsks = 2
+/** How long connections may take to end in order. A server that is gone never says that they have. */
+export const closeMs = 2_000
 /** An idle connection for reading is closed after this: a shared server has few. */
 export const idleSessionMs = 60_000
 /** How long a write waits for a server that is gone: a restart takes one or two seconds, a failover five to ten. */

@@ -44,7 +44,7 @@ export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   const { lease, bucket = null } = choice
   const fenced = lease && { lease }
   const store = await openPostgresStore({ url, user, role, pool, durability, readOnly, exclusive, snapshot, ...fenced })
-  return lease === undefined ? store : { ...store, files: { address: url, user, lease, bucket } }
+  return lease === undefined ? store : { ...store, files: { address: url, user, role, lease, bucket } }
 }
 
 /** @returns null where nothing is encrypted and nothing is to be */

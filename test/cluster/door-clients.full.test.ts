@@ -36,6 +36,11 @@ describe('through the door of another node', { skip }, () => {
     await assert.rejects(open(wrong).models.list(), (error: { status?: number; message?: string }) => error.status === 401)
   })
 
+  test('metrics name the node that has the guest, whatever door they are asked at', async () => {
+    const text = await (await fetch(`${rig.address}/metrics`, { headers })).text()
+    assert.match(text, new RegExp(`^oxbow_cluster_node\\{node="${rig.home.name}"\\} 1$`, 'm'))
+  })
+
   test('the client of Anthropic gets a message', async () => {
     const client = new Anthropic({ apiKey: rig.key, baseURL: rig.address, maxRetries: 0 })
     const { id } = (await client.models.list()).data[0]!

@@ -117,7 +117,7 @@ export async function startHandsCluster(): Promise<HandsCluster> {
     await hands.leave()
     await hands.close()
   })
-  const elsewhere = openElsewhere({ path: await hands.listen('ada', bench.root), status: () => bench.sandbox.status })
+  const elsewhere = openElsewhere({ path: (await hands.listen('ada', bench.root)).path, status: () => bench.sandbox.status })
   made.defer(() => elsewhere.close())
   Object.assign(bench.sandbox, { elsewhere })
   const nodes: FarNode[] = []

@@ -7,6 +7,7 @@ import {
   type HandsNote,
   initCluster,
   joinCluster,
+  type LeaseNote,
   newestProtocol,
   type NodeIdentity,
   nodeName,
@@ -176,9 +177,15 @@ export async function clusterWhere(
     const text =
       lease === null
         ? `${user} ${state === 'asleep' ? 'sleeps' : 'does not run'}${node === '' ? '' : `; it was on ${node} last`}.${describeRest(value)}`
-        : `${user} runs on ${node} (${state}, lease ${value.epoch}); any node leads there: ${value.door}/users/${user}/`
+        : `${user} runs on ${node} (${state}${describeTurn(lease)}, lease ${value.epoch}); any node leads there: ${value.door}/users/${user}/`
     return printAnswer(value, plainText(text), options, terminal)
   })
+}
+
+/** Of a guest that starts: a node starts a few at once. */
+function describeTurn({ state, before = 0 }: LeaseNote): string {
+  if (state !== 'starting' || before === 0) return ''
+  return `: ${before} ${before === 1 ? 'guest was' : 'guests were'} to start before it`
 }
 
 /** What starts it again. */

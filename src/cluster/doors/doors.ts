@@ -51,7 +51,9 @@ export async function openDoors({ config, identity, folder, revocations, storeUr
   const tls = readDoorTls(config.door)
   const [parts, { openServerReader }] = await Promise.all([loadDoorParts(), loadServerReader()])
   const answers = createDoorAnswers(parts)
-  const store = openServerReader(storeUrl)
+  // Closed from the last to the first, and where a door cannot be opened.
+  await using opened = new AsyncDisposableStack()
+  const store = opened.adopt(openServerReader(storeUrl), (made) => made.close())
   let node: ClusterNode | null = null
   let shown = identity
   const agents = new Map<string, Agent>()
@@ -60,32 +62,23 @@ export async function openDoors({ config, identity, folder, revocations, storeUr
     agents.set(name, known)
     return known
   }
-  const endAgents = (): void => {
+  opened.defer(() => {
     for (const agent of agents.values()) agent.destroy()
     agents.clear()
-  }
-  const forwarding = createForwarding({ node: () => node, agentTo: agentOf, answers })
+  })
+  const forwarding = opened.adopt(createForwarding({ node: () => node, agentTo: agentOf, answers }), (made) => made.close())
   const shared = { answers, forwarding, isReady: () => node !== null }
   const keys = createDoorKeys({ parts, store, now: systemClock.now })
   const isTaken = (name: string): boolean => node?.view.node(name) != null
-  const peer = await openPeerDoor({ ...shared, config: config.peer, identity, folder, revocations, isTaken, now: systemClock.now })
-  const people = await openPeopleDoor({
-    ...shared,
-    config: config.door,
-    tls,
-    name: identity.name,
-    parts,
-    keys,
-    webFolder: webFolder(),
-  }).catch(async (error: unknown) => {
-    forwarding.close()
-    await closeServer(peer.server)
-    throw error
-  })
+  const ownPeer = { config: config.peer, identity, folder, revocations, isTaken, now: systemClock.now }
+  const peer = opened.adopt(await openPeerDoor({ ...shared, ...ownPeer }), ({ server }) => closeServer(server))
+  const ownPeople = { config: config.door, tls, name: identity.name, parts, keys, webFolder: webFolder() }
+  const people = opened.adopt(await openPeopleDoor({ ...shared, ...ownPeople }), ({ server }) => closeServer(server))
+  const own = opened.move()
   return {
     url: config.door.url.replace(/\/$/, '') || people.url,
     peerUrl: config.peer.url || peer.url,
-    open: (opened) => void (node = opened),
+    open: (started) => void (node = started),
     underWay: forwarding.underWay,
     between: peer.between,
     agentTo: agentOf,
@@ -95,12 +88,7 @@ export async function openDoors({ config, identity, folder, revocations, storeUr
       // Connections that are in use end by themselves.
       agents.clear()
     },
-    async close() {
-      forwarding.close()
-      await Promise.all([closeServer(people.server), closeServer(peer.server)])
-      endAgents()
-      await store.close()
-    },
+    close: () => own.disposeAsync(),
   }
 }
 

@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream'
 import { createProxyServer, type ProxyServer, type ProxyServerOptions } from 'httpxy'
 import { doorCheckMs, doorWaitMs, maxWaitingOfUser, maxWaitingRequests, wakeAgainMs } from '../limits.ts'
 import type { ClusterNode } from '../node.ts'
+import type { LeaseNote } from '../notes.ts'
 import { type DoorAnswers, refusal, userHeader } from './door-answers.ts'
 
 interface Target {
@@ -164,11 +165,16 @@ async function waitForTarget(nodeNow: () => ClusterNode, visit: Visit, gone: Abo
     const failure = view.place(user)?.failure ?? ''
     if (failure !== '' && lease === null)
       throw refusal('guest_unreachable', 'The guest of this user does not start.', 'oxbow cluster where USER says why.')
-    if (late.aborted || gone.aborted)
-      throw refusal('guest_unreachable', 'No node has started the guest of this user yet.', 'Try again in a moment.')
+    if (late.aborted || gone.aborted) throw refusal('guest_unreachable', notYet(lease), 'Try again in a moment.')
     if (lease === null) await node.wake(user).catch(() => {})
     await view.changed(user, AbortSignal.any([late, gone, AbortSignal.timeout(wakeAgainMs)]))
   }
+}
+
+function notYet(lease: LeaseNote | null): string {
+  const before = lease?.state === 'starting' ? (lease.before ?? 0) : 0
+  if (before === 0) return 'No node has started the guest of this user yet.'
+  return `Many guests start now, and the one of this user waits for its turn: there were ${before} before it.`
 }
 
 interface Forwards {

@@ -1,6 +1,6 @@
 /** Where the doors of a node listen. */
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { OxbowError } from '../../base/index.ts'
 
 interface Place {
@@ -9,8 +9,17 @@ interface Place {
   readonly port: number
 }
 
+/** Connections of a door. A server forgets those that became terminals or carry hands, and would wait for them when it closes. */
+const connections = new WeakMap<Server, Set<Socket>>()
+
 /** @param section of the configuration, for the hint @throws OxbowError `bad_config` where it cannot listen */
 export function listen(server: Server, { host, port }: Place, section: string): Promise<void> {
+  const sockets = new Set<Socket>()
+  connections.set(server, sockets)
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   return new Promise((resolve, reject) => {
     server.once('error', (cause) =>
       reject(
@@ -30,9 +39,9 @@ export function originOf(host: string, server: Server, isTls: boolean): string {
   return `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** Resolves when every connection has ended. */
+/** Ends every connection, and resolves when they have ended. Terminals connect again, to another node. */
 export async function closeServer(server: Server): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
-  server.closeAllConnections()
+  for (const socket of connections.get(server) ?? []) socket.destroy()
   await closed
 }

@@ -5,14 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { OxbowError } from '../../base/index.ts'
+import { once, OxbowError } from '../../base/index.ts'
 import type { ElsewhereAnswer, ElsewhereQuestion, FarEnds } from '../../sandbox/index.ts'
 import { handsWaitMs, maxHandsSockets } from '../limits.ts'
 import type { HandsNote, HandsQueue } from './hands-queue.ts'
 import { dial, tie } from './hands-wire.ts'
 
 export interface HandsHomeDeps {
-  readonly queue: HandsQueue
+  readonly queue: Pick<HandsQueue, 'ask' | 'drop' | 'placeOf'>
   readonly node: string
   readonly ends: Pick<FarEnds, 'listenAt' | 'readLine' | 'failedAnswerTo' | 'elsewhereQuestion'>
   /** See `dial`. */
@@ -20,9 +20,16 @@ export interface HandsHomeDeps {
 }
 
 export interface HandsHome {
-  /** @param folder of the user's sockets @returns the socket at which the guest asks */
-  listen(user: string, folder: string): Promise<string>
+  /** @param folder of the user's sockets */
+  listen(user: string, folder: string): Promise<HandsSocket>
   close(): Promise<void>
+}
+
+/** Where a guest asks. */
+export interface HandsSocket {
+  readonly path: string
+  /** The guest has ended, and what it asked for is needed no more. A guest of the same user that has come since keeps the socket. */
+  end(): void
 }
 
 /** What a branch has last asked for. Each time it is another place: nobody waits for the end of one on a node that is lost. */
@@ -35,20 +42,51 @@ interface Asked {
 
 type Deps = HandsHomeDeps & { readonly asked: Map<string, Asked> }
 
+interface Open {
+  guests: number
+  readonly listening: Promise<{ close(): Promise<void> }>
+}
+
 export function openHandsHome(given: HandsHomeDeps): HandsHome {
   const deps: Deps = { ...given, asked: new Map() }
-  const open = new Map<string, { close(): Promise<void> }>()
+  const open = new Map<string, Open>()
+  const closing = new Map<string, Promise<void>>()
+  const end = (user: string, path: string, kept: Open): void => {
+    kept.guests -= 1
+    if (kept.guests > 0) return
+    open.delete(path)
+    const closed = kept.listening.then((listening) => listening.close()).catch(() => {})
+    closing.set(path, closed)
+    void closed.then(() => closing.get(path) === closed && closing.delete(path))
+    for (const [key, { id, labels }] of deps.asked) {
+      if (!key.startsWith(keyOf(user, ''))) continue
+      deps.asked.delete(key)
+      void deps.queue.drop(id, labels).catch(() => {})
+    }
+  }
   return {
     async listen(user, folder) {
       const path = join(folder, 'elsewhere.sock')
-      if (open.has(path)) return path
-      open.set(
-        path,
-        await deps.ends.listenAt(path, maxHandsSockets, (socket) => void serve(deps, user, socket).catch(() => socket.destroy())),
-      )
-      return path
+      const listen = async () => {
+        await closing.get(path)
+        return deps.ends.listenAt(path, maxHandsSockets, (socket) => void serve(deps, user, socket).catch(() => socket.destroy()))
+      }
+      const kept: Open = open.get(path) ?? { guests: 0, listening: listen() }
+      open.set(path, kept)
+      kept.guests += 1
+      const ended = once(async () => end(user, path, kept))
+      try {
+        await kept.listening
+      } catch (error) {
+        await ended()
+        throw error
+      }
+      return { path, end: () => void ended() }
     },
-    close: async () => void (await Promise.all([...open.values()].map((each) => each.close()))),
+    async close() {
+      await Promise.all([...open.values()].map(async ({ listening }) => (await listening.catch(() => null))?.close()))
+      await Promise.all(closing.values())
+    },
   }
 }
 

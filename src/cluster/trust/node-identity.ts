@@ -5,7 +5,7 @@
  * All of it is in the folder `cluster` of the home, which only its owner can enter. The machine that made the cluster has the authority's key, too.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { createUser, fromSeed } from '@nats-io/nkeys'
 import { errorMessage, OxbowError, writeWhole } from '../../base/index.ts'
@@ -23,7 +23,7 @@ export interface NodeIdentity {
   readonly seed: string
 }
 
-const files = { cert: 'node.crt', key: 'node.key', ca: 'ca.crt', authority: 'ca.key', seed: 'node.nk' } as const
+const files = { cert: 'node.crt', key: 'node.key', nextKey: 'node.key.next', ca: 'ca.crt', authority: 'ca.key', seed: 'node.nk' } as const
 
 /** @returns where a home has what it knows of its cluster */
 export function trustFolder(homeRoot: string): string {
@@ -35,10 +35,14 @@ export function readIdentity(folder: string): NodeIdentity | null {
   if (!existsSync(join(folder, files.cert))) return null
   try {
     const read = (name: keyof typeof files): string => readFileSync(join(folder, files[name]), 'utf8')
-    const [cert, key, ca, seed] = [read('cert'), read('key'), read('ca'), read('seed').trim()]
+    const [cert, ca, seed] = [read('cert'), read('ca'), read('seed').trim()]
     const certificate = new X509Certificate(cert)
     const authority = new X509Certificate(ca)
-    if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error(`${files.key} is not the key of ${files.cert}`)
+    const isKey = (pem: string): boolean => certificate.checkPrivateKey(createPrivateKey(pem))
+    // One that was renewed has its next key until the files were changed to the end.
+    const next = existsSync(join(folder, files.nextKey)) ? read('nextKey') : ''
+    const key = next !== '' && isKey(next) ? next : read('key')
+    if (!isKey(key)) throw new Error(`${files.key} is not the key of ${files.cert}`)
     if (!certificate.verify(authority.publicKey)) throw new Error(`${files.cert} is of another cluster than ${files.ca}`)
     return { name: commonNameOf(certificate), cert, key, ca, seed, nkey: fromSeed(new TextEncoder().encode(seed)).getPublicKey() }
   } catch (error) {
@@ -70,16 +74,17 @@ export function makeNode(): NewNode {
   return { seed: new TextDecoder().decode(pair.getSeed()), nkey: pair.getPublicKey(), publicKey, key: privateKey }
 }
 
-/** The certificate is written last: without it, there is no identity. */
+/** Ended at any moment, it leaves the identity of before, or the new one: the certificate decides which of the two keys counts. */
 export function writeIdentity(
   folder: string,
   { seed, key }: Pick<NewNode, 'seed' | 'key'>,
   { cert, ca }: Pick<NodeIdentity, 'cert' | 'ca'>,
 ): void {
   writeWhole(join(folder, files.seed), `${seed}\n`)
-  writeWhole(join(folder, files.key), key)
+  writeWhole(join(folder, files.nextKey), key)
   writeWhole(join(folder, files.ca), ca)
   writeWhole(join(folder, files.cert), cert)
+  renameSync(join(folder, files.nextKey), join(folder, files.key))
 }
 
 /** Makes the authority of a cluster, and the node of this machine, where they are missing. @throws OxbowError `bad_config` on a node of another */

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { type Clock, errorMessage } from '../../base/index.ts'
 import { renewCheckMs } from '../limits.ts'
-import type { ClusterNode } from '../node.ts'
+import type { NodeView } from '../notes.ts'
 import { renewBy, renewOwn } from './enrolment.ts'
 import { type NodeIdentity, readAuthority } from './node-identity.ts'
 
@@ -10,7 +10,7 @@ interface RenewalDeps {
   /** Of the home. */
   readonly folder: string
   readonly identity: NodeIdentity
-  readonly node: () => Pick<ClusterNode, 'view'>
+  readonly node: () => { readonly view: { nodes(): readonly Pick<NodeView, 'name' | 'url'>[] } }
   readonly say: (text: string) => void
   /** Called with each new certificate. */
   readonly use: (identity: NodeIdentity) => void

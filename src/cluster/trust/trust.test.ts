@@ -1,7 +1,7 @@
 /** Identities on disk, tokens, renewals and revocations, with a clock of the test's own. */
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -58,6 +58,23 @@ test('a certificate is due in its last third, and the node stays who it is', () 
   assert.deepEqual([next.name, next.nkey, next.ca], [identity.name, identity.nkey, identity.ca])
   assert.ok(!isDue(next.cert, now + 65 * day))
   assert.notEqual(next.key, identity.key)
+})
+
+test('a kill in the middle of a renewal leaves the identity of before, or the new one', () => {
+  const folder = join(root, 'killed')
+  const path = (name: string): string => join(folder, name)
+  const before = foundCluster(folder, 'node-1', now)
+  const next = renewOwn(folder, before, now)
+  // Before the certificate was changed, and after.
+  writeFileSync(path('node.crt'), before.cert)
+  writeFileSync(path('node.key'), before.key)
+  writeFileSync(path('node.key.next'), next.key)
+  assert.deepEqual(readIdentity(folder), before)
+  writeFileSync(path('node.crt'), next.cert)
+  assert.deepEqual(readIdentity(folder), next)
+  const last = renewOwn(folder, next, now)
+  assert.deepEqual(readIdentity(folder), last)
+  assert.ok(!existsSync(path('node.key.next')))
 })
 
 test('a removed node stays removed after a restart, and its next certificate holds', () => {

@@ -44,6 +44,12 @@ export const clusterConfig = z
       .describe(
         'A guest that has had no terminal, channel, turn, call or near schedule for so many minutes ends; whoever wants to reach the user, and what is due, starts it again. 0: never.',
       ),
+    spare_guest: z
+      .boolean()
+      .default(true)
+      .describe(
+        'One process is ready ahead to become the next guest, which then starts in a quarter of the time. It holds some 150 MB while nobody needs it: `false` where memory matters more.',
+      ),
     users: z
       .record(
         z.string().max(200),

@@ -128,6 +128,31 @@ void test('metrics are sent as the conventions have them', async () => {
   assert.equal(metrics.get('oxbow.turn.duration')?.['histogram'].dataPoints[0].count, '1')
 })
 
+void test('what a node of a cluster sends and shows names the node, and nothing else does', async () => {
+  for (const node of ['node-1', '']) {
+    await using collector = await startCollector()
+    const fixture = await openFixture({
+      config: on(collector.url, { metrics_interval_s: 1 }),
+      play: inOrder(asks(['test_works']), says('ok')),
+      calls: tools,
+      host: Object.assign(hostWith(), { node }),
+    })
+    await fixture.turn('hello')
+    const outcome = await fixture.kernel.call('telemetry.metrics', {})
+    const { text } = (outcome as unknown as { output: { text: string } }).output
+    assert.equal(text.includes('oxbow_cluster_node{node="node-1"} 1\n'), node !== '', text)
+    assert.equal(text.includes('oxbow_cluster_node'), node !== '')
+    await ended(fixture, () => ['/v1/traces', '/v1/metrics'].every((path) => collector.got.some((request) => request.path === path)))
+    for (const [path, kind] of [
+      ['/v1/traces', 'trace'],
+      ['/v1/metrics', 'metrics'],
+    ] as const) {
+      const sent = JSON.stringify(decoded(kind, collector.got.find((request) => request.path === path)!.body))
+      assert.equal(/"oxbow\.node","value":\{"stringValue":"node-1"/.test(sent), node !== '', sent)
+    }
+  }
+})
+
 void test('off, nothing is sent and nobody watches the journal for it', async () => {
   await using collector = await startCollector()
   await using fixture = await openFixture({

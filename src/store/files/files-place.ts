@@ -7,6 +7,8 @@ export interface FilesPlace {
   /** As people give it; may hold a password. */
   readonly address: string
   readonly user: UserId
+  /** Role that its connection works as; empty: the one of the address. */
+  readonly role: string
   readonly lease: GuestLease
   /** Null: the database keeps large contents, too. */
   readonly bucket: BucketPlace | null

@@ -26,7 +26,7 @@ async function holding(url: string, epoch: number, bucket: BucketPlace | null = 
   const claimed = await openEngine(pgDriver(url), { exclusive: true, lease: leaseOf(epoch) })
   await claimed.engine.open()
   await claimed.store.close()
-  return openKeptFiles({ address: url, user: ann, lease: leaseOf(epoch), bucket })
+  return openKeptFiles({ address: url, user: ann, role: '', lease: leaseOf(epoch), bucket })
 }
 
 async function contentsOf(files: KeptFiles, since = 0): Promise<ReadonlyMap<string, Buffer>> {

@@ -7,7 +7,7 @@
  * The fence is one statement, not a transaction: it locks the row of the lease while it runs, for which a newer claim waits, and does nothing
  * where the row is of another lease. So a paused guest holds no lock, and a stale one changes nothing.
  *
- * The tables belong to clusters, as the one of the leases: they are no part of a store that is moved or backed up.
+ * The guest’s store makes the tables when it claims the lease (`lease-fence.ts`), and gives the guest’s role its rights: what is asked before fails.
  */
 import { createHash } from 'node:crypto'
 import { OxbowError, type UserId } from '../../base/index.ts'
@@ -77,13 +77,6 @@ export interface KeptFiles {
   close(): Promise<void>
 }
 
-const tablesText = `create table if not exists "cluster_files" ("user" text primary key, "head" text not null, "refs" text not null,
-    "seq" bigint not null, "node" text not null, "at" timestamptz not null default now());
-  create table if not exists "cluster_packs" ("user" text not null, "seq" bigint not null, "name" text not null, "kind" text not null,
-    "bytes" bigint not null, "parts" bigint not null, "place" text not null, primary key ("user", "seq"), unique ("user", "name"));
-  create table if not exists "cluster_parts" ("user" text not null, "name" text not null, "part" bigint not null, "body" bytea not null,
-    primary key ("user", "name", "part"))`
-
 /** The row of the lease, if it is this one; it stays locked until the statement has ended. */
 const fence = `"fence" as (select 1 from "cluster_lease" where "user" = $1 and "term" = $2 and "epoch" = $3 for share)`
 
@@ -150,26 +143,10 @@ interface Connection {
 }
 
 /** One session, made anew where it was lost; all statements are safe to repeat. */
-function createConnection({ address, user, lease }: FilesPlace): Connection {
+function createConnection({ address, user, role, lease }: FilesPlace): Connection {
   const { shown } = parseAddress(address)
-  const driver = openPgDriver({ url: address, connections: 1, name: `oxbow, files of ${user}` })
+  const driver = openPgDriver({ url: address, connections: 1, name: `oxbow, files of ${user}`, rows: { user, role }, isWatched: true })
   let open: Promise<PostgresSession> | null = null
-  const connect = async (): Promise<PostgresSession> => {
-    const session = await driver.connect()
-    try {
-      const [found] = await session.rows({ text: `select to_regclass('cluster_parts') is not null`, values: [] })
-      if (found?.[0] !== true) {
-        // Two that make tables at once would fail in the catalog.
-        await session.exec(`begin; select pg_advisory_xact_lock(hashtextextended('oxbow.cluster', 0))`)
-        await session.exec(tablesText)
-        await session.exec('commit')
-      }
-      return session
-    } catch (error) {
-      await session.close()
-      throw error
-    }
-  }
   const drop = async (): Promise<void> => {
     const old = open
     open = null
@@ -180,7 +157,7 @@ function createConnection({ address, user, lease }: FilesPlace): Connection {
       const until = performance.now() + filesPatienceMs
       for (let tries = 0; ; tries += 1) {
         try {
-          const session = await (open ??= connect())
+          const session = await (open ??= driver.connect())
           return await session.rows(query)
         } catch (error) {
           const isLost = (await open?.then((session) => session.isLost()).catch(() => true)) ?? true

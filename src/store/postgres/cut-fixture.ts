@@ -9,6 +9,8 @@ export interface CutLine extends AsyncDisposable {
   /** Nobody answers any more, or somebody does again. */
   close(): void
   open(): void
+  /** The machine of the server is gone without a word: nothing passes any more, and no connection ends or is refused. */
+  silence(): void
   cuts(): number
 }
 
@@ -16,10 +18,15 @@ export async function cutLine(port: number): Promise<CutLine> {
   let plan: { readonly statement: string; readonly when: 'unheard' | 'heard' } | null = null
   let cuts = 0
   let isClosed = false
+  let isSilent = false
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
     if (isClosed) {
       client.destroy()
+      return
+    }
+    if (isSilent) {
+      sockets.add(client.on('error', () => {}).on('close', () => sockets.delete(client)))
       return
     }
     const upstream = connect(port, '127.0.0.1')
@@ -29,11 +36,13 @@ export async function cutLine(port: number): Promise<CutLine> {
       socket.on('error', () => {})
       socket.on('close', () => {
         sockets.delete(socket)
+        if (isSilent) return
         client.destroy()
         upstream.destroy()
       })
     }
     client.on('data', (bytes) => {
+      if (isSilent) return
       if (plan === null || !bytes.includes(plan.statement)) {
         upstream.write(bytes)
         return
@@ -49,6 +58,7 @@ export async function cutLine(port: number): Promise<CutLine> {
       upstream.write(bytes)
     })
     upstream.on('data', (bytes) => {
+      if (isSilent) return
       // By its answer to the commit the server says that it is done; that answer is what gets lost.
       if (!isDone && bytes.includes('COMMIT\0')) client.destroy()
       else client.write(bytes)
@@ -71,6 +81,9 @@ export async function cutLine(port: number): Promise<CutLine> {
     },
     open() {
       isClosed = false
+    },
+    silence() {
+      isSilent = true
     },
     cuts: () => cuts,
     async [Symbol.asyncDispose]() {

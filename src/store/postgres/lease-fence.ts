@@ -4,7 +4,8 @@
  * its own. So a guest that was paused or cut off, and does not know that another node has taken over, cannot write: the check and the rows
  * commit together, and whoever claims a newer lease waits for the same lock.
  *
- * The table belongs to clusters: it is made by the first guest that has a lease, and is no part of a store that is moved or backed up.
+ * The table belongs to clusters, as those next to it: they are made by the first guest that has a lease, and are no part of a store that is moved or
+ * backed up.
  */
 import { OxbowError, type UserId } from '../../base/index.ts'
 import type { GuestLease } from '../../config/index.ts'
@@ -24,6 +25,15 @@ const shareTables = `
     "held_micro_dollars" bigint not null default 0, "held_tokens" bigint not null default 0);
   create table if not exists "cluster_member" ("user" text not null, "budget" text not null references "cluster_budget" on delete cascade,
     "micro_dollars" bigint not null default 0, "tokens" bigint not null default 0, primary key ("user", "budget"))`
+
+/** Files of users; see `../files/kept-files.ts`. */
+const fileTables = `
+  create table if not exists "cluster_files" ("user" text primary key, "head" text not null, "refs" text not null,
+    "seq" bigint not null, "node" text not null, "at" timestamptz not null default now());
+  create table if not exists "cluster_packs" ("user" text not null, "seq" bigint not null, "name" text not null, "kind" text not null,
+    "bytes" bigint not null, "parts" bigint not null, "place" text not null, primary key ("user", "seq"), unique ("user", "name"));
+  create table if not exists "cluster_parts" ("user" text not null, "name" text not null, "part" bigint not null, "body" bytea not null,
+    primary key ("user", "name", "part"))`
 
 /** Row: term and epoch of the newest lease that has written; no row: none has. */
 export function newestLeaseQuery(user: UserId): Query {
@@ -72,9 +82,10 @@ const lockNotAvailable = '55P03'
 /** Does nothing where they are. As their owner. */
 export async function makeClusterTables(session: PostgresSession): Promise<void> {
   // Two that make a table at once would fail in the catalog.
-  if ((await session.rows({ text: `select to_regclass('cluster_member') is not null`, values: [] }))[0]?.[0] !== true) {
+  const newest = `select to_regclass('cluster_member') is not null and to_regclass('cluster_parts') is not null`
+  if ((await session.rows({ text: newest, values: [] }))[0]?.[0] !== true) {
     await session.exec(`begin; select pg_advisory_xact_lock(hashtextextended('oxbow.cluster', 0))`)
-    await session.exec(`${tableText}; ${alarmTableText}; ${shareTables}; commit`)
+    await session.exec(`${tableText}; ${alarmTableText}; ${shareTables}; ${fileTables}; commit`)
   }
 }
 

@@ -3,9 +3,11 @@
  * and are answered in order: a transaction costs two trips and not ten. Loaded in the store's worker only: parsing large answers takes
  * time that the event loop does not have.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
-import { busyTimeoutMs, connectMs as usualConnectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
+import { busyTimeoutMs, closeMs, connectMs as usualConnectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
 import { parseAddress } from './postgres-address.ts'
+import type { ServerWatch } from './cluster/server-watch.ts'
 import { openServers } from './server-choice.ts'
 
 /** One value of a row: whole numbers as numbers, `bytea` as bytes. */
@@ -94,6 +96,8 @@ interface PgOptions {
   readonly statementMs?: number
   /** Limit for making a connection. */
   readonly connectMs?: number
+  /** Of a guest with a lease: a server that is gone without a word is noticed within seconds. Always where the address names several. */
+  readonly isWatched?: boolean
 }
 
 /** Numbers of the types in Postgres's catalogue: int8 and text, which `pg` would hand over as texts as they are. */
@@ -125,6 +129,7 @@ export function openPgDriver({
   rows,
   statementMs = maxStatementMs,
   connectMs = usualConnectMs,
+  isWatched = false,
 }: PgOptions): PostgresDriver {
   const config: pg.ClientConfig = {
     application_name: name,
@@ -138,17 +143,21 @@ export function openPgDriver({
     pipeline: true,
     options: rows === undefined ? planning : planning + ownerOptions(rows),
   }
-  const servers = openServers(parseAddress(url).servers, config, { max: connections - 1, idleTimeoutMillis: idleSessionMs })
+  const servers = openServers(parseAddress(url).servers, config, {
+    max: connections - 1,
+    idleTimeoutMillis: idleSessionMs,
+    isWatched,
+  })
   const lent = new WeakMap<pg.ClientBase, PostgresSession>()
   const sessionOf = (client: pg.ClientBase): PostgresSession => {
-    const session = lent.get(client) ?? wrap(client, async () => {})
+    const session = lent.get(client) ?? wrap(client, servers.watchOf(client), async () => {})
     lent.set(client, session)
     return session
   }
   return {
     async connect() {
       const client = await servers.connect()
-      return wrap(client, () => client.end())
+      return wrap(client, servers.watchOf(client), () => Promise.race([client.end(), pause(closeMs, undefined, { ref: false })]))
     },
     async read(work) {
       const client = await servers.lend()
@@ -163,7 +172,7 @@ export function openPgDriver({
   }
 }
 
-function wrap(client: pg.ClientBase, end: () => Promise<void>): PostgresSession {
+function wrap(client: pg.ClientBase, watch: ServerWatch | null, end: () => Promise<void>): PostgresSession {
   let isLost = false
   let isClosed = false
   const listeners: (() => void)[] = []
@@ -173,11 +182,16 @@ function wrap(client: pg.ClientBase, end: () => Promise<void>): PostgresSession 
     for (const listener of listeners) listener()
   }
   const guard = async <Result>(work: Promise<Result>): Promise<Result> => {
+    const ended = watch?.begin()
     try {
-      return await work
+      const result = await work
+      ended?.(true)
+      return result
     } catch (error) {
+      const isAnswered = error instanceof pg.DatabaseError
+      ended?.(isAnswered)
       // Only errors reported by the server leave the connection usable.
-      if (!(error instanceof pg.DatabaseError)) lose()
+      if (!isAnswered) lose()
       throw error
     }
   }

@@ -2,7 +2,7 @@
  * The store in a Postgres database: a thread with one connection that writes and some that read. One database may hold many users;
  * every statement names the user.
  */
-import { OxbowError, type UserId } from '../../base/index.ts'
+import type { UserId } from '../../base/index.ts'
 import type { GuestLease } from '../../config/index.ts'
 import { patienceMs as usualPatienceMs } from '../limits.ts'
 import { startStoreWorker } from '../worker-link.ts'

@@ -14,7 +14,7 @@ function serve(): void {
   if (port === null) return
   const { url, shown, pool, ...role } = workerData as PostgresRole
   const rows = { user: role.user, role: role.rowRole }
-  const driver = openPgDriver({ url, connections: pool, name: `oxbow ${role.user}`, rows })
+  const driver = openPgDriver({ url, connections: pool, name: `oxbow ${role.user}`, rows, isWatched: role.lease !== undefined })
   const mended = (): void => port.postMessage([mendedNotice, null, null] satisfies WorkerAnswer)
   const starting: Promise<PostgresEngine> = createPostgresEngine({ ...role, driver, shown, mended })
 

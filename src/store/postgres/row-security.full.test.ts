@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GuestLease } from '../../config/index.ts'
 import type { UserId } from '../../base/index.ts'
+import { type KeptFiles, openKeptFiles } from '../files/kept-files.ts'
 import { describeMemoryContract } from '../contract/memory-contract.ts'
 import { describeStoreContract, recordOf } from '../store-contract.ts'
 import type { Store } from '../store.ts'
@@ -118,6 +119,41 @@ test('every table with users has a policy, and a wrong query finds nothing in an
   await using nobody = disposing(guestDriver(database.url, '' as UserId, database.role))
   assert.deepEqual(await nobody.read((session) => session.rows({ text: 'select count(*) from journal', values: [] })), [[0]])
   for (const { store } of guests) await store.close()
+})
+
+test('files of a cluster are read and written as the role, under the lease of their user', { skip }, async () => {
+  await using database = await withRole()
+  const place = (user: UserId, epoch: number) =>
+    ({ address: database.url, user, role: database.role, lease: { term: 1, epoch, node: `node-${epoch}` }, bucket: null }) as const
+  const open: KeptFiles[] = []
+  for (const [user, epoch] of [
+    [ann, 1],
+    [bob, 1],
+    [ann, 2],
+  ] as const) {
+    const guest = await openGuest(database, user, place(user, epoch).lease)
+    await guest.engine.open()
+    await guest.store.close()
+    open.push(openKeptFiles(place(user, epoch)))
+  }
+  const [stale, other, own] = open as [KeptFiles, KeptFiles, KeptFiles]
+  const pack = { name: 'p', kind: 'large', bytes: 9_000_000, read: (_at: number, length: number) => Buffer.alloc(length, 7) } as const
+  await own.push([pack], { head: 'h1', refs: {} }, { after: [''] })
+  let bytes = 0
+  await own.read(await own.packs(0), (_pack, { content }) => void (bytes += content.length))
+  assert.equal(bytes, pack.bytes)
+  assert.equal(await own.collect(), 0)
+  assert.equal((await own.newest())?.head, 'h1')
+  assert.equal(await other.newest(), null)
+  await assert.rejects(stale.push([], { head: 'h2', refs: {} }, { after: ['h1'] }), { code: 'stale_epoch' })
+  const works = await database.sql<{ who: string }>(
+    `select distinct usename::text as who from pg_stat_activity where application_name like 'oxbow, files of %'`,
+  )
+  assert.deepEqual(works, [{ who: 'oxbow' }], 'it signs in as the owner')
+  // What it does, it does as the role: without rights it can do nothing.
+  await database.sql(`revoke all on cluster_files from ${database.role}`)
+  await assert.rejects(own.newest(), /permission denied/)
+  for (const files of open) await files.close()
 })
 
 test('a guest whose role would see everything is refused, and so is a role that there is not', { skip }, async () => {

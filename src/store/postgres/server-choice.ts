@@ -5,22 +5,33 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
+import { closeMs, connectMs } from '../limits.ts'
+import { type ServerWatch, watchServer } from './cluster/server-watch.ts'
 
 export interface Servers {
   connect(): Promise<pg.Client>
   /** From a pool of the server that accepts writes. */
   lend(): Promise<pg.PoolClient>
+  /** @returns the watch over the server of a connection; null: it is not watched */
+  watchOf(client: pg.ClientBase): ServerWatch | null
   close(): Promise<void>
 }
 
+interface ServersChoice extends Pick<pg.PoolConfig, 'max' | 'idleTimeoutMillis'> {
+  /** A server that does not answer any more is noticed within seconds; always where there are several. */
+  readonly isWatched: boolean
+}
+
 /** @param addresses of `parseAddress` */
-export function openServers(
-  addresses: readonly string[],
-  config: pg.ClientConfig,
-  poolSize: Pick<pg.PoolConfig, 'max' | 'idleTimeoutMillis'>,
-): Servers {
+export function openServers(addresses: readonly string[], config: pg.ClientConfig, { isWatched, ...poolSize }: ServersChoice): Servers {
   const isChoice = addresses.length > 1
-  const pools = addresses.map((connectionString) => openPool({ ...config, ...poolSize, connectionString }, isChoice))
+  const servers = addresses.map((connectionString) => {
+    const own = { ...config, connectionString }
+    const watch = isChoice || isWatched ? watchServer(own) : null
+    return { watch, config: { ...own, ...(watch !== null && { stream: watch.socket }) } }
+  })
+  const pools = servers.map((server) => openPool({ ...server.config, ...poolSize }, isChoice))
+  const watches = new WeakMap<pg.ClientBase, ServerWatch | null>()
   /** Worked last. */
   let current = 0
   /** A server that is gone answers nothing, and its name may not even be found: the next one is asked meanwhile. */
@@ -57,8 +68,9 @@ export function openServers(
     connect: () =>
       first(
         async (at) => {
-          const client = new pg.Client({ ...config, connectionString: addresses[at]! })
+          const client = new pg.Client(servers[at]!.config)
           client.on('error', () => {})
+          watches.set(client, servers[at]!.watch)
           try {
             await client.connect()
             if (isChoice) await assertPrimary(client)
@@ -72,10 +84,19 @@ export function openServers(
       ),
     lend: () =>
       first(
-        (at) => pools[at]!.connect(),
+        async (at) => {
+          const client = await pools[at]!.connect()
+          watches.set(client, servers[at]!.watch)
+          return client
+        },
         (late) => late.release(),
       ),
-    close: async () => void (await Promise.all(pools.map((pool) => pool.end().catch(() => {})))),
+    watchOf: (client) => watches.get(client) ?? null,
+    async close() {
+      const ended = Promise.all(pools.map((pool) => pool.end().catch(() => {})))
+      await Promise.race([ended, pause(closeMs, null, { ref: false })])
+      for (const { watch } of servers) watch?.cut()
+    },
   }
 }
 
@@ -100,7 +121,9 @@ const readOnly = '25006'
 const isStandby = (error: unknown): boolean => error instanceof pg.DatabaseError && error.code === readOnly
 
 async function assertPrimary(client: pg.ClientBase): Promise<void> {
-  const { rows } = await client.query<[boolean]>({ text: 'select pg_is_in_recovery()', rowMode: 'array' })
+  // A part of making the connection.
+  const asked = { text: 'select pg_is_in_recovery()', rowMode: 'array', query_timeout: connectMs } as const
+  const { rows } = await client.query<[boolean]>(asked)
   if (rows[0]?.[0] !== true) return
   throw Object.assign(new pg.DatabaseError('this server is a standby', 0, 'error'), { code: readOnly, severity: 'FATAL' })
 }

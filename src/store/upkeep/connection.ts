@@ -193,7 +193,8 @@ export async function connectPostgres(address: string, wish: Wish, guest?: Guest
       throw postgresFault(error, shown).error
     }
   }
-  const driver = openPgDriver({ url: address, connections: 2, name: 'oxbow store', statementMs: 0, ...(guest && { rows: guest }) })
+  const rows = guest && { rows: guest, isWatched: guest.lease !== undefined }
+  const driver = openPgDriver({ url: address, connections: 2, name: 'oxbow store', statementMs: 0, ...rows })
   const session = await typed(() => driver.connect())
   const close = async (): Promise<void> => {
     await session.close()

@@ -27,7 +27,7 @@ async function nodeOf(
   await claimed.store.close()
   const folder = join(root, `node-${epoch}`)
   const repository = await openRepository(folder, { joins: false })
-  const place = { address: url, user, lease, bucket: null }
+  const place = { address: url, user, role: '', lease, bucket: null }
   const kept = createKeptVersions({ folder, place, repository: async () => repository, large: createLargeFiles(folder) })
   return { repository, kept, place }
 }
