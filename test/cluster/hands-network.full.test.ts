@@ -5,8 +5,6 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { CallId } from '../../src/base/index.ts'
 import type { Fixture } from '../../src/kernel/kernel-fixture.ts'
-import type { KernelEvent } from '../../src/kernel/records/events.ts'
-import type { RecordView } from '../../src/protocol/index.ts'
 import { delegated, type Ended, handsSkip, openGuest, outputOf, runs, startHandsCluster, type Step } from './hands-fixture.ts'
 import { until } from './cluster-fixture.ts'
 
@@ -38,18 +36,14 @@ async function openSite(answer: RequestListener): Promise<Site> {
 const online = (command: string, hosts: readonly string[] = []): Step => ['shell_online', { command, hosts }]
 
 /** What the journal at home has of the visits of a child's commands. */
-async function visitsOf(guest: Fixture, { session }: Ended): Promise<readonly string[]> {
-  const visits: string[] = []
-  const read = ({ type, ...event }: KernelEvent): void => {
-    if (type !== 'record') return
-    const { phase, name, body } = (event as { record: RecordView }).record
-    if (name !== 'shell.online' || (phase !== 'outcome' && phase !== 'exchange')) return
-    const { hosts = [] } = body as { hosts?: readonly { host: string; port: number; decision: string }[] }
-    for (const { host, port, decision } of hosts) visits.push(`${decision} ${host}:${port}`)
-  }
-  const stop = await guest.kernel.follow(session, 0, read)
-  stop()
-  return visits
+async function visitsOf({ store }: Fixture, { session }: Ended): Promise<readonly string[]> {
+  const phases = ['outcome', 'exchange'] as const
+  const records = await store.records({ session, phases, order: 'oldest_first', limit: 100, hydrate: true })
+  return records.flatMap(({ name, body }) => {
+    if (name !== 'shell.online') return []
+    const { hosts = [] } = JSON.parse(body) as { hosts?: readonly { host: string; port: number; decision: string }[] }
+    return hosts.map(({ host, port, decision }) => `${decision} ${host}:${port}`)
+  })
 }
 
 const refusal = (text: string): string | undefined => /oxbow: [^"\\]*/.exec(text)?.[0]
