@@ -1,6 +1,7 @@
 /** A guest in this process, whose node asks others for hands, and those others as processes, each with a home of its own. A real NATS, real sandboxes. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { createServer as createSite, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -192,6 +193,30 @@ async function startNode(folder: string, name: string, config: readonly string[]
       if (!isOver) child.kill('SIGCONT')
       if (!isOver) child.kill(signal)
       await ended
+    },
+  }
+}
+
+export interface Site extends AsyncDisposable {
+  /** Address and port. */
+  readonly host: string
+  readonly asked: readonly string[]
+}
+
+/** On this machine, for commands with network. */
+export async function openSite(answer: RequestListener): Promise<Site> {
+  const asked: string[] = []
+  const server = createSite((request, response) => {
+    asked.push(request.url ?? '')
+    answer(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
     },
   }
 }

@@ -1,37 +1,12 @@
 /** Commands with network of agents whose hands are on another node: real nodes as processes, a real NATS, real sandboxes, and a real site. */
 import assert from 'node:assert/strict'
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { CallId } from '../../src/base/index.ts'
 import type { Fixture } from '../../src/kernel/kernel-fixture.ts'
-import { delegated, type Ended, handsSkip, openGuest, outputOf, runs, startHandsCluster, type Step } from './hands-fixture.ts'
+import { delegated, type Ended, handsSkip, openGuest, openSite, outputOf, runs, startHandsCluster, type Step } from './hands-fixture.ts'
 import { until } from './cluster-fixture.ts'
 
 const skip = handsSkip()
-
-interface Site extends AsyncDisposable {
-  /** Address and port. */
-  readonly host: string
-  readonly asked: readonly string[]
-}
-
-async function openSite(answer: RequestListener): Promise<Site> {
-  const asked: string[] = []
-  const server = createServer((request, response) => {
-    asked.push(request.url ?? '')
-    answer(request, response)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
 
 const online = (command: string, hosts: readonly string[] = []): Step => ['shell_online', { command, hosts }]
 

@@ -31,8 +31,7 @@ export function openFarEgress(path: string): FarEgress {
   }
   return {
     async listen() {
-      if (carrier === null || home?.destroyed !== false)
-        throw new OxbowError('sandbox_failed', 'The connection for the network of this branch was lost.', { hint: 'Try again.' })
+      if (carrier === null || home?.destroyed !== false) throw lost()
       listening ??= open()
       await listening
     },
@@ -52,6 +51,10 @@ export function openFarEgress(path: string): FarEgress {
   }
 }
 
+function lost(): OxbowError {
+  return new OxbowError('sandbox_failed', 'The connection for the network of this branch was lost.', { hint: 'Try again.' })
+}
+
 /** The end of the guest. */
 export interface HomeEgress {
   /** Brings the network there, where it is not. @throws OxbowError as connecting does */
@@ -69,6 +72,7 @@ export function openHomeEgress(proxy: Pick<EgressProxy, 'openSome'>, connect: ()
   const carry = async (): Promise<Socket> => {
     const { path } = await some()
     const far = await connect()
+    if (far.destroyed) throw lost()
     carryStreams(far, {
       maxStreams: maxFarStreams,
       accept: () => connectTo({ path, allowHalfOpen: true }),
