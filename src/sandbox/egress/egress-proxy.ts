@@ -54,6 +54,10 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
   const others = new Set<ProxySocket>()
   let opened = 0
 
+  /** Recreated, unless one has its socket there. */
+  const forgetPlace = (): void => {
+    if (sockets.size + others.size === 0) place = null
+  }
   const open = async (profile: OnlineProfile): Promise<ProxySocket> => {
     place ??= makeSocketPlace(folder, longestName)
     return openProxySocket((await place).path(socketName(profile)), passes[profile])
@@ -66,25 +70,29 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
         return (await proxySocket).path
       } catch (error) {
         sockets.delete(profile)
-        // Recreated, unless the other profile has its socket there.
-        if (sockets.size + others.size === 0) place = null
+        forgetPlace()
         throw error
       }
     },
     issue: async (profile, hosts) => passes[profile].issue(hosts),
     async openSome(profile) {
-      place ??= makeSocketPlace(folder, longestName)
       const some = passes[profile].some()
-      const { path, close } = await openProxySocket((await place).path(`some-${(opened += 1)}.sock`), some)
-      const other: SomeSocket = {
-        path,
-        name: some.name,
-        async close() {
-          if (others.delete(other)) await close()
-        },
+      try {
+        place ??= makeSocketPlace(folder, longestName)
+        const { path, close } = await openProxySocket((await place).path(`some-${(opened += 1)}.sock`), some)
+        const other: SomeSocket = {
+          path,
+          name: some.name,
+          async close() {
+            if (others.delete(other)) await close()
+          },
+        }
+        others.add(other)
+        return other
+      } catch (error) {
+        forgetPlace()
+        throw error
       }
-      others.add(other)
-      return other
     },
     async close() {
       for (const other of others) await other.close()

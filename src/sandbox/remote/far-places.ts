@@ -6,11 +6,11 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError } from '../../base/index.ts'
+import { once, OxbowError } from '../../base/index.ts'
 import { type Sandbox, type SandboxStatus, sandboxTiers } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import { createSandbox } from '../create-sandbox.ts'
-import { makeSocketPlace, type SocketPlace } from '../egress/egress-proxy.ts'
+import { makeSocketPlace } from '../egress/egress-proxy.ts'
 import { maxKeptFarVersions } from '../limits.ts'
 import { type FarEgress, openFarEgress } from './far-egress.ts'
 
@@ -129,12 +129,11 @@ function openWays(folder: string): {
   close(): Promise<void>
 } {
   const all = new Map<string, { readonly path: string; readonly egress: FarEgress }>()
-  let place: Promise<SocketPlace> | null = null
+  const place = once(() => makeSocketPlace(`${folder}-egress`, '000000.sock'.length))
   let opened = 0
   return {
     async open(branch) {
-      place ??= makeSocketPlace(`${folder}-egress`, '000000.sock'.length)
-      const path = (await place).path(`${(opened += 1)}.sock`)
+      const path = (await place()).path(`${(opened += 1)}.sock`)
       const egress = openFarEgress(path)
       all.set(branch, { path, egress })
       return {
@@ -154,7 +153,7 @@ function openWays(folder: string): {
     },
     async close() {
       for (const { egress } of all.values()) await egress.close()
-      await (await place?.catch(() => null))?.remove()
+      await (await place.made()?.catch(() => null))?.remove()
     },
   }
 }
