@@ -1,6 +1,8 @@
 /** Hands on another node: what their start, a command and the way of a thousand files cost, next to a branch at home. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../../src/base/index.ts'
 import { sectionOf } from '../../src/config/index.ts'
@@ -10,7 +12,7 @@ import { createFarBranches, type FarBranches } from '../../src/services/versions
 import { versionsConfig } from '../../src/services/versions/config.ts'
 import type { BranchRecord } from '../../src/services/versions/version-schemas.ts'
 import { createVersions, type Versions } from '../../src/services/versions/versions.ts'
-import { handsSkip, startHandsCluster } from '../../test/cluster/hands-fixture.ts'
+import { handsSkip, type HandsCluster, openSite, startHandsCluster } from '../../test/cluster/hands-fixture.ts'
 import type { Measure } from '../measure.ts'
 import { ms, shown, times, type Row } from '../report.ts'
 import { median } from '../statistics.ts'
@@ -29,7 +31,11 @@ export const handsElsewhere: Measure = {
   async run() {
     const skipped = handsSkip()
     if (skipped !== false) return [shown('skipped', skipped)]
-    await using cluster = await startHandsCluster()
+    await using site = await openSite((request, response) => {
+      if (request.url === '/small') response.end('small')
+      else pipeline(Readable.from(zeros()), response).catch(() => {})
+    })
+    await using cluster = await startHandsCluster([site.host])
     await cluster.startNode('far', { capacity: 8 })
     const { root, sandbox } = cluster.bench
     const kept = openVersions(root, sandbox)
@@ -39,11 +45,19 @@ export const handsElsewhere: Measure = {
       const begun = await measureStarts(far, kept, sandbox, small)
       for (let at = 0; at < 100; at += 1) await mkdir(join(root, 'shared', `d${at}`), { recursive: true })
       for (let at = 0; at < files; at += 1) await writeFile(join(root, 'shared', `d${at % 100}`, `f${at}.txt`), `file ${at}\n`.repeat(40))
-      return [...begun, ...(await measureWork(far, kept, sandbox, await version(kept)))]
+      const network = await measureNetwork(cluster, far, kept, small, `http://${site.host}`)
+      return [...begun, ...(await measureWork(far, kept, sandbox, await version(kept))), ...network]
     } finally {
       await kept.close()
     }
   },
+}
+
+const downloadMb = 256
+
+function* zeros(): Generator<Buffer> {
+  const piece = Buffer.alloc(1024 * 1024)
+  for (let sent = 0; sent < downloadMb; sent += 1) yield piece
 }
 
 const waits = (waitMs: number): Promise<void> => pause(waitMs, undefined, { ref: false })
@@ -114,6 +128,45 @@ async function measureStarts(far: FarBranches, kept: Versions, sandbox: Sandbox,
   }
   const [away, home] = [median(there), median(here)]
   return [shown('first answer of hands there', `p50 ${ms(away)}, ${times(away / home)}`, `a branch at home ${ms(home)}`)]
+}
+
+async function measureNetwork(
+  { bench, proxy }: HandsCluster,
+  far: FarBranches,
+  kept: Versions,
+  commit: string,
+  url: string,
+): Promise<Row[]> {
+  await kept.pointBranch('network', commit)
+  await bench.sandbox.branches!.create('network-home', signal)
+  const places = {
+    away: await far.sandbox(recordOf('network', commit)).hands('online'),
+    home: await (await bench.sandbox.branches!.open('network-home')).hands('online'),
+  }
+  const pass = await proxy.issue('online', [])
+  /** @returns what curl itself says that it took: the command around it is measured above */
+  const fetched = async (hands: Hands, path: string): Promise<number> => {
+    const command = `curl -sSf -o /dev/null -w '%{time_total}' ${url}${path}`
+    const input = { command, cwd: '/shared', stdin: '', timeoutMs: 60_000, maxOutputBytes: 1_000, pass: pass.token }
+    return Number((await hands.ask('exec', input, calm)).stdout) * 1_000
+  }
+  const took = { away: [] as number[], home: [] as number[] }
+  for (let round = -3; round < commands; round += 1)
+    for (const where of ['away', 'home'] as const) {
+      const tookMs = await fetched(places[where], '/small')
+      if (round >= 0) took[where].push(tookMs)
+    }
+  const rates = { away: [] as number[], home: [] as number[] }
+  for (let round = 0; round < 3; round += 1)
+    for (const where of ['away', 'home'] as const) rates[where].push((downloadMb * 1_000) / (await fetched(places[where], '/large')))
+  await pass.end()
+  await far.drop('network')
+  await bench.sandbox.branches!.drop('network-home')
+  const [a, h, r, s] = [median(took.away), median(took.home), median(rates.away), median(rates.home)]
+  return [
+    shown('a small page, fetched by a command with network', `p50 ${ms(a)}, ${times(a / h)}`, `at home ${ms(h)}`),
+    shown(`a download of ${downloadMb} MiB by such a command`, `${Math.round(r)} MiB/s, ${times(r / s)}`, `at home ${Math.round(s)} MiB/s`),
+  ]
 }
 
 async function measureWork(far: FarBranches, kept: Versions, sandbox: Sandbox, commit: string): Promise<Row[]> {

@@ -76,7 +76,7 @@ export async function openHostWays(envelope: GuestEnvelope, log?: Log): Promise<
     await elsewhere?.close()
     await proxy.close()
   }
-  const elsewhere = lease?.hands === undefined ? null : openElsewhere({ path: lease.hands, status: () => sandbox.status })
+  const elsewhere = lease?.hands === undefined ? null : openElsewhere({ path: lease.hands, status: () => sandbox.status, proxy })
   if (elsewhere !== null) Object.assign(sandbox, { elsewhere })
   const skills = showsSkills(sandbox.status) ? ({ show: async (...skill) => (await shown()).show(...skill) } satisfies ShownSkills) : null
   return { sandbox, egress, search, openFetch, proxy, skills, pid: process.pid, close: closeAll }

@@ -89,6 +89,7 @@ export function openEgressProxy(config: Config['egress'], folder: string): Egres
   return {
     socket: async (profile) => (await proxy()).socket(profile),
     issue: async (profile, hosts) => (await proxy()).issue(profile, hosts),
+    openSome: async (profile) => (await proxy()).openSome(profile),
     close: async () => (await proxy.made())?.close(),
   }
 }

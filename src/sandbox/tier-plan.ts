@@ -50,7 +50,8 @@ export const insideState = '/data'
 export const insideOwn = (name: OwnProgram): string => `/opt/oxbow/${name}.cjs`
 
 export type OnlineProfile = 'online' | 'browser'
-export type EgressSocket = (profile: OnlineProfile) => Promise<string>
+/** @param branch of files that it is for; absent: the workspace */
+export type EgressSocket = (profile: OnlineProfile, branch?: string) => Promise<string>
 
 export interface TierOptions {
   readonly folders: WorkspaceFolders

@@ -3,64 +3,22 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { JsonObject } from '../../src/base/index.ts'
-import type { DefinitionText, HostPort } from '../../src/config/index.ts'
-import { asks, type Fixture, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
-import { builtinCalls } from '../../src/tools/index.ts'
-import { type FarNode, type HandsCluster, handsSkip, openPassage, processesWith, startHandsCluster } from './hands-fixture.ts'
+import {
+  delegated,
+  type Ended,
+  type FarNode,
+  handsSkip,
+  openGuest,
+  openPassage,
+  outputOf,
+  processesWith,
+  runs,
+  startHandsCluster,
+} from './hands-fixture.ts'
 import { freePort } from '../../src/cluster/nats-fixture.ts'
 import { until } from './cluster-fixture.ts'
 
 const skip = handsSkip()
-const rights = ['file.read', 'file.write', 'shell.run']
-
-function builder(name: string, hands: string): DefinitionText {
-  const toml = `description = "Builds."\nrights = ${JSON.stringify(rights)}\nfiles = "branch"\nhands = ${hands}`
-  return { kind: 'agents', name, toml, text: 'Build.', problem: '' }
-}
-
-interface Ended {
-  readonly status: string
-  readonly code: string
-  readonly branch: string
-  readonly text: string
-}
-
-type Step = readonly [name: string, args: object]
-const runs = (command: string): Step => ['shell_exec', { command }]
-
-/** @param steps what each child does, by a word of its goal */
-function openGuest(
-  { bench }: HandsCluster,
-  steps: Readonly<Record<string, readonly Step[]>>,
-  { elsewhere = ['builder', 'gpu'], onStep = (_name: string): void => {} } = {},
-): Promise<Fixture> {
-  return openFixture({
-    sandbox: bench.sandbox,
-    versionsFolder: join(bench.root, 'internal', 'versions'),
-    calls: builtinCalls({ files: true, shell: true, profiles: ['work'] }),
-    config: {
-      agent: { rights: [...rights, 'agent.spawn'] },
-      approval: { privileged: 'allow' },
-      agents: { elsewhere },
-    },
-    host: { definitions: async () => [builder('builder', '"anywhere"'), builder('gpu', '["gpu"]')] } as unknown as HostPort,
-    play: ({ messages }) => {
-      const said = JSON.stringify(messages[0])
-      const word = Object.keys(steps).find((each) => said.includes(each))!
-      const step = steps[word]![(messages.length - 1) / 2]
-      if (step !== undefined) onStep(step[0])
-      return step === undefined ? says(`It said: ${JSON.stringify(messages.filter(({ role }) => role === 'tool'))}`) : asks(step)
-    },
-  })
-}
-
-async function outputOf<Output>(guest: Fixture, call: string, input: JsonObject): Promise<Output> {
-  const ended = await guest.kernel.call(call, input, guest.session)
-  assert.equal(ended.status, 'ok', ended.text)
-  return (ended as unknown as { output: Output }).output
-}
-
 test('a fan-out builds on another node, and its branches merge at home', { skip }, async () => {
   await using cluster = await startHandsCluster()
   writeFileSync(join(cluster.bench.root, 'shared', 'source.txt'), 'source\n')
@@ -89,11 +47,6 @@ test('a fan-out builds on another node, and its branches merge at home', { skip 
   // Nothing of a branch that was merged stays there.
   await until(() => far.branchFiles('two.txt').length === 0)
 })
-
-/** A child that works alone. */
-function delegated(guest: Fixture, agent: string, goal: string): Promise<Ended> {
-  return outputOf(guest, 'agent.delegate', { agent, goal })
-}
 
 async function whoHas(nodes: readonly FarNode[], file: string): Promise<FarNode> {
   const find = (): FarNode | undefined => nodes.find((node) => node.branchFiles(file).length > 0)

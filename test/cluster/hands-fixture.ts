@@ -1,20 +1,23 @@
 /** A guest in this process, whose node asks others for hands, and those others as processes, each with a home of its own. A real NATS, real sandboxes. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { createServer as createSite, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../../src/base/index.ts'
+import { type JsonObject, type SessionId, systemClock } from '../../src/base/index.ts'
 import { openNodeHands } from '../../src/cluster/hands/node-hands.ts'
 import { initCluster, openClusterLink } from '../../src/cluster/nats-link.ts'
 import { startNats } from '../../src/cluster/nats-fixture.ts'
 import { foundCluster } from '../../src/cluster/trust/node-identity.ts'
 import { agentTo } from '../../src/cluster/trust/node-requests.ts'
 import { openRevocations } from '../../src/cluster/trust/revocations.ts'
-import { configSchema } from '../../src/config/index.ts'
-import { openElsewhere } from '../../src/sandbox/index.ts'
+import { configSchema, type DefinitionText, type HostPort } from '../../src/config/index.ts'
+import { asks, type Fixture, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
+import { type EgressProxy, openEgress, openEgressProxy, openElsewhere } from '../../src/sandbox/index.ts'
 import { makeWorkbench, testBrowser, testLimits, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
+import { builtinCalls } from '../../src/tools/index.ts'
 import { program } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 import { enrol, until } from './cluster-fixture.ts'
@@ -31,6 +34,8 @@ export interface FarNode {
 
 export interface HandsCluster extends AsyncDisposable {
   readonly bench: Workbench
+  /** Of the guest. */
+  readonly proxy: EgressProxy
   /** Of the NATS server. */
   readonly natsPort: number
   startNode(name: string, hands: NodeChoice): Promise<FarNode>
@@ -93,14 +98,17 @@ export function handsSkip(): string | false {
 /** @returns where a machine of the test has what it knows of its cluster */
 const trustOf = (machine: string): string => join(machine, 'oxbow', 'cluster')
 
-export async function startHandsCluster(): Promise<HandsCluster> {
+/** @param allow hosts that commands of the guest may reach */
+export async function startHandsCluster(allow: readonly string[] = []): Promise<HandsCluster> {
   await using made = new AsyncDisposableStack()
   const root = mkdtempSync(join(tmpdir(), 'oxbow-hands-'))
   made.defer(() => rmSync(root, { recursive: true, force: true, maxRetries: 5 }))
   const nats = made.use(await startNats())
   const identity = foundCluster(trustOf(join(root, 'home')), 'home', Date.now())
   await initCluster(nats.config, identity)
-  const bench = made.use(await makeWorkbench())
+  const proxy = openEgressProxy(configSchema.parse({ egress: { allow } }).egress, join(root, 'egress'))
+  made.defer(() => proxy.close())
+  const bench = made.use(await makeWorkbench({ egressSocket: proxy.socket }))
   const link = await openClusterLink(nats.config, identity)
   made.defer(() => link.close())
   const hands = await openNodeHands({
@@ -117,7 +125,8 @@ export async function startHandsCluster(): Promise<HandsCluster> {
     await hands.leave()
     await hands.close()
   })
-  const elsewhere = openElsewhere({ path: (await hands.listen('ada', bench.root)).path, status: () => bench.sandbox.status })
+  const { path } = await hands.listen('ada', bench.root)
+  const elsewhere = openElsewhere({ path, status: () => bench.sandbox.status, proxy })
   made.defer(() => elsewhere.close())
   Object.assign(bench.sandbox, { elsewhere })
   const nodes: FarNode[] = []
@@ -125,6 +134,7 @@ export async function startHandsCluster(): Promise<HandsCluster> {
   const rest = made.move()
   return {
     bench,
+    proxy,
     natsPort: nats.port,
     async startNode(name, { capacity, labels = [], through }) {
       enrol(root, trustOf(join(root, name)), name)
@@ -189,6 +199,30 @@ async function startNode(folder: string, name: string, config: readonly string[]
   }
 }
 
+export interface Site extends AsyncDisposable {
+  /** Address and port. */
+  readonly host: string
+  readonly asked: readonly string[]
+}
+
+/** On this machine, for commands with network. */
+export async function openSite(answer: RequestListener): Promise<Site> {
+  const asked: string[] = []
+  const server = createSite((request, response) => {
+    asked.push(request.url ?? '')
+    answer(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
 /** @returns the processes of this machine whose command line has these words */
 export function processesWith(words: string): readonly number[] {
   return readdirSync('/proc').flatMap((pid) => {
@@ -199,4 +233,67 @@ export function processesWith(words: string): readonly number[] {
       return []
     }
   })
+}
+
+// A guest in this process, whose agents have their hands there.
+
+const rights = ['file.read', 'file.write', 'shell.run', 'shell.network']
+
+function builder(name: string, hands: string): DefinitionText {
+  const toml = `description = "Builds."\nrights = ${JSON.stringify(rights)}\nfiles = "branch"\nhands = ${hands}`
+  return { kind: 'agents', name, toml, text: 'Build.', problem: '' }
+}
+
+/** What is said of a child that has ended. */
+export interface Ended {
+  readonly status: string
+  readonly code: string
+  readonly branch: string
+  readonly session: SessionId
+  readonly text: string
+}
+
+export type Step = readonly [name: string, args: object]
+export const runs = (command: string): Step => ['shell_exec', { command }]
+
+/** @param steps what each child does, by a word of its goal @param ask calls that a person is asked about */
+export async function openGuest(
+  { bench, proxy }: HandsCluster,
+  steps: Readonly<Record<string, readonly Step[]>>,
+  { elsewhere = ['builder', 'gpu'], onStep = (_name: string): void => {}, ask = [] as readonly string[] } = {},
+): Promise<Fixture> {
+  const { egress } = configSchema.parse({})
+  return openFixture({
+    sandbox: bench.sandbox,
+    versionsFolder: join(bench.root, 'internal', 'versions'),
+    calls: builtinCalls(
+      { files: true, shell: true, profiles: ['work', 'online'] },
+      { egress: await openEgress(egress), robots: 'ignore', proxy },
+    ),
+    config: {
+      agent: { rights: [...rights, 'agent.spawn'] },
+      approval: { privileged: 'allow', calls: Object.fromEntries(ask.map((name) => [name, 'ask'])) },
+      flow: { untrusted: 'allow', irreversible: 'allow', new_host: 'allow' },
+      agents: { elsewhere },
+    },
+    host: { definitions: async () => [builder('builder', '"anywhere"'), builder('gpu', '["gpu"]')] } as unknown as HostPort,
+    play: ({ messages }) => {
+      const said = JSON.stringify(messages[0])
+      const word = Object.keys(steps).find((each) => said.includes(each))!
+      const step = steps[word]![(messages.length - 1) / 2]
+      if (step !== undefined) onStep(step[0])
+      return step === undefined ? says(`It said: ${JSON.stringify(messages.filter(({ role }) => role === 'tool'))}`) : asks(step)
+    },
+  })
+}
+
+export async function outputOf<Output>(guest: Fixture, call: string, input: JsonObject): Promise<Output> {
+  const ended = await guest.kernel.call(call, input, guest.session)
+  assert.equal(ended.status, 'ok', ended.text)
+  return (ended as unknown as { output: Output }).output
+}
+
+/** A child that works alone. */
+export function delegated(guest: Fixture, agent: string, goal: string): Promise<Ended> {
+  return outputOf(guest, 'agent.delegate', { agent, goal })
 }

@@ -4,21 +4,24 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { clusterSkip, startCluster, until } from './cluster-fixture.ts'
-import { processesWith } from './hands-fixture.ts'
+import { openSite, processesWith } from './hands-fixture.ts'
 
 const skip = clusterSkip()
 
-const shell = (command: string) => ({ events: [{ tool_call: { name: 'shell_exec', arguments: { command } } }] })
+const call = (name: string, command: string) => ({ events: [{ tool_call: { name, arguments: { command } } }] })
 const says = { events: [{ text: 'Built: {{last}}' }] }
-const scenario = {
+const scenario = (url: string) => ({
   turns: [
-    { match: 'part one', steps: [shell('echo one > one.txt'), shell('sleep 74.25'), says] },
-    { match: 'part two', steps: [shell('echo two > two.txt'), says] },
+    { match: 'part one', steps: [call('shell_exec', 'echo one > one.txt'), call('shell_exec', 'sleep 74.25'), says] },
+    { match: 'part two', steps: [call('shell_online', `curl -sS ${url} > two.txt`), says] },
   ],
-}
+})
 
 test('agents of a guest build on another node, whose loss costs one command, and their branches are merged', { skip }, async () => {
+  await using site = await openSite((_request, response) => void response.end('two'))
   const more = (name: string): readonly string[] => [
+    '[egress]',
+    `allow = ["${site.host}"]`,
     '[cluster.hands]',
     `capacity = ${name === 'a' ? 0 : 4}`,
     '[agents]',
@@ -26,14 +29,14 @@ test('agents of a guest build on another node, whose loss costs one command, and
     '[approval]',
     'privileged = "allow"',
   ]
-  await using cluster = await startCluster({ script: scenario, cluster: more })
+  await using cluster = await startCluster({ script: scenario(`http://${site.host}/two`), cluster: more })
   assert.equal((await cluster.oxbow('a', 'cluster', 'init')).exit, 0)
   const home = await cluster.startNode('a')
   const agents = join(cluster.env('a')['OXBOW_HOME']!, 'agents')
   mkdirSync(agents, { recursive: true })
   writeFileSync(
     join(agents, 'builder.toml'),
-    'description = "Builds."\nrights = ["file.read", "file.write", "shell.run"]\nfiles = "branch"\nhands = "anywhere"\n',
+    'description = "Builds."\nrights = ["file.read", "file.write", "shell.run", "shell.network"]\nfiles = "branch"\nhands = "anywhere"\n',
   )
   writeFileSync(join(agents, 'builder.md'), 'Build.')
   const woken = await cluster.oxbow('a', 'cluster', 'where', 'ann', '--wake')
@@ -63,6 +66,7 @@ test('agents of a guest build on another node, whose loss costs one command, and
   const list = await ann('branch', 'list')
   const names = [...list.text.matchAll(/^ *([0-9a-f]{8}-[0-9a-f-]+)/gm)].map(([, name]) => name!)
   assert.equal(names.length, 2, list.text)
+  assert.deepEqual(site.asked, ['/two'])
   // Their versions are here, wherever the hands were.
   for (const name of names) {
     const merged = await ann('branch', 'merge', name)

@@ -108,7 +108,7 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
     if (headers['content-type']?.startsWith('text/event-stream') === true) queueMicrotask(() => response.flushHeaders())
   })
   proxy.on('error', (_error, request, to) => {
-    if (to !== undefined && 'writeHead' in to) answers.refuse(request, to, lostNode)
+    if (request !== undefined && to !== undefined && 'writeHead' in to) answers.refuse(request, to, lostNode)
     else to?.destroy()
   })
   return {

@@ -212,7 +212,7 @@ export interface ElsewhereRequest {
 /** A branch of files on another node, over a version that was brought there. It ends with `close`, or with the node. */
 export interface FarBranch {
   readonly node: string
-  /** Has the profile `work` alone. */
+  /** Has the profile `work`, and `online` where the node has it; programs of that use the passes of the requests that start them. */
   readonly sandbox: Sandbox
   /** As `SandboxBranches.changes`, over the version. */
   changes(ignore: readonly string[], signal: AbortSignal): Promise<readonly BranchChange[] | null>

@@ -6,13 +6,13 @@
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type Failure, OxbowError, toError } from '../../base/index.ts'
 import { type BranchFiles, type Hands, isBranchName, type Sandbox, type SandboxStatus } from '../../protocol/index.ts'
 import { bubblewrapTier } from '../bubblewrap/bubblewrap-tier.ts'
 import { keepHands, type KeptBranches } from '../keep-hands.ts'
 import { branchCopyMs, branchPieceBytes, maxBranches, maxCopiedBytes } from '../limits.ts'
-import type { TierOptions, TierPlan, WorkspaceFolders } from '../tier-plan.ts'
+import type { OnlineProfile, TierOptions, TierPlan, WorkspaceFolders } from '../tier-plan.ts'
 import {
   branchMade,
   type BranchMade,
@@ -189,7 +189,14 @@ async function planOver(
 ): Promise<BranchPlan> {
   // A machine keeps its disk there; others share what they keep.
   const cacheFolder = status.tier === 'micro_vm' ? join(place, 'internal') : options.cacheFolder
-  const found = await plan({ ...options, folders, cacheFolder, ...(enter !== undefined && { enter }) })
+  const { egressSocket } = options
+  const found = await plan({
+    ...options,
+    folders,
+    cacheFolder,
+    ...(egressSocket !== undefined && { egressSocket: (profile: OnlineProfile) => egressSocket(profile, basename(place)) }),
+    ...(enter !== undefined && { enter }),
+  })
   if ('start' in found) return found
   throw toError(found)
 }

@@ -22,6 +22,8 @@ export interface EgressProxy {
   socket(profile: OnlineProfile): Promise<string>
   /** For one command of the profile; after the first call the proxy requires a pass. @throws OxbowError `bad_input`; see Passes.issue */
   issue(profile: OnlineProfile, hosts: readonly string[]): Promise<EgressPass>
+  /** Listens on one more socket, for whoever is not to use every pass. @throws a system error */
+  openSome(profile: OnlineProfile): Promise<SomeSocket>
   /** Ends all connections and removes the sockets. */
   close(): Promise<void>
 }
@@ -31,8 +33,13 @@ interface ProxySocket {
   close(): Promise<void>
 }
 
+/** A socket on which only the passes count that were named to it. */
+export interface SomeSocket extends ProxySocket {
+  name(token: string): void
+}
+
 const socketName = (profile: OnlineProfile): string => `${profile}.sock`
-const longestName = Math.max(...(['online', 'browser'] as const).map((profile) => socketName(profile).length))
+const longestName = 'some-000000.sock'.length
 
 /**
  * Nothing listens before the first `socket`.
@@ -44,7 +51,13 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
   const passes: Readonly<Record<OnlineProfile, Passes>> = { online: createPasses(admit), browser: createPasses(admit) }
   const sockets = new Map<OnlineProfile, Promise<ProxySocket>>()
   let place: Promise<SocketPlace> | null = null
+  const others = new Set<ProxySocket>()
+  let opened = 0
 
+  /** Recreated, unless one has its socket there. */
+  const forgetPlace = (): void => {
+    if (sockets.size + others.size === 0) place = null
+  }
   const open = async (profile: OnlineProfile): Promise<ProxySocket> => {
     place ??= makeSocketPlace(folder, longestName)
     return openProxySocket((await place).path(socketName(profile)), passes[profile])
@@ -57,13 +70,32 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
         return (await proxySocket).path
       } catch (error) {
         sockets.delete(profile)
-        // Recreated, unless the other profile has its socket there.
-        if (sockets.size === 0) place = null
+        forgetPlace()
         throw error
       }
     },
     issue: async (profile, hosts) => passes[profile].issue(hosts),
+    async openSome(profile) {
+      const some = passes[profile].some()
+      try {
+        place ??= makeSocketPlace(folder, longestName)
+        const { path, close } = await openProxySocket((await place).path(`some-${(opened += 1)}.sock`), some)
+        const other: SomeSocket = {
+          path,
+          name: some.name,
+          async close() {
+            if (others.delete(other)) await close()
+          },
+        }
+        others.add(other)
+        return other
+      } catch (error) {
+        forgetPlace()
+        throw error
+      }
+    },
     async close() {
+      for (const other of others) await other.close()
       for (const proxySocket of sockets.values()) await (await proxySocket.catch(() => null))?.close()
       sockets.clear()
       await (await place?.catch(() => null))?.remove()
@@ -71,7 +103,7 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
   }
 }
 
-async function openProxySocket(path: string, passes: Passes): Promise<ProxySocket> {
+async function openProxySocket(path: string, passes: Pick<Passes, 'holderOf'>): Promise<ProxySocket> {
   const { createServer } = process.getBuiltinModule('node:http')
   const connections = new Set<Socket>()
   const server = createServer({

@@ -11,7 +11,7 @@ import { type ErrorCode, isOxbowError, OxbowError } from '../../base/index.ts'
 import { maxInterimAnswers, maxProxyBytes, maxResponseHeaderBytes, proxyConnectMs, proxyIdleMs } from '../limits.ts'
 import type { Destination } from './egress-policy.ts'
 import { connectionFailure, connectPinned } from './pinned-request.ts'
-import type { Passes, ProxyDeps } from './proxy-passes.ts'
+import { noPass, type Passes, type ProxyDeps } from './proxy-passes.ts'
 
 interface Reached {
   readonly to: Destination
@@ -19,25 +19,31 @@ interface Reached {
 }
 
 /**
- * Connects, and counts the attempt whatever its result. The connection closes when it is idle for long or has carried too much.
+ * Connects, and counts the attempt whatever its result. The connection closes when it is idle for long, has carried too much, or its pass
+ * ends.
  *
  * @param requestTarget as the client sent it, for the log
  * @param target makes the URL to reach; may throw
  * @param client when it closes, the attempt stops
  * @throws OxbowError that may be shown to the client: it contains no address that the client did not name
  */
-async function reachTarget({ admit, log }: ProxyDeps, requestTarget: string, target: () => string, client: Socket): Promise<Reached> {
+async function reachTarget({ admit, log, hold }: ProxyDeps, requestTarget: string, target: () => string, client: Socket): Promise<Reached> {
   const stop = new AbortController()
   const onClose = (): void => stop.abort(new OxbowError('cancelled', 'The client closed its connection.', { hint: 'Ask again.' }))
   const timer = setTimeout(() => stop.abort(tooSlow()), proxyConnectMs)
   client.once('close', onClose)
   if (client.destroyed) onClose()
+  const letGo = hold(() => stop.abort(noPass()))
   const decided = log?.begin(readable(requestTarget))
   try {
     const to = await admit(target(), stop.signal)
     const upstream = await connect(to, stop.signal)
     decided?.()
     log?.note({ host: to.host, port: to.port, decision: 'reached', reason: '' }, upstream)
+    upstream.once(
+      'close',
+      hold(() => void upstream.destroy()),
+    )
     return { to, upstream }
   } catch (error) {
     const failure = isOxbowError(error) ? error : unreachable(error)
@@ -47,6 +53,7 @@ async function reachTarget({ admit, log }: ProxyDeps, requestTarget: string, tar
     throw failure
   } finally {
     clearTimeout(timer)
+    letGo()
     client.off('close', onClose)
   }
 }
@@ -94,7 +101,7 @@ function unreachable(cause: unknown): OxbowError {
 }
 
 /** Answers CONNECT. Never rejects. @param head bytes that the client sent after its request */
-export async function openTunnel(passes: Passes, request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
+export async function openTunnel(passes: Pick<Passes, 'holderOf'>, request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
   const stopWatching = watchEnd(client)
   try {
     const { upstream } = await reachTarget(passes.holderOf(request), request.url ?? '', () => tunnelTarget(request), client)
@@ -130,7 +137,7 @@ function watchEnd(client: Socket): () => void {
 }
 
 /** Sends a plain http request on, without the headers of the connection to the proxy (RFC 9110, 7.6.1). Never rejects. */
-export async function forwardRequest(passes: Passes, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function forwardRequest(passes: Pick<Passes, 'holderOf'>, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     assertPlainBody(request)
     const { to, upstream } = await reachTarget(passes.holderOf(request), request.url ?? '', () => forwardTarget(request), request.socket)

@@ -15,6 +15,8 @@ export interface ProxyDeps {
   readonly admit: Admit
   /** Null when traffic is not counted. */
   readonly log: VisitLog | null
+  /** @param cut called when the pass ends @returns forgets it; to be called when a connection has ended before */
+  hold(cut: () => void): () => void
 }
 
 export interface EgressPass {
@@ -22,7 +24,7 @@ export interface EgressPass {
   readonly token: string
   /** Its traffic until now. */
   soFar(): Promise<Visits>
-  /** Revokes the pass. */
+  /** Revokes the pass, and ends its connections. */
   end(): Promise<Visits>
 }
 
@@ -31,6 +33,13 @@ export interface Passes {
   issue(hosts: readonly string[]): EgressPass
   /** @throws OxbowError `unauthenticated` for a request without a valid pass, once one was issued */
   holderOf(request: IncomingMessage): ProxyDeps
+  /** For those who are not to use every pass. */
+  some(): SomePasses
+}
+
+/** Passes of which only those count that were named, for as long as they are valid. Without one nothing is let through. */
+export interface SomePasses extends Pick<Passes, 'holderOf'> {
+  name(token: string): void
 }
 
 /** @param admit checks all requests; those before the first pass are not counted */
@@ -43,29 +52,64 @@ export function createPasses(admit: Admit): Passes {
       const rules = parseHosts(hosts)
       const token = randomBytes(16).toString('hex')
       strict = true
-      holders.set(token, { log, admit: rules.length === 0 ? admit : narrowed(admit, rules) })
+      const held = new Set<() => void>()
+      let isOver = false
+      const hold = (cut: () => void): (() => void) => {
+        if (isOver) cut()
+        else held.add(cut)
+        return () => void held.delete(cut)
+      }
+      holders.set(token, { log, admit: rules.length === 0 ? admit : narrowed(admit, rules), hold })
       return {
         token,
         soFar: () => Promise.resolve(log.soFar()),
         end() {
           holders.delete(token)
-          return Promise.resolve(log.soFar())
+          isOver = true
+          const visits = log.soFar()
+          for (const cut of held) cut()
+          return Promise.resolve(visits)
         },
       }
     },
-    holderOf({ headers }) {
-      const [, sent = ''] = /^basic +([a-z0-9+/=]{1,200})$/i.exec(headers['proxy-authorization'] ?? '') ?? []
-      const token = Buffer.from(sent, 'base64')
-        .toString('latin1')
-        .replace(/^oxbow:/, '')
-      const holder = holders.get(token)
+    holderOf(request) {
+      const holder = holders.get(tokenOf(request))
       if (holder !== undefined) return holder
-      if (!strict) return { admit, log: null }
-      throw new OxbowError('unauthenticated', 'The request has no pass, or the pass of a command that has ended.', {
-        hint: 'Use the proxy as http_proxy names it, with its password.',
-      })
+      if (!strict) return { admit, log: null, hold: () => () => undefined }
+      throw noPass()
+    },
+    some() {
+      const named = new Set<string>()
+      return {
+        name(token) {
+          const holder = named.has(token) ? undefined : holders.get(token)
+          if (holder === undefined) return
+          named.add(token)
+          holder.hold(() => void named.delete(token))
+        },
+        holderOf(request) {
+          const token = tokenOf(request)
+          const holder = named.has(token) ? holders.get(token) : undefined
+          if (holder !== undefined) return holder
+          throw noPass()
+        },
+      }
     },
   }
+}
+
+function tokenOf({ headers }: IncomingMessage): string {
+  const [, sent = ''] = /^basic +([a-z0-9+/=]{1,200})$/i.exec(headers['proxy-authorization'] ?? '') ?? []
+  return Buffer.from(sent, 'base64')
+    .toString('latin1')
+    .replace(/^oxbow:/, '')
+}
+
+/** Of a request that has none, and of what a pass that has ended still has under way. */
+export function noPass(): OxbowError {
+  return new OxbowError('unauthenticated', 'The request has no pass, or the pass of a command that has ended.', {
+    hint: 'Use the proxy as http_proxy names it, with its password.',
+  })
 }
 
 function narrowed(admit: Admit, rules: readonly EgressRule[]): Admit {

@@ -10,7 +10,7 @@ import type { OxbowError } from '../../base/index.ts'
 import type { SandboxStatus } from '../../protocol/index.ts'
 import { testBrowser, testLimits } from '../sandbox-fixture.ts'
 import { farLeaseMs } from '../limits.ts'
-import { connectElsewhere } from './far-branch.ts'
+import { connectElsewhere, type ElsewhereDeps } from './far-branch.ts'
 import { openFarPlace } from './far-place.ts'
 import { openFarPlaces } from './far-places.ts'
 import { doneByte, farProtocol } from './far-protocol.ts'
@@ -29,7 +29,12 @@ const home: SandboxStatus = {
   limits: [],
   degraded: [],
 }
-const honest = { hold: `{"held":${farProtocol}}`, begin: JSON.stringify({ version, ready: true, tier: 'process', provider: 'x' }) }
+/** Of guests whose commands there want no network. */
+const noProxy: ElsewhereDeps['proxy'] = { openSome: () => Promise.reject(new Error('no command here has network')) }
+const honest = {
+  hold: `{"held":${farProtocol}}`,
+  begin: JSON.stringify({ version, ready: true, online: true, tier: 'process', provider: 'x' }),
+}
 
 function folder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), 'oxbow-far-'))
@@ -74,7 +79,7 @@ for (const [what, answers, why] of lies)
   test(`a node that answers with ${what} is refused`, async () => {
     using at = folder()
     await using liar = await openLiar(at.path, answers)
-    const elsewhere = connectElsewhere({ path: liar.path, status: () => home })
+    const elsewhere = connectElsewhere({ path: liar.path, status: () => home, proxy: noProxy })
     const opened = elsewhere.open({ branch: 'b', labels: [], version, fill: async () => {}, signal })
     await assert.rejects(opened, (error: Error & { code?: string }) => {
       assert.equal(error.code, 'sandbox_failed')
@@ -119,7 +124,7 @@ for (const path of ['../../etc/passwd', 'a/../../b', '/etc/passwd', 'a//b', 'sub
     using at = folder()
     const changes = JSON.stringify({ changes: [{ path, state: 'file' }] })
     await using liar = await openLiar(at.path, { ...honest, make: `{"made":"${version}"}`, changes })
-    const elsewhere = connectElsewhere({ path: liar.path, status: () => home })
+    const elsewhere = connectElsewhere({ path: liar.path, status: () => home, proxy: noProxy })
     const branch = await elsewhere.open({ branch: 'b', labels: [], version, fill: async () => {}, signal })
     await assert.rejects(branch.changes([], signal), /does not answer/)
     await elsewhere.close()
@@ -129,7 +134,7 @@ test('hands that say what no hands say are ended, and so is a reply that is too 
   using at = folder()
   for (const hands of ['no frame at all', Buffer.alloc(200_000, 0xff)]) {
     await using liar = await openLiar(at.path, { ...honest, make: `{"made":"${version}"}`, hands })
-    const elsewhere = connectElsewhere({ path: liar.path, status: () => home })
+    const elsewhere = connectElsewhere({ path: liar.path, status: () => home, proxy: noProxy })
     const branch = await elsewhere.open({ branch: 'b', labels: [], version, fill: async () => {}, signal })
     await assert.rejects(branch.sandbox.hands('work'), { code: 'sandbox_failed' })
     await elsewhere.close()
@@ -159,7 +164,7 @@ test('a place whose guest is silent ends with all its processes when its time is
     [Symbol.asyncDispose]: () => made.close(),
   }))
   assert.ok(listening)
-  const elsewhere = connectElsewhere({ path, status: () => home, clock })
+  const elsewhere = connectElsewhere({ path, status: () => home, proxy: noProxy, clock })
   const branch = await elsewhere.open({ branch: 'b', labels: [], version, fill: async () => {}, signal })
   const hands = await branch.sandbox.hands('work')
   const input = { command: 'echo begun > begun.txt; sleep 73.25', cwd: '/shared', stdin: '', timeoutMs: 60_000, maxOutputBytes: 1_000 }

@@ -1,7 +1,8 @@
 /**
  * Hands on another node, as a guest sees them. It asks the node of its own machine for a place, which other nodes offer, and speaks with
  * whoever has it through that node: about a version, whose files it brings where they are missing, and then with hands over it. It never
- * hands over more than that: no right, no secret, no way to the store; each call is decided here before its request goes there.
+ * hands over more than that: no right, no secret, no way to the store; each call is decided here before its request goes there, and each
+ * connection of its programs to the network (see far-egress.ts).
  */
 import type { Socket } from 'node:net'
 import { type Clock, once, OxbowError, systemClock } from '../../base/index.ts'
@@ -10,11 +11,13 @@ import {
   type FarBranch,
   type Hands,
   type HandsElsewhere,
+  type Profile,
   type Sandbox,
   sandboxTiers,
   type SandboxStatus,
 } from '../../protocol/index.ts'
 import { untrustedError } from '../hands/hands-reply.ts'
+import type { EgressProxy } from '../egress/egress-proxy.ts'
 import { keepHands } from '../keep-hands.ts'
 import { farLostMs, farPingMs, farWaitMs, maxChangesLineBytes, maxPassLineBytes, passAnswerMs } from '../limits.ts'
 import {
@@ -27,6 +30,7 @@ import {
   type FarAnswer,
   type FarQuestion,
 } from './far-protocol.ts'
+import { openHomeEgress } from './far-egress.ts'
 import { askRunner, readLine } from './local-socket.ts'
 import { connectHands } from './remote-hands.ts'
 
@@ -35,6 +39,8 @@ export interface ElsewhereDeps {
   readonly path: string
   /** Of the workspace: hands elsewhere are isolated as well or better. */
   readonly status: () => SandboxStatus
+  /** By which commands there have network. */
+  readonly proxy: Pick<EgressProxy, 'openSome'>
   readonly clock?: Pick<Clock, 'monotonicMs'>
 }
 
@@ -207,7 +213,14 @@ async function openBranch(deps: ElsewhereDeps, { request, node, hello, hold, end
   }
   const { made } = await ask({ make: version }, 'made', signal)
   if (made !== version) throw wrongAnswer(node, 'its branch is of another version')
-  const own = keepHands(status, { start: () => start({ hands: 'work' }), close: () => Promise.resolve() }, () => undefined)
+  const egress = openHomeEgress(deps.proxy, () => connectEgress(path, hello, node))
+  const startHands = async (profile: Profile): ReturnType<typeof connectHands> => {
+    if (profile !== 'online') return start({ hands: 'work' })
+    await egress.open()
+    const started = await start({ hands: 'online' })
+    return { ...started, hands: egress.over(started.hands) }
+  }
+  const own = keepHands(status, { start: startHands, close: egress.close }, () => undefined)
   hold.onLost(() => void own.close())
   return {
     node,
@@ -223,20 +236,38 @@ async function openBranch(deps: ElsewhereDeps, { request, node, hello, hold, end
   }
 }
 
-function statusThere(node: string, { tier, provider }: Answered<'ready'>): SandboxStatus {
+/** @throws OxbowError `sandbox_failed` */
+async function connectEgress(path: string, hello: string, node: string): Promise<Socket> {
+  const socket = process.getBuiltinModule('node:net').connect(path)
+  const stop = (): void => void socket.destroy()
+  socket.on('error', stop)
+  socket.setTimeout(passAnswerMs, stop)
+  socket.write(`${hello}${JSON.stringify({ egress: 'online' } satisfies FarQuestion)}\n`)
+  const answer = await readLine(socket, maxPassLineBytes)
+    .then((line) => farAnswer.parse(JSON.parse(line)))
+    .catch(() => null)
+  socket.setTimeout(0)
+  if (answer !== null && 'carries' in answer) return socket
+  stop()
+  throw wrongAnswer(node, answer !== null && 'failure' in answer ? answer.failure.message : undefined)
+}
+
+function statusThere(node: string, { tier, provider, online }: Answered<'ready'>): SandboxStatus {
   return {
     asked: tier,
     tier,
     provider: `${provider} on ${node}`,
     files: true,
     shell: true,
-    profiles: ['work'],
-    lacking: {
-      online: {
-        why: `hands on other nodes do not have yet (these are on ${node})`,
-        hint: 'Let an agent that needs the network work at home: leave `hands` out.',
+    profiles: online ? ['work', 'online'] : ['work'],
+    ...(!online && {
+      lacking: {
+        online: {
+          why: `hands on ${node} do not have`,
+          hint: '`oxbow doctor` on that node says why; or let this agent work at home: leave `hands` out.',
+        },
       },
-    },
+    }),
     problem: null,
     limits: [],
     degraded: [],

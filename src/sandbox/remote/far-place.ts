@@ -1,6 +1,6 @@
 /** One place that a node has given to a branch of a guest elsewhere: what that may ask for, and its end, whatever brings it. */
 import type { Socket } from 'node:net'
-import { type Clock, OxbowError } from '../../base/index.ts'
+import { type Clock, once, OxbowError } from '../../base/index.ts'
 import type { BranchChange, Sandbox } from '../../protocol/index.ts'
 import { farLeaseMs, maxChangesLineBytes, maxFarConnections, maxPassLineBytes } from '../limits.ts'
 import type { FarPlaces, FarVersion } from './far-places.ts'
@@ -33,7 +33,9 @@ export interface FarPlaceDeps {
 
 /** The version of a place, and the branch over it. */
 interface Work {
-  answer(asked: Exclude<FarQuestion, { hold: unknown } | { hands: unknown } | { fill: unknown }>): Promise<FarAnswer>
+  answer(asked: Exclude<FarQuestion, { hold: unknown } | { hands: unknown } | { fill: unknown } | { egress: unknown }>): Promise<FarAnswer>
+  /** Carries connections of its programs from now on. */
+  carry(socket: Socket): Promise<void>
   /** @returns what hands are asked for @throws OxbowError where no hands of this kind are there now */
   sandbox(kind: 'fill' | 'hands'): Promise<Sandbox>
   end(): Promise<void>
@@ -49,6 +51,7 @@ interface Begun {
 
 function createWork({ places, user, name }: FarPlaceDeps, signal: AbortSignal): Work {
   let begun: Promise<Begun> | null = null
+  const egress = once(() => places.egress(name))
   const begin = async (id: string): Promise<Begun> => {
     const version = await places.open(user, id)
     const filled = version.isReady() ? null : await version.toFill()
@@ -65,8 +68,8 @@ function createWork({ places, user, name }: FarPlaceDeps, signal: AbortSignal): 
     async answer(asked) {
       if ('begin' in asked) {
         const { id, version } = await (begun ??= begin(asked.begin))
-        const { tier, provider } = version.sandbox.status
-        return { version: id, ready: version.isReady(), tier: tier as 'process', provider }
+        const { tier, provider, profiles } = version.sandbox.status
+        return { version: id, ready: version.isReady(), online: profiles.includes('online'), tier: tier as 'process', provider }
       }
       const has = await only()
       if ('changes' in asked) return { changes: await changesOf(has.version.sandbox, name, asked.changes, signal) }
@@ -77,6 +80,11 @@ function createWork({ places, user, name }: FarPlaceDeps, signal: AbortSignal): 
       await has.branch
       return { made: has.id }
     },
+    async carry(socket) {
+      const { carry } = await egress()
+      socket.write(`${JSON.stringify({ carries: 'online' } satisfies FarAnswer)}\n`)
+      carry(socket)
+    },
     async sandbox(kind) {
       const { filled, branch, version } = await only()
       if (kind === 'fill' && filled !== null) return version.sandbox
@@ -85,6 +93,7 @@ function createWork({ places, user, name }: FarPlaceDeps, signal: AbortSignal): 
     },
     async end() {
       const had = await begun?.catch(() => null)
+      await (await egress.made()?.catch(() => null))?.close()
       if (!had) return
       await had.filled?.(false)
       await had.version.sandbox.branches?.drop(name).catch(() => {})
@@ -129,7 +138,9 @@ export function openFarPlace(deps: FarPlaceDeps): FarPlace {
     const asked = farQuestion.parse(JSON.parse(await readLine(socket, maxPassLineBytes)))
     if ('hold' in asked) return keepAlive(socket)
     if (hold === null || ending !== null) throw refused('Nobody holds this place.')
-    if ('hands' in asked || 'fill' in asked) relayHands(socket, await work.sandbox('fill' in asked ? 'fill' : 'hands'), 'work')
+    if ('hands' in asked) relayHands(socket, await work.sandbox('hands'), asked.hands)
+    else if ('fill' in asked) relayHands(socket, await work.sandbox('fill'), 'work')
+    else if ('egress' in asked) await work.carry(socket)
     else socket.end(`${JSON.stringify(await work.answer(asked))}\n`)
     socket.resume()
   }

@@ -6,11 +6,13 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError } from '../../base/index.ts'
+import { once, OxbowError } from '../../base/index.ts'
 import { type Sandbox, type SandboxStatus, sandboxTiers } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import { createSandbox } from '../create-sandbox.ts'
+import { makeSocketPlace } from '../egress/egress-proxy.ts'
 import { maxKeptFarVersions } from '../limits.ts'
+import { type FarEgress, openFarEgress } from './far-egress.ts'
 
 export interface FarVersion {
   readonly sandbox: Sandbox
@@ -24,6 +26,8 @@ export interface FarVersion {
 export interface FarPlaces {
   /** @throws OxbowError `sandbox_missing` where this machine isolates nothing */
   open(user: string, version: string): Promise<FarVersion>
+  /** @param branch its name on this machine @returns the network of its programs, until that is closed */
+  egress(branch: string): Promise<FarEgress>
   close(): Promise<void>
 }
 
@@ -45,6 +49,7 @@ const readyMark = '.ready'
 
 export function openFarPlaces(deps: PlacesDeps): FarPlaces {
   const all = new Map<string, Kept>()
+  const ways = openWays(deps.folder)
   const openVersion = async (root: string): Promise<Sandbox> => {
     // What nobody has filled to the end is nobody's version.
     if (!existsSync(join(root, readyMark))) await rm(root, { recursive: true, force: true })
@@ -59,6 +64,7 @@ export function openFarPlaces(deps: PlacesDeps): FarPlaces {
       mounts: [],
       imageFolder: deps.imageFolder,
       branchesPass: true,
+      egressSocket: (_profile, branch = '') => ways.socketOf(branch),
     })
     if (isIsolated(sandbox.status)) return sandbox
     await sandbox.close()
@@ -107,9 +113,47 @@ export function openFarPlaces(deps: PlacesDeps): FarPlaces {
         throw error
       }
     },
+    egress: ways.open,
     async close() {
       for (const { sandbox } of all.values()) await (await sandbox.catch(() => null))?.close()
       all.clear()
+      await ways.close()
+    },
+  }
+}
+
+/** The sockets by which the programs of branches reach the network of their guests. */
+function openWays(folder: string): {
+  open(branch: string): Promise<FarEgress>
+  socketOf(branch: string): Promise<string>
+  close(): Promise<void>
+} {
+  const all = new Map<string, { readonly path: string; readonly egress: FarEgress }>()
+  const place = once(() => makeSocketPlace(`${folder}-egress`, '000000.sock'.length))
+  let opened = 0
+  return {
+    async open(branch) {
+      const path = (await place()).path(`${(opened += 1)}.sock`)
+      const egress = openFarEgress(path)
+      all.set(branch, { path, egress })
+      return {
+        ...egress,
+        async close() {
+          all.delete(branch)
+          await egress.close()
+        },
+      }
+    },
+    async socketOf(branch) {
+      const found = all.get(branch)
+      if (found === undefined)
+        throw new OxbowError('sandbox_missing', 'There is no network here for this.', { hint: 'Only commands of a branch have one.' })
+      await found.egress.listen()
+      return found.path
+    },
+    async close() {
+      for (const { egress } of all.values()) await egress.close()
+      await (await place.made()?.catch(() => null))?.remove()
     },
   }
 }

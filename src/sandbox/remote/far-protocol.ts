@@ -1,7 +1,7 @@
 /**
  * What a guest and a node that has hands for it say to each other. A connection begins with a line of JSON. It asks for one thing and is
- * answered with a line, or it becomes the connection to hands, or the one that holds the place: while bytes come back on that in time, both
- * ends know that the other is there. Each end takes the other for hostile.
+ * answered with a line, or it becomes the connection to hands, the one that carries connections of programs to the network at home, or the
+ * one that holds the place: while bytes come back on that in time, both ends know that the other is there. Each end takes the other for hostile.
  */
 import { z } from 'zod'
 import { isRepositoryName, isTreePath, sandboxTiers } from '../../protocol/index.ts'
@@ -9,7 +9,7 @@ import { failureElsewhere } from '../hands/hands-reply.ts'
 import { failedAnswer } from './local-socket.ts'
 
 /** Another one is refused. Raised with each change of what is below. */
-export const farProtocol = 1
+export const farProtocol = 2
 
 const version = z.string().regex(/^[0-9a-f]{40,64}$/)
 
@@ -19,7 +19,8 @@ export const farQuestion = z.union([
   z.strictObject({ fill: z.literal('work') }),
   z.strictObject({ make: version }),
   z.strictObject({ changes: z.array(z.string().max(1_000)).max(1_000) }),
-  z.strictObject({ hands: z.literal('work') }),
+  z.strictObject({ hands: z.enum(['work', 'online']) }),
+  z.strictObject({ egress: z.literal('online') }),
 ])
 export type FarQuestion = z.infer<typeof farQuestion>
 
@@ -33,14 +34,16 @@ const farChange = z.strictObject({
 
 export const farAnswer = z.union([
   z.strictObject({ held: z.literal(farProtocol) }),
-  /** `ready`: it has all files of the version. */
+  /** `ready`: it has all files of the version. `online`: commands can have the network of the guest. */
   z.strictObject({
     version,
     ready: z.boolean(),
+    online: z.boolean(),
     tier: z.enum(sandboxTiers as ['process', 'container', 'micro_vm']),
     provider: z.string().regex(/^\P{C}{0,200}$/u),
   }),
   z.strictObject({ made: version }),
+  z.strictObject({ carries: z.literal('online') }),
   z.strictObject({ changes: z.array(farChange).readonly().nullable() }),
   z.strictObject({ failure: failureElsewhere }),
 ])

@@ -40,6 +40,8 @@ interface Attached {
   /** Requests that run, and those that were made. */
   running: number
   asked: number
+  /** Profiles whose hands it has been asked for. */
+  readonly profiles: Set<Profile>
 }
 
 export function createFarBranches(deps: FarDeps): FarBranches {
@@ -49,10 +51,11 @@ export function createFarBranches(deps: FarDeps): FarBranches {
     sandbox: (record, effect = 'idempotent') => ({
       status: deps.sandbox.status,
       async hands(profile) {
-        if (profile !== 'work') return otherHands(deps, profile)
+        // What they see is no branch.
+        if (profile !== 'work' && profile !== 'online') return deps.sandbox.hands(profile)
         // The time of a call does not run while they start.
         await attach(record)
-        return { ask: (...asked) => ask(deps, kept, record, effect, ...asked) as never }
+        return { ask: (...asked) => ask(deps, kept, { record, effect, profile }, ...asked) as never }
       },
       close: () => detach(record.name, true),
     }),
@@ -115,11 +118,21 @@ function keepAttached(deps: FarDeps): KeptAttached {
   }
 }
 
+interface AskedFor {
+  readonly record: BranchRecord
+  readonly effect: Call['effect']
+  readonly profile: Profile
+}
+
+function handsOf(at: Attached, profile: Profile): Promise<Hands> {
+  at.profiles.add(profile)
+  return at.far.sandbox.hands(profile)
+}
+
 async function ask(
   deps: FarDeps,
   { attach, forget }: KeptAttached,
-  record: BranchRecord,
-  effect: Call['effect'],
+  { record, effect, profile }: AskedFor,
   ...[op, input, options]: Parameters<Hands['ask']>
 ): Promise<unknown> {
   const changes = changeOps.has(op) || programOps.has(op)
@@ -129,7 +142,7 @@ async function ask(
     at.running += 1
     at.asked += 1
     try {
-      const answer = await (await at.far.sandbox.hands('work')).ask(op, input, options)
+      const answer = await handsOf(at, profile).then((hands) => hands.ask(op, input, options))
       if (changes) await commitAt(deps, at)
       return answer
     } catch (error) {
@@ -164,7 +177,7 @@ async function attachTo({ sandbox, versions }: FarDeps, record: BranchRecord): P
       )
   }
   const far = await sandbox.elsewhere!.open({ branch: name, labels, version: over, fill, signal })
-  return { record, far, over, running: 0, asked: 0 }
+  return { record, far, over, running: 0, asked: 0, profiles: new Set(['work']) }
 }
 
 /** @throws as hands do; whoever asks finds out whether the node is lost */
@@ -179,22 +192,17 @@ function factsOf({ clock }: FarDeps, { name, by, session, labels }: BranchRecord
   return { author: by, at: clock.now(), subject: `Changes of ${name}`, trailers: trailersOf({ session, turn: '' }, labels) }
 }
 
-async function hasSessions({ far }: Attached): Promise<boolean> {
+async function hasSessions({ far, profiles }: Attached): Promise<boolean> {
   try {
-    const hands = await far.sandbox.hands('work')
     const options = { signal: AbortSignal.timeout(snapshotTimeoutMs), timeoutMs: snapshotTimeoutMs }
-    return (await hands.ask('sessionList', { owner: '' }, options)).sessions.some(({ ended }) => ended === null)
+    for (const profile of profiles) {
+      const hands = await far.sandbox.hands(profile)
+      if ((await hands.ask('sessionList', { owner: '' }, options)).sessions.some(({ ended }) => ended === null)) return true
+    }
+    return false
   } catch {
     return false
   }
-}
-
-function otherHands({ sandbox }: FarDeps, profile: Profile): Promise<Hands> {
-  // What they see is no branch.
-  if (profile !== 'online') return sandbox.hands(profile)
-  throw new OxbowError('sandbox_missing', 'Commands on another node have no network.', {
-    hint: 'Do it without, or leave `hands` out where this agent is delegated to: then it works on this node.',
-  })
 }
 
 function unknown(op: string, node: string, cause: unknown): OxbowError {
