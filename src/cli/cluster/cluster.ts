@@ -1,4 +1,5 @@
 /** `oxbow cluster init`, `join`, `status`, `nodes`, `where`, `move`, `drain` and `remove`: what they ask of the keys in NATS, and say. */
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -10,6 +11,7 @@ import {
   newestProtocol,
   type NodeIdentity,
   nodeName,
+  nodeNameForm,
   type NodeView,
   openClusterLink,
   protocolVersion,
@@ -17,9 +19,9 @@ import {
   storeAddress,
   trustFolder,
 } from '../../cluster/index.ts'
-import { OxbowError } from '../../base/index.ts'
+import { OxbowError, type UserId } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
-import { beginSpare, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
+import { beginSpare, loadConfig, openHome, openWorkspace, parseUser, usersFolder } from '../../runner/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { parseConfig } from '../../services/index.ts'
 import { guestSetup } from '../guest-connection.ts'
@@ -146,7 +148,7 @@ export async function clusterWhere(
     let lease = await link.lease(user)
     if (options.wake === true) {
       const before = await link.place(user)
-      await link.writePlace(user, { node: before?.node ?? '', movesTo: '', isWanted: lease !== null, failure: '' })
+      await link.writePlace(user, { node: before?.node || filesAt(terminal, user), movesTo: '', isWanted: lease !== null, failure: '' })
       if (lease === null) await link.wake(user)
       for (let waitedMs = 0; lease?.state !== 'ready' && waitedMs < clusterWaitMs; waitedMs += clusterPollMs) {
         await sleep(clusterPollMs)
@@ -180,6 +182,12 @@ export async function clusterWhere(
   })
 }
 
+/** @returns this node where it has files of a user whom no node has had: it makes them the cluster's. Empty: it has none */
+function filesAt(terminal: Terminal, user: UserId): string {
+  const shared = join(usersFolder(openHome(terminal.env)), user, 'shared')
+  return existsSync(shared) && readdirSync(shared).length > 0 ? nodeName(machineConfig(terminal).cluster) : ''
+}
+
 /** What starts it again. */
 function describeRest({
   user,
@@ -194,7 +202,11 @@ function describeRest({
 export async function clusterMove(name: string, node: string, options: Options, terminal: Terminal): Promise<number> {
   const user = parseUser(name)
   return withLink(terminal, async (link) => {
-    const { protocol } = await nodeOf(link, node)
+    const { protocol, state } = await nodeOf(link, node)
+    if (state !== 'up')
+      throw new OxbowError('bad_input', `${plainText(node)} is draining: it takes no guests.`, {
+        hint: `Let it take some again (oxbow cluster drain ${plainText(node)} --undo), or choose another: oxbow cluster nodes`,
+      })
     if (protocol < newestProtocol((await link.all()).nodes))
       throw new OxbowError('bad_input', `${plainText(node)} is of an older version than other nodes: it takes no guests.`, {
         hint: 'Upgrade it first, or choose another: oxbow cluster nodes',
@@ -239,6 +251,10 @@ export async function clusterRemove(
   options: Options & { readonly dryRun?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
+  if (!nodeNameForm.test(node))
+    throw new OxbowError('bad_input', `${JSON.stringify(node)} cannot be the name of a node.`, {
+      hint: 'It has up to 40 lower-case letters, digits and -.',
+    })
   return withLink(terminal, async (link) => {
     const { nodes, leases } = await link.all()
     if (nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node))
@@ -246,7 +262,11 @@ export async function clusterRemove(
     if (options.dryRun === true) return printPreview({ would: `forget the node ${plainText(node)}`, target: { node } }, options, terminal)
     await link.revoke(node, Date.now())
     await link.removeNode(node)
-    return printAnswer({ node, removed: true }, `${node} is forgotten, and its certificate does not hold any more.`, options, terminal)
+    // A name that no node has had is not to be told from one that has left.
+    const others = nodes.map(({ name }) => name).toSorted()
+    const rest = others.length === 0 ? 'No node is up.' : `Nodes that stay, and are up: ${others.join(', ')}.`
+    const text = `${node} is forgotten, and a certificate of this name from before now does not hold any more.\n${rest}`
+    return printAnswer({ node, removed: true, up: others }, plainText(text), options, terminal)
   })
 }
 

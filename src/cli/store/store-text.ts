@@ -240,6 +240,15 @@ export function describeMove({ from, to, rows, resumed, configure, kept, ms }: M
   ].join('\n')
 }
 
+/** @param users whose store was not moved */
+export function describeLeft(url: string, users: readonly string[]): readonly string[] {
+  if (users.length === 0) return []
+  return [
+    'What other users of this home have is in their files still. Move each before you set it:',
+    ...users.map((user) => `  oxbow store move ${url} --user ${user}`),
+  ]
+}
+
 // Progress: one line that is redrawn on a terminal, one line per step elsewhere.
 
 export interface ProgressBar {

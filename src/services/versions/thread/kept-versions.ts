@@ -97,7 +97,11 @@ export function createKeptVersions({ folder, place, repository, large }: KeptDep
   return {
     async newest() {
       const newest = await (await opened()).newest()
-      if (newest === null) return { is: 'none' }
+      if (newest === null) {
+        // What this node gave to another store, or to this one before it lost all, is to be given again.
+        state.known = null
+        return { is: 'none' }
+      }
       return newest.head === state.known?.head ? { is: 'same' } : { is: 'other', node: newest.node }
     },
     async fetch(all) {
