@@ -2,7 +2,7 @@
 export type { HandsNote } from './hands/hands-queue.ts'
 export { joinCluster, nodeName } from './join.ts'
 export { protocolVersion } from './limits.ts'
-export { type ClusterLink, initCluster, openClusterLink } from './nats-link.ts'
+export { type ClusterLink, initCluster, linkFault, openClusterLink } from './nats-link.ts'
 export { newestProtocol } from './placement.ts'
 export type { NodeView } from './notes.ts'
 export { issueForServer, makeInvite } from './trust/enrolment.ts'

@@ -1,5 +1,7 @@
 /** This machine as a node, from its configuration to the end of the program that runs it. */
+import { X509Certificate } from 'node:crypto'
 import { freemem, hostname } from 'node:os'
+import { join } from 'node:path'
 import { OxbowError, ownValue, systemClock, watchIdleMemory } from '../base/index.ts'
 import type { ClusterConfig } from '../config/index.ts'
 import { type BegunGuest, type GuestSetup, loadRest } from '../runner/index.ts'
@@ -13,8 +15,9 @@ import { type ClusterLink, initCluster, openClusterLink } from './nats-link.ts'
 import { type ClusterNode, type NodeGuest, startNode } from './node.ts'
 import type { NodeView } from './notes.ts'
 import { createStarter } from './start-guest.ts'
+import { issuedAtOf } from './trust/certificates.ts'
 import { joinByToken } from './trust/enrolment.ts'
-import { type NodeIdentity, readIdentity } from './trust/node-identity.ts'
+import { type NodeIdentity, readAuthority, readIdentity } from './trust/node-identity.ts'
 import { askClock } from './trust/node-requests.ts'
 import { keepRenewed } from './trust/renewal.ts'
 import { openRevocations, type Revocations } from './trust/revocations.ts'
@@ -43,6 +46,8 @@ interface JoinedNode {
   readonly name: string
   /** Where people reach it. */
   readonly url: string
+  /** Gives what to say when the node is removed from the cluster while it runs: then it must end. */
+  readonly removed: Promise<OxbowError>
   close(): Promise<void>
 }
 
@@ -80,6 +85,11 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
   const identity = await identify(options)
   const { name } = identity
   const revocations = openRevocations(folder)
+  const removed = Promise.withResolvers<OxbowError>()
+  const onRevoked = (): void => {
+    if (isRemoved(folder, revocations)) removed.resolve(removedError(folder))
+  }
+  if (isRemoved(folder, revocations)) throw removedError(folder)
   const { openDoors } = await import('./doors/doors.ts')
   const doors = await openDoors({ config, identity, folder, revocations, storeUrl })
   const { url: door, peerUrl: url } = doors
@@ -92,7 +102,7 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
         throw new OxbowError('bad_config', `Another node of this cluster has the name ${name} (${other.url}).`, {
           hint: 'Give each node a name of its own: cluster.node.',
         })
-      const runs = await openRuns(options, identity, { doors, revocations })
+      const runs = await openRuns(options, identity, { doors, revocations, onRevoked })
       const reopen = async (): Promise<ClusterLink> => {
         await initCluster(config, identity)
         return openClusterLink(config, identity)
@@ -104,6 +114,7 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
       return {
         name,
         url: door,
+        removed: removed.promise,
         async close() {
           stopRenewal()
           idleMemory.close()
@@ -123,6 +134,23 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
   }
 }
 
+/** As the others see it: by the certificate that this machine has now. */
+function isRemoved(folder: string, revocations: Revocations): boolean {
+  const own = readIdentity(folder)
+  return own !== null && revocations.isRevoked(own.name, issuedAtOf(new X509Certificate(own.cert)))
+}
+
+/** A node that went on would take guests that no other node leads to. */
+function removedError(folder: string): OxbowError {
+  const again =
+    readAuthority(folder) === null
+      ? `move ${folder} away, print a token where the cluster was made (oxbow cluster invite), and join: oxbow cluster join TOKEN`
+      : `move ${join(folder, 'node.crt')} away, and run oxbow cluster init`
+  return new OxbowError('bad_config', 'This machine was removed from its cluster: no other node trusts its certificate.', {
+    hint: `To let it in again, ${again}`,
+  })
+}
+
 interface NodeRuns {
   /** The node over a connection to NATS; the one before, if any, has ended. */
   start(link: ClusterLink, onForgotten: () => void): Promise<ClusterNode>
@@ -135,7 +163,7 @@ interface NodeRuns {
 async function openRuns(
   { config, tier, storeUrl, version, setup, begin, machine, say }: JoinOptions,
   { name }: NodeIdentity,
-  { doors, revocations }: { readonly doors: Doors; readonly revocations: Revocations },
+  { doors, revocations, onRevoked }: { readonly doors: Doors; readonly revocations: Revocations; readonly onRevoked: () => void },
 ): Promise<NodeRuns> {
   const { url: door, peerUrl: url } = doors
   const [{ openAlarms }, rest] = await Promise.all([loadAlarms(), loadRest()])
@@ -145,7 +173,7 @@ async function openRuns(
   let hands: NodeHands | null = null
   return {
     async start(link, onForgotten) {
-      await shareRevocations(link, revocations)
+      await shareRevocations(link, revocations, onRevoked)
       await hands?.leave()
       await hands?.close()
       const opened = await openNodeHands({ queue: await link.hands(), clock: systemClock, node: name, url, config, machine, wire, say })
@@ -187,11 +215,12 @@ async function openRuns(
 }
 
 /** What NATS has counts here, and what this node knows is there again after a loss of NATS. */
-async function shareRevocations(link: ClusterLink, revocations: Revocations): Promise<void> {
+async function shareRevocations(link: ClusterLink, revocations: Revocations, onRevoked: () => void): Promise<void> {
   const told = new Map<string, number>()
   await link.followRevoked((name, at) => {
     told.set(name, at)
     revocations.add(name, at)
+    onRevoked()
   })
   for (const [name, at] of revocations.list()) if ((told.get(name) ?? -Infinity) < at) await link.revoke(name, at)
 }

@@ -8,6 +8,7 @@ import {
   type HandsNote,
   initCluster,
   joinCluster,
+  linkFault,
   newestProtocol,
   type NodeIdentity,
   nodeName,
@@ -54,6 +55,8 @@ async function withLink<Result>(terminal: Terminal, use: (link: ClusterLink) => 
   const link = await openOwnLink(terminal)
   try {
     return await use(link)
+  } catch (error) {
+    throw linkFault(error)
   } finally {
     await link.close()
   }
@@ -101,8 +104,9 @@ export async function clusterJoin(token: string | undefined, { json }: Options, 
   })
   if (json === true) printLine(terminal, JSON.stringify({ node: node.name, door: node.url, pid: process.pid }))
   else printLine(terminal, `node  ${node.name}\ndoor  ${node.url}\npid   ${process.pid}\nCtrl+C stops it; its guests move to other nodes.`)
-  await stopped
+  const removed = await Promise.race([stopped, node.removed])
   await node.close()
+  if (removed !== undefined) throw removed
   return 0
 }
 
@@ -214,12 +218,17 @@ export async function clusterMove(name: string, node: string, options: Options, 
     const lease = await link.lease(user)
     if (lease === null) throw new OxbowError('not_found', `${user} does not run.`, { hint: `Start it: oxbow cluster where ${user} --wake` })
     if (lease.node !== node) await link.writeWish({ user }, { moveTo: node })
-    const moved = await until(async () => {
+    let isThere = false
+    await until(async () => {
       const now = await link.lease(user)
-      return now?.node === node && now.state === 'ready'
+      isThere = now?.node === node && now.state === 'ready'
+      return isThere || (now === null && ((await link.place(user))?.failure ?? '') !== '')
     })
-    if (moved) return printAnswer({ user, node }, `${user} runs on ${node}.`, options, terminal)
-    throw new OxbowError('timeout', `${user} does not run on ${node} yet.`, { hint: `Look where it is: oxbow cluster where ${user}` })
+    if (isThere) return printAnswer({ user, node }, `${user} runs on ${node}.`, options, terminal)
+    const failure = (await link.place(user))?.failure ?? ''
+    throw new OxbowError('timeout', `${user} does not run on ${node} yet${failure === '' ? '' : `: ${plainText(failure)}`}.`, {
+      hint: `Look where it is: oxbow cluster where ${user}`,
+    })
   })
 }
 
@@ -248,7 +257,7 @@ export async function clusterDrain(
 
 export async function clusterRemove(
   node: string,
-  options: Options & { readonly dryRun?: boolean | undefined },
+  options: Options & { readonly dryRun?: boolean | undefined; readonly force?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
   if (!nodeNameForm.test(node))
@@ -257,13 +266,16 @@ export async function clusterRemove(
     })
   return withLink(terminal, async (link) => {
     const { nodes, leases } = await link.all()
-    if (nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node))
-      throw new OxbowError('bad_input', `${node} is up.`, { hint: `Drain it first, and end it: oxbow cluster drain ${node}` })
+    const isUp = nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node)
+    if (isUp && options.force !== true)
+      throw new OxbowError('bad_input', `${node} is up.`, {
+        hint: `Drain it first, and end it: oxbow cluster drain ${node}. If its machine was taken over, revoke its certificate at once: oxbow cluster remove ${node} --force`,
+      })
     if (options.dryRun === true) return printPreview({ would: `forget the node ${plainText(node)}`, target: { node } }, options, terminal)
     await link.revoke(node, Date.now())
     await link.removeNode(node)
     // A name that no node has had is not to be told from one that has left.
-    const others = nodes.map(({ name }) => name).toSorted()
+    const others = nodes.flatMap(({ name }) => (name === node ? [] : [name])).toSorted()
     const rest = others.length === 0 ? 'No node is up.' : `Nodes that stay, and are up: ${others.join(', ')}.`
     const text = `${node} is forgotten, and a certificate of this name from before now does not hold any more.\n${rest}`
     return printAnswer({ node, removed: true, up: others }, plainText(text), options, terminal)
