@@ -106,7 +106,13 @@ void test('a misspelt verb is answered with the nearest one', async () => {
 })
 
 void test('a hint names verbs for calls, and keys of the configuration as they are', async () => {
-  const terminal = { input: new PassThrough(), output: new PassThrough(), errors: new PassThrough(), env: {}, version: '' } as unknown as Terminal
+  const terminal = {
+    input: new PassThrough(),
+    output: new PassThrough(),
+    errors: new PassThrough(),
+    env: {},
+    version: '',
+  } as unknown as Terminal
   const program = buildProgram(terminal, () => {}, await loadServiceVerbs(null))
   const key = `Name the servers: oxbow config set cluster.nats '["nats://host:4222"]'`
   assert.equal(await hintForPeople(key, program), key)

@@ -52,7 +52,10 @@ void it('secrets that a guest finds are sealed while it runs, and the next guest
     const elsewhere = { ...envelope, masterKeys: ['cd'.repeat(32)] }
     const said = mock.method(console, 'error', () => {})
     assert.deepEqual((await withStoredSecrets({ ...elsewhere, wantedKeys: [] })).unusedSecrets, {})
-    assert.match(String(said.mock.calls[0]?.arguments[0]), /^26 of the stored secrets cannot be opened here.*Copy runner\/keys\/ada\.json from the home/)
+    assert.match(
+      String(said.mock.calls[0]?.arguments[0]),
+      /^26 of the stored secrets cannot be opened here.*Copy runner\/keys\/ada\.json from the home/,
+    )
     said.mock.restore()
     await assert.rejects(withStoredSecrets(elsewhere), (error: OxbowError) => {
       assert.equal(error.code, 'denied')

@@ -266,7 +266,8 @@ export async function clusterRemove(
     })
   return withLink(terminal, async (link) => {
     const { nodes, leases } = await link.all()
-    const isUp = nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node)
+    const isUp =
+      nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node)
     if (isUp && options.force !== true)
       throw new OxbowError('bad_input', `${node} is up.`, {
         hint: `Drain it first, and end it: oxbow cluster drain ${node}. If its machine was taken over, revoke its certificate at once: oxbow cluster remove ${node} --force`,

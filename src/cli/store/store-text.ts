@@ -240,6 +240,11 @@ export function describeMove({ from, to, rows, resumed, configure, kept, ms }: M
   ].join('\n')
 }
 
+/** On a node of a cluster the workspace is of when the user was there last. */
+export function filesElsewhere(user: string): string {
+  return `warning: ${user} does not run on this node, and the files in this backup are of when ${user} was here last. Where they are now: oxbow cluster where ${user}`
+}
+
 /** @param users whose store was not moved */
 export function describeLeft(url: string, users: readonly string[]): readonly string[] {
   if (users.length === 0) return []

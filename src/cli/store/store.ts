@@ -30,7 +30,7 @@ import type {
 } from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { restoreKeys } from './keys.ts'
-import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
 import * as text from './store-text.ts'
 import { openProgress } from './store-text.ts'
@@ -70,7 +70,9 @@ export async function storeBackup(path: string | undefined, options: BackupOptio
   }
   const question = { ask: 'backup', path: target, ...(keep !== undefined && { keep }), ...filesOf(options, terminal) } as const
   const report = await ask(question, options, terminal)
-  const { home, workspace } = guestSetup(options, terminal)
+  const { home, workspace, config } = guestSetup(options, terminal)
+  const isElsewhere = config.cluster.nats.length > 0 && options.databaseOnly !== true && (await findGuest(workspace)) === null
+  if (isElsewhere) printNotice(terminal, text.filesElsewhere(workspace.user))
   // Only said: their paths are sealed in the backup, and its manifest is not.
   const folders = options.databaseOnly === true ? [] : listFolders(home, workspace.user)
   print({ ...report, folders }, text.describeBackup, options, terminal)

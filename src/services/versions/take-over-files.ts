@@ -17,7 +17,7 @@ import { restoreFiles } from './restore-files.ts'
 import { takeAll } from './take-files.ts'
 import { inFolders } from './thread/left-out.ts'
 import { trailersOf } from './thread/message-labels.ts'
-import type { Ask, CommitBy, VersionQuestion } from './thread/version-questions.ts'
+import type { Ask, VersionQuestion } from './thread/version-questions.ts'
 import { allFolders, createThread } from './versions.ts'
 
 export interface TakeoverOptions {
@@ -62,7 +62,13 @@ export async function takeOverFiles(options: TakeoverOptions): Promise<TookOver>
     if (newest.is === 'none' && !(await hasFiles(folder, ask))) return none
     const hands = await sandbox.hands('work')
     if (newest.is === 'none') {
-      await commitDisk(options, { ask, hands, signal: AbortSignal.timeout(checkpointTimeoutMs), subject: 'before its cluster', isKept: true })
+      await commitDisk(options, {
+        ask,
+        hands,
+        signal: AbortSignal.timeout(checkpointTimeoutMs),
+        subject: 'before its cluster',
+        isKept: true,
+      })
       return none
     }
     for (let tries = 1; ; tries += 1) {
@@ -133,7 +139,12 @@ async function takeOnce(options: TakeoverOptions, ask: Ask, hands: Hands): Promi
   const signal = AbortSignal.timeout(checkpointTimeoutMs)
   const { node } = place.lease
   const disk = await commitDisk(options, { ask, hands, signal, subject: 'before it took over', isKept: false })
-  const by = { author: `user:${user}`, at: clock.now(), subject: `Keep files of ${node}`, trailers: trailersOf({ session: '', turn: '' }, []) }
+  const by = {
+    author: `user:${user}`,
+    at: clock.now(),
+    subject: `Keep files of ${node}`,
+    trailers: trailersOf({ session: '', turn: '' }, []),
+  }
   const mark = `${node} ${new Date(clock.now()).toISOString().slice(0, 10)}`
   const plan = await ask('takeOver', { disk, mounts: mounts(), mark, facts: inFolders(by, coveredFolders()) })
   const restore = {
