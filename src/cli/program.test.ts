@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { buildProgram, runProgram } from './program.ts'
-import { loadServiceVerbs } from './service-verbs.ts'
+import { hintForPeople, loadServiceVerbs } from './service-verbs.ts'
 import type { Terminal } from './terminal.ts'
 
 async function type(...args: readonly string[]): Promise<{ exit: number; out: string; err: string }> {
@@ -103,6 +103,20 @@ void test('a misspelt verb is answered with the nearest one', async () => {
   ] as const)
     assert.match((await type(typed)).err, new RegExp(`^error: there is no verb "${typed}"; did you mean ${meant}\\?\nhint: `))
   assert.doesNotMatch((await type('summarise')).err, /did you mean/)
+})
+
+void test('a hint names verbs for calls, and keys of the configuration as they are', async () => {
+  const terminal = {
+    input: new PassThrough(),
+    output: new PassThrough(),
+    errors: new PassThrough(),
+    env: {},
+    version: '',
+  } as unknown as Terminal
+  const program = buildProgram(terminal, () => {}, await loadServiceVerbs(null))
+  const key = `Name the servers: oxbow config set cluster.nats '["nats://host:4222"]'`
+  assert.equal(await hintForPeople(key, program), key)
+  assert.equal(await hintForPeople('See model.list.', program), 'See `oxbow models`.')
 })
 
 void test('a group of verbs alone lists what there is', async () => {

@@ -109,8 +109,8 @@ function addCall(
   )
 }
 
-/** A name of a call that stands by itself: not a right, an argument, a key with its value, or in a command line. */
-const namedCall = /(?<![\w.\-/`'"]|call |--\w+ )[a-z]+\.[a-z_]+(?![\w/]|\.\w| =)/g
+/** A name of a call that stands by itself: not a right, an argument, a key with its value or in `config set`, or in a command line. */
+const namedCall = /(?<![\w.\-/`'"]|call |config \w+ |--\w+ )[a-z]+\.[a-z_]+(?![\w/]|\.\w| =)/g
 
 /** Hints are also for models, and name calls; a person types verbs. @param program for the verbs that no service describes */
 export async function hintForPeople(hint: string, program: Command): Promise<string> {

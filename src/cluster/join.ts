@@ -1,5 +1,7 @@
 /** This machine as a node, from its configuration to the end of the program that runs it. */
+import { X509Certificate } from 'node:crypto'
 import { freemem, hostname } from 'node:os'
+import { join } from 'node:path'
 import { OxbowError, ownValue, systemClock, watchIdleMemory } from '../base/index.ts'
 import type { ClusterConfig } from '../config/index.ts'
 import { type BegunGuest, type GuestSetup, loadRest } from '../runner/index.ts'
@@ -14,8 +16,9 @@ import type { NodeGuest } from './keep-user.ts'
 import { type ClusterNode, startNode } from './node.ts'
 import type { NodeView } from './notes.ts'
 import { createStarter } from './start-guest.ts'
+import { issuedAtOf } from './trust/certificates.ts'
 import { joinByToken } from './trust/enrolment.ts'
-import { type NodeIdentity, readIdentity } from './trust/node-identity.ts'
+import { type NodeIdentity, readAuthority, readIdentity } from './trust/node-identity.ts'
 import { askClock } from './trust/node-requests.ts'
 import { keepRenewed } from './trust/renewal.ts'
 import { openRevocations, type Revocations } from './trust/revocations.ts'
@@ -44,6 +47,8 @@ interface JoinedNode {
   readonly name: string
   /** Where people reach it. */
   readonly url: string
+  /** Gives what to say when the node is removed from the cluster while it runs: then it must end. */
+  readonly removed: Promise<OxbowError>
   close(): Promise<void>
 }
 
@@ -81,6 +86,11 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
   const identity = await identify(options)
   const { name } = identity
   const revocations = openRevocations(folder)
+  const removed = Promise.withResolvers<OxbowError>()
+  const onRevoked = (): void => {
+    if (isRemoved(folder, revocations)) removed.resolve(removedError(folder))
+  }
+  if (isRemoved(folder, revocations)) throw removedError(folder)
   const { openDoors } = await import('./doors/doors.ts')
   // Closed from the last to the first.
   await using opened = new AsyncDisposableStack()
@@ -88,7 +98,7 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
   let held = identity
   const link = opened.adopt(await openClusterLink(config, () => held), (made) => made.close())
   await refuseNamesake(link, identity, doors.peerUrl)
-  const runs = opened.adopt(await openRuns(options, identity, { doors, revocations }), (made) => made.close())
+  const runs = opened.adopt(await openRuns(options, identity, { doors, revocations, onRevoked }), (made) => made.close())
   const reopen = async (): Promise<ClusterLink> => {
     await initCluster(config, held)
     return openClusterLink(config, () => held)
@@ -104,7 +114,7 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
   }
   opened.defer(keepRenewed({ folder, identity, node: kept.node, say, use, clock: systemClock }))
   const parts = opened.move()
-  return { name, url: doors.url, close: () => parts.disposeAsync() }
+  return { name, url: doors.url, removed: removed.promise, close: () => parts.disposeAsync() }
 }
 
 /** @throws OxbowError `bad_config` where another node that is up has this name */
@@ -114,6 +124,23 @@ async function refuseNamesake(link: ClusterLink, identity: NodeIdentity, url: st
   if (other === undefined || (await askClock(identity, other, systemClock.now)) === null) return
   throw new OxbowError('bad_config', `Another node of this cluster has the name ${identity.name} (${other.url}).`, {
     hint: 'Give each node a name of its own: cluster.node.',
+  })
+}
+
+/** As the others see it: by the certificate that this machine has now. */
+function isRemoved(folder: string, revocations: Revocations): boolean {
+  const own = readIdentity(folder)
+  return own !== null && revocations.isRevoked(own.name, issuedAtOf(new X509Certificate(own.cert)))
+}
+
+/** A node that went on would take guests that no other node leads to. */
+function removedError(folder: string): OxbowError {
+  const again =
+    readAuthority(folder) === null
+      ? `move ${folder} away, print a token where the cluster was made (oxbow cluster invite), and join: oxbow cluster join TOKEN`
+      : `move ${join(folder, 'node.crt')} away, and run oxbow cluster init`
+  return new OxbowError('bad_config', 'This machine was removed from its cluster: no other node trusts its certificate.', {
+    hint: `To let it in again, ${again}`,
   })
 }
 
@@ -130,7 +157,7 @@ interface NodeRuns {
 async function openRuns(
   { config, tier, storeUrl, version, setup, begin, machine, say }: JoinOptions,
   { name }: NodeIdentity,
-  { doors, revocations }: { readonly doors: Doors; readonly revocations: Revocations },
+  { doors, revocations, onRevoked }: { readonly doors: Doors; readonly revocations: Revocations; readonly onRevoked: () => void },
 ): Promise<NodeRuns> {
   const { url: door, peerUrl: url } = doors
   const [{ openAlarms }, rest] = await Promise.all([loadAlarms(), loadRest()])
@@ -140,7 +167,7 @@ async function openRuns(
   let hands: NodeHands | null = null
   return {
     async start(link, onForgotten) {
-      await shareRevocations(link, revocations)
+      await shareRevocations(link, revocations, onRevoked)
       await hands?.leave()
       await hands?.close()
       const opened = await openNodeHands({ queue: await link.hands(), clock: systemClock, node: name, url, config, machine, wire, say })
@@ -194,11 +221,12 @@ async function untilGone<Guest extends Pick<NodeGuest, 'gone'>>(starting: Promis
 }
 
 /** What NATS has counts here, and what this node knows is there again after a loss of NATS. */
-async function shareRevocations(link: ClusterLink, revocations: Revocations): Promise<void> {
+async function shareRevocations(link: ClusterLink, revocations: Revocations, onRevoked: () => void): Promise<void> {
   const told = new Map<string, number>()
   await link.followRevoked((name, at) => {
     told.set(name, at)
     revocations.add(name, at)
+    onRevoked()
   })
   for (const [name, at] of revocations.list()) if ((told.get(name) ?? -Infinity) < at) await link.revoke(name, at)
 }

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isOxbowError } from '../base/index.ts'
 import { natsSkip, startNats, useNats } from './nats-fixture.ts'
 import { describeLeaseContract } from './lease-contract.ts'
 import { leaseMs, maxHandsQueues, wakeAckMs } from './limits.ts'
-import { initCluster, openClusterLink, type Wake } from './nats-link.ts'
+import { initCluster, linkFault, openClusterLink, type Wake } from './nats-link.ts'
 import type { NodeView } from './notes.ts'
 import { issueCertificate } from './trust/certificates.ts'
 import { issueForServer } from './trust/enrolment.ts'
@@ -147,4 +148,15 @@ test('a node whose certificate was renewed comes back to NATS when the one of it
     assert.ok(tries < 4)
   }
   await assert.rejects(stale.writeNode(node))
+})
+test('a server that is lost under a request is no bug of Oxbow, but said with what to do', { skip }, async () => {
+  const server = await nats.server()
+  await initCluster(server.config)
+  const link = await openClusterLink(server.config)
+  await server[Symbol.asyncDispose]()
+  const fault = linkFault(await link.all().catch((error: unknown) => error))
+  assert.ok(isOxbowError(fault, 'guest_unreachable'), String(fault))
+  assert.match(fault.hint, /try again in a few seconds/)
+  assert.ok(linkFault(new TypeError('of ours')) instanceof TypeError)
+  await link.close()
 })

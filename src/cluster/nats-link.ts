@@ -210,6 +210,17 @@ function natsFault(error: unknown, servers: readonly string[] = []): OxbowError 
   })
 }
 
+const natsErrors = /^(?:TimeoutError|RequestError|NoRespondersError|ClosedConnectionError|DrainingConnectionError|JetStream\w+)$/
+
+/** What a request to NATS failed with, for people: its servers elect a leader, or were just lost. @returns any other error as it is */
+export function linkFault(error: unknown): unknown {
+  if (!(error instanceof Error) || !natsErrors.test(error.name)) return error
+  return new OxbowError('guest_unreachable', `The NATS servers of the cluster do not answer now: ${error.message}.`, {
+    hint: 'One of them may just have been lost, or started: try again in a few seconds. If it stays so, look at each: http://127.0.0.1:8222/healthz',
+    cause: error,
+  })
+}
+
 /**
  * @param identity whose certificate is shown; for a link that lasts, a function that returns the newest one
  * @throws OxbowError `guest_unreachable` without a server, `not_found` before `oxbow cluster init`

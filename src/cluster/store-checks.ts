@@ -10,13 +10,18 @@ interface StoreCheck {
   readonly hint: string
 }
 
+/** An address of several servers is no URL. @returns the servers, without user and password */
+export function hostsOf(address: string): string {
+  return /^[^:]+:\/\/(?:[^@/]*@)?([^/?]+)/.exec(address)?.[1] ?? '?'
+}
+
 /** @param address of the store; empty: it is a file. Never throws. */
 export async function checkStore(address: string): Promise<StoreCheck> {
   const hint = 'Move it: oxbow store move postgres://oxbow@host/oxbow, and set store.url on every node.'
   if (address === '') return { check: 'store', ok: false, detail: 'a file of this machine, which other nodes cannot reach', hint }
   try {
     const users = (await (await loadStoredLeases()).storedLeases(address)).length
-    const detail = `Postgres at ${URL.parse(address)?.host ?? '?'}, with ${users} ${users === 1 ? 'user' : 'users'} of the cluster`
+    const detail = `Postgres at ${hostsOf(address)}, with ${users} ${users === 1 ? 'user' : 'users'} of the cluster`
     return { check: 'store', ok: true, detail, hint: '' }
   } catch (error) {
     return { check: 'store', ok: false, detail: errorMessage(error), hint: isOxbowError(error) ? error.hint : '' }

@@ -97,6 +97,22 @@ export const homeItems: readonly HomeItem[] = [
     what: 'versions of Oxbow',
     instead: 'oxbow upgrade gets them again',
   },
+  {
+    ...inHome,
+    id: 'cluster',
+    path: 'cluster',
+    keeping: 'left_out',
+    what: 'certificate of this node, or the authority of a cluster',
+    instead: 'keep a copy of it apart: whoever has ca.key lets machines in',
+  },
+  {
+    ...inHome,
+    id: 'cluster-hands',
+    path: 'hands',
+    keeping: 'left_out',
+    what: 'files of agents of guests on other nodes',
+    instead: 'not needed: what they have changed is a version at home',
+  },
   { ...inHome, id: 'home-folders', path: 'runner/folders/USER.json', keeping: 'sealed', isFile: true, what: 'folders that agents see' },
   {
     ...inHome,

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { it } from 'node:test'
-import type { UserId } from '../base/index.ts'
+import { it, mock } from 'node:test'
+import type { OxbowError, UserId } from '../base/index.ts'
 import type { GuestEnvelope } from '../config/index.ts'
 import { configSchema } from '../services/index.ts'
 import { answerKeyQuestion, openGuestStore, openSecretKeeper, withStoredSecrets } from './guest-store.ts'
@@ -47,6 +47,21 @@ void it('secrets that a guest finds are sealed while it runs, and the next guest
       24,
       'those that are set at once do not wait for each other for ever',
     )
+
+    // Another node of a cluster has made a key of its own.
+    const elsewhere = { ...envelope, masterKeys: ['cd'.repeat(32)] }
+    const said = mock.method(console, 'error', () => {})
+    assert.deepEqual((await withStoredSecrets({ ...elsewhere, wantedKeys: [] })).unusedSecrets, {})
+    assert.match(
+      String(said.mock.calls[0]?.arguments[0]),
+      /^26 of the stored secrets cannot be opened here.*Copy runner\/keys\/ada\.json from the home/,
+    )
+    said.mock.restore()
+    await assert.rejects(withStoredSecrets(elsewhere), (error: OxbowError) => {
+      assert.equal(error.code, 'denied')
+      assert.match(error.hint, /Each node of a cluster needs it/)
+      return true
+    })
   } finally {
     rmSync(workspaceRoot, { recursive: true })
   }

@@ -15,7 +15,7 @@ export function assertReachable(choice: Parameters<typeof storeAddress>[0], isIs
  * @throws OxbowError `bad_config` as `assertReachable`; on a node of a cluster also for a start by anybody but the node, and for a store that others
  * cannot reach
  */
-export function assertPlaced({ config, keys, lease, isolation }: GuestEnvelope): void {
+export function assertPlaced({ user, config, keys, lease, isolation }: GuestEnvelope): void {
   assertReachable({ config: config.store, environment: keys }, isolation !== undefined)
   if (config.cluster.nats.length === 0) return
   if (storeAddress({ config: config.store, environment: keys }) === '')
@@ -23,7 +23,7 @@ export function assertPlaced({ config, keys, lease, isolation }: GuestEnvelope):
       hint: 'Move it there: oxbow store move postgres://oxbow@host/oxbow, and set store.url.',
     })
   if (lease === undefined)
-    throw new OxbowError('bad_config', 'This machine belongs to a cluster, whose nodes start the guests.', {
-      hint: 'Run the node here (oxbow cluster join), and have the user started: oxbow cluster where USER --wake',
+    throw new OxbowError('bad_config', `This machine belongs to a cluster, whose nodes start the guests, and ${user} does not run on it.`, {
+      hint: `oxbow cluster where ${user} --wake starts it, and says where it runs: use it there, or have it moved to a node that runs here: oxbow cluster move ${user} NODE`,
     })
 }

@@ -61,6 +61,10 @@ test('every door leads to the guest, which moves, and whose node drains, without
   assert.equal(preview.text, 'Would forget the node gone. Nothing is changed.\n')
   const nodes = await Promise.all(['a', 'b', 'c'].map((name) => cluster.startNode(name)))
   const doors = nodes.map(({ door }) => door)
+  // A slip of the fingers shows: which nodes are there still.
+  const removed = await cluster.oxbow('a', 'cluster', 'remove', 'gone')
+  assert.match(removed.text, /^gone is forgotten.*\nNodes that stay, and are up: a, b, c\.\n$/)
+  assert.match((await cluster.oxbow('a', 'cluster', 'remove', 'Node 2')).text, /"Node 2" cannot be the name of a node/)
   const unknown = await fetch(`${doors[0]}/users/nobody/healthz`)
   assert.equal(unknown.status, 401)
   assert.match(await unknown.text(), /The API key is missing/)

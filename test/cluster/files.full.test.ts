@@ -1,7 +1,7 @@
 /** Files of a cluster's users: machines lose power and their disks, and each write that was acknowledged is there. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -50,6 +50,18 @@ test('machines lose power and their disks: each acknowledged write is on the one
   const faults = clients.flatMap(({ told }) => missing(last!.shared(user), told))
   t.diagnostic(`${acknowledged()} writes, ${clients.reduce((sum, { told }) => sum + told.size, 0)} files known`)
   assert.deepEqual(faults, [])
+})
+
+test('a user from before the cluster starts where the files are, and any node has them then', { skip }, async () => {
+  await using cluster = await startCluster()
+  assert.equal((await cluster.oxbow('a', 'cluster', 'init')).exit, 0)
+  const nodes = await Promise.all(['a', 'b', 'c'].map((name) => cluster.startNode(name)))
+  const [, b, c] = nodes as [TestNode, TestNode, TestNode]
+  mkdirSync(b.shared(user), { recursive: true })
+  writeFileSync(join(b.shared(user), 'notes.md'), 'from before')
+  assert.match((await cluster.oxbow('b', 'cluster', 'where', user, '--wake')).text, /ann runs on b /)
+  assert.equal((await cluster.oxbow('a', 'cluster', 'move', user, 'c')).exit, 0)
+  assert.equal(readFileSync(join(c.shared(user), 'notes.md'), 'utf8'), 'from before')
 })
 
 const step = (name: string, args: object, delay = 600) => ({

@@ -48,7 +48,7 @@ export const addClusterVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow cluster drain node-2', 'oxbow cluster drain node-2 --undo'))
     .action((node, options) => choose(async () => (await load()).clusterDrain(node, options, terminal)))
   plainVerb(cluster.command('remove <node>'), 'forget a node that has left for good, and revoke its certificate')
-    .option('--taken', 'somebody else has taken the machine over: do not wait for it to leave')
+    .option('--force', 'also one that is up, because its machine was taken over')
     .option(...dryRunOption)
     .option(...json)
     .addHelpText('after', examples('oxbow cluster remove node-2', 'oxbow cluster remove node-2 --dry-run'))

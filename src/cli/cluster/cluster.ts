@@ -1,4 +1,5 @@
 /** `oxbow cluster init`, `join`, `status`, `nodes`, `where`, `move`, `drain` and `remove`: what they ask of the keys in NATS, and say. */
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -7,10 +8,12 @@ import {
   type HandsNote,
   initCluster,
   joinCluster,
+  linkFault,
   type LeaseNote,
   newestProtocol,
   type NodeIdentity,
   nodeName,
+  nodeNameForm,
   type NodeView,
   openClusterLink,
   protocolVersion,
@@ -19,9 +22,9 @@ import {
   storeAddress,
   trustFolder,
 } from '../../cluster/index.ts'
-import { OxbowError } from '../../base/index.ts'
+import { OxbowError, type UserId } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
-import { beginSpare, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
+import { beginSpare, loadConfig, openHome, openWorkspace, parseUser, usersFolder } from '../../runner/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { parseConfig } from '../../services/index.ts'
 import { guestSetup } from '../guest-connection.ts'
@@ -54,6 +57,8 @@ async function withLink<Result>(terminal: Terminal, use: (link: ClusterLink) => 
   const link = await openOwnLink(terminal)
   try {
     return await use(link)
+  } catch (error) {
+    throw linkFault(error)
   } finally {
     await link.close()
   }
@@ -101,8 +106,9 @@ export async function clusterJoin(token: string | undefined, { json }: Options, 
   })
   if (json === true) printLine(terminal, JSON.stringify({ node: node.name, door: node.url, pid: process.pid }))
   else printLine(terminal, `node  ${node.name}\ndoor  ${node.url}\npid   ${process.pid}\nCtrl+C stops it; its guests move to other nodes.`)
-  await stopped
+  const removed = await Promise.race([stopped, node.removed])
   await node.close()
+  if (removed !== undefined) throw removed
   return 0
 }
 
@@ -148,7 +154,7 @@ export async function clusterWhere(
     let lease = await link.lease(user)
     if (options.wake === true) {
       const before = await link.place(user)
-      await link.writePlace(user, { node: before?.node ?? '', movesTo: '', isWanted: lease !== null, failure: '' })
+      await link.writePlace(user, { node: before?.node || filesAt(terminal, user), movesTo: '', isWanted: lease !== null, failure: '' })
       if (lease === null) await link.wake(user)
       for (let waitedMs = 0; lease?.state !== 'ready' && waitedMs < clusterWaitMs; waitedMs += clusterPollMs) {
         await sleep(clusterPollMs)
@@ -188,6 +194,12 @@ function describeTurn({ state, before = 0 }: LeaseNote): string {
   return `: ${before} ${before === 1 ? 'guest was' : 'guests were'} to start before it`
 }
 
+/** @returns this node where it has files of a user whom no node has had: it makes them the cluster's. Empty: it has none */
+function filesAt(terminal: Terminal, user: UserId): string {
+  const shared = join(usersFolder(openHome(terminal.env)), user, 'shared')
+  return existsSync(shared) && readdirSync(shared).length > 0 ? nodeName(machineConfig(terminal).cluster) : ''
+}
+
 /** What starts it again. */
 function describeRest({
   user,
@@ -202,7 +214,11 @@ function describeRest({
 export async function clusterMove(name: string, node: string, options: Options, terminal: Terminal): Promise<number> {
   const user = parseUser(name)
   return withLink(terminal, async (link) => {
-    const { protocol } = await nodeOf(link, node)
+    const { protocol, state } = await nodeOf(link, node)
+    if (state !== 'up')
+      throw new OxbowError('bad_input', `${plainText(node)} is draining: it takes no guests.`, {
+        hint: `Let it take some again (oxbow cluster drain ${plainText(node)} --undo), or choose another: oxbow cluster nodes`,
+      })
     if (protocol < newestProtocol((await link.all()).nodes))
       throw new OxbowError('bad_input', `${plainText(node)} is of an older version than other nodes: it takes no guests.`, {
         hint: 'Upgrade it first, or choose another: oxbow cluster nodes',
@@ -210,12 +226,17 @@ export async function clusterMove(name: string, node: string, options: Options, 
     const lease = await link.lease(user)
     if (lease === null) throw new OxbowError('not_found', `${user} does not run.`, { hint: `Start it: oxbow cluster where ${user} --wake` })
     if (lease.node !== node) await link.writeWish({ user }, { moveTo: node })
-    const moved = await until(async () => {
+    let isThere = false
+    await until(async () => {
       const now = await link.lease(user)
-      return now?.node === node && now.state === 'ready'
+      isThere = now?.node === node && now.state === 'ready'
+      return isThere || (now === null && ((await link.place(user))?.failure ?? '') !== '')
     })
-    if (moved) return printAnswer({ user, node }, `${user} runs on ${node}.`, options, terminal)
-    throw new OxbowError('timeout', `${user} does not run on ${node} yet.`, { hint: `Look where it is: oxbow cluster where ${user}` })
+    if (isThere) return printAnswer({ user, node }, `${user} runs on ${node}.`, options, terminal)
+    const failure = (await link.place(user))?.failure ?? ''
+    throw new OxbowError('timeout', `${user} does not run on ${node} yet${failure === '' ? '' : `: ${plainText(failure)}`}.`, {
+      hint: `Look where it is: oxbow cluster where ${user}`,
+    })
   })
 }
 
@@ -244,28 +265,30 @@ export async function clusterDrain(
 
 export async function clusterRemove(
   node: string,
-  options: Options & { readonly dryRun?: boolean | undefined; readonly taken?: boolean | undefined },
+  options: Options & { readonly dryRun?: boolean | undefined; readonly force?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
+  if (!nodeNameForm.test(node))
+    throw new OxbowError('bad_input', `${JSON.stringify(node)} cannot be the name of a node.`, {
+      hint: 'It has up to 40 lower-case letters, digits and -.',
+    })
   return withLink(terminal, async (link) => {
     const { nodes, leases } = await link.all()
     const isUp =
       nodes.some(({ name, state }) => name === node && state === 'up') || [...leases.values()].some((lease) => lease.node === node)
-    // Whoever has taken it over does not drain it.
-    if (isUp && options.taken !== true)
-      throw new OxbowError('bad_input', `${plainText(node)} is up.`, {
-        hint: `Drain it first, and end it: oxbow cluster drain ${plainText(node)}. If somebody else has taken it over: --taken`,
+    if (isUp && options.force !== true)
+      throw new OxbowError('bad_input', `${node} is up.`, {
+        hint: `Drain it first, and end it: oxbow cluster drain ${node}. If its machine was taken over, revoke its certificate at once: oxbow cluster remove ${node} --force`,
       })
     if (options.dryRun === true) return printPreview({ would: `forget the node ${plainText(node)}`, target: { node } }, options, terminal)
     await link.revoke(node, revokedFrom(Date.now()))
     await link.removeNode(node)
-    const more = isUp ? ' It was up: leave its NKey out of the settings of NATS, and change the password of Postgres.' : ''
-    return printAnswer(
-      { node, removed: true },
-      `${plainText(node)} is forgotten, and its certificate does not hold any more.${more}`,
-      options,
-      terminal,
-    )
+    // A name that no node has had is not to be told from one that has left.
+    const others = nodes.flatMap(({ name }) => (name === node ? [] : [name])).toSorted()
+    const rest = others.length === 0 ? 'No node is up.' : `Nodes that stay, and are up: ${others.join(', ')}.`
+    const taken = isUp ? ' It was up: leave its NKey out of the settings of NATS, and change the password of Postgres.' : ''
+    const text = `${node} is forgotten, and a certificate of this name from before now does not hold any more.${taken}\n${rest}`
+    return printAnswer({ node, removed: true, up: others }, plainText(text), options, terminal)
   })
 }
 

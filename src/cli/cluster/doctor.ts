@@ -4,6 +4,7 @@ import {
   checkBlobs,
   checkStore,
   type ClusterLink,
+  linkFault,
   openClusterLink,
   protocolVersion,
   readIdentity,
@@ -76,6 +77,10 @@ async function* checks(terminal: Terminal): AsyncGenerator<Check> {
           : 'Set cluster.peer.host to an address that the other nodes reach, and cluster.peer.url.',
       }
     }
+  } catch (error) {
+    const fault = linkFault(error)
+    if (!isOxbowError(fault)) throw fault
+    yield { check: 'nats', ok: false, detail: fault.message, hint: fault.hint }
   } finally {
     await opened.close()
   }

@@ -1,6 +1,7 @@
 /** `oxbow cluster verify`: whether what a cluster promises holds, by the journals of its users and the leases of its nodes. */
 import {
   type ClusterLink,
+  linkFault,
   nodeName,
   openClusterLink,
   probeCluster,
@@ -48,6 +49,8 @@ export async function clusterVerify({ json, user, load }: VerifyOptions, termina
       printLine(terminal, `${found === 0 ? 'ok  ' : 'FAIL'}  ${users} users, ${records} records${sent}: ${found} findings`)
     }
     return found === 0 ? 0 : 1
+  } catch (error) {
+    throw linkFault(error)
   } finally {
     await link.close()
   }

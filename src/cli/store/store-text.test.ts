@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import type { Terminal } from '../terminal.ts'
 import type { RestorePreview } from '../../config/index.ts'
-import { describePreview, openProgress } from './store-text.ts'
+import { describeLeft, describePreview, openProgress } from './store-text.ts'
 
 void test('a progress bar is never wider than the terminal', () => {
   for (const columns of [20, 40, 80, 120]) {
@@ -34,4 +34,12 @@ void test('a restore says beforehand that it brings back revoked keys and forget
     /records 6 to 9 are not in the backup[^]*revoked after the backup are valid again[^]*What was spent after the backup/,
   )
   assert.doesNotMatch(preview(5) + preview(0, false), /revoked|spent/)
+})
+
+test('a move names the other users of the home, and what is to be typed for each', () => {
+  assert.deepEqual(describeLeft('env:URL', []), [])
+  assert.deepEqual(describeLeft('env:URL', ['ann', 'bob']).slice(1), [
+    '  oxbow store move env:URL --user ann',
+    '  oxbow store move env:URL --user bob',
+  ])
 })

@@ -240,6 +240,20 @@ export function describeMove({ from, to, rows, resumed, configure, kept, ms }: M
   ].join('\n')
 }
 
+/** On a node of a cluster the workspace is of when the user was there last. */
+export function filesElsewhere(user: string): string {
+  return `warning: ${user} does not run on this node, and the files in this backup are of when ${user} was here last. Where they are now: oxbow cluster where ${user}`
+}
+
+/** @param users whose store was not moved */
+export function describeLeft(url: string, users: readonly string[]): readonly string[] {
+  if (users.length === 0) return []
+  return [
+    'What other users of this home have is in their files still. Move each before you set it:',
+    ...users.map((user) => `  oxbow store move ${url} --user ${user}`),
+  ]
+}
+
 // Progress: one line that is redrawn on a terminal, one line per step elsewhere.
 
 export interface ProgressBar {

@@ -1,7 +1,7 @@
 /** `oxbow store`, `backup` and `restore`: runs an operation offline in a guest program, and shows its progress and report. */
 import { existsSync, realpathSync, rmSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import {
   askOffline,
   fileKeys,
@@ -15,6 +15,8 @@ import {
   openWorkspace,
   parseUser,
   type TakenKey,
+  usersFolder,
+  usersOf,
 } from '../../runner/index.ts'
 import { ownValue, OxbowError } from '../../base/index.ts'
 import type {
@@ -28,7 +30,7 @@ import type {
 } from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { restoreKeys } from './keys.ts'
-import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
 import * as text from './store-text.ts'
 import { openProgress } from './store-text.ts'
@@ -68,7 +70,9 @@ export async function storeBackup(path: string | undefined, options: BackupOptio
   }
   const question = { ask: 'backup', path: target, ...(keep !== undefined && { keep }), ...filesOf(options, terminal) } as const
   const report = await ask(question, options, terminal)
-  const { home, workspace } = guestSetup(options, terminal)
+  const { home, workspace, config } = guestSetup(options, terminal)
+  const isElsewhere = config.cluster.nats.length > 0 && options.databaseOnly !== true && (await findGuest(workspace)) === null
+  if (isElsewhere) printNotice(terminal, text.filesElsewhere(workspace.user))
   // Only said: their paths are sealed in the backup, and its manifest is not.
   const folders = options.databaseOnly === true ? [] : listFolders(home, workspace.user)
   print({ ...report, folders }, text.describeBackup, options, terminal)
@@ -197,8 +201,16 @@ export function storeMove(
   options: StoreOptions & { readonly replace?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
-  const describe = (report: MoveReport): string => text.describeMove(movedTo(url, report))
+  const describe = (report: MoveReport): string =>
+    [text.describeMove(movedTo(url, report)), ...text.describeLeft(url, url === 'file' ? [] : usersInFiles(options, terminal))].join('\n')
   return show({ ask: 'move', to: addressOf(url, terminal), replace: options.replace ?? false }, describe, options, terminal)
+}
+
+/** @returns the other users of this home whose store is in a file: `store.url` of the home is for them, too */
+function usersInFiles(options: StoreOptions, terminal: Terminal): readonly string[] {
+  const { home, workspace } = guestSetup(options, terminal)
+  const fileOf = (user: string): string => join(usersFolder(home), user, 'internal', 'oxbow.db')
+  return usersOf(home, (user) => user !== workspace.user && existsSync(fileOf(user)) && !existsSync(`${fileOf(user)}.moved`))
 }
 
 /** @returns the report of a move; an address from a variable may hold a password, so `configure` names the variable instead. */

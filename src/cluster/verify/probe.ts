@@ -64,7 +64,7 @@ export async function probeCluster(deps: ProbeDeps): Promise<Probe> {
     )
     const tookMs = Math.round(performance.now() - began)
     if (failure === null) acknowledged.push(text)
-    else findings.push({ law: 'load', detail: `message ${i} was not acknowledged in ${messageMs / 1_000} s: ${failure}` })
+    else findings.push({ law: 'load', detail: `message ${i} was not acknowledged: ${failure}` })
     say(`message ${i} of ${messages}: ${failure === null ? `acknowledged after ${tookMs} ms` : failure}`)
   }
   return { user: probeUser, acknowledged, findings }
@@ -115,6 +115,11 @@ async function makeKey({ guestHere }: ProbeDeps): Promise<string> {
   throw new OxbowError('guest_unreachable', `The guest of ${probeUser} is not on this machine.`, { hint: 'Try again.' })
 }
 
+/** What trying again does not change. */
+const certificateCodes = /^(CERT_|ERR_TLS_CERT|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/
+const unknownAuthority =
+  'This program does not trust the certificate of the door: name the file of its authority in NODE_EXTRA_CA_CERTS, or the address it is for in cluster.door.url'
+
 /** @param doors in turn @returns null, or why it was not acknowledged */
 async function sendUntil(doors: readonly string[], key: string, text: string): Promise<string | null> {
   const once = crypto.randomUUID()
@@ -131,7 +136,10 @@ async function sendUntil(doors: readonly string[], key: string, text: string): P
       if (response.ok) return null
       last = `${response.status} ${body.slice(0, 200)}`
     } catch (error) {
-      last = errorMessage(error)
+      const { cause } = error as Error
+      last = [error, ...(cause === undefined ? [] : [cause])].map(errorMessage).join(': ')
+      if (isObject(cause) && typeof cause['code'] === 'string' && certificateCodes.test(cause['code']))
+        return `${last}. ${unknownAuthority}`
     }
     await sleep(pollMs)
   }

@@ -101,7 +101,7 @@ for (const [at, code] of [
   test(`a node that fails with ${code} where it is asked to ${at} makes nothing of this guest act, and its words are not trusted`, async () => {
     using folderOf = folder()
     await using liar = await openLiar(folderOf.path, { ...honest, [at]: failed(code) })
-    const elsewhere = connectElsewhere({ path: liar.path, status: () => home })
+    const elsewhere = connectElsewhere({ path: liar.path, status: () => home, proxy: noProxy })
     const opened = elsewhere.open({ branch: 'b', labels: [], version, fill: async () => {}, signal })
     await assert.rejects(opened, (error: OxbowError) => {
       assert.equal(error.code, code === 'limit_reached' ? code : 'sandbox_failed')
@@ -114,7 +114,7 @@ for (const message of ['x'.repeat(500_000), { toString: 1 }, null])
   test(`a failure whose text is ${typeof message} of ${String(JSON.stringify(message)).length} characters is refused`, async () => {
     using at = folder()
     await using liar = await openLiar(at.path, { ...honest, make: failed('tool_failed', message) })
-    const elsewhere = connectElsewhere({ path: liar.path, status: () => home })
+    const elsewhere = connectElsewhere({ path: liar.path, status: () => home, proxy: noProxy })
     const opened = elsewhere.open({ branch: 'b', labels: [], version, fill: async () => {}, signal })
     await assert.rejects(opened, { code: 'sandbox_failed', message: /does not answer/ })
   })

@@ -2,9 +2,12 @@
  * A node of a cluster takes a user over: before anything runs, the files of its disk become the newest version of the store, which any node may
  * have made. Whoever calls this holds the user's lease, so no other node makes a version meanwhile.
  *
- * What is on the disk is committed first, as it is: so a kill at any moment, or a node that was away for long, or a person who has edited
+ * Where the store has no version of the user, the files of this disk become the first one: they are from before the cluster.
+ * Else what is on the disk is committed first, as it is: so a kill at any moment, or a node that was away for long, or a person who has edited
  * files here, loses nothing. See `thread/take-over.ts` for what becomes of each file.
  */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type CallId, type Clock, isOxbowError, OxbowError, type UserId } from '../../base/index.ts'
 import type { FilesPlace } from '../../store/index.ts'
 import type { Hands, Sandbox } from '../../protocol/index.ts'
@@ -14,7 +17,7 @@ import { restoreFiles } from './restore-files.ts'
 import { takeAll } from './take-files.ts'
 import { inFolders } from './thread/left-out.ts'
 import { trailersOf } from './thread/message-labels.ts'
-import type { Ask, CommitBy, VersionQuestion } from './thread/version-questions.ts'
+import type { Ask, VersionQuestion } from './thread/version-questions.ts'
 import { allFolders, createThread } from './versions.ts'
 
 export interface TakeoverOptions {
@@ -55,8 +58,19 @@ export async function takeOverFiles(options: TakeoverOptions): Promise<TookOver>
     // The thread starts and connects meanwhile; what it is told then does not count.
     await Promise.all([held(), ask('newest', {}).catch(() => {})])
     const newest = await ask('newest', {})
-    if (newest.is !== 'other' || !sandbox.status.files) return none
+    if (newest.is === 'same' || !sandbox.status.files) return none
+    if (newest.is === 'none' && !(await hasFiles(folder, ask))) return none
     const hands = await sandbox.hands('work')
+    if (newest.is === 'none') {
+      await commitDisk(options, {
+        ask,
+        hands,
+        signal: AbortSignal.timeout(checkpointTimeoutMs),
+        subject: 'before its cluster',
+        isKept: true,
+      })
+      return none
+    }
     for (let tries = 1; ; tries += 1) {
       const { left, ...took } = await takeOnce(options, ask, hands)
       if (left.length === 0) return { ...took, from: newest.node }
@@ -76,39 +90,66 @@ export async function takeOverFiles(options: TakeoverOptions): Promise<TookOver>
   }
 }
 
+/** A machine that has been in no cluster is the only one that has them; a user of a cluster who has no file yet has nothing to keep. */
+async function hasFiles(folder: string, ask: Ask): Promise<boolean> {
+  if ((await ask('head', { branch: '' })) !== null) return true
+  return (await readdir(join(folder, '..', '..', 'shared')).catch(() => [])).length > 0
+}
+
+interface DiskCommit {
+  readonly ask: Ask
+  readonly hands: Hands
+  readonly signal: AbortSignal
+  /** What the files are from, after the name of the node. */
+  readonly subject: string
+  /** Whether the store has it, too, when this resolves. */
+  readonly isKept: boolean
+}
+
+/** What is on the disk, as it is. @returns the commit */
+async function commitDisk(
+  { user, place, config, coveredFolders, clock }: TakeoverOptions,
+  { ask, hands, signal, subject, isKept }: DiskCommit,
+): Promise<string> {
+  // The first that reads the repository of this node, which may have lost what the store has.
+  const extras = await ask('extras', { ignore: config.ignore }).catch(async (error: unknown) => {
+    if (isKept || !isOxbowError(error, 'tool_failed')) throw error
+    await ask('fetchAll', {})
+    return ask('extras', { ignore: config.ignore })
+  })
+  await takeAll({ ask, branch: '', hands, config, signal, since: '', also: [...allFolders, ...extras], except: [] })
+  const isFirst = (await ask('log', { from: 'HEAD', path: '', limit: 1 })).length === 0
+  const by = {
+    author: `user:${user}`,
+    at: clock.now(),
+    subject: `Files of ${place.lease.node} from ${subject}`,
+    trailers: trailersOf({ session: '', turn: '' }, []),
+  }
+  const facts = inFolders(by, coveredFolders())
+  return (await ask('commit', { branch: '', facts, state: null, always: isFirst, isKept })).commit!
+}
+
 interface Took extends Pick<TookOver, 'changed' | 'kept'> {
   /** Files that could not be written. */
   readonly left: Awaited<ReturnType<typeof restoreFiles>>
 }
 
 async function takeOnce(options: TakeoverOptions, ask: Ask, hands: Hands): Promise<Took> {
-  const { user, place, config, mounts, coveredFolders, clock } = options
+  const { user, place, mounts, coveredFolders, clock } = options
   const signal = AbortSignal.timeout(checkpointTimeoutMs)
   const { node } = place.lease
-  // The first that reads the repository of this node, which may have lost what the store has.
-  const extras = await ask('extras', { ignore: config.ignore }).catch(async (error: unknown) => {
-    if (!isOxbowError(error, 'tool_failed')) throw error
-    await ask('fetchAll', {})
-    return ask('extras', { ignore: config.ignore })
-  })
-  await takeAll({ ask, branch: '', hands, config, signal, since: '', also: [...allFolders, ...extras], except: [] })
-  const isFirst = (await ask('log', { from: 'HEAD', path: '', limit: 1 })).length === 0
-  const facts = (subject: string): CommitBy => {
-    const by = { author: `user:${user}`, at: clock.now(), subject, trailers: trailersOf({ session: '', turn: '' }, []) }
-    return inFolders(by, coveredFolders())
+  const disk = await commitDisk(options, { ask, hands, signal, subject: 'before it took over', isKept: false })
+  const by = {
+    author: `user:${user}`,
+    at: clock.now(),
+    subject: `Keep files of ${node}`,
+    trailers: trailersOf({ session: '', turn: '' }, []),
   }
-  const { commit: disk } = await ask('commit', {
-    branch: '',
-    facts: facts(`Files of ${node} from before it took over`),
-    state: null,
-    always: isFirst,
-    isKept: false,
-  })
   const mark = `${node} ${new Date(clock.now()).toISOString().slice(0, 10)}`
-  const plan = await ask('takeOver', { disk: disk!, mounts: mounts(), mark, facts: facts(`Keep files of ${node}`) })
+  const plan = await ask('takeOver', { disk, mounts: mounts(), mark, facts: inFolders(by, coveredFolders()) })
   const restore = {
     commit: plan.commit,
-    before: disk!,
+    before: disk,
     changes: plan.changes,
     call: `takeover ${plan.commit}` as CallId,
     signal,

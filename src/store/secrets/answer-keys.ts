@@ -5,7 +5,7 @@ import type { KeyQuestion, KeyReport } from '../../config/index.ts'
 import { type CipherChoice, convertFile } from './file-encryption.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { connectStore, type StorePlace, type UpkeepConnection, using } from '../upkeep/connection.ts'
-import { keyFromHex, open, openSecrets, type Secrets } from './secret-store.ts'
+import { keyFromHex, open, openSecrets, sameKeyHint, type Secrets } from './secret-store.ts'
 
 export interface KeyDeps {
   readonly place: Omit<StorePlace, 'cipher' | 'backups'>
@@ -54,13 +54,17 @@ export async function storedSecrets(required: readonly string[], deps: KeyDeps):
   if (deps.place.url === '' && !existsSync(deps.place.file)) return {}
   return withSecrets(deps, 'read', async (secrets) => {
     const found: Record<string, string> = {}
+    let closed = 0
     for (const { name } of await secrets.list()) {
       try {
         setOwn(found, name, (await secrets.get(name)) ?? '')
       } catch (error) {
         if (required.includes(name)) throw error
+        closed += 1
       }
     }
+    if (closed > 0)
+      console.error(`${closed} of the stored secrets cannot be opened here, and agents do not have them. ${sameKeyHint(deps.place.user)}`)
     return found
   })
 }

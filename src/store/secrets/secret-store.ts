@@ -156,7 +156,7 @@ function dataKeys({ db, user, clock, master: first }: SecretDeps): DataKeys {
   const keyOf = (row: readonly unknown[]): DataKey => {
     const [id, wrapped] = row as readonly [string, Uint8Array]
     const key = open(master, wrapped, ['data key', user, id])
-    if (key === null) throw wrongKey(`The data key ${id} of ${user}`)
+    if (key === null) throw wrongKey(`The data key ${id} of ${user}`, sameKeyHint(user))
     return { id, key }
   }
   const keyRows = (where: string, ...values: string[]) =>
@@ -202,8 +202,11 @@ function badInput(message: string, hint: string): OxbowError {
   return new OxbowError('bad_input', `${message}.`, { hint })
 }
 
-function wrongKey(what: string): OxbowError {
-  return new OxbowError('denied', `${what} cannot be decrypted: the key is wrong, or the stored value was changed.`, {
-    hint: 'Use the key file or passphrase that it was stored with, or set the secret again.',
-  })
+/** What opens the secrets of a user who has been on another machine, as in a cluster. */
+export function sameKeyHint(user: UserId): string {
+  return `Copy runner/keys/${user}.json from the home in which they were stored to this one, and give it the same passphrase, if it has one. Each node of a cluster needs it.`
+}
+
+function wrongKey(what: string, hint = 'Use the key file or passphrase that it was stored with, or set the secret again.'): OxbowError {
+  return new OxbowError('denied', `${what} cannot be decrypted: the key is wrong, or the stored value was changed.`, { hint })
 }

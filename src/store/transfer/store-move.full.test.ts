@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import type { UserId } from '../../base/index.ts'
+import type { OxbowError, UserId } from '../../base/index.ts'
 import type {
   BackupReport,
   MigrateReport,
@@ -17,6 +17,7 @@ import { pgvectorSkip, postgresSkip, usePostgres } from '../postgres/postgres-fi
 import { recordOf } from '../store-contract.ts'
 import { assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
 import type { StorePlace } from '../upkeep/connection.ts'
+import { prepareStore } from '../upkeep/on-demand.ts'
 import { ask, depsOf, fillStore, openAt, placeIn } from './transfer-fixture.ts'
 
 const skip = postgresSkip()
@@ -66,6 +67,27 @@ test('a file moves to Postgres and back; both sides are compared, and the source
   assert.equal(back.rows['journal'], 68)
   await assertWorks(placeIn(home.folder), 68)
   assert.equal((await ask<StoreVerifyReport>(far, { ask: 'verify' })).ok, true)
+})
+
+test('a database without a row of the user is refused while the store is in the file, which moves there then', { skip }, async () => {
+  await using files = storeFolder()
+  await using database = await postgres.database()
+  const file = await filled(files)
+  // As whoever has set store.url first, or for another user of the home.
+  const place = { ...file, url: database.url.replace('@', ':secret@') }
+  await assert.rejects(prepareStore(place), (error: OxbowError) => {
+    assert.equal(error.code, 'bad_config')
+    assert.match(error.message, /is in .*oxbow\.db still, and postgres:.* has nothing of it/)
+    assert.match(error.hint, /^Move it: oxbow store move postgres:\S+ --user ann\./)
+    assert.ok(!error.hint.includes('secret'))
+    return true
+  })
+  // Without the password, as the hint has it.
+  const { rows } = await ask<MoveReport>(place, { ask: 'move', to: database.url })
+  assert.equal(rows['journal'], 67)
+  await prepareStore(place)
+  await assertWorks({ ...place, url: database.url }, 67)
+  await assertRejects(ask(place, { ask: 'move', to: database.url }), 'bad_input', /already there/)
 })
 
 test('a store comes back to the workspace that it was moved from, and the old file is kept', { skip }, async () => {

@@ -24,6 +24,7 @@ import {
   type Value,
 } from '../upkeep/connection.ts'
 import type { PostgresConnection } from '../upkeep/connection.ts'
+import { parseAddress } from '../postgres/postgres-address.ts'
 import { stamp } from './backup-file.ts'
 import { type Column, columnsOf, insertRows, pagesOf, sumOf } from './row-copy.ts'
 
@@ -196,9 +197,12 @@ function damaged(source: UpkeepConnection, problem: string): OxbowError {
 
 /** @throws OxbowError `bad_input` for a target that is not empty or is the current store */
 export async function moveStore(deps: UpkeepDeps, { to, replace = false }: MoveQuestion): Promise<MoveReport> {
-  const { place, now } = deps
+  const { now } = deps
   const began = now()
-  const target: StorePlace = { ...place, url: to === 'file' ? '' : to }
+  // Whoever has set store.url first has left the file behind.
+  const isThere = deps.place.url !== '' && isSameAddress(to, deps.place.url)
+  const place = isThere && (await isLeft(deps.place)) ? { ...deps.place, url: '' } : deps.place
+  const target: StorePlace = { ...place, url: isThere ? deps.place.url : to === 'file' ? '' : to }
   if (target.url === place.url)
     throw new OxbowError('bad_input', 'The store is already there.', {
       hint: to === 'file' ? 'Name the address of a database to move it to.' : 'Name another address, or `file` for the workspace.',
@@ -207,7 +211,7 @@ export async function moveStore(deps: UpkeepDeps, { to, replace = false }: MoveQ
     const kept = to === 'file' && replace ? await setAside(place, stamp(now())) : null
     return using(await openTarget(target), async (db) => {
       const { resumed, rows } = await copyAll(deps, source, db)
-      const [problem] = await deps.verifyChain(to === 'file' ? { file: place.file } : { url: to })
+      const [problem] = await deps.verifyChain(to === 'file' ? { file: place.file } : { url: target.url })
       if (problem !== undefined) throw damaged(source, problem)
       await dropCursors(db, place.user)
       if (to === 'file') rmSync(movedNote(place), { force: true })
@@ -215,6 +219,31 @@ export async function moveStore(deps: UpkeepDeps, { to, replace = false }: MoveQ
       const configure = to === 'file' ? 'store.url = ""' : `store.url = "${db.where}"`
       return { from: source.where, to: db.where, rows, resumed, configure, kept, ms: now() - began }
     })
+  })
+}
+
+/** But for a password: whoever names the database again need not say it. */
+function isSameAddress(one: string, other: string): boolean {
+  return one !== 'file' && parseAddress(one).shown === parseAddress(other).shown
+}
+
+/** @returns whether the file has rows that were never moved, while the store is in a database */
+async function isLeft(place: StorePlace): Promise<boolean> {
+  const { file, user, cipher } = place
+  if (place.url === '' || !existsSync(file) || existsSync(movedNote(place))) return false
+  return using(connectSqlite(file, 'any version', cipher), (db) => isFilled(db, user)).catch(() => false)
+}
+
+/**
+ * Refuses a database without a row of a user whose rows are in the file: the guest would begin anew in it, and the file could not follow.
+ * @throws OxbowError `bad_config`
+ */
+export async function checkLeft(place: StorePlace): Promise<void> {
+  if (!(await isLeft(place))) return
+  const [isUsed, where] = await using(await connectStore(place, 'any version'), async (db) => [await isFilled(db, place.user), db.where])
+  if (isUsed) return
+  throw new OxbowError('bad_config', `The store of ${place.user} is in ${place.file} still, and ${where} has nothing of it.`, {
+    hint: `Move it: oxbow store move ${where} --user ${place.user}. To begin anew there, move the file away.`,
   })
 }
 

@@ -41,7 +41,8 @@ async function finishRestore(place: StorePlace): Promise<void> {
 }
 
 /**
- * Call before a guest opens its store: finishes a restore that was interrupted, and refuses a file whose store was moved away.
+ * Call before a guest opens its store: finishes a restore that was interrupted, and refuses a file whose store was moved away, or a database
+ * while the store is in the file still.
  * @param seesFolders false in an isolated guest, which cannot put folders of the workspace in place
  * @throws OxbowError `bad_config` for such a file, or a restore that this guest cannot finish
  */
@@ -53,6 +54,7 @@ export async function prepareStore(place: StorePlace, seesFolders = true): Promi
   }
   await finishRestore(place)
   if (existsSync(`${place.file}.moved`)) (await import('../transfer/store-move.ts')).checkMoved(place)
+  else if (place.url !== '' && existsSync(place.file)) await (await import('../transfer/store-move.ts')).checkLeft(place)
 }
 
 export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<KeyReport> {

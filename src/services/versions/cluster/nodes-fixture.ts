@@ -49,7 +49,8 @@ interface FilesNode {
 }
 
 interface FilesCluster extends Disposable {
-  node(name: string): FilesNode
+  /** @param at its folder; absent: one of this cluster */
+  node(name: string, at?: string): FilesNode
 }
 
 const user = 'ada' as UserId
@@ -59,7 +60,7 @@ export function filesCluster(url: string, bucket: BucketPlace | null = null): Fi
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'oxbow-files-')))
   let epoch = 0
   return {
-    node: (name) => nodeIn(join(root, name), name, async () => openStore(choiceOf(join(root, name), url, name, (epoch += 1), bucket))),
+    node: (name, at = join(root, name)) => nodeIn(at, name, async () => openStore(choiceOf(at, url, name, (epoch += 1), bucket))),
     [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
   }
 }

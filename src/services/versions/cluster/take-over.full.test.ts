@@ -101,6 +101,27 @@ test('a node that was away takes what is new, and keeps what a person has edited
   assert.equal(on.took.kept.length, 0)
 })
 
+test('files from before the cluster are the first version, on a node that never had the user, too', { skip }, async () => {
+  await using database = await postgres.database()
+  using cluster = filesCluster(database.url)
+  const [a, b] = [cluster.node('a'), cluster.node('b')]
+  a.write('notes.md', 'from before\n')
+  await (await a.start())[Symbol.asyncDispose]()
+  {
+    await using on = await b.start()
+    assert.equal(on.took.from, 'a')
+    assert.deepEqual(b.files(), { 'notes.md': 'from before\n' })
+    assert.match(JSON.stringify(await on.ok('version.log', {})), /Files of a from before its cluster/)
+  }
+  // The next cluster is a database of its own, and knows nothing of what the nodes have given to this one.
+  await using another = await postgres.database()
+  using moved = filesCluster(another.url)
+  const [c, d] = [moved.node('c', a.root), moved.node('d')]
+  await (await c.start())[Symbol.asyncDispose]()
+  await using on = await d.start()
+  assert.deepEqual([on.took.from, d.files()], ['c', { 'notes.md': 'from before\n' }])
+})
+
 test('a node whose repository is lost, or whose store is older than it, overwrites nothing', { skip }, async () => {
   await using database = await postgres.database()
   using cluster = filesCluster(database.url)

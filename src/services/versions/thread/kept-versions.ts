@@ -37,7 +37,7 @@ interface Known {
 }
 
 /** `none`: nothing is kept yet; `same`: no other node has made a version since. */
-export type NewestState = { readonly is: 'none' | 'same' } | { readonly is: 'other'; readonly node: string }
+export type NewestState = { readonly is: 'none' } | { readonly is: 'same' } | { readonly is: 'other'; readonly node: string }
 
 export interface KeptVersions {
   newest(): Promise<NewestState>
@@ -97,7 +97,11 @@ export function createKeptVersions({ folder, place, repository, large }: KeptDep
   return {
     async newest() {
       const newest = await (await opened()).newest()
-      if (newest === null) return { is: 'none' }
+      if (newest === null) {
+        // What this node gave to another store, or to this one before it lost all, is to be given again.
+        state.known = null
+        return { is: 'none' }
+      }
       return newest.head === state.known?.head ? { is: 'same' } : { is: 'other', node: newest.node }
     },
     async fetch(all) {
