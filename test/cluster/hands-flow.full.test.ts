@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { DefinitionText, HostPort } from '../../src/config/index.ts'
-import { asks, done, newCallId, openFixture, says, testCall } from '../../src/kernel/kernel-fixture.ts'
+import { asks, done, type Fixture, newCallId, openFixture, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import type { CallOutcome } from '../../src/protocol/index.ts'
 import { builtinCalls } from '../../src/tools/index.ts'
-import { handsSkip, startHandsCluster } from './hands-fixture.ts'
+import { type HandsCluster, handsSkip, startHandsCluster } from './hands-fixture.ts'
 
 const rights = ['file.read', 'file.write', 'shell.run']
 const builder: DefinitionText = {
@@ -17,50 +17,59 @@ const builder: DefinitionText = {
   problem: '',
 }
 
+const secret = testCall('probe.secret', async () => done('the secret'), {
+  right: 'file.read',
+  tier: 'read_only',
+  labels: { adds: ['private'], sink: false },
+})
+
 type Step = readonly [name: string, args?: unknown]
+
+/** What each agent does, by a word of its goal. */
+let scripts: Readonly<Record<string, readonly Step[]>> = {}
+
+function openGuest({ bench }: HandsCluster): Promise<Fixture> {
+  return openFixture({
+    sandbox: bench.sandbox,
+    versionsFolder: join(bench.root, 'internal', 'versions'),
+    calls: [...builtinCalls({ files: true, shell: true, profiles: ['work'] }), secret],
+    config: {
+      agent: { rights: [...rights, 'agent.spawn', 'agent.use'] },
+      approval: { privileged: 'allow' },
+      agents: { elsewhere: ['builder'] },
+    },
+    host: { definitions: async () => [builder] } as unknown as HostPort,
+    play: ({ messages }) => {
+      const said = JSON.stringify(messages[0])
+      const word = Object.keys(scripts).find((each) => said.includes(each))
+      const step = word === undefined ? undefined : scripts[word]![(messages.length - 1) / 2]
+      return step === undefined ? says('done') : asks(step)
+    },
+  })
+}
+
+/** @returns the labels of a session in which an agent at home has done this */
+async function labelsOf(guest: Fixture, steps: readonly Step[]): Promise<string> {
+  scripts = { 'the errand': steps }
+  const { id } = await guest.kernel.createSession('one')
+  const { turn } = await guest.kernel.sendTurn({ session: id, clientId: newCallId(), text: 'Run the errand.' })
+  const over = Promise.withResolvers<void>()
+  const stop = await guest.kernel.follow(id, 0, (event) => {
+    if (event.type === 'record' && (event.record.call as string) === turn && event.record.phase === 'outcome') over.resolve()
+  })
+  await over.promise
+  stop()
+  return (await guest.store.session(id))?.labels ?? ''
+}
 
 test(
   'private data stays labelled through hands on another node, a branch that is merged and a fan-out',
   { skip: handsSkip() },
   async () => {
     await using cluster = await startHandsCluster()
-    const { bench } = cluster
     const far = await cluster.startNode('far', { capacity: 4 })
-    const secret = testCall('probe.secret', async () => done('the secret'), {
-      right: 'file.read',
-      tier: 'read_only',
-      labels: { adds: ['private'], sink: false },
-    })
-    let scripts: Readonly<Record<string, readonly Step[]>> = {}
-    await using guest = await openFixture({
-      sandbox: bench.sandbox,
-      versionsFolder: join(bench.root, 'internal', 'versions'),
-      calls: [...builtinCalls({ files: true, shell: true, profiles: ['work'] }), secret],
-      config: {
-        agent: { rights: [...rights, 'agent.spawn', 'agent.use'] },
-        approval: { privileged: 'allow' },
-        agents: { elsewhere: ['builder'] },
-      },
-      host: { definitions: async () => [builder] } as unknown as HostPort,
-      play: ({ messages }) => {
-        const said = JSON.stringify(messages[0])
-        const word = Object.keys(scripts).find((each) => said.includes(each))
-        const step = word === undefined ? undefined : scripts[word]![(messages.length - 1) / 2]
-        return step === undefined ? says('done') : asks(step)
-      },
-    })
-    const labelsAfter = async (...steps: readonly Step[]): Promise<string> => {
-      scripts = { 'the errand': steps }
-      const { id } = await guest.kernel.createSession('one')
-      const { turn } = await guest.kernel.sendTurn({ session: id, clientId: newCallId(), text: 'Run the errand.' })
-      const over = Promise.withResolvers<void>()
-      const stop = await guest.kernel.follow(id, 0, (event) => {
-        if (event.type === 'record' && (event.record.call as string) === turn && event.record.phase === 'outcome') over.resolve()
-      })
-      await over.promise
-      stop()
-      return (await guest.store.session(id))?.labels ?? ''
-    }
+    await using guest = await openGuest(cluster)
+    const labelsAfter = (...steps: readonly Step[]) => labelsOf(guest, steps)
     type Task = { readonly status: string; readonly branch: string }
     const fanOut = async (of: Readonly<Record<string, readonly Step[]>>): Promise<readonly Task[]> => {
       scripts = of

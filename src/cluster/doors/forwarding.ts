@@ -47,8 +47,8 @@ interface ForwardingDeps {
 }
 
 export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Forwarding {
-  const proxy = createProxyServer({})
   const forwards = createForwards(node)
+  const proxy = openProxy(forwards, answers)
   let waiting = 0
   const waitingOf = new Map<string, number>()
   /** @param back to whoever asks: who has gone waits no more @returns null: nobody waits for an answer */
@@ -90,27 +90,6 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
     if (isHere) return { target: url, changeOrigin: true, headers: request.headers.origin === undefined ? {} : { origin: url } }
     return { target: url, agent: agentTo(target.node), headers: { [userHeader]: encodeURIComponent(user) } }
   }
-  proxy.on('proxyReq', (onward, request) => {
-    forwards.note(request, onward)
-    // Nobody has asked for it, and no answer would come.
-    onward.once('upgrade', (_answer, socket) => {
-      socket.destroy()
-      onward.emit('error', new Error('it answers as to an upgrade'))
-    })
-  })
-  proxy.on('proxyRes', (answer, _request, response) => {
-    const { headers } = answer
-    removeHops(headers)
-    // What no answer can have would be thrown where nobody catches it.
-    if (answer.statusCode === undefined || answer.statusCode < 200) answer.statusCode = 502
-    answer.statusMessage = ''
-    // A stream begins with its head: nothing may come for long.
-    if (headers['content-type']?.startsWith('text/event-stream') === true) queueMicrotask(() => response.flushHeaders())
-  })
-  proxy.on('error', (_error, request, to) => {
-    if (request !== undefined && to !== undefined && 'writeHead' in to) answers.refuse(request, to, lostNode)
-    else to?.destroy()
-  })
   return {
     async web(visit, response) {
       const target = await lead(visit, response)
@@ -132,6 +111,32 @@ export function createForwarding({ node, agentTo, answers }: ForwardingDeps): Fo
     underWay: forwards.underWay,
     close: forwards.close,
   }
+}
+
+function openProxy(forwards: Forwards, answers: DoorAnswers): ProxyServer {
+  const proxy = createProxyServer({})
+  proxy.on('proxyReq', (onward, request) => {
+    forwards.note(request, onward)
+    // Nobody has asked for it, and no answer would come.
+    onward.once('upgrade', (_answer, socket) => {
+      socket.destroy()
+      onward.emit('error', new Error('it answers as to an upgrade'))
+    })
+  })
+  proxy.on('proxyRes', (answer, _request, response) => {
+    const { headers } = answer
+    removeHops(headers)
+    // What no answer can have would be thrown where nobody catches it.
+    if (answer.statusCode === undefined || answer.statusCode < 200) answer.statusCode = 502
+    answer.statusMessage = ''
+    // A stream begins with its head: nothing may come for long.
+    if (headers['content-type']?.startsWith('text/event-stream') === true) queueMicrotask(() => response.flushHeaders())
+  })
+  proxy.on('error', (_error, request, to) => {
+    if (request !== undefined && to !== undefined && 'writeHead' in to) answers.refuse(request, to, lostNode)
+    else to?.destroy()
+  })
+  return proxy
 }
 
 /**

@@ -55,7 +55,7 @@ export function openRevocations(folder: string, now: () => number = Date.now): R
       }
     },
     list: () => list,
-    issueAt: (name, now) => Math.max(now, (list.get(name) ?? -Infinity) + certificateStepMs),
+    issueAt: (name, at) => Math.max(at, (list.get(name) ?? -Infinity) + certificateStepMs),
     watch(socket) {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))

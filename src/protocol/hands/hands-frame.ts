@@ -318,3 +318,8 @@ export const maxSurveyEntries = 200_000
 
 /** Maximum of entries in one reply of a snapshot: parsing them takes the kernel a few milliseconds. */
 export const maxSnapshotEntries = 1_000
+
+/** @returns whether a version can have a file of this name: nobody else's hands may name one that leaves the folder, or that no folder can have */
+export function isTreePath(path: string): boolean {
+  return !path.includes('\0') && path.split('/').every((name) => !['', '.', '..'].includes(name))
+}

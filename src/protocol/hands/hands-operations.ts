@@ -6,8 +6,7 @@
  * Lines and columns count from 1; offsets and sizes are bytes unless named lines. Paths are the real paths inside.
  */
 import { z } from 'zod'
-import { isTreePath } from './hands.ts'
-import { maxSnapshotEntries, maxSurveyEntries } from './hands-frame.ts'
+import { isTreePath, maxSnapshotEntries, maxSurveyEntries } from './hands-frame.ts'
 import { liveOperations, unchanged } from './hands-live-operations.ts'
 
 const count = z.int().nonnegative()

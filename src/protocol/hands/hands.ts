@@ -245,11 +245,6 @@ export function isRepositoryName(name: string): boolean {
   return /^(?:\.git|git~1)$/i.test(name)
 }
 
-/** @returns whether a version can have a file of this name: nobody else's hands may name one that leaves the folder, or that no folder can have */
-export function isTreePath(path: string): boolean {
-  return !path.includes('\0') && path.split('/').every((name) => !['', '.', '..'].includes(name))
-}
-
 /** @returns whether it can be the name of a branch: a plain name, or the id of a call */
 export function isBranchName(name: string): boolean {
   return /^[a-z0-9](?:[a-z0-9_-]|\.(?=[a-z0-9])){0,99}$/i.test(name)

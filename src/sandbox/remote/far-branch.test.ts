@@ -111,7 +111,7 @@ for (const [at, code] of [
   })
 
 for (const message of ['x'.repeat(500_000), { toString: 1 }, null])
-  test(`a failure whose text is ${typeof message} of ${String(JSON.stringify(message)).length} characters is refused`, async () => {
+  test(`a failure whose text is ${typeof message} of ${JSON.stringify(message).length} characters is refused`, async () => {
     using at = folder()
     await using liar = await openLiar(at.path, { ...honest, make: failed('tool_failed', message) })
     const elsewhere = connectElsewhere({ path: liar.path, status: () => home, proxy: noProxy })

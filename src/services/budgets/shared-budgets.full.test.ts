@@ -120,7 +120,7 @@ test('while the store cannot say which budgets a user shares, nothing is spent',
   const answers = [false, true, false, false]
   const account = async () => {
     const [book] = await Promise.all([guest.budgets.book(), guest.budgets.load({ session: '', actor: '' })])
-    return book.chain('', '').find(({ key }) => key === userScope('ann' as UserId))!
+    return book.chain('', '').find(({ key }) => key === userScope('ann'))!
   }
   const shared = createSharedBudgets({
     clock: systemClock,

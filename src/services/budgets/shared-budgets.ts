@@ -32,9 +32,8 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
   let budgets: readonly SharedBudget[] = []
   /** What the user had spent when the store was asked last. */
   let base = noSpend
+  // Before the store has said which they are, nothing is covered.
   let [lookedAt, usedAt] = [-Infinity, 0]
-  /** Until the store has said which they are, nothing is covered. */
-  let isKnown = false
   /** What the account's limit would be without them. */
   let own: Account['limit'] | null = null
   let set: Account['limit'] | null = null
@@ -48,18 +47,16 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
       for (const kind of kinds) if (most[kind] !== null) limit[kind] = Math.min(limit[kind], base[kind] + held[kind])
     user.limit = set = budgets.length === 0 ? (own ?? user.limit) : limit
   }
-  /** Without budgets no account is needed, nor looked up. */
   const look = async (): Promise<void> => {
-    lookedAt = clock.monotonicMs()
     const found = await share([])
     if (found.length > 0 || budgets.length > 0) await ask(await account(), [])
-    isKnown = true
+    lookedAt = clock.monotonicMs()
   }
   const ask = async (user: Account, asks: readonly ShareAsk[]): Promise<void> => {
     // All that was spent by now is on its way to the store before this.
     const spent = { microDollars: user.spent.microDollars, tokens: user.spent.tokens }
-    lookedAt = clock.monotonicMs()
     ;[budgets, base] = [await share(asks), spent]
+    lookedAt = clock.monotonicMs()
     hold(user)
   }
   const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -76,7 +73,7 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
   return {
     async cover(need) {
       usedAt = clock.monotonicMs()
-      if (!isKnown) await inTurn(async () => isKnown || look())
+      if (lookedAt === -Infinity) await inTurn(look)
       else if (usedAt - lookedAt > lookEveryMs) void inTurn(look).catch(() => {})
       if (budgets.length === 0) return null
       return inTurn(async () => {

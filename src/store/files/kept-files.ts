@@ -308,7 +308,7 @@ async function readPacks(
           held ?? (at === '' ? await partOf(ask, user, pack.name, part) : await (await bucket()).get(`${user}/${at}/${pack.name}/${part}`))
         if (body === null) throw missing(pack.name)
         hash?.update(body)
-        if (part === parts - 1 && hash !== null && hash.digest('hex') !== sha256) throw changed(pack.name)
+        if (part === parts - 1 && hash !== null && hash.digest('hex') !== sha256) throw damaged(pack.name)
         const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
         take(pack, { offset, content, last: part === parts - 1 })
         offset += content.length
@@ -356,7 +356,7 @@ function behind({ node }: GuestLease): OxbowError {
   )
 }
 
-function changed(name: string): OxbowError {
+function damaged(name: string): OxbowError {
   return new OxbowError('store_corrupt', `The contents ${name} of files in the bucket are not the ones that were put there.`, {
     hint: 'See who can write in the bucket. A node that had the user before has them, too: oxbow cluster move USER NODE. Else restore a backup of the bucket.',
   })
