@@ -103,10 +103,10 @@ export async function joinCluster(options: JoinOptions): Promise<JoinedNode> {
     await initCluster(config, held)
     return openClusterLink(config, () => held)
   }
-  // What ten thousand users who sleep were told by is garbage at once.
+  // What NATS tells at the start about ten thousand users who sleep is garbage a moment later.
   opened.adopt(watchIdleMemory(), (watch) => watch.close())
   const kept = opened.adopt(await keepNode({ start: runs.start, reopen, onNode: doors.open, say }, link), (made) => made.close())
-  // Hands of others go before the guests of this node move.
+  // Hands that this node has for others end before its own guests move.
   opened.defer(runs.leave)
   const use = (renewed: NodeIdentity): void => {
     held = renewed

@@ -46,7 +46,7 @@ export const dueLookMs = 2_000
 export const nearRunMs = 60_000
 /** A node that leaves waits so long for each guest to be elsewhere before it gives the next one away. */
 export const arriveMs = 5_000
-/** A node that is told to end has given its guests away by then, or ends them all at once. Less than systemd waits. */
+/** A node that is told to end has given its guests away by then, or ends them all at once. Less than deploy/cluster waits for it. */
 export const leaveMs = 60_000
 /** A node that cannot begin again tries once more after this. */
 export const rejoinMs = 1_000

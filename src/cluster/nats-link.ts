@@ -175,7 +175,7 @@ function authenticationOf(credentials: string, identity: NodeIdentity | null) {
 function tlsOf(caFile: string, identity: () => NodeIdentity | null) {
   const known = identity()
   const ca = caFile === '' ? known?.ca : readConfigured(caFile, 'nats_ca', 'the certificate of an authority, in PEM')
-  const trusted = ca === undefined ? {} : { ca }
+  const trusted = { ...(ca !== undefined && { ca }) }
   if (known === null) return trusted
   const shown = (): NodeIdentity => identity() ?? known
   return {

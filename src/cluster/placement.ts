@@ -5,7 +5,6 @@
  * fall upon it. So each user draws two nodes, by name, and has the one with more room: nearly as even, and no herd. Likewise each node asks
  * for its share of the users whose node is gone, and for the shares of others only later.
  */
-
 import { tightMb } from './limits.ts'
 import { type NodeView, tiers } from './notes.ts'
 
@@ -35,7 +34,6 @@ const drawn = 2
 
 const levelOf = ({ guests, capacity }: NodeView): number => guests / capacity
 
-/**
 /**
  * Among nodes that are up, speak the protocol, isolate as the user needs it, offer the labels and have room: the one where the workspace is warm,
  * unless it is much fuller than the others; else of two that the user draws, more likely such with more room, the one that is less full, or has more

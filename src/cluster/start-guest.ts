@@ -47,7 +47,7 @@ export function createStarter({ setup, begin, atOnce = startsAtOnce, ensure = en
   }
   const refillLater = (): void => {
     clearTimeout(refill)
-    // Behind what the guest does first, which somebody waits for, and behind all that are to start.
+    // After what the guest does first, which somebody waits for, and after all guests that are still to start.
     refill = setTimeout(() => {
       if (!isClosed && coming === 0) spare ??= begin()
     }, spareAfterMs).unref()

@@ -8,6 +8,8 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadAll } from 'js-yaml'
 import { parse as parseToml } from 'smol-toml'
+import { leaveMs } from '../../src/cluster/limits.ts'
+import { guestStopTimeoutMs } from '../../src/runner/limits.ts'
 import { parseConfig } from '../../src/services/index.ts'
 import { withoutProgram } from '../support/needed-program.ts'
 
@@ -76,6 +78,19 @@ test('what is selected in Kubernetes is there, and every volume, port and secret
       if (secret === undefined) assert.ok(all.some(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMap.name))
       else assert.ok(read('kubernetes/oxbow.yaml').includes(`create secret generic ${secret.secretName} `))
   }
+})
+
+test('whatever starts a node waits for it to give its guests away', () => {
+  const needed = (leaveMs + guestStopTimeoutMs) / 1_000
+  const [compose] = documents('compose.yaml') as [Document]
+  const node = documents('kubernetes/oxbow.yaml').find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'oxbow-node')!
+  const waits = {
+    systemd: /^TimeoutStopSec=(\d+)$/m.exec(read('systemd/oxbow-node.service'))?.[1],
+    kubernetes: node['spec'].template.spec.terminationGracePeriodSeconds,
+    compose: String(compose['services']['node-1'].stop_grace_period).replace(/s$/, ''),
+  }
+  for (const [what, seconds] of Object.entries(waits))
+    assert.ok(Number(seconds) > needed, `${what}: ${seconds} s, and a node needs ${needed}`)
 })
 
 test('systemd understands the units', { skip: withoutProgram('systemd-analyze', 'systemd') }, () => {

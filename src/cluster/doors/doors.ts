@@ -27,7 +27,7 @@ export interface Doors {
   open(node: ClusterNode): void
   /** @returns how many requests and terminals of a user go to a guest on this machine */
   underWay(user: string): number
-  /** @param takes what another node opens that is no user's; returns false for the rest */
+  /** @param takes connections of other nodes that are for no user, such as those for hands; returns false for all others */
   between(takes: PeerTakes): void
   /** Connections to the door for nodes of another node. */
   agentTo(node: string): Agent

@@ -15,7 +15,7 @@ import { openRevocations } from './revocations.ts'
 
 const sixtyFiveDaysMs = 65 * 86_400_000
 
-test('a node in its last third gets the next certificate from the one that can give it, and is known by it', async (t) => {
+test('a node in its last third gets the next certificate from the one that can give it, and is known with it', async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-renewal-'))
   t.after(() => rmSync(root, { recursive: true, force: true }))
   const maker = foundCluster(join(root, 'a'), 'a', Date.now())

@@ -55,6 +55,8 @@ interface PersonKeysDeps {
 interface Held {
   readonly roles: string
   refreshToken: string | null
+  /** When the key ends by itself. */
+  readonly until: number
   dueAt: number
   isLooking: boolean
 }
@@ -88,19 +90,22 @@ export function createPersonKeys(deps: PersonKeysDeps): PersonKeys {
   }
   const timer = setInterval(
     () => {
-      for (const [id, key] of held) if (!key.isLooking && now() >= key.dueAt) void look(id, key).catch(() => {})
+      for (const [id, key] of held) {
+        if (now() >= key.until) held.delete(id)
+        else if (!key.isLooking && now() >= key.dueAt) void look(id, key).catch(() => {})
+      }
     },
     Math.min(refreshCheckMs, refreshMs),
   )
   timer.unref()
-  const hold = (id: string, roles: readonly string[], refreshToken: string | null): void =>
-    void held.set(id, { roles: JSON.stringify(roles), refreshToken, dueAt: now() + refreshMs, isLooking: false })
-  void adoptOlder(deps, (id) => hold(id, [], null)).catch(() => {})
+  const hold = (id: string, until: number, roles: readonly string[], refreshToken: string | null): void =>
+    void held.set(id, { roles: JSON.stringify(roles), refreshToken, until, dueAt: now() + refreshMs, isLooking: false })
+  void adoptOlder(deps, (id, until) => hold(id, until, [], null)).catch(() => {})
   return {
     admit,
     async make({ person, roles, refreshToken }, way) {
       const made = await newKey(deps, person, way, roles)
-      if (refreshToken !== null) hold(made.id, roles, refreshToken)
+      if (refreshToken !== null) hold(made.id, made.expiresAt, roles, refreshToken)
       return made
     },
     ofToken: createTokens(deps),
@@ -135,14 +140,14 @@ async function newKey(
 }
 
 /** Keys from before a restart: expired ones go, and so do keys of tokens, which are checked again; others end when groups would be due. */
-async function adoptOlder({ kernel, config, now }: PersonKeysDeps, adopt: (id: string) => void): Promise<void> {
+async function adoptOlder({ kernel, config, now }: PersonKeysDeps, adopt: (id: string, until: number) => void): Promise<void> {
   const listed = await kernel.call('key.list', {})
   if (listed.status !== 'ok') return
   for (const { id, name, expires_at: until } of listed.output) {
     if (!name.startsWith(namesOfKeys)) continue
     const isOver = (until !== null && until <= now()) || name.includes('-token-')
     if (isOver) await kernel.call('key.revoke', { key: id })
-    else if (config.scopes.includes('offline_access')) adopt(id)
+    else if (config.scopes.includes('offline_access')) adopt(id, until ?? Infinity)
   }
 }
 

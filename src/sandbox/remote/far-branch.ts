@@ -64,7 +64,7 @@ export function connectElsewhere(deps: ElsewhereDeps): HandsElsewhere {
         void hold.lost.then(() => open.delete(made))
         return made
       } catch (error) {
-        // Who lies would not say that it has ended anything.
+        // A node that does not keep to the protocol is not waited for.
         await end(true)
         throw error
       }

@@ -38,6 +38,8 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
   let own: Account['limit'] | null = null
   let set: Account['limit'] | null = null
   let last: Promise<unknown> = Promise.resolve()
+  /** Which budgets there are is known; null: it was not asked, or could not be. */
+  let known: Promise<void> | null = null
 
   /** The account spends what was granted beyond what it had spent when the store was asked. */
   const hold = (user: Account): void => {
@@ -73,8 +75,15 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
   return {
     async cover(need) {
       usedAt = clock.monotonicMs()
-      if (lookedAt === -Infinity) await inTurn(look)
-      else if (usedAt - lookedAt > lookEveryMs) void inTurn(look).catch(() => {})
+      // Calls that come at the same time wait for the first answer, too; one that failed is asked for again.
+      known ??= inTurn(look)
+      try {
+        await known
+      } catch (error) {
+        known = null
+        throw error
+      }
+      if (usedAt - lookedAt > lookEveryMs) void inTurn(look).catch(() => {})
       if (budgets.length === 0) return null
       return inTurn(async () => {
         const user = await account()
