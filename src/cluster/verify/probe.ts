@@ -138,7 +138,8 @@ async function sendUntil(doors: readonly string[], key: string, text: string): P
     } catch (error) {
       const { cause } = error as Error
       last = [error, ...(cause === undefined ? [] : [cause])].map(errorMessage).join(': ')
-      if (isObject(cause) && typeof cause['code'] === 'string' && certificateCodes.test(cause['code'])) return `${last}. ${unknownAuthority}`
+      if (isObject(cause) && typeof cause['code'] === 'string' && certificateCodes.test(cause['code']))
+        return `${last}. ${unknownAuthority}`
     }
     await sleep(pollMs)
   }
