@@ -234,7 +234,7 @@ async function isLeft(place: StorePlace): Promise<boolean> {
   try {
     return await using(connectSqlite(file, 'any version', cipher), (db) => isFilled(db, user))
   } catch {
-    // One that cannot be read is none that could be moved.
+    // One that cannot be read could not be moved either.
     return false
   }
 }
