@@ -231,7 +231,12 @@ function isSameAddress(one: string, other: string): boolean {
 async function isLeft(place: StorePlace): Promise<boolean> {
   const { file, user, cipher } = place
   if (place.url === '' || !existsSync(file) || existsSync(movedNote(place))) return false
-  return using(connectSqlite(file, 'any version', cipher), (db) => isFilled(db, user)).catch(() => false)
+  try {
+    return await using(connectSqlite(file, 'any version', cipher), (db) => isFilled(db, user))
+  } catch {
+    // One that cannot be read could not be moved either.
+    return false
+  }
 }
 
 /**
@@ -240,7 +245,10 @@ async function isLeft(place: StorePlace): Promise<boolean> {
  */
 export async function checkLeft(place: StorePlace): Promise<void> {
   if (!(await isLeft(place))) return
-  const [isUsed, where] = await using(await connectStore(place, 'any version'), async (db) => [await isFilled(db, place.user), db.where])
+  const { isUsed, where } = await using(await connectStore(place, 'any version'), async (db) => ({
+    isUsed: await isFilled(db, place.user),
+    where: db.where,
+  }))
   if (isUsed) return
   throw new OxbowError('bad_config', `The store of ${place.user} is in ${place.file} still, and ${where} has nothing of it.`, {
     hint: `Move it: oxbow store move ${where} --user ${place.user}. To begin anew there, move the file away.`,
