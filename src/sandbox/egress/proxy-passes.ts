@@ -38,7 +38,7 @@ export interface Passes {
 }
 
 /** Passes of which only those count that were named, for as long as they are valid. Without one nothing is let through. */
-export interface SomePasses extends Pick<Passes, 'holderOf'> {
+interface SomePasses extends Pick<Passes, 'holderOf'> {
   name(token: string): void
 }
 

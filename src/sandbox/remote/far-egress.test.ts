@@ -66,7 +66,7 @@ function folder(): Disposable & { readonly path: string } {
 }
 
 /** A node as it should be. */
-async function withFar(answer: RequestListener, test: (far: Far, proxy: ProxyUnderTest, site: Site) => Promise<void>): Promise<void> {
+async function withFar(answer: RequestListener, run: (far: Far, proxy: ProxyUnderTest, site: Site) => Promise<void>): Promise<void> {
   await through(answer, async (proxy, site) => {
     using at = folder()
     const places = openFarPlaces({
@@ -77,7 +77,7 @@ async function withFar(answer: RequestListener, test: (far: Far, proxy: ProxyUnd
     const place = openFarPlace({ places, user: 'ada', name: 'b', clock: { monotonicMs: () => 0 } })
     try {
       await using far = await openBranch(proxy, at.path, (socket) => place.serve(socket))
-      await test(far, proxy, site)
+      await run(far, proxy, site)
     } finally {
       await place.end('closed')
       await places.close()
@@ -158,11 +158,8 @@ type During = (pass: string, attack: (liar: Liar) => Promise<void>) => Promise<v
 
 const ran = { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '', stdoutBytes: 0, stderrBytes: 0, durationMs: 1 }
 
-/** @param test is given what begins a call with a pass there, during which the node attacks instead of running anything */
-async function withLiar(
-  answer: RequestListener,
-  test: (during: During, proxy: ProxyUnderTest, site: Site) => Promise<void>,
-): Promise<void> {
+/** @param run is given what begins a call with a pass there, during which the node attacks instead of running anything */
+async function withLiar(answer: RequestListener, run: (during: During, proxy: ProxyUnderTest, site: Site) => Promise<void>): Promise<void> {
   await through(answer, async (proxy, site) => {
     using at = folder()
     const ports: Socket[] = []
@@ -207,7 +204,7 @@ async function withLiar(
       await exec(far, 'true', pass)
       if (failed !== null) throw failed
     }
-    await test(during, proxy, site)
+    await run(during, proxy, site)
   })
 }
 

@@ -50,28 +50,6 @@ const readyMark = '.ready'
 export function openFarPlaces(deps: PlacesDeps): FarPlaces {
   const all = new Map<string, Kept>()
   const ways = openWays(deps.folder)
-  const openVersion = async (root: string): Promise<Sandbox> => {
-    // What nobody has filled to the end is nobody's version.
-    if (!existsSync(join(root, readyMark))) await rm(root, { recursive: true, force: true })
-    await mkdir(root, { recursive: true, mode: 0o700 })
-    // Branches of a node process that was killed.
-    await rm(join(root, 'branches'), { recursive: true, force: true })
-    const sandbox = await createSandbox({
-      workspaceRoot: root,
-      limits: { ...deps.config.sandbox, disk: 'folder' },
-      browser: deps.config.browser,
-      insecure: false,
-      mounts: [],
-      imageFolder: deps.imageFolder,
-      branchesPass: true,
-      egressSocket: (_profile, branch = '') => ways.socketOf(branch),
-    })
-    if (isIsolated(sandbox.status)) return sandbox
-    await sandbox.close()
-    throw new OxbowError('sandbox_missing', sandbox.status.problem?.message ?? 'This node has no sandbox.', {
-      hint: sandbox.status.problem?.hint ?? '`oxbow doctor` on that node says what is missing.',
-    })
-  }
   const release = async (key: string, kept: Kept): Promise<void> => {
     kept.users -= 1
     if (kept.users > 0) return
@@ -85,7 +63,13 @@ export function openFarPlaces(deps: PlacesDeps): FarPlaces {
   return {
     async open(user, version) {
       const root = join(deps.folder, createHash('sha256').update(user).digest('hex').slice(0, 16), version)
-      const kept = all.get(root) ?? { root, sandbox: openVersion(root), isReady: false, users: 0, filling: Promise.resolve() }
+      const kept = all.get(root) ?? {
+        root,
+        sandbox: openVersion(deps, ways.socketOf, root),
+        isReady: false,
+        users: 0,
+        filling: Promise.resolve(),
+      }
       all.set(root, kept)
       kept.users += 1
       try {
@@ -122,12 +106,38 @@ export function openFarPlaces(deps: PlacesDeps): FarPlaces {
   }
 }
 
+async function openVersion(deps: PlacesDeps, socketOf: Ways['socketOf'], root: string): Promise<Sandbox> {
+  // What nobody has filled to the end is nobody's version.
+  if (!existsSync(join(root, readyMark))) await rm(root, { recursive: true, force: true })
+  await mkdir(root, { recursive: true, mode: 0o700 })
+  // Branches of a node process that was killed.
+  await rm(join(root, 'branches'), { recursive: true, force: true })
+  const sandbox = await createSandbox({
+    workspaceRoot: root,
+    limits: { ...deps.config.sandbox, disk: 'folder' },
+    browser: deps.config.browser,
+    insecure: false,
+    mounts: [],
+    imageFolder: deps.imageFolder,
+    branchesPass: true,
+    egressSocket: (_profile, branch = '') => socketOf(branch),
+  })
+  if (isIsolated(sandbox.status)) return sandbox
+  await sandbox.close()
+  throw new OxbowError('sandbox_missing', sandbox.status.problem?.message ?? 'This node has no sandbox.', {
+    hint: sandbox.status.problem?.hint ?? '`oxbow doctor` on that node says what is missing.',
+  })
+}
+
 /** The sockets by which the programs of branches reach the network of their guests. */
-function openWays(folder: string): {
+interface Ways {
   open(branch: string): Promise<FarEgress>
+  /** @throws OxbowError `sandbox_missing` for what is no branch */
   socketOf(branch: string): Promise<string>
   close(): Promise<void>
-} {
+}
+
+function openWays(folder: string): Ways {
   const all = new Map<string, { readonly path: string; readonly egress: FarEgress }>()
   const place = once(() => makeSocketPlace(`${folder}-egress`, '000000.sock'.length))
   let opened = 0
