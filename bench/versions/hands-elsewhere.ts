@@ -12,7 +12,7 @@ import { createFarBranches, type FarBranches } from '../../src/services/versions
 import { versionsConfig } from '../../src/services/versions/config.ts'
 import type { BranchRecord } from '../../src/services/versions/version-schemas.ts'
 import { createVersions, type Versions } from '../../src/services/versions/versions.ts'
-import { handsSkip, type HandsCluster, openSite, startHandsCluster } from '../../test/cluster/hands-fixture.ts'
+import { handsSkip, type HandsCluster, openSite, startHandsCluster } from '../../test/cluster/hands/hands-fixture.ts'
 import type { Measure } from '../measure.ts'
 import { ms, shown, times, type Row } from '../report.ts'
 import { median } from '../statistics.ts'

@@ -56,8 +56,7 @@ export const maxStatementMs = 30_000
 export const statementGraceMs = 5_000
 /** Where another server may stand in: statements without an answer for so long have their server asked whether it is there. */
 export const silentServerMs = 4_000
-/** How long it has to answer each time, as for any connection, and how often it is asked: after 8 s in all its connections are given up. */
-export const serverAskMs: number = connectMs
+/** How often it is asked, each time by a new connection: after 8 s in all its connections are given up. */
 export const serverAsks = 2
 /** How long connections may take to end in order. A server that is gone never says that they have. */
 export const closeMs = 2_000

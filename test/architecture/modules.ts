@@ -364,7 +364,11 @@ export const modules: readonly ModuleRow[] = [
       'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
       kysely: 'one query layer over SQLite and Postgres; scripts/make-statements.ts writes down what it compiles',
     },
-    builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
+    builtins: {
+      'node:worker_threads': 'no commit may block the event loop',
+      'node:fs': 'the database is a file',
+      'node:net': 'connections of `pg` that can be ended, where the server is gone without a word',
+    },
   }),
   row('logs', 'base', [], {
     buildTime: { pino: 'writes lines of JSON without waiting; fetched lazily' },

@@ -9,13 +9,15 @@ interface Place {
   readonly port: number
 }
 
-/** Connections of a door. A server forgets those that became terminals or carry hands, and would wait for them when it closes. */
-const connections = new WeakMap<Server, Set<Socket>>()
+/** Event of a server. It forgets connections that became terminals or carry hands, and would wait for them when it closes. */
+const ending = 'oxbow-ending'
 
 /** @param section of the configuration, for the hint @throws OxbowError `bad_config` where it cannot listen */
 export function listen(server: Server, { host, port }: Place, section: string): Promise<void> {
   const sockets = new Set<Socket>()
-  connections.set(server, sockets)
+  server.once(ending, () => {
+    for (const socket of sockets) socket.destroy()
+  })
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
@@ -42,6 +44,6 @@ export function originOf(host: string, server: Server, isTls: boolean): string {
 /** Ends every connection, and resolves when they have ended. Terminals connect again, to another node. */
 export async function closeServer(server: Server): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
-  for (const socket of connections.get(server) ?? []) socket.destroy()
+  server.emit(ending)
   await closed
 }

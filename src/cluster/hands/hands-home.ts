@@ -26,7 +26,7 @@ export interface HandsHome {
 }
 
 /** Where a guest asks. */
-export interface HandsSocket {
+interface HandsSocket {
   readonly path: string
   /** The guest has ended, and what it asked for is needed no more. A guest of the same user that has come since keeps the socket. */
   end(): void

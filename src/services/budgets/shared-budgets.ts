@@ -4,7 +4,7 @@
  * left of a part, the guest asks for more; what it does not need for a while goes back.
  */
 import type { Core } from '../../kernel/index.ts'
-import type { Failure } from '../../base/index.ts'
+import { type Failure, once } from '../../base/index.ts'
 import { type Account, dollarsText, inUse, noSpend, type Spend } from '../../protocol/index.ts'
 import type { ShareAsk, SharedBudget } from '../../store/index.ts'
 
@@ -37,9 +37,7 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
   /** What the account's limit would be without them. */
   let own: Account['limit'] | null = null
   let set: Account['limit'] | null = null
-  let last: Promise<unknown> = Promise.resolve()
-  /** Which budgets there are is known; null: it was not asked, or could not be. */
-  let known: Promise<void> | null = null
+  const inTurn = oneByOne()
 
   /** The account spends what was granted beyond what it had spent when the store was asked. */
   const hold = (user: Account): void => {
@@ -61,11 +59,8 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
     lookedAt = clock.monotonicMs()
     hold(user)
   }
-  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    const done = last.then(work)
-    last = done.catch(() => {})
-    return done
-  }
+  /** Which budgets there are; what could not be asked is asked for again. */
+  const known = once(() => inTurn(look))
   /** What is not covered by a part: what runs has reserved, and what is needed, less what is left of the part. */
   const lackingOf = (user: Account, need: Spend): Lacking => {
     return ({ held }, kind) => inUse(user, kind) + need[kind] - (base[kind] + held[kind])
@@ -75,14 +70,8 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
   return {
     async cover(need) {
       usedAt = clock.monotonicMs()
-      // Calls that come at the same time wait for the first answer, too; one that failed is asked for again.
-      known ??= inTurn(look)
-      try {
-        await known
-      } catch (error) {
-        known = null
-        throw error
-      }
+      // Calls that come at the same time wait for the first answer, too.
+      await known()
       if (usedAt - lookedAt > lookEveryMs) void inTurn(look).catch(() => {})
       if (budgets.length === 0) return null
       return inTurn(async () => {
@@ -105,6 +94,16 @@ export function createSharedBudgets({ clock, share, account }: SharedDeps): Shar
         if (asks.some(({ microDollars, tokens }) => microDollars < 0 || tokens < 0)) await ask(user, asks)
       })
     },
+  }
+}
+
+/** @returns a function that runs one work after the other, in the order in which it was given */
+function oneByOne(): <Result>(work: () => Promise<Result>) => Promise<Result> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const done = last.then(work)
+    last = done.catch(() => {})
+    return done
   }
 }
 

@@ -14,56 +14,64 @@ export interface CutLine extends AsyncDisposable {
   cuts(): number
 }
 
-export async function cutLine(port: number): Promise<CutLine> {
-  let plan: { readonly statement: string; readonly when: 'unheard' | 'heard' } | null = null
-  let cuts = 0
-  let isClosed = false
-  let isSilent = false
-  const sockets = new Set<Socket>()
-  const server = createServer((client) => {
-    if (isClosed) {
+interface Line {
+  plan: { readonly statement: string; readonly when: 'unheard' | 'heard' } | null
+  cuts: number
+  isClosed: boolean
+  isSilent: boolean
+  readonly sockets: Set<Socket>
+}
+
+/** Carries one connection to the server, as long as the line does. */
+function carry(line: Line, client: Socket, port: number): void {
+  const { sockets } = line
+  if (line.isClosed) {
+    client.destroy()
+    return
+  }
+  if (line.isSilent) {
+    sockets.add(client.on('error', () => {}).on('close', () => sockets.delete(client)))
+    return
+  }
+  const upstream = connect(port, '127.0.0.1')
+  let isDone = true
+  for (const socket of [client, upstream]) {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      sockets.delete(socket)
+      if (line.isSilent) return
+      client.destroy()
+      upstream.destroy()
+    })
+  }
+  client.on('data', (bytes) => {
+    if (line.isSilent) return
+    if (line.plan === null || !bytes.includes(line.plan.statement)) {
+      upstream.write(bytes)
+      return
+    }
+    const { when } = line.plan
+    line.plan = null
+    line.cuts++
+    if (when === 'unheard') {
       client.destroy()
       return
     }
-    if (isSilent) {
-      sockets.add(client.on('error', () => {}).on('close', () => sockets.delete(client)))
-      return
-    }
-    const upstream = connect(port, '127.0.0.1')
-    let isDone = true
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        sockets.delete(socket)
-        if (isSilent) return
-        client.destroy()
-        upstream.destroy()
-      })
-    }
-    client.on('data', (bytes) => {
-      if (isSilent) return
-      if (plan === null || !bytes.includes(plan.statement)) {
-        upstream.write(bytes)
-        return
-      }
-      const { when } = plan
-      plan = null
-      cuts++
-      if (when === 'unheard') {
-        client.destroy()
-        return
-      }
-      isDone = false
-      upstream.write(bytes)
-    })
-    upstream.on('data', (bytes) => {
-      if (isSilent) return
-      // By its answer to the commit the server says that it is done; that answer is what gets lost.
-      if (!isDone && bytes.includes('COMMIT\0')) client.destroy()
-      else client.write(bytes)
-    })
+    isDone = false
+    upstream.write(bytes)
   })
+  upstream.on('data', (bytes) => {
+    if (line.isSilent) return
+    // By its answer to the commit the server says that it is done; that answer is what gets lost.
+    if (!isDone && bytes.includes('COMMIT\0')) client.destroy()
+    else client.write(bytes)
+  })
+}
+
+export async function cutLine(port: number): Promise<CutLine> {
+  const line: Line = { plan: null, cuts: 0, isClosed: false, isSilent: false, sockets: new Set() }
+  const server = createServer((client) => carry(line, client, port))
   const own = await new Promise<number>((resolve) => {
     server.listen(0, '127.0.0.1', () => {
       const address = server.address()
@@ -73,21 +81,21 @@ export async function cutLine(port: number): Promise<CutLine> {
   return {
     url: (direct) => direct.replace(`:${port}/`, `:${own}/`),
     cutAt(statement, when) {
-      plan = { statement, when }
+      line.plan = { statement, when }
     },
     close() {
-      isClosed = true
-      for (const socket of sockets) socket.destroy()
+      line.isClosed = true
+      for (const socket of line.sockets) socket.destroy()
     },
     open() {
-      isClosed = false
+      line.isClosed = false
     },
     silence() {
-      isSilent = true
+      line.isSilent = true
     },
-    cuts: () => cuts,
+    cuts: () => line.cuts,
     async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy()
+      for (const socket of line.sockets) socket.destroy()
       await new Promise<void>((resolve) => void server.close(() => resolve()))
     },
   }

@@ -32,38 +32,7 @@ export function openServers(addresses: readonly string[], config: pg.ClientConfi
   })
   const pools = servers.map((server) => openPool({ ...server.config, ...poolSize }, isChoice))
   const watches = new WeakMap<pg.ClientBase, ServerWatch | null>()
-  /** Worked last. */
-  let current = 0
-  /** A server that is gone answers nothing, and its name may not even be found: the next one is asked meanwhile. */
-  const first = async <Found>(ask: (at: number) => Promise<Found>, undo: (found: Found) => void): Promise<Found> => {
-    if (!isChoice) return ask(0)
-    let isFound = false
-    const pending: Promise<Found>[] = []
-    for (const at of addresses.map((_, place) => (current + place) % addresses.length)) {
-      const attempt = ask(at).then((found) => {
-        if (isFound) {
-          undo(found)
-          throw new Error('another server was found first')
-        }
-        isFound = true
-        current = at
-        return found
-      })
-      pending.push(attempt)
-      const found = await Promise.race([
-        attempt.then(
-          (value) => ({ value }),
-          () => null,
-        ),
-        pause(nextServerMs, null, { ref: false }),
-      ])
-      if (found !== null) return found.value
-    }
-    return Promise.any(pending).catch((error: AggregateError) => {
-      // The failure of a server that is not there says less than the one of a standby.
-      throw error.errors.find(isStandby) ?? error.errors[0]
-    })
-  }
+  const first = askInTurn(addresses.length)
   return {
     connect: () =>
       first(
@@ -97,6 +66,42 @@ export function openServers(addresses: readonly string[], config: pg.ClientConfi
       await Promise.race([ended, pause(closeMs, null, { ref: false })])
       for (const { watch } of servers) watch?.cut()
     },
+  }
+}
+
+type FirstOf = <Found>(ask: (at: number) => Promise<Found>, undo: (found: Found) => void) => Promise<Found>
+
+/** @returns a function that asks the servers, the one that worked last first; one that is gone answers nothing, and the next is asked meanwhile */
+function askInTurn(count: number): FirstOf {
+  let current = 0
+  return async (ask, undo) => {
+    if (count === 1) return ask(0)
+    let isFound = false
+    const pending: ReturnType<typeof ask>[] = []
+    for (const at of Array.from({ length: count }, (_, place) => (current + place) % count)) {
+      const attempt = ask(at).then((found) => {
+        if (isFound) {
+          undo(found)
+          throw new Error('another server was found first')
+        }
+        isFound = true
+        current = at
+        return found
+      })
+      pending.push(attempt)
+      const found = await Promise.race([
+        attempt.then(
+          (value) => ({ value }),
+          () => null,
+        ),
+        pause(nextServerMs, null, { ref: false }),
+      ])
+      if (found !== null) return found.value
+    }
+    return Promise.any(pending).catch((error: AggregateError) => {
+      // The failure of a server that is not there says less than the one of a standby.
+      throw error.errors.find(isStandby) ?? error.errors[0]
+    })
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { Socket } from 'node:net'
 import pg from 'pg'
-import { serverAskMs, serverAsks, silentServerMs } from '../../limits.ts'
+import { connectMs, serverAsks, silentServerMs } from '../../limits.ts'
 
 export interface ServerWatch {
   /** For the driver: connections to this server are made of these. */
@@ -71,7 +71,7 @@ export function watchServer(config: pg.ClientConfig): ServerWatch {
 
 /** @returns whether the server says anything at all: one that refuses a connection is there */
 async function answers(config: pg.ClientConfig): Promise<boolean> {
-  const client = new pg.Client({ ...config, connectionTimeoutMillis: serverAskMs })
+  const client = new pg.Client({ ...config, connectionTimeoutMillis: connectMs })
   client.on('error', () => {})
   try {
     await client.connect()

@@ -15,8 +15,8 @@ import {
   runs,
   startHandsCluster,
 } from './hands-fixture.ts'
-import { freePort } from '../../src/cluster/nats-fixture.ts'
-import { until } from './cluster-fixture.ts'
+import { freePort } from '../../../src/cluster/nats-fixture.ts'
+import { until } from '../cluster-fixture.ts'
 
 const skip = handsSkip()
 test('a fan-out builds on another node, and its branches merge at home', { skip }, async () => {

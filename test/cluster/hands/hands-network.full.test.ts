@@ -1,10 +1,10 @@
 /** Commands with network of agents whose hands are on another node: real nodes as processes, a real NATS, real sandboxes, and a real site. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CallId } from '../../src/base/index.ts'
-import type { Fixture } from '../../src/kernel/kernel-fixture.ts'
+import type { CallId } from '../../../src/base/index.ts'
+import type { Fixture } from '../../../src/kernel/kernel-fixture.ts'
 import { delegated, type Ended, handsSkip, openGuest, openSite, outputOf, runs, startHandsCluster, type Step } from './hands-fixture.ts'
-import { until } from './cluster-fixture.ts'
+import { until } from '../cluster-fixture.ts'
 
 const skip = handsSkip()
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { clusterSkip, startCluster, until } from './cluster-fixture.ts'
+import { clusterSkip, startCluster, until } from '../cluster-fixture.ts'
 import { openSite, processesWith } from './hands-fixture.ts'
 
 const skip = clusterSkip()

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { DefinitionText, HostPort } from '../../src/config/index.ts'
-import { asks, done, type Fixture, newCallId, openFixture, says, testCall } from '../../src/kernel/kernel-fixture.ts'
-import type { CallOutcome } from '../../src/protocol/index.ts'
-import { builtinCalls } from '../../src/tools/index.ts'
+import type { DefinitionText, HostPort } from '../../../src/config/index.ts'
+import { asks, done, type Fixture, newCallId, openFixture, says, testCall } from '../../../src/kernel/kernel-fixture.ts'
+import type { CallOutcome } from '../../../src/protocol/index.ts'
+import { builtinCalls } from '../../../src/tools/index.ts'
 import { type HandsCluster, handsSkip, startHandsCluster } from './hands-fixture.ts'
 
 const rights = ['file.read', 'file.write', 'shell.run']
