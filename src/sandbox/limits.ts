@@ -298,7 +298,7 @@ export const farLeaseMs = 8_500
 export const farLostMs = 10_000
 /** How long a guest waits for a node with room. */
 export const farWaitMs = 30_000
-/** Connections of one place: hands, the one that holds it, that of the network, and what is asked. */
+/** Connections of one place: hands, the one that holds it, the one of the network, and what is asked. */
 export const maxFarConnections = 16
 /** Connections of the programs of one branch elsewhere to the network at once. */
 export const maxFarStreams = 32

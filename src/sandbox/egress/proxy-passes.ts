@@ -37,7 +37,7 @@ export interface Passes {
   some(): SomePasses
 }
 
-/** Passes of which only those count that were named, for as long as they are valid. Without one nothing is let through. */
+/** Passes that only count once they were named, for as long as they are valid. Without one nothing is let through. */
 interface SomePasses extends Pick<Passes, 'holderOf'> {
   name(token: string): void
 }
