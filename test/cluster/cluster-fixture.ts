@@ -203,11 +203,18 @@ export async function startNode(
   const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()))
   let isOver = false
   void ended.then(() => (isOver = true))
-  await until(
-    () => out.includes('\n') || isOver,
-    () => said.text,
-  )
-  assert.ok(!isOver, said.text)
+  try {
+    await until(
+      () => out.includes('\n') || isOver,
+      () => said.text,
+    )
+    assert.ok(!isOver, said.text)
+  } catch (error) {
+    // Else the next try finds its port taken.
+    child.kill('SIGKILL')
+    await ended
+    throw error
+  }
   const { door } = JSON.parse(out) as { door: string }
   const users = join(env['OXBOW_HOME']!, 'users')
   const guestPid = (user: string): number | null => {
