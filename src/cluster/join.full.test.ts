@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { configSchema } from '../config/index.ts'
@@ -75,8 +74,9 @@ for (const [where, stream] of [
     assert.equal(spares.ended, spares.begun)
     assert.deepEqual(await Promise.all(ports.map(isOpen)), [false, false])
     // Sockets end a moment after they were closed.
-    for (let tries = 0; tries < 50 && !isDeepStrictEqual(open(), before); tries += 1) await sleep(20)
-    assert.deepEqual(open(), before)
+    const more = (): string[] => Object.keys(before).filter((kind) => open()[kind]! > before[kind]!)
+    for (let tries = 0; tries < 50 && more().length > 0; tries += 1) await sleep(20)
+    assert.deepEqual(more(), [])
     rmSync(home, { recursive: true, force: true })
   })
 

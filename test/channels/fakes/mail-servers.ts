@@ -39,7 +39,8 @@ export interface MailServers {
 
 const boxes = 80
 const usualPassword = 'a password for tests'
-export const people = ['ada', 'bob', 'eve', 'cy'] as const
+/** Enough that none writes too much in a series of hundreds of mails. */
+export const people: readonly string[] = ['ada', 'bob', 'eve', 'cy', ...Array.from({ length: 40 }, (_, index) => `person${index}`)]
 const nobody = { uid: 65_534, gid: 65_534 }
 
 /** Files of a certificate and its key: then nobody signs in without TLS. */
