@@ -3,10 +3,21 @@
  * `example.test`. Postfix delivers into the folders that dovecot shows.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 
 // By its whole name, as the servers are: a test may run with a PATH of few programs.
 const doveadm = '/usr/bin/doveadm'
@@ -98,11 +109,15 @@ export async function startMailServers(certificate?: Certificate): Promise<MailS
     files: (address) => mailFiles(join(paths.homes, address, 'Maildir')),
     drop(address, mail) {
       const folder = join(paths.homes, address, 'Maildir')
-      for (const name of ['new', 'cur', 'tmp']) mkdirSync(join(folder, name), { recursive: true })
+      for (const made of [dirname(folder), folder, ...['new', 'cur', 'tmp'].map((name) => join(folder, name))]) {
+        mkdirSync(made, { recursive: true })
+        chownSync(made, nobody.uid, nobody.gid)
+      }
       const file = join(folder, 'new', `${Date.now()}.${Math.random().toString(36).slice(2)}.test`)
-      writeFileSync(join(folder, 'tmp', 'mail'), mail)
-      execFileSync('chown', ['-R', 'nobody:nogroup', join(paths.homes, address)])
-      execFileSync('mv', [join(folder, 'tmp', 'mail'), file])
+      const draft = join(folder, 'tmp', basename(file))
+      writeFileSync(draft, mail)
+      chownSync(draft, nobody.uid, nobody.gid)
+      renameSync(draft, file)
     },
     kick(address) {
       execFileSync(doveadm, ['-c', join(root, 'dovecot.conf'), 'kick', address], { stdio: 'ignore' })

@@ -54,7 +54,7 @@ export interface NetChoice {
 export const ticking = 'ticking'
 
 /** Text that the model answers by paying. */
-export const paying = 'pay '
+export const paying = 'please pay for '
 
 export async function startNetCluster({ program = ownProgram }: NetChoice = {}): Promise<NetCluster> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-net-'))
@@ -100,13 +100,14 @@ export async function startNetCluster({ program = ownProgram }: NetChoice = {}):
 
 /** The model of all agents: it pays where it is asked to. */
 async function startAgentModel(ip: string): Promise<{ readonly url: string } & AsyncDisposable> {
+  const usage = { input: 3_000, output: 200 }
   const pay = { name: 'mcp_outside_pay', arguments: { what: '{{last}}' } }
   // A message that came along with others is answered after more than one step.
-  const paid = Array.from({ length: 20 }, () => ({ events: [{ text: 'Paid.' }] }))
+  const paid = Array.from({ length: 20 }, () => ({ events: [{ text: 'Paid.' }], usage }))
   const model = await startModel({
     turns: [
-      { match: paying, steps: [{ match: paying, events: [{ delay_ms: 50 }, { tool_call: pay }] }, ...paid] },
-      { steps: Array.from({ length: 20 }, () => ({ events: [{ delay_ms: 150 }, { text: 'Heard.' }] })) },
+      { match: paying, steps: [{ match: paying, events: [{ delay_ms: 50 }, { tool_call: pay }], usage }, ...paid] },
+      { steps: Array.from({ length: 20 }, () => ({ events: [{ delay_ms: 150 }, { text: 'Heard.' }], usage })) },
     ],
   })
   const modelUrl = new URL(model.config.base_url)
