@@ -32,7 +32,7 @@ import type {
   MenuCommand,
   OpenChannel,
 } from '../port.ts'
-import { directChannels, missedMessages } from './discord-catch-up.ts'
+import { type Missed, missedByPeople, missedMessages } from './discord-catch-up.ts'
 import { badToken, discordFailure, isAnswered, lacksIntent, startError } from './discord-errors.ts'
 import { chatOf, discordHosts, type FileHosts, messageOf, senderOf } from './discord-inbound.ts'
 import { createRivalWatch, type RivalWatch } from './discord-rival.ts'
@@ -229,24 +229,31 @@ function gatewayError(error: unknown): OxbowError {
   return /intent/i.test(message) ? lacksIntent() : startError(error)
 }
 
+/** Resolves when what was said in known places is taken in; who has had no answer yet is looked after behind it, as Discord lets a bot ask. */
 async function catchUp(link: Link): Promise<void> {
+  const { rest, me, stop } = link
+  const lost = (error: unknown): void => {
+    if (!stop.aborted) link.events.down(`what was missed could not be read: ${discordFailure(error).why}`, 0)
+  }
   try {
     const { chats = [], people = [] } = (await link.places?.()) ?? {}
+    const from = missedFrom(link, link.clock.now())
     const known = chats.map(({ chat, kind }) => ({ id: chat, isDirect: kind === 'direct' }))
-    const all = [
-      ...known,
-      ...[...link.direct].map((id) => ({ id, isDirect: true })),
-      ...(await directChannels(link.rest, people, link.stop)),
-    ]
-    for await (const { message, isDirect } of missedMessages(link.rest, link.me, all, missedFrom(link, link.clock.now()), link.stop)) {
-      const found = readOrSkip(() => messageOf(message, 'new', isDirect, link.me, link.files))
-      // What the gateway has told since is on its way.
-      if (found === null || link.authors.get(found.message) !== undefined) continue
-      link.authors.put(found.message, found)
-      link.take(found)
-    }
+    const all = [...known, ...[...link.direct].map((id) => ({ id, isDirect: true }))]
+    await takeMissed(link, missedMessages(rest, me, all, from, stop))
+    void takeMissed(link, missedByPeople(rest, me, people, from, stop)).catch(lost)
   } catch (error) {
-    if (!link.stop.aborted) link.events.down(`what was missed could not be read: ${discordFailure(error).why}`, 0)
+    lost(error)
+  }
+}
+
+async function takeMissed(link: Link, missed: AsyncIterable<Missed>): Promise<void> {
+  for await (const { message, isDirect } of missed) {
+    const found = readOrSkip(() => messageOf(message, 'new', isDirect, link.me, link.files))
+    // What the gateway has told since is on its way.
+    if (found === null || link.authors.get(found.message) !== undefined) continue
+    link.authors.put(found.message, found)
+    link.take(found)
   }
 }
 

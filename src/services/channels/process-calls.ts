@@ -312,7 +312,7 @@ function placesCall(load: LoadChannels): Call {
   return defineCall({
     ...ofProcess,
     name: 'channel.places',
-    summary: 'Lists the chats and people of a channel, so that what they have said while nothing ran is found.',
+    summary: 'Lists the chats of a channel, and people with no chat of their own, so that what they have said while nothing ran is found.',
     tier: 'read_only',
     effect: 'none',
     input: z.strictObject({ channel: channelName }),
@@ -326,7 +326,9 @@ function placesCall(load: LoadChannels): Call {
       const { chats, identities } = await load()
       const known = (await chats.all()).filter(({ channel }) => channel === name)
       const newest = known.toReversed().slice(0, mostPlaces)
-      const people = (await identities.all(name)).slice(0, mostPlaces).map(({ sender }) => sender)
+      const met = new Set(newest.flatMap(({ kind, person }) => (kind === 'direct' ? [person] : [])))
+      const others = (await identities.all(name)).filter(({ id }) => !met.has(id))
+      const people = others.slice(0, mostPlaces).map(({ sender }) => sender)
       return { output: { chats: newest.map(({ space, chat, thread, kind }) => ({ space, chat, thread, kind })), people } }
     },
   })
