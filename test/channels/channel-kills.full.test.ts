@@ -9,9 +9,12 @@ import { addChannel, eventually, startRigOn } from './rig.ts'
 
 const given = Number(process.env['OXBOW_CHANNEL_KILLS'] ?? '')
 const kills = given > 0 ? given : isLongSeries ? 500 : scaled(12, 4)
-/** Few enough messages of each that no rate ends them, and that none finds 20 waiting in its chat, however slow the machine: two with each kill. */
+/**
+ * Few enough messages of each that no rate ends them, and that none finds 20 waiting in its chat, however slow the machine: two with each kill. And few
+ * enough people that their histories are read in a minute after each start, at the pace that Slack allows.
+ */
 const people = Array.from(
-  { length: Math.max(3, Math.ceil(kills / 5)) },
+  { length: Math.min(40, Math.max(3, Math.ceil(kills / 5))) },
   (_, index) => `person${String.fromCharCode(97 + (index % 26))}${index}`,
 )
 const longestMs = 600_000 + kills * 20_000
