@@ -54,12 +54,16 @@ export async function startSmtpFaults(serverPort: number): Promise<SmtpFaults> {
   }
 }
 
+/** Of a mail. */
+const ending = '\r\n.\r\n'
+
 function pass(state: State, client: Socket, server: Socket): void {
   let [isData, mail, waits] = [false, '', '']
   let recipients: string[] = []
   client.setEncoding('latin1')
   server.on('error', () => client.destroy()).once('close', () => client.destroy())
-  client.once('close', () => server.destroy())
+  // Of a mail that is whole the server still says whether it has taken it: that counts, whoever has sent it.
+  client.once('close', () => !mail.endsWith(ending) && server.destroy())
   const say = (line: string): void => void server.write(line, 'latin1')
   const line = (text: string): void => {
     if (isData) {
@@ -86,7 +90,8 @@ function pass(state: State, client: Socket, server: Socket): void {
     }
   })
   server.on('data', (answer: Buffer) => {
-    const isTaken = mail.endsWith('\r\n.\r\n') && /^250 /m.test(answer.toString('latin1'))
+    const isTaken = mail.endsWith(ending) && /^250 /m.test(answer.toString('latin1'))
+    if (client.destroyed) server.destroy()
     if (!isTaken) {
       client.write(answer)
       return
