@@ -109,9 +109,9 @@ export async function startMailServers(certificate?: Certificate): Promise<MailS
     files: (address) => mailFiles(join(paths.homes, address, 'Maildir')),
     drop(address, mail) {
       const folder = join(paths.homes, address, 'Maildir')
-      for (const made of [dirname(folder), folder, ...['new', 'cur', 'tmp'].map((name) => join(folder, name))]) {
-        mkdirSync(made, { recursive: true })
-        chownSync(made, nobody.uid, nobody.gid)
+      for (const place of [dirname(folder), folder, ...['new', 'cur', 'tmp'].map((name) => join(folder, name))]) {
+        mkdirSync(place, { recursive: true })
+        chownSync(place, nobody.uid, nobody.gid)
       }
       const file = join(folder, 'new', `${Date.now()}.${Math.random().toString(36).slice(2)}.test`)
       const draft = join(folder, 'tmp', basename(file))
