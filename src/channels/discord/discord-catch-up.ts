@@ -8,7 +8,7 @@ import { pauseFor } from '../retries.ts'
 import { discordFailure } from './discord-errors.ts'
 import { idAt, timeOf } from './discord-inbound.ts'
 
-/** Channels of each kind whose history is read before the bot is up: more would take minutes. */
+/** Channels of servers whose history is read: more would take minutes. */
 const maxChannels = 50
 const pageSize = 100
 const maxPages = 10
@@ -27,7 +27,7 @@ export interface KnownChannel {
   readonly isDirect: boolean
 }
 
-/** In each channel the oldest first. @param known channels in which something was said before @param from unix milliseconds @throws what the library throws */
+/** In each channel the oldest first. @param known channels in which something was said before: all are read, since nobody else looks at them @param from unix milliseconds @throws what the library throws */
 export async function* missedMessages(
   rest: REST,
   me: string,
@@ -37,7 +37,7 @@ export async function* missedMessages(
 ): AsyncGenerator<Missed> {
   const oldest = idAt(from)
   const groups = (await groupChannels(rest, oldest, signal)).map((id) => ({ id, isDirect: false }))
-  const all = new Map([...known.slice(0, maxChannels), ...groups.slice(0, maxChannels)].map((each) => [each.id, each]))
+  const all = new Map([...known, ...groups.slice(0, maxChannels)].map((each) => [each.id, each]))
   for (const channel of all.values()) yield* missedIn(channel, { rest, me, oldest, signal })
 }
 
