@@ -2,9 +2,9 @@
 import { X509Certificate } from 'node:crypto'
 import { freemem, hostname } from 'node:os'
 import { join } from 'node:path'
-import { OxbowError, ownValue, systemClock, watchIdleMemory } from '../base/index.ts'
+import { errorMessage, OxbowError, ownValue, systemClock, watchIdleMemory } from '../base/index.ts'
 import type { ClusterConfig } from '../config/index.ts'
-import { type BegunGuest, type GuestSetup, loadRest } from '../runner/index.ts'
+import { type BegunGuest, type GuestSetup, type KeyPlace, loadRest } from '../runner/index.ts'
 import { loadAlarms } from '../store/index.ts'
 import type { Doors } from './doors/doors.ts'
 import { type HandsMachine, type NodeHands, openNodeHands } from './hands/node-hands.ts'
@@ -22,6 +22,7 @@ import { type NodeIdentity, readAuthority, readIdentity } from './trust/node-ide
 import { askClock } from './trust/node-requests.ts'
 import { keepRenewed } from './trust/renewal.ts'
 import { openRevocations, type Revocations } from './trust/revocations.ts'
+import { openUserKeys } from './user-keys.ts'
 
 export interface JoinOptions {
   readonly config: ClusterConfig
@@ -155,14 +156,19 @@ interface NodeRuns {
 
 /** What a node starts: guests of its own, and hands of guests on others. */
 async function openRuns(
-  { config, tier, storeUrl, version, setup, begin, machine, say }: JoinOptions,
+  { config, tier, folder, storeUrl, version, setup, begin, machine, say }: JoinOptions,
   { name }: NodeIdentity,
   { doors, revocations, onRevoked }: { readonly doors: Doors; readonly revocations: Revocations; readonly onRevoked: () => void },
 ): Promise<NodeRuns> {
   const { url: door, peerUrl: url } = doors
   const [{ openAlarms }, rest] = await Promise.all([loadAlarms(), loadRest()])
   const alarms = openAlarms(storeUrl)
-  const starter = createStarter({ setup, begin: config.spare_guest ? begin : () => null })
+  const keys = await openUserKeys({ folder, storeUrl, now: systemClock.now })
+  const withKeys = (user: string): GuestSetup => {
+    const own = setup(user)
+    return keys === null ? own : { ...own, makeKeys: () => keys.make(placeOf(own)) }
+  }
+  const starter = createStarter({ setup: withKeys, begin: config.spare_guest ? begin : () => null })
   const wire = (to: string): object => ({ agent: doors.agentTo(to) })
   let hands: NodeHands | null = null
   return {
@@ -187,7 +193,9 @@ async function openRuns(
         freeMb: () => freemem() / 2 ** 20,
         hands: () => ({ used: opened.used(), capacity: config.hands.capacity }),
         startGuest: async (user, lease, turn) => {
-          const socket = await opened.listen(user, setup(user).workspace.ipc)
+          const own = setup(user)
+          const brought = keys?.bring(placeOf(own)).catch((error: unknown) => say(`${user}: ${errorMessage(error)}`))
+          const [socket] = await Promise.all([opened.listen(user, own.workspace.ipc), brought])
           const given = { ...lease, door: `${door}/users/${encodeURIComponent(user)}`, hands: socket.path }
           return untilGone(starter.start(user, given, turn), socket.end)
         },
@@ -203,10 +211,12 @@ async function openRuns(
       await hands?.leave()
       await hands?.close()
       starter.close()
-      await alarms.close()
+      await Promise.all([alarms.close(), keys?.close()])
     },
   }
 }
+
+const placeOf = ({ home, workspace: { user }, config, env }: GuestSetup): KeyPlace => ({ home, user, config, env })
 
 /** @param end is called when the guest has ended, or has not started */
 async function untilGone<Guest extends Pick<NodeGuest, 'gone'>>(starting: Promise<Guest>, end: () => void): Promise<Guest> {

@@ -50,6 +50,8 @@ export interface GuestSetup extends Pick<GuestEnvelope, 'lease'> {
   readonly signer?: HeadSigner
   /** What an administrator has set for the user. Default: as the home has it; in system mode root tells it. */
   readonly userSettings?: () => UserSettings | undefined
+  /** Called before the user gets a first key: in a cluster, all nodes have the same. */
+  readonly makeKeys?: () => Promise<void>
   /** A process that may become the guest. */
   readonly begun?: BegunGuest | undefined
   /** This program belongs to the guest: it runs tools of its own, or is the model. */
@@ -163,13 +165,10 @@ async function startOwned(asked: GuestSetup): Promise<RunningGuest> {
   const guest = isolated === null ? process : closingAfter(process, isolated)
   const watch = watchReports(guest, signer, options, isolated)
   const started = await Promise.race([watch.ready, sleepUntil(options.readyTimeoutMs ?? guestReadyTimeoutMs, watch.settled)])
-  if (started === 'late') {
+  if (started === 'late' || started instanceof OxbowError) {
     await guest.stop()
-    throw unreachable(`the guest was not ready within ${(options.readyTimeoutMs ?? guestReadyTimeoutMs) / 1000} seconds`, workspace)
-  }
-  if (started instanceof OxbowError) {
-    await guest.stop()
-    throw started
+    const late = `the guest was not ready within ${(options.readyTimeoutMs ?? guestReadyTimeoutMs) / 1000} seconds`
+    throw started === 'late' ? unreachable(late, workspace) : started
   }
   let stopping = false
   return {
@@ -227,9 +226,9 @@ function hostSideOf(
       const place = { home, user: workspace.user, config, env }
       return createArchiveFiles({ place, workspace, lines: (range) => askOffline(options, { command: 'audit-export', ...range }) })
     })
-    const { userSettings, program } = options
+    const { userSettings, makeKeys, program } = options
     const facts = { home, workspace, config, env, isFallback, overrides, isIsolated, sandboxFolders, checkStart, archives, userSettings }
-    return createHostSide({ ...facts, program, onConfigChange, now: systemClock.now, newestHead, envelopeOf, plugins })
+    return createHostSide({ ...facts, program, onConfigChange, now: systemClock.now, newestHead, makeKeys, envelopeOf, plugins })
   })
 }
 

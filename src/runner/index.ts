@@ -77,7 +77,17 @@ export { markUse, waitForOthers } from './guest-users.ts'
 export { beginGuest, beginSpare, type BegunGuest, type GuestProgram } from './begin-guest.ts'
 export { hasWorkspace, homeRoot, lockPath, makeFolder, openHome, openWorkspace, parseUser, usersFolder, usersOf } from './home.ts'
 export type { Home, HostEnv, Workspace } from './home.ts'
-export { beginKeyChange, endKeyChange, makeMasterKeys, masterKeys, type KeyPlace, takeKeyFile, type TakenKey } from './master-keys.ts'
+export {
+  beginKeyChange,
+  endKeyChange,
+  keyFileText,
+  makeArchiveKey,
+  makeMasterKeys,
+  masterKeys,
+  type KeyPlace,
+  takeKeyFile,
+  type TakenKey,
+} from './master-keys.ts'
 export { createExportHeads } from './heads/export-heads.ts'
 export { backupRoot, fileKeys } from './heads/head-signing.ts'
 export { sealOf, signExportOf } from './system/own-seal.ts'

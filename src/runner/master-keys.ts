@@ -101,6 +101,12 @@ export function takeKeyFile(place: KeyPlace, text: string, from: string, replace
   }
 }
 
+/** @returns the key file as another machine may take it (`takeKeyFile`); null: there is none. @throws OxbowError `bad_config` for a damaged one */
+export function keyFileText(place: KeyPlace): string | null {
+  const file = readKeyFile(place)
+  return file === null ? null : JSON.stringify(file)
+}
+
 /** Begins a change of the key, or resumes an interrupted one. @returns the keys, the new one last. */
 export function beginKeyChange(place: KeyPlace): readonly string[] {
   makeMasterKeys(place)

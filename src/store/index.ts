@@ -7,6 +7,10 @@ export const loadStoredLeases = (): Promise<typeof import('./postgres/cluster/cl
 export type { StoredLease } from './postgres/cluster/cluster-leases.ts'
 export { openMemoryStore, cipherChoice, openStore, shownStore, storeAddress } from './open-store.ts'
 export type { ClusterAlarms } from './postgres/cluster/cluster-alarms.ts'
+export type { SealedKeys } from './postgres/cluster/cluster-keys.ts'
+/** Loaded on the nodes of a cluster alone. */
+export const loadSealedKeys = (): Promise<typeof import('./postgres/cluster/cluster-keys.ts')> =>
+  import('./postgres/cluster/cluster-keys.ts')
 /** Loaded by the nodes of a cluster alone. */
 export const loadAlarms = (): Promise<typeof import('./postgres/cluster/cluster-alarms.ts')> =>
   import('./postgres/cluster/cluster-alarms.ts')

@@ -9,6 +9,7 @@ import type { Scenario } from '../../src/engine/index.ts'
 import { freePort, natsSkip, type NatsServer, startNats } from '../../src/cluster/nats-fixture.ts'
 import { issueCertificate } from '../../src/cluster/trust/certificates.ts'
 import { makeNode, readAuthority, readIdentity, writeIdentity } from '../../src/cluster/trust/node-identity.ts'
+import { keepSealKey, makeSealKey } from '../../src/cluster/trust/seal-key.ts'
 import { createDatabase, type PostgresDatabase, postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { program as ownProgram } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
@@ -163,10 +164,12 @@ async function natsSettings(root: string, oxbow: TestCluster['oxbow']): Promise<
 /** As a token does it (`door-trust.full.test.ts`), but without the time that starting programs takes. */
 export function enrol(root: string, folder: string, name: string): void {
   if (readIdentity(folder) !== null) return
-  const authority = readdirSync(root)
-    .map((machine) => readAuthority(join(root, machine, 'oxbow', 'cluster')))
-    .find((found) => found !== null)
-  assert.ok(authority, 'oxbow cluster init has run on a machine')
+  const first = readdirSync(root)
+    .map((machine) => join(root, machine, 'oxbow', 'cluster'))
+    .find((each) => readAuthority(each) !== null)
+  assert.ok(first !== undefined, 'oxbow cluster init has run on a machine')
+  const authority = readAuthority(first)!
+  keepSealKey(folder, makeSealKey(first))
   const made = makeNode()
   writeIdentity(folder, made, { cert: issueCertificate(authority, { name, publicKey: made.publicKey }, Date.now()), ca: authority.cert })
 }

@@ -9,6 +9,7 @@ import {
   endKeyChange,
   fileKeys,
   findGuest,
+  type GuestSetup,
   type KeyPlace,
   makeMasterKeys,
   takeKeyFile,
@@ -16,6 +17,7 @@ import {
 } from '../../runner/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../base/index.ts'
 import type { FileKeys, KeyQuestion, KeyReport } from '../../config/index.ts'
+import type { UserKeys } from '../../cluster/index.ts'
 import { type GuestChoice, guestSetup, outputOf, reportOf, withGuest } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
 import { guestReturnMs } from '../limits.ts'
@@ -42,8 +44,34 @@ async function ask(question: KeyQuestion, options: KeyOptions, terminal: Termina
 
 async function askOnce(question: KeyQuestion, options: KeyOptions, terminal: Terminal, keys: Keys): Promise<KeyReport> {
   const guest = guestSetup(options, terminal)
-  const masters = keys({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
+  const place = placeOf(guest)
+  const masters = await withSharedKeys(place, async (shared) => {
+    await shared?.make(place)
+    const made = keys(place)
+    if (keys !== makeMasterKeys) await shared?.give(place)
+    return made
+  })
   return reportOf<KeyReport>(guest, { command: 'keys', keys: question }, masters)
+}
+
+const placeOf = ({ home, workspace: { user }, config, env }: GuestSetup): KeyPlace => ({ home, user, config, env })
+
+/** In a cluster, the file of a user is the same on all nodes. @param use gets null on a machine without a cluster */
+async function withSharedKeys<Result>({ home, config, env }: KeyPlace, use: (shared: UserKeys | null) => Promise<Result>): Promise<Result> {
+  if (!existsSync(join(home.root, 'cluster'))) return use(null)
+  const { openUserKeys, storeAddress, trustFolder } = await import('../../cluster/index.ts')
+  const storeUrl = storeAddress({ config: config.store, environment: env as Readonly<Record<string, string>> })
+  const shared = storeUrl === '' ? null : await openUserKeys({ folder: trustFolder(home.root), storeUrl, now: Date.now })
+  try {
+    return await use(shared)
+  } finally {
+    await shared?.close()
+  }
+}
+
+/** After a change of this machine's key file: in a cluster, all nodes get it. */
+export function shareKeys(place: KeyPlace): Promise<void> {
+  return withSharedKeys(place, async (shared) => shared?.give(place))
 }
 
 function say(report: KeyReport, text: string, options: KeyOptions, terminal: Terminal): number {
@@ -146,7 +174,8 @@ export async function storeDecrypt(options: KeyOptions, terminal: Terminal): Pro
 export async function changeMaster(options: KeyOptions, terminal: Terminal): Promise<number> {
   const guest = guestSetup(options, terminal)
   const report = await ask({ ask: 'change_master' }, options, terminal, beginKeyChange)
-  endKeyChange({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
+  endKeyChange(placeOf(guest))
+  await shareKeys(placeOf(guest))
   const file = report.encrypted ? ' The file is re-encrypted.' : ''
   const sealed = report.changed > 0 ? ' The data key of your secrets is wrapped with it.' : ''
   return say(report, `There is a new master key.${file}${sealed} The old one no longer opens anything.`, options, terminal)

@@ -14,6 +14,7 @@ import {
   openHome,
   openWorkspace,
   parseUser,
+  type KeyPlace,
   type TakenKey,
   usersFolder,
   usersOf,
@@ -29,7 +30,7 @@ import type {
   StoreVerifyReport,
 } from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
-import { restoreKeys } from './keys.ts'
+import { restoreKeys, shareKeys } from './keys.ts'
 import { exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
 import * as text from './store-text.ts'
@@ -147,6 +148,7 @@ async function restoreFrom(path: string, options: RestoreOptions, terminal: Term
     throw error
   }
   const previousKey = taken?.keep(Date.now()) ?? null
+  if (taken !== undefined) await shareKeys(placeOf(options, terminal))
   const disabled = await sealPlugins(report, options, terminal)
   print({ ...report, plugins_disabled: disabled, previous_key: previousKey }, text.describeRestore, options, terminal)
   return 0
@@ -154,8 +156,12 @@ async function restoreFrom(path: string, options: RestoreOptions, terminal: Term
 
 /** With the key that the person gives. */
 function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files: FileKeys; readonly taken?: TakenKey } {
+  return restoreKeys(placeOf(options, terminal), options.key, options.replace === true)
+}
+
+function placeOf(options: RestoreOptions, terminal: Terminal): KeyPlace {
   const { home, workspace, config, env } = guestSetup(options, terminal)
-  return restoreKeys({ home, user: workspace.user, config, env }, options.key, options.replace === true)
+  return { home, user: workspace.user, config, env }
 }
 
 /** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */

@@ -1,7 +1,7 @@
 /**
  * How a machine comes to have a certificate: the machine with the authority's key prints a token (`oxbow cluster invite`), which holds once and for
  * an hour, and the new machine shows it there (`oxbow cluster join TOKEN`). The token names the authority by its fingerprint, so neither side
- * can be deceived on the way. Only public keys travel.
+ * can be deceived on the way. Of certificates only public keys travel; the key for the key files of users comes with the answer.
  */
 import { createHash, createPrivateKey, randomBytes, timingSafeEqual, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -13,6 +13,7 @@ import { type Authority, commonNameOf, fingerprintOf, issueCertificate, makeKeyP
 import { askNode, type Trust } from './node-requests.ts'
 import { makeNode, type NodeIdentity, readAuthority, readIdentity, writeIdentity } from './node-identity.ts'
 import type { Revocations } from './revocations.ts'
+import { keepSealKey, makeSealKey } from './seal-key.ts'
 
 const invite = z.object({ hash: z.string(), until: z.number() })
 const inviteFile = 'invites.json'
@@ -75,7 +76,8 @@ const joinRequest = z.object({
   publicKey: z.string().max(2_000),
   secret: z.string().max(200).default(''),
 })
-const joinAnswer = z.object({ cert: z.string(), ca: z.string() })
+/** `seal`: opens the key files of users, see `user-keys.ts`. Over TLS, to whoever is a node from now on. */
+const joinAnswer = z.object({ cert: z.string(), ca: z.string(), seal: z.string().default('') })
 
 export const joinPath = '/cluster/join'
 export const authorityPath = '/cluster/authority'
@@ -99,7 +101,7 @@ export function enrol(
   const { name, publicKey, secret } = asked.data
   const isRenewal = peer !== null && peer === name
   if (!isRenewal && !takeInvite(folder, secret, now)) throw badToken()
-  return { cert: issueCertificate(authority, { name, publicKey }, issueAt(name, now)), ca: authority.cert }
+  return { cert: issueCertificate(authority, { name, publicKey }, issueAt(name, now)), ca: authority.cert, seal: makeSealKey(folder) }
 }
 
 function badToken(): OxbowError {
@@ -126,6 +128,7 @@ export async function joinByToken(folder: string, name: string, token: string): 
   const made = makeNode()
   const answer = joinAnswer.parse(await ask(url, joinPath, { ca }, { name, publicKey: made.publicKey, secret }, node))
   if (answer.ca !== ca || !isIdentity(answer, name, made.key)) throw badToken()
+  keepSealKey(folder, answer.seal)
   writeIdentity(folder, made, answer)
   return readIdentity(folder)!
 }
@@ -138,6 +141,7 @@ export async function renewBy(folder: string, identity: NodeIdentity, urls: read
     const answer = joinAnswer.safeParse(await askNode({ url, path: joinPath, trust: identity, body }).catch(() => null)).data
     // Whichever node answers, what it says may cost this one no more than this try.
     if (answer === undefined || answer.ca !== identity.ca || !isIdentity(answer, identity.name, made.key)) continue
+    keepSealKey(folder, answer.seal)
     writeIdentity(folder, { seed: identity.seed, key: made.key }, answer)
     return readIdentity(folder)
   }

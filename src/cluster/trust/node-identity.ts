@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { createUser, fromSeed } from '@nats-io/nkeys'
 import { errorMessage, OxbowError, writeWhole } from '../../base/index.ts'
 import { type Authority, commonNameOf, issueCertificate, makeAuthority, makeKeyPair } from './certificates.ts'
+import { makeSealKey } from './seal-key.ts'
 
 export interface NodeIdentity {
   readonly name: string
@@ -100,6 +101,7 @@ export function foundCluster(folder: string, name: string, now: number): NodeIde
     writeWhole(join(folder, files.ca), authority.cert)
     writeWhole(join(folder, files.authority), authority.key)
   }
+  makeSealKey(folder)
   if (known?.name !== name) {
     const made = makeNode()
     writeIdentity(folder, made, { cert: issueCertificate(authority, { name, publicKey: made.publicKey }, now), ca: authority.cert })

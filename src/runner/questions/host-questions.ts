@@ -79,6 +79,8 @@ export interface HostSideDeps {
   readonly onConfigChange: () => void
   /** @throws OxbowError `bad_config` with what no guest starts with this for */
   readonly checkStart: (config: Config) => Promise<void>
+  /** See `GuestSetup`. */
+  readonly makeKeys?: (() => Promise<void>) | undefined
   readonly envelopeOf: (config: Config, masters: boolean) => GuestEnvelope
   readonly plugins: (config: Config) => readonly HostedPlugin[]
   /** See `GuestSetup`. */
@@ -107,8 +109,9 @@ export function createHostSide(deps: HostSideDeps): HostSide {
   }
   const channels = keepChannels(deps)
   const answerMachine = createMachineSide({ ...deps, config: () => configNow(deps), locked })
-  const renewed = (masters: boolean): GuestEnvelope => {
+  const renewed = async (masters: boolean): Promise<GuestEnvelope> => {
     if (deps.isIsolated) throw locked()
+    if (masters) await deps.makeKeys?.()
     offered = configOf(deps)
     return deps.envelopeOf(offered, masters)
   }

@@ -204,7 +204,7 @@ function badInput(message: string, hint: string): OxbowError {
 
 /** What opens the secrets of a user who has been on another machine, as in a cluster. */
 export function sameKeyHint(user: UserId): string {
-  return `Copy runner/keys/${user}.json from the home in which they were stored to this one, and give it the same passphrase, if it has one. Each node of a cluster needs it.`
+  return `Copy runner/keys/${user}.json from the home in which they were stored to this one, and give it the same passphrase, if it has one.`
 }
 
 function wrongKey(what: string, hint = 'Use the key file or passphrase that it was stored with, or set the secret again.'): OxbowError {
