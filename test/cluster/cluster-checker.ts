@@ -10,10 +10,13 @@ import { until } from './cluster-fixture.ts'
 /** A committed transaction with records of the journal. */
 interface Commit {
   readonly user: string
+  /** Of the NATS that gave the epoch: epochs of one that was made anew begin anew. */
+  readonly term: number
   readonly epoch: number
 }
 
 interface Session {
+  term: number
   epoch: number
   user: string
   wrote: boolean
@@ -29,15 +32,15 @@ function createCommitReader(): { readonly commits: readonly Commit[]; take(line:
     take(line) {
       const [, pid = '', said = ''] = /^(\d+)\|(.*)$/.exec(line) ?? []
       if (pid === '') return
-      const session = sessions.get(pid) ?? { epoch: 0, user: '', wrote: false, last: '' }
+      const session = sessions.get(pid) ?? { term: 0, epoch: 0, user: '', wrote: false, last: '' }
       sessions.set(pid, session)
       if (said.startsWith('DETAIL:') && session.last.includes('insert into "cluster_lease"')) {
-        const [, user = '', epoch = '0'] = /\$1 = '([^']*)', \$2 = '\d+', \$3 = '(\d+)'/.exec(said) ?? []
-        Object.assign(session, { user, epoch: Number(epoch) })
+        const [, user = '', term = '0', epoch = '0'] = /\$1 = '([^']*)', \$2 = '(\d+)', \$3 = '(\d+)'/.exec(said) ?? []
+        Object.assign(session, { user, term: Number(term), epoch: Number(epoch) })
       } else if (said.includes('execute put_records')) session.wrote = true
       else if (/statement: (?:begin|rollback)/.test(said)) session.wrote = false
       else if (said.includes('statement: commit')) {
-        if (session.wrote) commits.push({ user: session.user, epoch: session.epoch })
+        if (session.wrote) commits.push({ user: session.user, term: session.term, epoch: session.epoch })
         session.wrote = false
       }
       if (!said.startsWith('DETAIL:')) session.last = said.slice(0, maxKeptChars)
@@ -66,13 +69,15 @@ export async function commitsOf(files: readonly string[]): Promise<readonly Comm
   return all
 }
 
-/** @returns in words, where an older epoch has written after a newer one */
+/** @returns in words, where an older lease has written after a newer one */
 export function interleavings(commits: readonly Commit[]): readonly string[] {
-  const newest = new Map<string, number>()
-  return commits.flatMap(({ user, epoch }, at) => {
-    const before = newest.get(user) ?? 0
-    newest.set(user, Math.max(before, epoch))
-    return epoch < before ? [`${user}: the epoch ${epoch} wrote after ${before} (commit ${at + 1})`] : []
+  const newest = new Map<string, Commit>()
+  return commits.flatMap((commit, at) => {
+    const before = newest.get(commit.user) ?? commit
+    const isOlder = commit.term < before.term || (commit.term === before.term && commit.epoch < before.epoch)
+    if (!isOlder) newest.set(commit.user, commit)
+    const named = ({ term, epoch }: Commit): string => `epoch ${epoch} of ${new Date(term).toISOString()}`
+    return isOlder ? [`${commit.user}: ${named(commit)} wrote after ${named(before)} (commit ${at + 1})`] : []
   })
 }
 

@@ -112,6 +112,19 @@ describe('the HTTP API', () => {
     assert.equal((await ask('POST', '/api/v1/sessions', once)).body.id, first.body.id, 'also after a restart')
   })
 
+  it('takes a message without a session once by its Idempotency-Key, also after a restart: in the session that it began', async () => {
+    const once = { body: { text: '2+2' }, headers: { 'idempotency-key': 'message-1' } }
+    const first = await ask('POST', '/api/v1/messages', once)
+    assert.equal(first.status, 200)
+    const sessions = async () => (await ask('GET', '/api/v1/sessions?limit=500')).body.items.length as number
+    const count = await sessions()
+    await guest.stop()
+    await serve()
+    const again = await ask('POST', '/api/v1/messages', once)
+    assert.deepEqual([again.status, again.body], [200, first.body])
+    assert.equal(await sessions(), count)
+  })
+
   it('describes itself completely and validly: every call of terminals, every address, every reference', async () => {
     const { body: document } = await ask('GET', '/api/v1/openapi.json')
     const { valid, errors } = await new Validator().validate(structuredClone(document))

@@ -103,6 +103,8 @@ export async function clusterJoin(token: string | undefined, { json }: Options, 
     setup: (user) => guestSetup({ user, isSafe: true }, terminal),
     begin: () => beginSpare(openHome(terminal.env), terminal.env, rehearsal, terminal.program),
     say: (text) => printNotice(terminal, `${new Date().toISOString()} ${plainText(text)}`),
+  }).catch((error: unknown) => {
+    throw linkFault(error)
   })
   if (json === true) printLine(terminal, JSON.stringify({ node: node.name, door: node.url, pid: process.pid }))
   else printLine(terminal, `node  ${node.name}\ndoor  ${node.url}\npid   ${process.pid}\nCtrl+C stops it; its guests move to other nodes.`)

@@ -96,7 +96,7 @@ export async function sendMessage(
 
 /**
  * Sends a message, for a program.
- * @param session null begins one, which is not kept if the message is refused
+ * @param session null begins one, which is not kept if the message is refused, or was sent before: then the session of that time is its session
  * @throws OxbowError; `not_found` for a named model that cannot be used, as official clients expect
  */
 export async function startMessage(
@@ -110,8 +110,12 @@ export async function startMessage(
     const { turn, cursor } = await kernel.sendTurn({ ...send, session: into })
     return { session: into, turn, cursor }
   } catch (error) {
-    if (session === null) await kernel.call('session.delete', { session: into }).catch(() => {})
-    throw toModelError(error, send.model)
+    if (session !== null) throw toModelError(error, send.model)
+    await kernel.call('session.delete', { session: into }).catch(() => {})
+    const before = isOxbowError(error, 'bad_input') ? error.data?.['session'] : undefined
+    if (typeof before !== 'string') throw toModelError(error, send.model)
+    const { turn, cursor } = await kernel.sendTurn({ ...send, session: before as SessionId })
+    return { session: before as SessionId, turn, cursor }
   }
 }
 

@@ -164,12 +164,13 @@ async function recordResults(
   return `Results of ${[...new Set(results.map(({ call }) => tools.get(call)))].join(', ')}.`
 }
 
-/** A duplicate is acknowledged and dropped, so it must really be the same message. */
+/** A duplicate is acknowledged and dropped, so it must really be the same message. @throws OxbowError, with the session of a message that was sent to another */
 async function assertSameMessage(store: Store, session: SessionId, id: CallId): Promise<void> {
   const [sent] = await store.records({ call: id, order: 'oldest_first', limit: 1, hydrate: false })
   if (sent?.name === turnCall && sent.session === session) return
   throw new OxbowError('bad_input', `The client_id ${id} was used before, but not for a message in session ${session}.`, {
     hint: 'Make a new id for each message; send it again only with the same message.',
+    ...(sent?.name === turnCall && { data: { session: sent.session } }),
   })
 }
 

@@ -1,4 +1,4 @@
-/** Faults one after another and two at a time, under load, and what the checker finds when all is whole again. */
+/** Faults alone and up to five at a time, under load, and what the checker finds when all is whole again. */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
@@ -9,7 +9,7 @@ import type { UserId } from '../../../src/base/index.ts'
 import { until } from '../cluster-fixture.ts'
 import { commitsOf, interleavings } from '../cluster-checker.ts'
 import { type FileClient, keepWriting, missing } from '../file-clients.ts'
-import { drawFault, type Fault, type FaultContext, faults, wholeAgain } from './faults.ts'
+import { drawFault, type Fault, type FaultContext, faults, mostAtOnce, wholeAgain } from './faults.ts'
 import { type Load, type NetUser, startLoad } from './load.ts'
 import { type NetCluster, paying, startNetCluster } from './net-cluster.ts'
 
@@ -48,16 +48,19 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
   const random = seededNumbers(seed)
   await using cluster = await startNetCluster(program === undefined ? {} : { program })
   const known: NetUser[] = []
-  for (const user of [...users, ...limited]) known.push({ user, key: await cluster.addUser(user) })
+  const add = async (user: string): Promise<void> => void known.push({ user, key: await cluster.addUser(user) })
+  for (const user of users) await add(user)
   const tokenLimit = tokensOfFault * (Number.isFinite(count) ? count : minutes)
+  // Before they do anything: all that their journals have counts in it.
   await shareBudget(cluster, tokenLimit)
+  for (const user of limited) await add(user)
   const doors = cluster.nodes.map(({ door }) => door)
   const [whole, parted] = [known.slice(0, users.length), known.slice(users.length)]
   // What is done is drawn apart, so that a seed repeats it.
   const load = startLoad(whole, clientsOfEach, doors, seededNumbers(seed + 1))
   const limitedLoad = startLoad(parted, 1, doors, seededNumbers(seed + 2))
   const writers = whole.map((of) => ({ user: of.user, client: keepWriting({ ...of, name: 'files', doors: () => doors, pauseMs: 1_500 }) }))
-  const context: FaultContext = { cluster, users: [...users, ...limited], random }
+  const context = { cluster, users: [...users, ...limited], random }
   const counted: Record<string, number> = {}
   const endsAt = performance.now() + minutes * 60_000
   const endLoad = () => Promise.all([load.end(), limitedLoad.end(), ...writers.map(({ client }) => client.end())])
@@ -87,13 +90,25 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
 }
 
 /** All of them at once. @returns what they were and did, when all is whole and everybody is served again */
-async function makeFaults(drawn: readonly Fault[], context: FaultContext, load: Load, counted: Record<string, number>): Promise<string> {
+async function makeFaults(
+  drawn: readonly Fault[],
+  around: Omit<FaultContext, 'taken'>,
+  load: Load,
+  counted: Record<string, number>,
+): Promise<string> {
+  const context: FaultContext = { ...around, taken: new Set() }
   const began = performance.now()
   const before = load.count()
   const names = drawn.map(({ name }) => name).join(' + ')
-  const failed = await Promise.allSettled(drawn.map((fault) => fault.run(context)))
+  const done = drawn.map((fault) => ({ fault, over: fault.run(context) }))
+  const ends = (isNode: boolean) => Promise.allSettled(done.flatMap(({ fault, over }) => ((fault.of === 'node') === isNode ? [over] : [])))
+  const [nodes, others] = [ends(true), await ends(false)]
+  // A node starts when NATS is whole, and NATS may need its keeper for that.
+  const healing = wholeAgain(context)
+  healing.catch(() => {})
+  const failed = [...others, ...(await nodes)]
   for (const each of failed) if (each.status === 'rejected') throw new Error(names, { cause: each.reason })
-  const kept = await wholeAgain(context)
+  const kept = [...(await healing), ...(await wholeAgain(context))]
   if (kept.length > 0) counted[restartedByKeeper] = (counted[restartedByKeeper] ?? 0) + kept.length
   const heldMs = performance.now() - began
   await progress(load)
@@ -103,10 +118,10 @@ async function makeFaults(drawn: readonly Fault[], context: FaultContext, load: 
   return `${names}: held ${seconds(heldMs)}${keeper}, ${load.count() - before} messages, slowest ${seconds(load.slowestMs())}`
 }
 
-/** @returns one to four of different parts, which are at once */
+/** @returns one to five, which are at once */
 function drawSome(random: () => number, from: readonly Fault[], left: number): readonly Fault[] {
-  const drawn = Array.from({ length: Math.min(left, 1 + Math.floor(random() * 4)) }, () => drawFault(random, from))
-  return drawn.filter(({ of }, at) => drawn.findIndex((each) => each.of === of) === at)
+  const drawn = Array.from({ length: Math.min(left, 1 + Math.floor(random() * 5)) }, () => drawFault(random, from))
+  return drawn.filter(({ of }, at) => drawn.slice(0, at).filter((each) => each.of === of).length < mostAtOnce[of])
 }
 
 async function shareBudget({ oxbow, nodes }: NetCluster, tokens: number): Promise<void> {
@@ -151,17 +166,18 @@ async function report(
 ): Promise<Omit<FaultsReport, 'writes' | 'tokens'>> {
   const [load] = loads
   const { postgres, outside } = cluster
-  const open = `select count(*)::int n from journal i where name = 'turn.send' and phase = 'intent' and not exists (select from journal e
+  const open = `select i."user", i.call, i.seq, i.at, (select max(seq) from journal m where m."user" = i."user") as newest,
+      (select node || ' since ' || since from cluster_lease l where l."user" = i."user") as lease
+    from journal i where name = 'turn.send' and phase = 'intent' and not exists (select from journal e
     where e."user" = i."user" and e.call = i.call and e.phase in ('outcome', 'refused', 'reconciled'))`
-  let last = ''
-  await until(
-    async () =>
-      (last = await postgres.sql<{ n: number }>(open).then(
-        ([row]) => String(row?.n),
-        (error: unknown) => String(error),
-      )) === '0',
-    () => `turns that have not ended: ${last}`,
-  )
+  let last: readonly object[] = []
+  try {
+    await until(async () => (last = await postgres.sql<object>(open).catch((error: unknown) => [{ error: String(error) }])).length === 0)
+  } catch {
+    const where = await Promise.all(cluster.nodes.map(async (node) => (await cluster.oxbow(node, 'cluster', 'status')).text))
+    const said = cluster.nodes.map((node) => `${node.machine.name}: ${node.node()?.said.text.slice(-2_000) ?? 'down'}`)
+    assert.fail(`turns that have not ended: ${inspect(last)}; ${where.join('; ')}; ${said.join('\n')}`)
+  }
   const commits = await commitsOf(postgres.logs)
   const findings = [...loads.flatMap(({ odd }) => odd), ...interleavings(commits)]
   for (const user of [...users, ...limited]) {

@@ -8,24 +8,32 @@ export interface FaultContext {
   readonly cluster: NetCluster
   readonly users: readonly string[]
   readonly random: () => number
+  /** Machines that something is being done to: two faults at once are on two of them. */
+  readonly taken: Set<NetNode>
 }
 
 export interface Fault {
   readonly name: string
   /** How often it is drawn. */
   readonly weight: number
-  /** Two that are of NATS, or of Postgres, at once are more than either promises to survive. */
+  /** How many of each kind are at once, `mostAtOnce` says. */
   readonly of: 'node' | 'nats' | 'postgres' | 'network'
   run(context: FaultContext): Promise<void>
 }
 
-/** Where one of the users is, as the database knows it. */
-async function victim({ cluster, users, random }: FaultContext): Promise<NetNode> {
+/** Two members of NATS, or both servers of Postgres, are more than either promises to survive. */
+export const mostAtOnce: Readonly<Record<Fault['of'], number>> = { node: 2, nats: 1, postgres: 1, network: 1 }
+
+/** Where one of the users is, as the database knows it; another machine where something is done to that one. */
+async function victim({ cluster, users, random, taken }: FaultContext): Promise<NetNode> {
   const user = users[Math.floor(random() * users.length)]!
   const rows = await cluster.postgres
     .sql<{ node: string }>(`select node from cluster_lease where "user" = $1`, [user])
     .catch(() => [] as { node: string }[])
-  return cluster.nodes.find(({ machine }) => machine.name === rows[0]?.node) ?? anyOf(cluster.nodes, random)
+  const free = cluster.nodes.filter((node) => !taken.has(node))
+  const found = free.find(({ machine }) => machine.name === rows[0]?.node) ?? anyOf(free, random)
+  taken.add(found)
+  return found
 }
 
 const anyOf = <Item>(items: readonly Item[], random: () => number): Item => items[Math.floor(random() * items.length)]!
