@@ -292,7 +292,7 @@ export async function warnOfStale(
   if (choice.json === true) return
   if (guest.owned) {
     const { warnOfNames } = await import('./verbs/known-names.ts')
-    return warnOfNames(setup, terminal, () => outputOf(gateway, 'system.calls', { brief: true }))
+    return warnOfNames(setup, terminal, () => outputOf(gateway, 'system.calls', {}))
   }
   const { home, workspace } = setup
   const files = configFiles(home, workspace).map(({ path }) => path)

@@ -1225,7 +1225,7 @@ interface CallInputs {
   'state.list': { category: string; after?: string | undefined; limit?: number | undefined }
   'state.load': { category: string; name: string }
   'state.save': { category: string; name: string; data: Json; format?: 'json' | 'markdown' | undefined; if_version?: number | undefined }
-  'system.calls': { name?: string | undefined; brief?: boolean | undefined }
+  'system.calls': Record<string, never>
   'system.health': { part?: 'guest' | 'model' | 'machine' | undefined }
   'system.now': Record<string, never>
   'task.answer': { task: string; answer: string }

@@ -56,15 +56,7 @@ export function createApi(deps: ApiDeps): Api {
   const files = createFiles()
   const { closing } = deps
   const described = once(() => readReferences(deps.kernel))
-  // For addresses, briefly: all schemas take a guest a quarter of a second, and its first request waits for this.
-  const listed = once(() => readReferences(deps.kernel, { brief: true }))
-  const matcher = once(async () => matcherOf(routesOf((await listed()).values())))
-  const schemas = new Map<string, () => Promise<JsonObject>>()
-  const schemaOf = (name: string): Promise<JsonObject> => {
-    const known = schemas.get(name) ?? once(async () => (await readReferences(deps.kernel, { name })).get(name)?.input ?? {})
-    schemas.set(name, known)
-    return known()
-  }
+  const matcher = once(async () => matcherOf(routesOf((await described()).values())))
 
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     const client = await deps.clients.of(request)
@@ -83,13 +75,12 @@ export function createApi(deps: ApiDeps): Api {
     if (!('route' in match)) throw notTaken(match.allowed)
     const { route } = match
     const fields = route.path === fileAddress ? await fileFields(client.kernel, request, match.fields) : match.fields
-    if (!(await listed()).has(route.call))
+    const call = (await described()).get(route.call)
+    if (call === undefined)
       throw new OxbowError('unknown_call', `No call has the name ${JSON.stringify(route.call)}.`, { hint: 'GET /api/v1/calls lists them.' })
     const text = await readBody(request, deps.limits.maxFrameBytes)
     const body = bodyOf(request, text)
-    // A message has no fields but text in its address.
-    const schema = route.call === turnCall && url.search === '' ? {} : await schemaOf(route.call)
-    const given = { ...queryOf(url, schema), ...body, ...typed(fields, schema) }
+    const given = { ...queryOf(url, call.input), ...body, ...typed(fields, call.input) }
     const isAsync = /\brespond-async\b/.test(String(request.headers['prefer'] ?? ''))
     const make = async (id?: CallId, before?: Answer): Promise<Answer> => {
       // A message that has been sent, whose reply was not there yet.
@@ -102,7 +93,7 @@ export function createApi(deps: ApiDeps): Api {
         closing,
       }
       if (route.call === turnCall) return sendMessage(client.kernel, sent)
-      const { input, session: into, page } = inputOf(route, given, schema)
+      const { input, session: into, page } = inputOf(route, given, call.input)
       return answerOf(route, await client.kernel.call(route.call, input, into, id), page)
     }
     const key = request.headers['idempotency-key']

@@ -14,12 +14,9 @@ type Reference = Pick<CallReference, 'name' | 'summary' | 'right' | 'input' | 'o
 /** The calls that terminals may make, by name. */
 export type References = ReadonlyMap<string, Reference>
 
-/** @param kernel of the owner @param choice which, and with what @throws OxbowError if it cannot be asked */
-export async function readReferences(
-  kernel: Kernel,
-  choice: { readonly name: string } | { readonly brief: true } | Record<string, never> = {},
-): Promise<References> {
-  const outcome = await kernel.call('system.calls', choice)
+/** @param kernel of the owner @throws OxbowError if it cannot be asked */
+export async function readReferences(kernel: Kernel): Promise<References> {
+  const outcome = await kernel.call('system.calls', {})
   if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
   return new Map(outcome.output.filter(({ audience }) => audience.includes('terminal')).map((call) => [call.name, call]))
 }

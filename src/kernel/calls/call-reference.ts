@@ -54,10 +54,7 @@ export const callReference = z.strictObject({
 /** The reference of one call, for `oxbow calls` and the generated page. */
 export type CallReference = z.infer<typeof callReference>
 
-/** Schemas are made when they are asked for: those of all calls take longer than a guest has to start. */
 export function describeCall(call: Call): CallReference {
-  let input: JsonObject | undefined
-  let output: JsonObject | undefined
   return {
     name: call.name,
     summary: call.summary,
@@ -68,12 +65,8 @@ export function describeCall(call: Call): CallReference {
     rare: call.rare === true,
     unavailable: call.unavailable?.message ?? '',
     timeout_ms: Number.isFinite(call.timeoutMs) ? call.timeoutMs : null,
-    get input() {
-      return (input ??= withoutMarks(schemaOf(call)) as JsonObject)
-    },
-    get output() {
-      return (output ??= withoutMarks(schemaOf(call, 'output')) as JsonObject)
-    },
+    input: withoutMarks(schemaOf(call)) as JsonObject,
+    output: withoutMarks(schemaOf(call, 'output')) as JsonObject,
     example: call.example,
     routes: call.routes ?? [],
   }

@@ -102,8 +102,7 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
       if (files !== null) await joinLabels(deps, session, files)
       const turn = clientId as string as TurnId
       if (client !== undefined) await (await import('./client-calls.ts')).assertForeign(client, registry)
-      const person = userCaller(user, session, turn)
-      const sender = actor === undefined ? person : { ...person, actor, rights: turnRights }
+      const sender = { ...userCaller(user, session, turn), ...(actor !== undefined && { actor, rights: turnRights }) }
       const caller = as === undefined ? sender : { ...as, turn }
       const answered = results.length === 0 ? '' : await recordResults(deps, caller, results)
       const input = {

@@ -1,6 +1,6 @@
 /** Calls about the system itself: truncated outputs, the reference of calls, and those by which terminals move the bytes of files in and out. */
 import { z } from 'zod'
-import { type CallReference, callReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
+import { callReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { type Call, defineCall, evident, maxPieceBytes, turnRight, putPieceCall, readOutputCall } from '../../protocol/index.ts'
 
@@ -53,10 +53,7 @@ function listCalls(core: SystemCallDeps): Call {
     name: 'system.calls',
     routes: [{ method: 'GET', path: '/calls', list: '' }],
     summary: 'Lists every system call with its right, tier and schema.',
-    input: z.strictObject({
-      name: z.string().max(200).exactOptional().describe('Only the call of this name.'),
-      brief: z.boolean().exactOptional().describe('Without schemas and examples, which take longer than all else.'),
-    }),
+    input: z.strictObject({}),
     output: z.array(callReference).readonly(),
     example: {},
     tier: 'read_only',
@@ -66,16 +63,8 @@ function listCalls(core: SystemCallDeps): Call {
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     recordOutput: (output) => ({ calls: output.length }),
-    run: async ({ name, brief = false }) => {
-      const found = core.references().filter((each) => name === undefined || each.name === name)
-      return { output: brief ? found.map(briefly) : found }
-    },
+    run: async () => ({ output: core.references() }),
   })
-}
-
-/** As `describeCall`, which makes schemas only for whoever reads them. */
-function briefly({ name, summary, tier, right, effect, audience, rare, unavailable, timeout_ms, routes }: CallReference): CallReference {
-  return { name, summary, tier, right, effect, audience, rare, unavailable, timeout_ms, input: {}, output: {}, example: null, routes }
 }
 
 /** Base64 of the largest piece. */
