@@ -101,7 +101,7 @@ export function takeKeyFile(place: KeyPlace, text: string, from: string, replace
   }
 }
 
-/** @returns the key file as another machine may take it (`takeKeyFile`); null: there is none. @throws OxbowError `bad_config` for a damaged one */
+/** @returns the key file as another machine may take it (`takeKeyFile`); null: there is no such file. @throws OxbowError `bad_config` for a damaged one */
 export function keyFileText(place: KeyPlace): string | null {
   const file = readKeyFile(place)
   return file === null ? null : JSON.stringify(file)
