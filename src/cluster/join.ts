@@ -4,7 +4,7 @@ import { freemem, hostname } from 'node:os'
 import { join } from 'node:path'
 import { errorMessage, OxbowError, ownValue, systemClock, watchIdleMemory } from '../base/index.ts'
 import type { ClusterConfig } from '../config/index.ts'
-import { type BegunGuest, type GuestSetup, type KeyPlace, loadRest } from '../runner/index.ts'
+import { type BegunGuest, type GuestSetup, keyPlaceOf, loadRest } from '../runner/index.ts'
 import { loadAlarms } from '../store/index.ts'
 import type { Doors } from './doors/doors.ts'
 import { type HandsMachine, type NodeHands, openNodeHands } from './hands/node-hands.ts'
@@ -166,7 +166,7 @@ async function openRuns(
   const keys = await openUserKeys({ folder, storeUrl, now: systemClock.now })
   const withKeys = (user: string): GuestSetup => {
     const own = setup(user)
-    return keys === null ? own : { ...own, makeKeys: () => keys.make(placeOf(own)) }
+    return keys === null ? own : { ...own, makeKeys: () => keys.make(keyPlaceOf(own)) }
   }
   const starter = createStarter({ setup: withKeys, begin: config.spare_guest ? begin : () => null })
   const wire = (to: string): object => ({ agent: doors.agentTo(to) })
@@ -194,7 +194,7 @@ async function openRuns(
         hands: () => ({ used: opened.used(), capacity: config.hands.capacity }),
         startGuest: async (user, lease, turn) => {
           const own = setup(user)
-          const brought = keys?.bring(placeOf(own)).catch((error: unknown) => say(`${user}: ${errorMessage(error)}`))
+          const brought = keys?.bring(keyPlaceOf(own)).catch((error: unknown) => say(`${user}: ${errorMessage(error)}`))
           const [socket] = await Promise.all([opened.listen(user, own.workspace.ipc), brought])
           const given = { ...lease, door: `${door}/users/${encodeURIComponent(user)}`, hands: socket.path }
           return untilGone(starter.start(user, given, turn), socket.end)
@@ -215,8 +215,6 @@ async function openRuns(
     },
   }
 }
-
-const placeOf = ({ home, workspace: { user }, config, env }: GuestSetup): KeyPlace => ({ home, user, config, env })
 
 /** @param end is called when the guest has ended, or has not started */
 async function untilGone<Guest extends Pick<NodeGuest, 'gone'>>(starting: Promise<Guest>, end: () => void): Promise<Guest> {

@@ -21,7 +21,7 @@ import { type Home, type HostEnv, lockPath, type Workspace } from './home.ts'
 import type { HostSide } from './questions/host-questions.ts'
 import type { IsolatedGuest } from './isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries } from './limits.ts'
-import { makeMasterKeys, masterKeys } from './master-keys.ts'
+import { keyPlaceOf, makeMasterKeys, masterKeys } from './master-keys.ts'
 import { whileChanging } from './upgrade/change.ts'
 import { assertOpen } from './spaces/space-list.ts'
 import { settleMoves } from './spaces/space-moves.ts'
@@ -135,9 +135,8 @@ function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string
   }
 }
 
-function mastersOf({ home, workspace: { user }, config, env }: Omit<GuestSetup, 'warn'>): readonly string[] {
-  const place = { home, user, config, env }
-  return config.store.encrypt ? makeMasterKeys(place) : masterKeys(place)
+function mastersOf(setup: Omit<GuestSetup, 'warn'>): readonly string[] {
+  return (setup.config.store.encrypt ? makeMasterKeys : masterKeys)(keyPlaceOf(setup))
 }
 
 async function startOwned(asked: GuestSetup): Promise<RunningGuest> {
@@ -214,8 +213,8 @@ function hostSideOf(
     const { listPlugins } = await import('./plugins/installed-plugins.ts')
     const plugins: ListPlugins = (next) => listPlugins(home, next, options.warn)
     const envelopeOf = (next: Config, masters: boolean): GuestEnvelope => {
-      const place = { home, user: workspace.user, config: next, env }
-      const envelope = envelopeFor({ ...options, config: next }, masters ? makeMasterKeys(place) : undefined)
+      const changed = { ...options, config: next }
+      const envelope = envelopeFor(changed, masters ? makeMasterKeys(keyPlaceOf(changed)) : undefined)
       return existsSync(lockPath(home)) ? { ...envelope, plugins: plugins(next) } : envelope
     }
     const { sandboxFolders } = isolated ?? {}
@@ -223,7 +222,7 @@ function hostSideOf(
     const checkStart = (next: Config): Promise<void> => checkStartOf({ ...options, config: next })
     const archives = once(async () => {
       const { createArchiveFiles } = await import('./heads/archive-files.ts')
-      const place = { home, user: workspace.user, config, env }
+      const place = keyPlaceOf(options)
       return createArchiveFiles({ place, workspace, lines: (range) => askOffline(options, { command: 'audit-export', ...range }) })
     })
     const { userSettings, makeKeys, program } = options

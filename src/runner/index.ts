@@ -85,6 +85,7 @@ export {
   makeMasterKeys,
   masterKeys,
   type KeyPlace,
+  keyPlaceOf,
   takeKeyFile,
   type TakenKey,
 } from './master-keys.ts'

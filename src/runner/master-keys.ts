@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path'
 import { isAlive, openBytes, ownValue, OxbowError, sealBytes, type UserId } from '../base/index.ts'
 import type { Config } from '../config/index.ts'
 import { hostFiles, makeFolder, placeFirst } from './home.ts'
-import type { Home, HostEnv } from './home.ts'
+import type { Home, HostEnv, Workspace } from './home.ts'
 import { scryptBlock, scryptCost, scryptLanes } from './limits.ts'
 
 type Entry =
@@ -30,6 +30,16 @@ export interface KeyPlace {
   readonly user: UserId
   readonly config: Config
   readonly env: HostEnv
+}
+
+/** @param setup of a guest of the user */
+export function keyPlaceOf({
+  home,
+  workspace: { user },
+  config,
+  env,
+}: Omit<KeyPlace, 'user'> & { readonly workspace: Pick<Workspace, 'user'> }): KeyPlace {
+  return { home, user, config, env }
 }
 
 /** Variable with the new passphrase, for a change. */

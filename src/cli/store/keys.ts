@@ -9,8 +9,8 @@ import {
   endKeyChange,
   fileKeys,
   findGuest,
-  type GuestSetup,
   type KeyPlace,
+  keyPlaceOf,
   makeMasterKeys,
   takeKeyFile,
   type TakenKey,
@@ -44,7 +44,7 @@ async function ask(question: KeyQuestion, options: KeyOptions, terminal: Termina
 
 async function askOnce(question: KeyQuestion, options: KeyOptions, terminal: Terminal, keys: Keys): Promise<KeyReport> {
   const guest = guestSetup(options, terminal)
-  const place = placeOf(guest)
+  const place = keyPlaceOf(guest)
   const masters = await withSharedKeys(place, async (shared) => {
     await shared?.make(place)
     const made = keys(place)
@@ -53,8 +53,6 @@ async function askOnce(question: KeyQuestion, options: KeyOptions, terminal: Ter
   })
   return reportOf<KeyReport>(guest, { command: 'keys', keys: question }, masters)
 }
-
-const placeOf = ({ home, workspace: { user }, config, env }: GuestSetup): KeyPlace => ({ home, user, config, env })
 
 /** In a cluster, the file of a user is the same on all nodes. @param use gets null on a machine without a cluster */
 async function withSharedKeys<Result>({ home, config, env }: KeyPlace, use: (shared: UserKeys | null) => Promise<Result>): Promise<Result> {
@@ -172,10 +170,10 @@ export async function storeDecrypt(options: KeyOptions, terminal: Terminal): Pro
 
 /** Resumable: both keys are kept until everything uses the new one. */
 export async function changeMaster(options: KeyOptions, terminal: Terminal): Promise<number> {
-  const guest = guestSetup(options, terminal)
+  const place = keyPlaceOf(guestSetup(options, terminal))
   const report = await ask({ ask: 'change_master' }, options, terminal, beginKeyChange)
-  endKeyChange(placeOf(guest))
-  await shareKeys(placeOf(guest))
+  endKeyChange(place)
+  await shareKeys(place)
   const file = report.encrypted ? ' The file is re-encrypted.' : ''
   const sealed = report.changed > 0 ? ' The data key of your secrets is wrapped with it.' : ''
   return say(report, `There is a new master key.${file}${sealed} The old one no longer opens anything.`, options, terminal)

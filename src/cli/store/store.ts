@@ -14,8 +14,7 @@ import {
   openHome,
   openWorkspace,
   parseUser,
-  type KeyPlace,
-  type TakenKey,
+  keyPlaceOf,
   usersFolder,
   usersOf,
 } from '../../runner/index.ts'
@@ -86,8 +85,7 @@ function filesOf(
   terminal: Terminal,
 ): { readonly files?: FileKeys } {
   if (options.databaseOnly === true) return {}
-  const { home, workspace, config, env } = guestSetup(options, terminal)
-  return { files: fileKeys({ home, user: workspace.user, config, env }) }
+  return { files: fileKeys(keyPlaceOf(guestSetup(options, terminal))) }
 }
 
 export interface RestoreOptions extends StoreOptions {
@@ -125,7 +123,9 @@ async function restoreFrom(path: string, options: RestoreOptions, terminal: Term
     })
   }
   const { replace = false, acceptDamage = false } = options
-  const { files, taken } = keysOf(options, terminal)
+  const place = keyPlaceOf(guestSetup(options, terminal))
+  // With the key that the person gives.
+  const { files, taken } = restoreKeys(place, options.key, replace)
   const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), files, databaseOnly: options.databaseOnly === true }
   const question = { ask: 'restore', ...restore } as const
   if (options.dryRun === true) {
@@ -148,20 +148,10 @@ async function restoreFrom(path: string, options: RestoreOptions, terminal: Term
     throw error
   }
   const previousKey = taken?.keep(Date.now()) ?? null
-  if (taken !== undefined) await shareKeys(placeOf(options, terminal))
+  if (taken !== undefined) await shareKeys(place)
   const disabled = await sealPlugins(report, options, terminal)
   print({ ...report, plugins_disabled: disabled, previous_key: previousKey }, text.describeRestore, options, terminal)
   return 0
-}
-
-/** With the key that the person gives. */
-function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files: FileKeys; readonly taken?: TakenKey } {
-  return restoreKeys(placeOf(options, terminal), options.key, options.replace === true)
-}
-
-function placeOf(options: RestoreOptions, terminal: Terminal): KeyPlace {
-  const { home, workspace, config, env } = guestSetup(options, terminal)
-  return { home, user: workspace.user, config, env }
 }
 
 /** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */

@@ -14,6 +14,7 @@ import {
   type GuestSetup,
   type HostCheck,
   loadConfig,
+  keyPlaceOf,
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
@@ -121,7 +122,7 @@ async function* examine(setup: GuestSetup, guestUrl: string | null): AsyncGenera
   const [database, clock, names] = [checkDatabase(setup), checkClock(setup), checkCalls(setup)]
   let masters: readonly string[] = []
   try {
-    masters = masterKeys({ home: setup.home, user: setup.workspace.user, config: setup.config, env: setup.env })
+    masters = masterKeys(keyPlaceOf(setup))
   } catch {
     // The check of the database says what is wrong with the keys.
   }

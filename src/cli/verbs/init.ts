@@ -2,7 +2,7 @@
  * `oxbow init`: sets up a model, a daily budget and the tier of the sandbox. A terminal asks (`init-wizard.ts`); options answer without
  * one. Both end in a plan, which is carried out here: configuration of the user, a stored secret, a budget, and a look whether it works.
  */
-import { askOffline, changeFile, configFileIn, type GuestSetup, masterKeys } from '../../runner/index.ts'
+import { askOffline, changeFile, configFileIn, type GuestSetup, keyPlaceOf, masterKeys } from '../../runner/index.ts'
 import type { DoctorCheck } from '../../protocol/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, outputOf, withGuest } from '../guest-connection.ts'
@@ -45,7 +45,7 @@ async function carryOut(plan: SetupPlan, setup: GuestSetup, options: InitOptions
   const { budget, restarted } = await useGuest(plan, options, terminal)
   // The configuration as it is now.
   const next = guestSetup(options, terminal)
-  const masters = masterKeys({ home, user: workspace.user, config: next.config, env })
+  const masters = masterKeys(keyPlaceOf({ home, workspace, config: next.config, env }))
   return {
     file,
     changed,

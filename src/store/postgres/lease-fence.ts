@@ -35,6 +35,9 @@ const fileTables = `
   create table if not exists "cluster_parts" ("user" text not null, "name" text not null, "part" bigint not null, "body" bytea not null,
     primary key ("user", "name", "part"))`
 
+/** Key files of users, sealed; see `cluster/cluster-keys.ts`. */
+const keyTable = `create table if not exists "cluster_key" ("user" text primary key, "sealed" bytea not null)`
+
 /** Row: term and epoch of the newest lease that has written; no row: none has. */
 export function newestLeaseQuery(user: UserId): Query {
   return { name: 'newest_lease', text: 'select "term", "epoch" from "cluster_lease" where "user" = $1', values: [user] }
@@ -82,10 +85,11 @@ const lockNotAvailable = '55P03'
 /** Does nothing where they are. As their owner. */
 export async function makeClusterTables(session: PostgresSession): Promise<void> {
   // Two that make a table at once would fail in the catalog.
-  const newest = `select to_regclass('cluster_member') is not null and to_regclass('cluster_parts') is not null`
+  const newest = `select to_regclass('cluster_member') is not null and to_regclass('cluster_parts') is not null
+    and to_regclass('cluster_key') is not null`
   if ((await session.rows({ text: newest, values: [] }))[0]?.[0] !== true) {
     await session.exec(`begin; select pg_advisory_xact_lock(hashtextextended('oxbow.cluster', 0))`)
-    await session.exec(`${tableText}; ${alarmTableText}; ${shareTables}; ${fileTables}; commit`)
+    await session.exec(`${tableText}; ${alarmTableText}; ${shareTables}; ${fileTables}; ${keyTable}; commit`)
   }
 }
 

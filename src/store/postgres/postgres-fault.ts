@@ -94,6 +94,11 @@ function isTakenSeq(error: unknown): boolean {
   return stateOf(error) === '23505' && error instanceof Error && 'constraint' in error && error.constraint === 'journal_key'
 }
 
+/** @returns whether a table is not there: no guest has had a lease on this server yet. */
+export function isNoTable(error: unknown): boolean {
+  return stateOf(error) === '42P01'
+}
+
 /** @returns the SQLSTATE of the server, or empty: five characters, unlike the names of a system's errors. */
 function stateOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error && 'severity' in error ? error.code : ''

@@ -196,7 +196,7 @@ async function report(
     faults: counted,
     messages: load.count(),
     payments: outside.payments.size,
-    epochs: new Set(commits.map(({ user, epoch }) => `${user} ${epoch}`)).size,
+    epochs: new Set(commits.map(({ user, term, epoch }) => `${user} ${term} ${epoch}`)).size,
     findings,
   }
 }

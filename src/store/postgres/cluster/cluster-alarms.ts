@@ -4,6 +4,7 @@
  * that claims a newer lease takes the row away, see `lease-fence.ts`.
  */
 import type { GuestLease } from '../../../config/index.ts'
+import { isNoTable } from '../postgres-fault.ts'
 import { openPgDriver, type PostgresSession } from '../postgres-session.ts'
 
 export interface ClusterAlarms {
@@ -33,8 +34,6 @@ const dueText = `update "cluster_alarm" set "at" = now() + interval '${againS} s
   (select "user" from "cluster_alarm" where "at" <= now() + interval '${aheadS} s' order by "at" limit ${mostDue} for update skip locked)
   returning "user"`
 
-const noTable = '42P01'
-
 /** Connects with the first question. @throws OxbowError `bad_config` for text that is no address */
 export function openAlarms(address: string): ClusterAlarms {
   const driver = openPgDriver({ url: address, connections: 2, name: 'oxbow-node' })
@@ -45,7 +44,7 @@ export function openAlarms(address: string): ClusterAlarms {
     try {
       return await rows
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === noTable) return []
+      if (isNoTable(error)) return []
       throw error
     }
   }

@@ -3,7 +3,8 @@
  * its key, and can read neither.
  */
 import { openPgDriver } from '../postgres-session.ts'
-import { postgresFault } from '../postgres-fault.ts'
+import { makeClusterTables } from '../lease-fence.ts'
+import { isNoTable, postgresFault } from '../postgres-fault.ts'
 import { parseAddress } from '../postgres-address.ts'
 
 export interface SealedKeys {
@@ -15,28 +16,29 @@ export interface SealedKeys {
   close(): Promise<void>
 }
 
-const tableText = `begin; select pg_advisory_xact_lock(hashtextextended('oxbow.cluster', 0));
-  create table if not exists "cluster_key" ("user" text primary key, "sealed" bytea not null); commit`
 const readText = 'select "sealed" from "cluster_key" where "user" = $1'
 const firstText = `insert into "cluster_key" ("user", "sealed") values ($1, $2) on conflict do nothing`
 const replaceText = `insert into "cluster_key" ("user", "sealed") values ($1, $2) on conflict ("user") do update set "sealed" = excluded."sealed"`
-
-const noTable = '42P01'
 
 /** Connects with the first question; each fails with an OxbowError. @throws OxbowError `bad_config` for text that is no address */
 export function openSealedKeys(address: string): SealedKeys {
   const { shown } = parseAddress(address)
   const driver = openPgDriver({ url: address, connections: 1, name: 'oxbow-keys' })
-  const run = async (text: string, values: readonly unknown[]): Promise<unknown[][]> => {
-    try {
-      return await driver.read((session) => session.rows({ text, values }))
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === noTable)) throw postgresFault(error, shown).error
-      if (text === readText) return []
-      await driver.read((session) => session.exec(tableText))
-      return driver.read((session) => session.rows({ text, values }))
-    }
-  }
+  const ask = (text: string, values: readonly unknown[]): Promise<unknown[][]> =>
+    driver.read(async (session) => {
+      try {
+        return await session.rows({ text, values })
+      } catch (error) {
+        if (!isNoTable(error)) throw error
+        if (text === readText) return []
+        await makeClusterTables(session)
+        return session.rows({ text, values })
+      }
+    })
+  const run = (text: string, values: readonly unknown[]): Promise<unknown[][]> =>
+    ask(text, values).catch((error: unknown) => {
+      throw postgresFault(error, shown).error
+    })
   const read = async (user: string): Promise<Buffer | null> => {
     const [row] = await run(readText, [user])
     return row === undefined ? null : Buffer.from(row[0] as Uint8Array)
