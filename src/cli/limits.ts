@@ -97,5 +97,5 @@ export const maxDiffLines = 60
 export const maxListedUndos = 20
 
 /** How long verbs of a cluster wait for a guest on another node: it starts there, or is taken over after its lease has ended. */
-export const clusterWaitMs = 40_000
+export const clusterWaitMs = 60_000
 export const clusterPollMs = 100

@@ -20,6 +20,8 @@ export interface NodeGuest {
   readonly token: string
   /** Resolves when it has ended: null after `stop`, else why. */
   readonly gone: Promise<Failure | null>
+  /** See `RunningGuest.settle`. */
+  settle(mostMs: number): Promise<void>
   stop(): Promise<void>
 }
 

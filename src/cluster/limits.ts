@@ -46,6 +46,11 @@ export const dueLookMs = 2_000
 export const nearRunMs = 60_000
 /** A node that leaves waits so long for each guest to be elsewhere before it gives the next one away. */
 export const arriveMs = 5_000
+/**
+ * How long a guest that is to be elsewhere waits for the calls that its turns have begun: most end by themselves within that time. A longer one is cut off, as
+ * by a crash: it is made again there, or its outcome is unknown if it must not be made twice.
+ */
+export const settleMs = 30_000
 /** A node that is told to end has given its guests away by then, or ends them all at once. Less than deploy/cluster waits for it. */
 export const leaveMs = 60_000
 /** A node that cannot begin again tries once more after this. */

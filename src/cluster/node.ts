@@ -1,9 +1,21 @@
 /** A node: takes the users that somebody wants to reach, holds their leases, and runs their guests (`keep-user.ts`). */
-import { type Clock, errorMessage } from '../base/index.ts'
+import { type Clock, createSlots, errorMessage, type InSlot } from '../base/index.ts'
 import { type ClusterView, createClusterView } from './cluster-view.ts'
 import { type Kept, keepUser, noteOf, type Stop, type UserDeps } from './keep-user.ts'
 import { createLeases, type Leases } from './lease.ts'
-import { arriveMs, dueLookMs, leaseMarginMs, leaseMs, leaveMs, noRoomMs, protocolVersion, renewMs, sweepMs, wakeAgainMs } from './limits.ts'
+import {
+  arriveMs,
+  dueLookMs,
+  leaseMarginMs,
+  leaseMs,
+  leaveMs,
+  noRoomMs,
+  protocolVersion,
+  renewMs,
+  settleMs,
+  sweepMs,
+  wakeAgainMs,
+} from './limits.ts'
 import type { ClusterLink, Wake, WishKey } from './nats-link.ts'
 import type { NodeView } from './notes.ts'
 import { decideWake, newestProtocol, type PlacementNeeds, shareOf } from './placement.ts'
@@ -189,26 +201,27 @@ async function wakeDue(state: State): Promise<void> {
 
 /**
  * Gives all guests away, to each other node one after the other: so each of them finds a process that is ready ahead, and is away for a moment
- * only. Where nobody can take them they end at once.
+ * only. First those whose turns have nothing under way. Where nobody can take them they end at once.
  */
 async function leaveAll(state: State): Promise<void> {
   const { deps, kept, view } = state
   const until = deps.clock.monotonicMs() + leaveMs
+  const left = (mostMs: number): number => Math.max(0, Math.min(mostMs, until - deps.clock.monotonicMs()))
   const others = (): number => view.nodes().filter(({ name, state: is }) => name !== deps.name && is === 'up').length
-  let waiting: [string, Kept][] = []
-  const leave = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined && state.isDraining; next = waiting.shift()) {
-      const [user, each] = next
+  const always = new AbortController().signal
+  const leave = async (user: string, each: Kept, inSlot: InSlot): Promise<void> => {
+    await each.guest?.settle(left(settleMs))
+    await inSlot(always, async () => {
       each.stop({ why: 'leave' })
       await each.over
-      const late = AbortSignal.timeout(Math.max(0, Math.min(arriveMs, until - deps.clock.monotonicMs())))
+      const late = AbortSignal.timeout(left(arriveMs))
       while (others() > 0 && !late.aborted && view.lease(user)?.state !== 'ready') await view.changed(user, late)
-    }
+    })
   }
   // One that was just being started may have come meanwhile.
   while (kept.size > 0 && state.isDraining) {
-    waiting = [...kept]
-    await Promise.all(Array.from({ length: Math.max(1, others()) }, leave))
+    const inSlot = createSlots(Math.max(1, others()))
+    await Promise.all([...kept].map(([user, each]) => leave(user, each, inSlot)))
   }
 }
 
@@ -277,5 +290,6 @@ async function move({ deps, kept, view }: State, of: WishKey & { readonly user: 
   if (own === undefined || to === deps.name) return
   if (view.node(to) === null) return deps.say(`${of.user}: cannot move to ${to}, which is not up`)
   deps.say(`${of.user}: moves to ${to}`)
+  await own.guest?.settle(settleMs)
   own.stop({ why: 'move', to })
 }

@@ -144,6 +144,8 @@ export type GuestReport =
   | ({ readonly type: 'restoring' } & Pick<RestoreFact, 'call' | 'from'> & { readonly to: ChainHead })
   /** The guest has restarted with the newest envelope that it asked for. */
   | { readonly type: 'renewed' }
+  /** It was told to settle: no call of its turns runs, and none begins. */
+  | { readonly type: 'settled' }
   /** A question of a serving guest; the runner writes a `HostReply` with the same id. */
   | { readonly type: 'ask'; readonly id: number; readonly question: HostQuestion }
   /** The guest failed; no report follows. The code may be from another version. */
@@ -157,6 +159,7 @@ export const guestReportSchema: z.ZodType<GuestReport> = z.discriminatedUnion('t
   z.object({ type: z.literal('head'), ...chainHead }),
   z.object({ type: z.literal('restoring'), call: z.uuid(), from: z.object(chainHead), to: z.object(chainHead) }),
   z.object({ type: z.literal('renewed') }),
+  z.object({ type: z.literal('settled') }),
   z.object({ type: z.literal('ask'), id: z.int().nonnegative(), question: hostQuestionSchema }),
   z.object({ type: z.literal('fatal'), code: z.string(), message: z.string(), hint: z.string() }),
 ])

@@ -204,8 +204,9 @@ export type HostReply =
   | { readonly type: 'answer'; readonly id: number; readonly failure: Failure }
   /** A part of an answer that is still being made. */
   | { readonly type: 'piece'; readonly id: number; readonly piece: JsonObject }
-  /** A configuration file has changed. */
+  /** A configuration file has changed; the guest is to end soon, and reports when it has `settled`. */
   | { readonly type: 'config_changed' }
+  | { readonly type: 'settle' }
 
 /** What a running guest takes of changed files. */
 export interface ReloadedConfig {

@@ -175,6 +175,7 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
       return () => world.noticed.delete(listener)
     },
     follow: (session, cursor, listener, past) => followTopic(topicOf(session), commit, cursor, listener, past),
+    settle: async () => {},
     close: async () => topics.clear(),
   }
 }

@@ -102,7 +102,8 @@ export interface HostLink {
   end(): void
 }
 
-export function createHostLink(report: (report: GuestReport) => void): HostLink {
+/** @param onSettle called when the guest is to end soon */
+export function createHostLink(report: (report: GuestReport) => void, onSettle: () => void = () => {}): HostLink {
   const waiting = new Map<number, Waiting>()
   let lastId = 0
   let hasChanged = false
@@ -133,6 +134,7 @@ export function createHostLink(report: (report: GuestReport) => void): HostLink 
       const reply = parseReply(line)
       if (reply === null) return
       if (reply.type === 'config_changed') return onChange()
+      if (reply.type === 'settle') return onSettle()
       const answer = waiting.get(reply.id)
       if (reply.type === 'piece') return answer?.onPiece(reply.piece)
       waiting.delete(reply.id)
@@ -151,7 +153,7 @@ const runnerGone = (): OxbowError =>
   new OxbowError('guest_unreachable', 'The program that started this guest has ended.', { hint: 'Start Oxbow again.' })
 
 /** The runner is trusted; a line of another version is not understood. */
-const replyTypes: ReadonlySet<unknown> = new Set<HostReply['type']>(['answer', 'config_changed', 'piece'])
+const replyTypes: ReadonlySet<unknown> = new Set<HostReply['type']>(['answer', 'config_changed', 'piece', 'settle'])
 
 function parseReply(line: string): HostReply | null {
   try {

@@ -19,6 +19,8 @@ export interface LastingGuest {
   renew(envelope: GuestEnvelope, onFailure: (error: unknown) => void): Promise<boolean>
   /** Resolves with the error that a restart fails with; pending as long as the guest works. */
   readonly lost: Promise<unknown>
+  /** See `Kernel.settle`. One that is restarting runs no call. */
+  settle(): Promise<void>
   /** Also ends a guest that is restarting. */
   close(): Promise<void>
 }
@@ -77,6 +79,7 @@ export async function startLastingGuest(
       await alone(async () => (isInUse = await held.renew(next, onFailure)))
       return isInUse
     },
+    settle: async () => held.guest()?.kernel.settle(),
     async close() {
       clearInterval(timer)
       ending.abort()

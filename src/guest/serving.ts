@@ -34,7 +34,7 @@ export async function serveGuest(
   store: Promise<OpeningStore>,
 ): Promise<ServingGuest> {
   const recovered = (): void => log?.write('guest', 'info', 'the guest has restarted')
-  const link = createHostLink(report)
+  const link = createHostLink(report, () => void guest.settle().then(() => report({ type: 'settled' })))
   onLine(link.receive)
   void ended?.then(link.end)
   let live: LiveConfig | null = null

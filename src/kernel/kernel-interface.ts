@@ -51,6 +51,8 @@ export interface Kernel {
   onEnd?(listener: (why: OxbowError) => void): () => void
   /** Calls that a model outside of this guest makes; only for a program with an API key. */
   readonly foreign?: ForeignCalls
+  /** From now on turns begin no call. Resolves once their calls have ended: a `close`, which has to follow, cuts nothing off then. */
+  settle(): Promise<void>
   /** Interrupts turns, which continue at the next start, and flushes the journal. */
   close(): Promise<void>
 }

@@ -1,4 +1,5 @@
 /** The kernel: how it answers the gateway, and how it resumes what a crash interrupted. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type CallId, once, type SessionId, type TurnId, type UserId } from '../base/index.ts'
 import {
   type Call,
@@ -97,6 +98,10 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       return events.follow(session, cursor, listener, past)
     },
     onNotice: createNotices(events.watchers),
+    async settle() {
+      parts.runningTurns.held = new Promise(() => {})
+      while (parts.running.all().some(({ turn, waitsFor }) => turn !== '' && waitsFor === undefined)) await sleep(settleMs)
+    },
     async close() {
       await resumed
       await closeParts(parts, options)
@@ -104,6 +109,9 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   }
   return kernel
 }
+
+/** How often a kernel that is to end looks whether calls still run. */
+const settleMs = 20
 
 /** One watcher of the journal for all who listen; what it needs is loaded with the first. */
 function createNotices(watchers: KernelParts['events']['watchers']): Kernel['onNotice'] {

@@ -69,6 +69,8 @@ export interface RunningGuest {
   readonly owned: boolean
   /** Resolves when an owned guest is gone: with null after `stop`, else with the failure. Never settles for a guest that was found. */
   readonly gone: Promise<Failure | null>
+  /** See `Kernel.settle`, of an owned guest. Resolves after `mostMs` at the latest, or when it is gone. */
+  settle(mostMs: number): Promise<void>
   /** Stops an owned guest and resolves when it is gone; does nothing for one that was found. */
   stop(): Promise<void>
 }
@@ -174,6 +176,10 @@ async function startOwned(asked: GuestSetup): Promise<RunningGuest> {
     ...started,
     owned: true,
     gone: watch.over.then((failure) => (stopping ? null : failure)),
+    async settle(mostMs) {
+      guest.send({ type: 'settle' } satisfies HostReply)
+      await Promise.race([watch.calm, watch.over, sleep(mostMs, undefined, { ref: false })])
+    },
     async stop() {
       stopping = true
       await guest.stop()
@@ -239,6 +245,7 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSet
   const note = openNotes(workspace.logs, 'runner')
   const ready = Promise.withResolvers<FoundGuest | OxbowError>()
   const settled = new AbortController()
+  const calm = Promise.withResolvers<void>()
   const read = async (): Promise<Failure> => {
     let fatal: OxbowError | null = null
     let hasStarted = false
@@ -254,6 +261,8 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSet
           void guest.stop()
         } else if (report?.type === 'renewed') {
           void hostSide().then((each) => each.started())
+        } else if (report?.type === 'settled') {
+          calm.resolve()
         } else if (report?.type === 'ask') {
           answers.take(report)
         } else if (report?.type === 'ready') {
@@ -285,7 +294,7 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSet
     return failure
   })
   void ready.promise.then(() => settled.abort())
-  return { ready: ready.promise, settled: settled.signal, over }
+  return { ready: ready.promise, settled: settled.signal, calm: calm.promise, over }
 }
 
 async function waitForOther(workspace: Workspace): Promise<FoundGuest | null> {
@@ -302,9 +311,8 @@ async function sleepUntil(ms: number, signal: AbortSignal): Promise<'late'> {
   return 'late'
 }
 
-/** A few lines in a life: written at once, so that nothing is loaded for them, and none is lost with this process. */
 function notOwned(found: FoundGuest): RunningGuest {
-  return { ...found, owned: false, gone: new Promise(() => {}), stop: async () => {} }
+  return { ...found, owned: false, gone: new Promise(() => {}), settle: async () => {}, stop: async () => {} }
 }
 
 /** Of its own it would have no key that root vouches for. */
@@ -326,14 +334,7 @@ function unreachable(message: string, workspace: Workspace): OxbowError {
 type OfflineQuestion = Exclude<GuestQuestion, { command: 'audit-verify' }> | { readonly command: 'audit-verify' }
 
 /** Requests that do not open the store: they need no passphrase and do not wait for key derivation. */
-const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>([
-  'calls',
-  'catalog',
-  'config-check',
-  'doctor',
-  'images',
-  'wasm-run',
-])
+const noStore = new Set<string>(['calls', 'catalog', 'config-check', 'doctor', 'images', 'wasm-run'] satisfies OfflineQuestion['command'][])
 
 /**
  * @param masters replaces the user's keys
@@ -351,7 +352,7 @@ export async function* askOffline(
   // Plugins serve models, too.
   const plugins = request.command === 'catalog' ? (await pluginLister({ ...options, warn: () => {} }))?.(options.config) : undefined
   const asked = { question, ...(plugins !== undefined && { plugins }) }
-  const envelope = { ...envelopeFor(options, withoutStore.has(request.command) ? (masters ?? []) : masters), ...asked }
+  const envelope = { ...envelopeFor(options, noStore.has(request.command) ? (masters ?? []) : masters), ...asked }
   const guest = await spawnGuest({ home, workspace, envelope, program: options.program ?? ownGuestProgram(), env })
   try {
     for await (const line of guest.lines) {

@@ -50,6 +50,23 @@ async function waitingAt(door: string, key: string): Promise<readonly Waiting[]>
   return items
 }
 
+interface Pair {
+  readonly first: TestNode
+  readonly other: TestNode
+}
+
+/** How a guest is given to another node while everything works. */
+const ways: readonly { readonly how: string; readonly leave: (cluster: TestCluster, pair: Pair) => Promise<void> }[] = [
+  {
+    how: 'moves',
+    async leave({ oxbow }, { first, other }) {
+      const { exit, text } = await oxbow(first.name, 'cluster', 'move', user, other.name)
+      assert.equal(exit, 0, text)
+    },
+  },
+  { how: 'leaves a node that is ended', leave: async (_, { first }) => void (await first.stop()) },
+]
+
 test('a call that waits for a person waits on at the next node, and runs there once', { skip }, async (t) => {
   await using cluster = await startCluster({ turns: running('echo effect >> /shared/ran.txt') })
   const { first, other, key } = await begin(cluster)
@@ -95,3 +112,31 @@ test('an effect that may have happened when its machine was lost is not repeated
   assert.deepEqual([written(first), written(other)], ['effect\n', ''])
   assert.deepEqual(await chainFaults(cluster.database, user), [])
 })
+
+for (const { how, leave } of ways) {
+  test(`a call under way ends before its guest ${how}, and the turn goes on at the next node`, { skip }, async (t) => {
+    await using cluster = await startCluster({ turns: running('echo begun >> /shared/ran.txt; sleep 4; echo ended >> /shared/ran.txt') })
+    const { first, other, key } = await begin(cluster)
+    const { session } = await send(() => [first.door], key, { user, text: 'Run it.' })
+    await until(async () => (await waitingAt(first.door, key)).length === 1)
+    const [asked] = await waitingAt(first.door, key)
+    const decided = fetch(`${first.door}/users/${user}/api/v1/approvals/${asked!.call}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ allow: true }),
+    }).catch(() => null)
+    await until(() => written(first) === 'begun\n')
+    const left = leave(cluster, { first, other })
+    const sent = performance.now()
+    await send(() => [other.door], key, { user, text: 'Meanwhile.', session })
+    t.diagnostic(`a message meanwhile is acknowledged in ${Math.round(performance.now() - sent)} ms`)
+    await left
+    await decided
+    assert.deepEqual(await messageFaults(cluster.database, user, ['Run it.', 'Meanwhile.']), [])
+    const [outcome, ...more] = await recordsOf(cluster, 'shell.exec', 'outcome')
+    assert.deepEqual([outcome!['status'], more.length], ['ok', 0])
+    assert.deepEqual(await recordsOf(cluster, 'shell.exec', 'reconciled'), [])
+    await until(() => written(other) === 'begun\nended\n')
+    assert.deepEqual(await chainFaults(cluster.database, user), [])
+  })
+}

@@ -235,29 +235,18 @@ export function startLimit({ monotonicMs }: Clock, limitMs: number, onOver: () =
   }
 }
 
-function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let grace: NodeJS.Timeout | undefined
-    const onAbort = (): void => {
-      grace = setTimeout(() => reject(signal.reason), graceMs)
-    }
-    const done = (): void => {
-      clearTimeout(grace)
-      signal.removeEventListener('abort', onAbort)
-    }
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort)
-    work.then(
-      (value) => {
-        done()
-        resolve(value)
-      },
-      (error: unknown) => {
-        done()
-        reject(error)
-      },
-    )
-  })
+async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const abandoned = Promise.withResolvers<never>()
+  let grace: NodeJS.Timeout | undefined
+  const onAbort = (): void => void (grace = setTimeout(() => abandoned.reject(signal.reason), graceMs))
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort)
+  try {
+    return await Promise.race([work, abandoned.promise])
+  } finally {
+    clearTimeout(grace)
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 /** What a call that goes on after the next start ends with. */

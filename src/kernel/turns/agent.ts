@@ -18,6 +18,7 @@ import {
   type ProcessId,
   type SessionId,
   type TurnId,
+  untilAborted,
 } from '../../base/index.ts'
 import {
   type Attachment,
@@ -44,13 +45,13 @@ import type { AgentProfile, CharacterProfile } from '../policy/profiles.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Background } from './background.ts'
 import type { Gate } from '../stages/gate.ts'
-
 import { maxCountedTools, type Registry } from '../calls/registry.ts'
 import type { Store } from '../../store/index.ts'
 import type { AroundTurn, AskedTurn, KernelHooks, PromptSection } from '../stages/coming.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import { type AskRuns, watchRun } from './service-runs.ts'
 import { clientAsk, processRight } from '../policy/policy.ts'
+import { shutdown, stopReason } from '../stages/running-calls.ts'
 
 /** Profiles of agents whose tools are kept, about 20 kB each. */
 const maxHeldPersonas = 50
@@ -73,6 +74,8 @@ export interface RunningTurns {
   handOver(turn: TurnId, successor: string): void
   /** See `Process.successor`. */
   successor(turn: TurnId): string
+  /** What each turn waits for before its next call; see `Kernel.settle`. */
+  held: Promise<never> | null
   /** Keeps a turn as long as it runs. */
   during<Value>(turn: LaneTurn, run: () => Promise<Value>): Promise<Value>
 }
@@ -82,6 +85,7 @@ export function createRunningTurns(store: Pick<Store, 'records'>): RunningTurns 
   const grants = new Map<SessionId, Grant>()
   const successors = new Map<TurnId, string>()
   return {
+    held: null,
     restrict: (session, grant) => void (grant === null ? grants.delete(session) : grants.set(session, grant)),
     restricted: (session) => grants.get(session),
     handOver: (turn, successor) => void (turns.has(turn) && successors.set(turn, successor)),
@@ -305,16 +309,13 @@ function createCharacterPrompt({ file, variables }: CharacterProfile, scrub: (te
 }
 
 const oneAtATime = 'The program takes one call at a time: make this one after the result of the other.'
-/** Time limits do not count a pause. Resolves when it ends, or the turn does. */
+/** Time limits do not count a pause. Resolves when it ends, or the turn does. @throws OxbowError where the guest stops: nothing more is to begin */
 async function untilResumed(paused: Promise<void>, { signal, onWait }: Pick<LaneTurn, 'signal' | 'onWait'>): Promise<void> {
-  const ended = Promise.withResolvers<void>()
-  const end = (): void => ended.resolve()
   if (signal.aborted) return
-  signal.addEventListener('abort', end)
   onWait(true)
-  await Promise.race([paused, ended.promise])
+  await untilAborted(paused, signal).catch(() => {})
   onWait(false)
-  signal.removeEventListener('abort', end)
+  if (stopReason(signal) === 'shutdown') throw shutdown()
 }
 
 interface ProcessDeps extends OwnTurn, Pick<AgentDeps, 'gate' | 'registry' | 'newId' | 'conversationOf' | 'conversations'> {
@@ -322,7 +323,7 @@ interface ProcessDeps extends OwnTurn, Pick<AgentDeps, 'gate' | 'registry' | 'ne
   readonly rights: ReadonlySet<string>
   readonly limits: RightLimits | undefined
   readonly actor: string
-  readonly runningTurns: Pick<RunningTurns, 'restricted' | 'successor'>
+  readonly runningTurns: Pick<RunningTurns, 'restricted' | 'successor' | 'held'>
 }
 
 function createProcess(
@@ -348,7 +349,7 @@ function createProcess(
       const left = runningTurns.restricted(session)
       return gate.call(left === undefined ? caller : { ...caller, ...left }, name, input, options)
     }
-    const paused = pause?.() ?? null
+    const paused = pause?.() ?? runningTurns.held
     return paused === null ? pass() : untilResumed(paused, turn).then(pass)
   }
   const client = turn.input.client
@@ -377,7 +378,7 @@ function createProcess(
     isReadOnly: (name) => (registry.find(name)?.tier ?? 'read_only') === 'read_only',
     async conversation() {
       // As a call does: one that a person has paused before a restart begins nothing.
-      const paused = pause?.() ?? null
+      const paused = pause?.() ?? runningTurns.held
       if (paused !== null) await untilResumed(paused, turn)
       return conversationOf(asRuntime)
     },
