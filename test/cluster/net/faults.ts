@@ -253,7 +253,10 @@ export async function wholeAgain({ cluster }: FaultContext): Promise<readonly st
     if (missing.length === 0) return restarted
     if (performance.now() - began < patient) continue
     patient = performance.now() - began + patientMs
-    const [[behind]] = missing.toSorted(([, one], [, other]) => Number(isLost(other)) - Number(isLost(one))) as [[NatsMember, string]]
+    // In turn, where it is not one of those that answer nothing or have no leader: what one says may be another's fault.
+    const times = ({ machine: { name } }: NatsMember): number => restarted.filter((each) => each === name).length
+    const urgency = ([member, text]: (typeof missing)[number]): number => times(member) - (isLost(text) ? 2 : 0)
+    const [[behind]] = missing.toSorted((one, other) => urgency(one) - urgency(other)) as [[NatsMember, string]]
     restarted.push(behind.machine.name)
     await behind.signal('SIGCONT')
     await behind.signal('SIGKILL')
@@ -262,6 +265,7 @@ export async function wholeAgain({ cluster }: FaultContext): Promise<readonly st
   throw new Error(`NATS is not whole after ${wholeMs / 1_000} s: ${missing.map(([, text]) => text).join('; ')}`)
 }
 
-const isLost = (text: string): boolean => text.includes('meta leader')
+/** It has no leader, or does not answer. */
+const isLost = (text: string): boolean => text.includes('meta leader') || !text.includes('status')
 const patientMs = 15_000
 const wholeMs = 240_000
