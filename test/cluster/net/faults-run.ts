@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { seededNumbers } from '../../../src/base/random-fixture.ts'
 import { verifyUser } from '../../../src/cluster/verify/verify-user.ts'
 import { openPostgresStore } from '../../../src/store/index.ts'
-import type { UserId } from '../../../src/base/index.ts'
+import { errorMessage, type UserId } from '../../../src/base/index.ts'
 import { until } from '../cluster-fixture.ts'
 import { commitsOf, interleavings } from '../cluster-checker.ts'
 import { type FileClient, keepWriting, missing } from '../file-clients.ts'
@@ -62,6 +62,7 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
   const writers = whole.map((of) => ({ user: of.user, client: keepWriting({ ...of, name: 'files', doors: () => doors, pauseMs: 1_500 }) }))
   const context = { cluster, users: [...users, ...limited], random }
   const counted: Record<string, number> = {}
+  const broken: string[] = []
   const endsAt = performance.now() + minutes * 60_000
   const endLoad = () => Promise.all([load.end(), limitedLoad.end(), ...writers.map(({ client }) => client.end())])
   try {
@@ -72,10 +73,9 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
       say(`${done}: ${said}`)
     }
   } catch (error) {
-    // It is told at once, and nothing goes on behind it.
+    // It is told at once; what was done until then is compared all the same.
     say(inspect(error, { depth: 6 }))
-    void endLoad().catch(() => {})
-    throw error
+    broken.push(`the faults broke off: ${errorMessage(error)}`)
   }
   await endLoad()
   const { findings, ...seen } = await report(cluster, [load, limitedLoad], counted)
@@ -85,7 +85,12 @@ export async function runFaults({ seed, count, minutes, say, program, from = fau
     ...seen,
     writes: writers.reduce((sum, { client }) => sum + client.state.acknowledged, 0),
     tokens: { used, limit: tokenLimit },
-    findings: [...findings, ...lost.flat(), ...(used > tokenLimit ? [`${used} tokens were used, and ${tokenLimit} allowed`] : [])],
+    findings: [
+      ...broken,
+      ...findings,
+      ...lost.flat(),
+      ...(used > tokenLimit ? [`${used} tokens were used, and ${tokenLimit} allowed`] : []),
+    ],
   }
 }
 

@@ -253,10 +253,11 @@ export async function wholeAgain({ cluster }: FaultContext): Promise<readonly st
     if (missing.length === 0) return restarted
     if (performance.now() - began < patient) continue
     patient = performance.now() - began + patientMs
-    // In turn, where it is not one of those that answer nothing or have no leader: what one says may be another's fault.
+    // In turn, where it is not one of those that answer nothing or have no leader. Started twice for nothing, a member lacks what the leader of a
+    // consumer does not give it: then the others have their turn.
     const times = ({ machine: { name } }: NatsMember): number => restarted.filter((each) => each === name).length
-    const urgency = ([member, text]: (typeof missing)[number]): number => times(member) - (isLost(text) ? 2 : 0)
-    const [[behind]] = missing.toSorted((one, other) => urgency(one) - urgency(other)) as [[NatsMember, string]]
+    const urgency = ([member, text]: (typeof all)[number]): number => times(member) + (text === '' ? 1.5 : isLost(text) ? -2 : 0)
+    const [[behind]] = all.toSorted((one, other) => urgency(one) - urgency(other)) as [[NatsMember, string]]
     restarted.push(behind.machine.name)
     await behind.signal('SIGCONT')
     await behind.signal('SIGKILL')
