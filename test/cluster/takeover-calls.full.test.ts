@@ -50,6 +50,13 @@ async function waitingAt(door: string, key: string): Promise<readonly Waiting[]>
   return items
 }
 
+const allow = (door: string, key: string, { call }: Waiting): Promise<Response> =>
+  fetch(`${door}/users/${user}/api/v1/approvals/${call}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ allow: true }),
+  })
+
 interface Pair {
   readonly first: TestNode
   readonly other: TestNode
@@ -80,11 +87,7 @@ test('a call that waits for a person waits on at the next node, and runs there o
   const [after] = await waitingAt(other.door, key)
   assert.equal(after!.call, before!.call)
   assert.equal(written(first) + written(other), '')
-  const decided = await fetch(`${other.door}/users/${user}/api/v1/approvals/${after!.call}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ allow: true }),
-  })
+  const decided = await allow(other.door, key, after!)
   assert.equal(decided.status, 200, await decided.text())
   assert.deepEqual(await messageFaults(cluster.database, user, ['Run it.']), [])
   assert.deepEqual([written(first), written(other)], ['', 'effect\n'])
@@ -97,11 +100,7 @@ test('an effect that may have happened when its machine was lost is not repeated
   await send(() => [first.door], key, { user, text: 'Run it.' })
   await until(async () => (await waitingAt(first.door, key)).length === 1)
   const [asked] = await waitingAt(first.door, key)
-  const decided = fetch(`${first.door}/users/${user}/api/v1/approvals/${asked!.call}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ allow: true }),
-  }).catch(() => null)
+  const decided = allow(first.door, key, asked!).catch(() => null)
   await until(() => written(first) === 'effect\n')
   first.machine('SIGKILL')
   await decided
@@ -120,11 +119,7 @@ for (const { how, leave } of ways) {
     const { session } = await send(() => [first.door], key, { user, text: 'Run it.' })
     await until(async () => (await waitingAt(first.door, key)).length === 1)
     const [asked] = await waitingAt(first.door, key)
-    const decided = fetch(`${first.door}/users/${user}/api/v1/approvals/${asked!.call}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ allow: true }),
-    }).catch(() => null)
+    const decided = allow(first.door, key, asked!).catch(() => null)
     await until(() => written(first) === 'begun\n')
     const left = leave(cluster, { first, other })
     const sent = performance.now()
